@@ -1,0 +1,79 @@
+"""CrossQ (Bhatt et al., ICLR 2024, arXiv 1902.05605): SAC without target networks, with wide BatchRenorm critics.
+
+| here            | source (the authors' JAX code, built on SBX)                                           |
+|-----------------|----------------------------------------------------------------------------------------|
+| `CrossQ._q`     | `update_critic`: one joint training-mode forward of the live critics over [s; s']      |
+| losses          | those of SAC, the minimum over critics in both                                         |
+| `BatchRenorm`   | `networks.py`; also in the actor, which runs in training mode in its own update only   |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import torch
+from annotated_types import Ge, Gt, Interval, Len
+from torch import Tensor
+
+from dimebench.agents.base import Batch, Noise
+from dimebench.agents.gaussian import GaussianPolicy
+from dimebench.agents.networks import Critics, RenormSettings
+from dimebench.agents.sac import SAC, td_target
+
+
+@dataclass(frozen=True)
+class CrossQSettings:
+    """Defaults: the authors' settings for dm_control."""
+
+    learning_rate: Annotated[float, Gt(0)] = 8e-4  # actor, critics and alpha; 1e-3 on Gym
+    beta1: Annotated[float, Interval(ge=0, lt=1)] = 0.5  # Adam's, of actor and critics; alpha's stays 0.9
+    batch_size: Annotated[int, Ge(1)] = 256
+    utd: Annotated[int, Ge(1)] = 1  # critic updates per env step
+    policy_delay: Annotated[int, Ge(1)] = 3  # critic updates per actor update
+    learning_starts: Annotated[int, Ge(1)] = 5_000  # env steps of uniform random actions
+    replay_capacity: Annotated[int, Ge(1)] = 1_000_000  # transitions per seed
+    gamma: Annotated[float, Interval(ge=0, le=1)] = 0.99
+    actor_hidden: Annotated[tuple[int, ...], Len(1)] = (256, 256)
+    critic_hidden: Annotated[tuple[int, ...], Len(1)] = (2048, 2048)
+    renorm_momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.99
+    renorm_warmup: Annotated[int, Ge(0)] = 100_000  # training-mode forwards with plain batch statistics
+    alpha_init: Annotated[float, Gt(0)] = 1.0
+    target_entropy_per_dim: float = -1.0  # target entropy -|A|
+
+
+class CrossQ(SAC):
+    """S seeds of CrossQ: SAC's losses and updates with another critic pass and normalised networks."""
+
+    Settings: ClassVar[type] = CrossQSettings
+    summary: ClassVar[str] = "SAC without target networks: wide critics with BatchRenorm, one joint forward"
+
+    def _build(self, s: CrossQSettings, generators: Sequence[torch.Generator]) -> None:  # type: ignore[override]
+        renorm = RenormSettings(momentum=s.renorm_momentum, warmup=s.renorm_warmup)
+        obs, act = self.dims.obs, self.dims.act
+        self._add("policy", GaussianPolicy(obs, act, s.actor_hidden, generators, renorm=renorm))
+        self._add("critics", Critics(obs + act, s.critic_hidden, 1, generators, renorm))
+        self._optimize("actor", self.modules["policy"].parameters(), s.learning_rate, s.beta1)
+        self._optimize("critic", self.modules["critics"].parameters(), s.learning_rate, s.beta1)
+        self._optimize("alpha", [self.log_alpha], s.learning_rate, beta1=0.9)
+
+    def _q(self, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
+        """One forward over [s; s'], [a; a']: both halves share the batch statistics; s' only makes the target."""
+        with torch.no_grad():
+            following = self.policy.sample(batch.next_obs, noise["eps"])
+        both_obs = torch.cat([batch.obs, batch.next_obs], 1)
+        both_actions = torch.cat([batch.action, following.action], 1)
+        q, next_q = self.critics(both_obs, both_actions, training=True).squeeze(-1).chunk(2, dim=-1)  # [S, C, B] each
+        target = td_target(
+            next_q,
+            following.log_prob,
+            batch.reward,
+            batch.terminated,
+            self.log_alpha.exp(),
+            self.settings.gamma,
+        )
+        return q, target
+
+    def _update_targets(self) -> None:
+        """There are none."""

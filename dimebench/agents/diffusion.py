@@ -1,0 +1,143 @@
+"""DIME's policy: N Euler-Maruyama steps of a learned diffusion from a wide Gaussian, squashed by tanh.
+
+Source: the authors' code (ALRhub/DIME, commit 7082bb7) and the paper, arXiv 2502.02316. The raw step n = 0 .. N-1
+is the time input, and the reverse process that the log-ratio compares with has no learned drift.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from dimebench.agents.gaussian import normal_log_prob, tanh_log_det
+from dimebench.agents.networks import Generators, Linear, float32_linspace, stacked_product
+
+SCORE_CLIP = 1e4  # the authors clip the score network's output here
+
+
+def gelu(x: Tensor) -> Tensor:
+    """GELU in its tanh approximation (flax's default)."""
+    return F.gelu(x, approximate="tanh")
+
+
+def cosine_schedule(steps: int) -> Tensor:
+    """c(n) for n = 0 .. N-1: the share of the base step size that each step takes, [N]."""
+    n = torch.arange(steps, dtype=torch.float64)
+    phase = math.pi / 2 * (1.008 - (steps - n) / steps) / 1.008
+    return ((1 - 0.001) * torch.cos(phase).square() + 0.001).float()
+
+
+class ScoreNetwork(nn.Module):
+    """f(n, x, s): Fourier features of n -> time embedding; concat(x, s, embedding) -> dense layers -> A outputs."""
+
+    frequencies: Tensor
+
+    def __init__(
+        self,
+        obs_dim: int,
+        act_dim: int,
+        hidden: Sequence[int],
+        frequencies: int,
+        embedding: int,
+        generators: Generators,
+    ) -> None:
+        super().__init__()
+        stack = (len(generators),)
+        self.parts = (act_dim, obs_dim, embedding)
+        self.register_buffer("frequencies", float32_linspace(0.1, 100.0, frequencies))
+        self.phase = nn.Parameter(torch.zeros(*stack, 1, frequencies))
+        self.time1 = Linear(stack, 2 * frequencies, embedding, generators)
+        self.time2 = Linear(stack, embedding, embedding, generators)
+        sizes = [sum(self.parts), *hidden]
+        self.layers = nn.ModuleList(Linear(stack, i, o, generators) for i, o in pairwise(sizes))
+        self.out = Linear(stack, sizes[-1], act_dim, generators)
+        nn.init.constant_(self.out.weight, 1e-8)  # the policy starts as the noising chain itself
+
+    def time_embedding(self, steps: int) -> Tensor:
+        """The embedding of n = 0 .. N-1, [S, N, E]: it depends on n alone, so N rows serve a whole batch."""
+        n = torch.arange(steps, dtype=torch.float32, device=self.frequencies.device)
+        angle = n[:, None] * self.frequencies + self.phase
+        features = torch.cat([torch.sin(angle), torch.cos(angle)], -1)
+        return self.time2(gelu(self.time1(features)))
+
+    def prepare(self, obs: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+        """What the first dense layer makes of its three inputs, as far as a chain leaves it unchanged.
+
+        W concat(x, s, e) = Wx x + Ws s + We e: returns Wx [S, A, H], Ws s + bias [S, B, H] and We e [S, N, H].
+        """
+        first = self.layers[0]
+        of_x, of_obs, of_time = first.weight.split(self.parts, dim=-2)
+        return of_x, stacked_product(obs, of_obs, first.bias), self.time_embedding(steps) @ of_time
+
+    def forward(self, n: int, x: Tensor, prepared: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """f(n, x, s) [S, B, A] for x [S, B, A] and `prepared` from the observations."""
+        of_x, of_obs, of_time = prepared
+        h = gelu(stacked_product(x, of_x, of_obs + of_time[:, n : n + 1]))
+        for layer in self.layers[1:]:
+            h = gelu(layer(h))
+        return self.out(h).clamp(-SCORE_CLIP, SCORE_CLIP)
+
+
+class DiffusionSample(NamedTuple):
+    action: Tensor  # [S, B, A] in (-1, 1)
+    running_cost: Tensor  # [S, B]
+    terminal_cost: Tensor  # [S, B]; -(running + terminal) samples the lower bound on the policy's entropy
+
+
+class DiffusionPolicy(nn.Module):
+    """The diffusion policy of S seeds. Trained: the score network, the base step size dt, the friction."""
+
+    schedule: Tensor
+
+    def __init__(
+        self,
+        score: ScoreNetwork,
+        act_dim: int,
+        seeds: int,
+        steps: int,
+        prior_std: float,
+        step_size: float,
+        friction: float,
+    ) -> None:
+        super().__init__()
+        self.score, self.steps, self.prior_std = score, steps, prior_std
+        self.dt = nn.Parameter(torch.full((seeds, 1), inverse_softplus(step_size)))
+        self.friction = nn.Parameter(torch.full((seeds, act_dim), inverse_softplus(friction)))
+        self.register_buffer("schedule", cosine_schedule(steps))
+
+    def step_sizes(self) -> Tensor:
+        """eta_n = softplus(dt) c(n) / softplus(friction), [S, N, A]."""
+        delta = F.softplus(self.dt) * self.schedule  # [S, N]
+        return delta[:, :, None] / F.softplus(self.friction)[:, None, :]
+
+    def sample(self, obs: Tensor, x0: Tensor, eps: Tensor) -> DiffusionSample:
+        """Run the chain from x_0 = prior_std * x0 with the step noise eps.
+
+        obs [S, B, O]; x0 [S, B, A] and eps [S, N, B, A] standard normal. Differentiable through all N steps.
+        """
+        pull = -1.0 / self.prior_std**2  # gradient of the prior's log density, over x
+        eta = self.step_sizes()
+        scale = torch.sqrt(2.0 * eta)
+        prepared = self.score.prepare(obs, self.steps)
+        start = x = self.prior_std * x0
+        log_w = torch.zeros_like(x)  # per dimension; summed once at the end
+        for n in range(self.steps):
+            eta_n, scale_n = eta[:, n : n + 1], scale[:, n : n + 1]  # [S, 1, A]
+            mean = x + eta_n * (pull * x + self.score(n, x, prepared))
+            x_next = mean + scale_n * eps[:, n]
+            back = x_next + eta_n * (pull * x_next)
+            log_w = log_w + normal_log_prob(x, back, scale_n) - normal_log_prob(x_next, mean, scale_n)
+            x = x_next
+        running_cost = -(log_w + tanh_log_det(x)).sum(-1)
+        terminal_cost = normal_log_prob(start, 0.0, self.prior_std).sum(-1)
+        return DiffusionSample(torch.tanh(x), running_cost, terminal_cost)
+
+
+def inverse_softplus(y: float) -> float:
+    return math.log(math.expm1(y))

@@ -1,0 +1,161 @@
+"""DIME: Diffusion-Based Maximum Entropy RL (Celik et al., ICML 2025, arXiv 2502.02316).
+
+Source: the authors' JAX code (ALRhub/DIME, MIT, commit 7082bb7); the code's behaviour is the default everywhere.
+
+| here                           | the authors' code                                                          |
+|--------------------------------|----------------------------------------------------------------------------|
+| `DiffusionPolicy.sample`       | the sampler: action, running and terminal costs (`diffusion.py`)           |
+| `project`, `shifted_atoms`     | the categorical projection (`categorical.py`)                              |
+| `critic_target`, `critic_loss` | `update_critic`: mean of both critics' projections; cross-entropy          |
+| `actor_loss`                   | `update_actor`: the mean, not the minimum, over critics                    |
+| `temperature_loss`             | `update_temperature`: sees the running cost alone, not the whole bound     |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import torch
+from annotated_types import Ge, Gt, Interval, Len
+from torch import Tensor
+
+from dimebench.agents.base import ActorCritic, Batch, Dims, Metrics, Noise, NoiseShapes
+from dimebench.agents.categorical import expected_value, log_probs, project, shifted_atoms
+from dimebench.agents.diffusion import DiffusionPolicy, DiffusionSample, ScoreNetwork
+from dimebench.agents.networks import Critics, RenormSettings, float32_linspace
+
+
+@dataclass(frozen=True)
+class DIMESettings:
+    """Defaults: the authors' configuration for dm_control."""
+
+    diffusion_steps: Annotated[int, Ge(1)] = 16  # N; the paper's ablation: 2 is poor, 16 and 32 alike
+    prior_std: Annotated[float, Gt(0)] = 2.5  # x_0 ~ N(0, prior_std^2 I), fixed
+    step_size: Annotated[float, Gt(0)] = 0.1  # softplus(dt) at the start; learned
+    friction: Annotated[float, Gt(0)] = 1.0  # softplus(friction) at the start; learned per action dimension
+    score_hidden: Annotated[tuple[int, ...], Len(1)] = (256, 256, 256)
+    time_frequencies: Annotated[int, Ge(1)] = 256  # Fourier features of the step: sine and cosine of each
+    time_embedding: Annotated[int, Ge(1)] = 256
+    critic_hidden: Annotated[tuple[int, ...], Len(1)] = (2048, 2048)
+    atoms: Annotated[int, Ge(2)] = 101
+    v_min: float = -200.0  # +-200 for dm_control, +-1600 for Gym Ant and Humanoid
+    v_max: float = 200.0
+    critic_entropy_coefficient: Annotated[float, Ge(0)] = 0.005  # on sum p log p of the critics
+    learning_rate: Annotated[float, Gt(0)] = 3e-4  # actor and critics
+    alpha_learning_rate: Annotated[float, Gt(0)] = 1e-3
+    beta1: Annotated[float, Interval(ge=0, lt=1)] = 0.5  # Adam's, of actor and critics; alpha's is 0.9
+    batch_size: Annotated[int, Ge(1)] = 256  # per critic update
+    utd: Annotated[int, Ge(1)] = 2  # critic updates per env step
+    policy_delay: Annotated[int, Ge(1)] = 3  # critic updates per actor update
+    learning_starts: Annotated[int, Ge(1)] = 5_000  # env steps of uniform random actions
+    replay_capacity: Annotated[int, Ge(1)] = 1_000_000  # transitions per seed
+    gamma: Annotated[float, Interval(ge=0, le=1)] = 0.99
+    renorm_momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.99
+    renorm_warmup: Annotated[int, Ge(0)] = 100_000  # training-mode forwards with plain batch statistics
+    alpha_init: Annotated[float, Gt(0)] = 1.0
+    target_cost_per_dim: float = (
+        4.0  # temperature target on the running cost; `target: 6.0` in their config is never read
+    )
+
+    def __post_init__(self) -> None:
+        if not self.v_min < self.v_max:
+            raise ValueError(f"v_min must be below v_max, not {self.v_min} and {self.v_max}")
+
+
+def critic_target(
+    next_logits: Tensor, sample: DiffusionSample, batch: Batch, atoms: Tensor, alpha: Tensor, gamma: float
+) -> Tensor:
+    """The mean of the critics' projected distributions at (s', a'), cut from the gradient.
+
+    next_logits [S, C, B, K]; atoms [K]; alpha [S]. Returns [S, B, K]. Projection is linear in the distribution
+    and all critics share the shifted atoms, so the mean is taken first.
+    """
+    cost = sample.running_cost + sample.terminal_cost
+    support = shifted_atoms(atoms, batch.reward, batch.terminated, cost, alpha, gamma)
+    return project(torch.softmax(next_logits, -1).mean(1), support, atoms).detach()
+
+
+def critic_loss(logits: Tensor, target: Tensor, entropy_coefficient: float) -> Tensor:
+    """Cross-entropy to the target plus coefficient * sum p log p, batch mean, summed over critics.
+
+    logits [S, C, B, K]; target [S, B, K]. Returns [S].
+    """
+    log_p = log_probs(logits)
+    cross_entropy = -(target[:, None] * log_p).sum(-1)
+    negative_entropy = (torch.softmax(logits, -1) * log_p).sum(-1)
+    return (cross_entropy + entropy_coefficient * negative_entropy).mean(-1).sum(-1)
+
+
+def actor_loss(q: Tensor, sample: DiffusionSample, alpha: Tensor) -> Tensor:
+    """mean over the batch of alpha (running + terminal cost) - mean_c E_z[Q_c]: q [S, C, B], alpha [S] -> [S]."""
+    cost = sample.running_cost + sample.terminal_cost
+    return (alpha[:, None] * cost - q.mean(1)).mean(-1)
+
+
+def temperature_loss(log_alpha: Tensor, running_cost: Tensor, target: float) -> Tensor:
+    """-alpha (mean running cost - target), all [S]; the cost is cut from the gradient."""
+    return -log_alpha.exp() * (running_cost.detach() - target)
+
+
+class DIME(ActorCritic):
+    """S seeds of DIME. Actions are sampled in evaluation as in training (the authors' flag is ignored)."""
+
+    Settings: ClassVar[type] = DIMESettings
+    summary: ClassVar[str] = "diffusion policy in MaxEnt RL: categorical BatchRenorm critics, entropy lower bound"
+
+    def __init__(self, dims: Dims, settings: Any, generators: Sequence[torch.Generator], device: str) -> None:
+        super().__init__(dims, settings, generators, device)
+        s: DIMESettings = settings
+        score = ScoreNetwork(dims.obs, dims.act, s.score_hidden, s.time_frequencies, s.time_embedding, generators)
+        self.policy = DiffusionPolicy(
+            score, dims.act, self.seeds, s.diffusion_steps, s.prior_std, s.step_size, s.friction
+        )
+        renorm = RenormSettings(momentum=s.renorm_momentum, warmup=s.renorm_warmup)
+        self.critics = Critics(dims.obs + dims.act, s.critic_hidden, s.atoms, generators, renorm)
+        self.atoms = float32_linspace(s.v_min, s.v_max, s.atoms).to(self.device)
+        self.target_cost = s.target_cost_per_dim * dims.act
+        self._add("policy", self.policy)
+        self._add("critics", self.critics)
+        self._optimize("actor", self.policy.parameters(), s.learning_rate, s.beta1)
+        self._optimize("critic", self.critics.parameters(), s.learning_rate, s.beta1)
+        self._optimize("alpha", [self.log_alpha], s.alpha_learning_rate, beta1=0.9)
+
+    def policy_noise(self, rows: int) -> NoiseShapes:
+        return {"x0": (rows, self.dims.act), "eps": (self.settings.diffusion_steps, rows, self.dims.act)}
+
+    @torch.no_grad()
+    def act(self, obs: Tensor, noise: Noise) -> Tensor:
+        return self.policy.sample(obs, noise["x0"], noise["eps"]).action
+
+    def update_critic(self, batch: Batch, noise: Noise) -> Metrics:
+        """One joint forward over [s; s'], [a; a']; the next-state half only makes the target."""
+        with torch.no_grad():
+            following = self.policy.sample(batch.next_obs, noise["x0"], noise["eps"])
+        both_obs = torch.cat([batch.obs, batch.next_obs], 1)
+        both_actions = torch.cat([batch.action, following.action], 1)
+        logits, next_logits = self.critics(both_obs, both_actions, training=True).chunk(2, dim=2)  # [S, C, B, K] each
+        alpha = self.log_alpha.detach().exp()
+        target = critic_target(next_logits.detach(), following, batch, self.atoms, alpha, self.settings.gamma)
+        loss = critic_loss(logits, target, self.settings.critic_entropy_coefficient)
+        self._step("critic", loss)
+        q_mean = expected_value(logits.detach(), self.atoms).mean((1, 2))
+        return {"critic_loss": loss.detach(), "q_mean": q_mean}
+
+    def update_actor(self, batch: Batch, noise: Noise) -> Metrics:
+        sample = self.policy.sample(batch.obs, noise["x0"], noise["eps"])
+        q = expected_value(self.critics(batch.obs, sample.action), self.atoms)
+        loss = actor_loss(q, sample, self.log_alpha.detach().exp())
+        self._step("actor", loss)
+        running, terminal = sample.running_cost.detach().mean(-1), sample.terminal_cost.mean(-1)
+        self._step("alpha", temperature_loss(self.log_alpha, running, self.target_cost))
+        alpha = self.log_alpha.detach().exp()
+        bound = -(running + terminal)
+        return {"actor_loss": loss.detach(), "running_cost": running, "entropy_bound": bound, "alpha": alpha}
+
+    def _treat(self, name: str, grads: list[Tensor]) -> list[Tensor]:
+        """The actor's gradients: NaN to zero, then every element clipped to [-1, 1] on its own."""
+        if name != "actor":
+            return grads
+        return [torch.nan_to_num(g, nan=0.0, posinf=1.0, neginf=-1.0).clamp_(-1.0, 1.0) for g in grads]

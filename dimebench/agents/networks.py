@@ -1,0 +1,171 @@
+"""Networks with a seed axis: parameters stacked as [S, ...] and applied with batched matrix products.
+
+Every layer takes a `stack`, the leading axes that it keeps apart: (S,) for an actor, (S, C) for C critics of S
+seeds. Inputs are [*stack, B, features]. Nothing mixes entries of the stack, so the gradient of a loss that is
+summed over seeds is each seed's own gradient.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+Generators = Sequence[torch.Generator]
+Activation = Callable[[Tensor], Tensor]
+
+# A normal distribution cut at two standard deviations keeps this fraction of its standard deviation.
+TRUNCATED_STD = 0.87962566103423978
+
+
+def float32_linspace(start: float, stop: float, count: int) -> Tensor:
+    """`count` points from start to stop, bit for bit those of a jitted `jax.numpy.linspace` in float32 on CPU.
+
+    torch.linspace differs by up to 1.5e-5, which Fourier features of phases near 1500 rad would show.
+    """
+    i = torch.arange(count - 1, dtype=torch.float32)
+    step = torch.tensor(1.0) / (count - 1)
+    falling = (1.0 - i.double() * step.double()).float()  # XLA fuses this product and sum: one rounding
+    points = torch.tensor(start) * falling + (torch.tensor(stop) * step) * i
+    return torch.cat([points, torch.tensor([float(stop)])])
+
+
+def lecun_normal(stack: tuple[int, ...], fan_in: int, fan_out: int, generators: Generators) -> Tensor:
+    """Weights [*stack, fan_in, fan_out]: truncated normal of variance 1 / fan_in (flax's default for Dense).
+
+    The first axis of the stack is the seed; each seed draws from its own generator.
+    """
+    std = math.sqrt(1 / fan_in) / TRUNCATED_STD
+    weight = torch.empty(*stack, fan_in, fan_out)
+    for of_seed, generator in zip(weight, generators, strict=True):
+        nn.init.trunc_normal_(of_seed, std=std, a=-2 * std, b=2 * std, generator=generator)
+    return weight
+
+
+def stacked_product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """x [*stack, B, I] times weight [*stack, I, O] plus bias, which broadcasts against [*stack, B, O]."""
+    stack = weight.shape[:-2]
+    out = torch.baddbmm(bias.flatten(0, -3), x.flatten(0, -3), weight.flatten(0, -3))
+    return out.unflatten(0, stack)
+
+
+class Linear(nn.Module):
+    """A dense layer per entry of the stack: weight [*stack, I, O], bias [*stack, 1, O] (zero at the start)."""
+
+    def __init__(self, stack: tuple[int, ...], fan_in: int, fan_out: int, generators: Generators) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(lecun_normal(stack, fan_in, fan_out, generators))
+        self.bias = nn.Parameter(torch.zeros(*stack, 1, fan_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return stacked_product(x, self.weight, self.bias)
+
+
+@dataclass(frozen=True)
+class RenormSettings:
+    """BatchRenorm's constants; the defaults are CrossQ's and DIME's."""
+
+    momentum: float = 0.99
+    eps: float = 1e-3
+    r_max: float = 3.0
+    d_max: float = 5.0
+    warmup: int = 100_000  # training-mode forwards with plain batch statistics
+
+
+class BatchRenorm(nn.Module):
+    """Batch renormalisation (Ioffe 2017) over the batch axis of [*stack, B, F].
+
+    Source: `BatchRenorm` of the CrossQ and DIME code. `steps` counts training-mode forwards.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+    steps: Tensor
+
+    def __init__(self, stack: tuple[int, ...], features: int, settings: RenormSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.scale = nn.Parameter(torch.ones(*stack, 1, features))
+        self.bias = nn.Parameter(torch.zeros(*stack, 1, features))
+        self.register_buffer("running_mean", torch.zeros(*stack, 1, features))
+        self.register_buffer("running_var", torch.ones(*stack, 1, features))
+        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, x: Tensor, training: bool) -> Tensor:
+        mean, var = self._batch_statistics(x) if training else (self.running_mean, self.running_var)
+        return (x - mean) * (torch.rsqrt(var + self.settings.eps) * self.scale) + self.bias
+
+    def _batch_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The mean and variance [*stack, 1, F] to normalise with; updates the running ones after use."""
+        s = self.settings
+        mean = x.mean(-2, keepdim=True)
+        var = (x.square().mean(-2, keepdim=True) - mean.square()).clamp_min(0.0)  # biased, as in the source
+        with torch.no_grad():
+            std, running_std = torch.sqrt(var + s.eps), torch.sqrt(self.running_var + s.eps)
+            r = (std / running_std).clamp(1 / s.r_max, s.r_max)
+            d = ((mean - self.running_mean) / running_std).clamp(-s.d_max, s.d_max)
+            warm = self.steps >= s.warmup
+            self.running_mean.lerp_(mean, 1 - s.momentum)
+            self.running_var.lerp_(var, 1 - s.momentum)
+            self.steps += 1
+        # sqrt(var) without eps, as in the source; the floor only keeps its gradient finite for a constant feature.
+        renormed_mean = mean - d * torch.sqrt(var.clamp_min(1e-30)) / r
+        return torch.where(warm, renormed_mean, mean), torch.where(warm, var / r.square(), var)
+
+
+class MLP(nn.Module):
+    """Dense layers with an activation; with `renorm`, BatchRenorm on the input and after each activation.
+
+    `outputs=None` leaves out the last dense layer (a trunk for heads).
+    """
+
+    def __init__(
+        self,
+        stack: tuple[int, ...],
+        inputs: int,
+        hidden: Sequence[int],
+        outputs: int | None,
+        activation: Activation,
+        generators: Generators,
+        renorm: RenormSettings | None = None,
+    ) -> None:
+        super().__init__()
+        self.activation = activation
+        sizes = [inputs, *hidden]
+        self.hidden = nn.ModuleList(Linear(stack, i, o, generators) for i, o in pairwise(sizes))
+        self.renorm = nn.ModuleList(BatchRenorm(stack, n, renorm) for n in sizes) if renorm else None
+        self.out = None if outputs is None else Linear(stack, sizes[-1], outputs, generators)
+
+    def forward(self, x: Tensor, training: bool = False) -> Tensor:
+        if self.renorm is not None:
+            x = self.renorm[0](x, training)
+        for i, layer in enumerate(self.hidden):
+            x = self.activation(layer(x))
+            if self.renorm is not None:
+                x = self.renorm[i + 1](x, training)
+        return x if self.out is None else self.out(x)
+
+
+class Critics(nn.Module):
+    """C critics per seed on concat(observation, action): [S, B, O], [S, B, A] -> [S, C, B, outputs]."""
+
+    def __init__(
+        self,
+        inputs: int,
+        hidden: Sequence[int],
+        outputs: int,
+        generators: Generators,
+        renorm: RenormSettings | None,
+        critics: int = 2,
+    ) -> None:
+        super().__init__()
+        self.critics = critics
+        self.net = MLP((len(generators), critics), inputs, hidden, outputs, torch.relu, generators, renorm)
+
+    def forward(self, obs: Tensor, action: Tensor, training: bool = False) -> Tensor:
+        x = torch.cat([obs, action], -1)
+        return self.net(x[:, None].expand(-1, self.critics, -1, -1), training)

@@ -1,0 +1,74 @@
+"""Algorithms by name. Nothing is imported before it is asked for.
+
+A package of your own adds an algorithm with an entry point:
+
+    [project.entry-points."dimebench.algorithms"]
+    mine = "my_package.mine:Mine"        # a subclass of dimebench.agents.base.Agent
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dimebench.agents.base import Agent
+
+ENTRY_POINTS = "dimebench.algorithms"
+
+_BUILTIN = {
+    "dime": "dimebench.agents.dime:DIME",
+    "crossq": "dimebench.agents.crossq:CrossQ",
+    "sac": "dimebench.agents.sac:SAC",
+    "random": "dimebench.agents.random:Random",
+}
+
+
+class UnknownAlgorithmError(Exception):
+    """No algorithm has this name; `known` lists those that exist."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(f"unknown algorithm '{name}'")
+        self.name, self.known = name, known
+
+
+class BrokenAlgorithmError(Exception):
+    """An installed package announces an algorithm that cannot be used."""
+
+
+@cache
+def _external() -> dict[str, EntryPoint]:
+    return {e.name: e for e in entry_points(group=ENTRY_POINTS) if e.name not in _BUILTIN}
+
+
+def known_algorithms() -> list[str]:
+    """Every name, the built-in ones first."""
+    return [*_BUILTIN, *sorted(_external())]
+
+
+def algorithm_source(name: str) -> str:
+    """Where the algorithm's class lives, as `module:Class`. Raises UnknownAlgorithmError."""
+    if name in _BUILTIN:
+        return _BUILTIN[name]
+    if name in _external():
+        return _external()[name].value
+    raise UnknownAlgorithmError(name, known_algorithms())
+
+
+def load_algorithm(name: str) -> type[Agent]:
+    """The algorithm's class. Raises UnknownAlgorithmError, or BrokenAlgorithmError for a faulty entry point."""
+    source = algorithm_source(name)
+    module, _, attribute = source.partition(":")
+    if name in _BUILTIN:
+        return getattr(import_module(module), attribute)
+    from dimebench.agents.base import Agent
+
+    try:
+        loaded = _external()[name].load()
+    except Exception as error:
+        raise BrokenAlgorithmError(f"algorithm '{name}' ({source}) cannot be loaded: {error}") from error
+    if not (isinstance(loaded, type) and issubclass(loaded, Agent) and hasattr(loaded, "Settings")):
+        raise BrokenAlgorithmError(f"algorithm '{name}' ({source}) is not an Agent class with Settings")
+    return loaded

@@ -1,0 +1,138 @@
+"""SAC: soft actor-critic (Haarnoja et al. 2018, arXiv 1812.05905), as the CrossQ authors' code computes it.
+
+| here                 | the CrossQ authors' code (JAX, built on SBX)                             |
+|----------------------|--------------------------------------------------------------------------|
+| `td_target`          | `update_critic`: soft value of s' by the minimum of the target critics   |
+| `critic_loss`        | `update_critic`: 0.5 * mean of squares, summed over critics              |
+| `actor_loss`         | `update_actor`: minimum over critics                                     |
+| `temperature_loss`   | `update_temperature`: on alpha itself, not on its logarithm              |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import torch
+from annotated_types import Ge, Gt, Interval, Len
+from torch import Tensor
+
+from dimebench.agents.base import ActorCritic, Batch, Dims, Metrics, Noise, NoiseShapes
+from dimebench.agents.gaussian import GaussianPolicy
+from dimebench.agents.networks import Critics
+
+
+@dataclass(frozen=True)
+class SACSettings:
+    """Defaults: the common published baseline (SBX, Stable-Baselines3, SimBa)."""
+
+    learning_rate: Annotated[float, Gt(0)] = 3e-4  # actor, critics and alpha; the CrossQ code has 1e-3 on Gym
+    batch_size: Annotated[int, Ge(1)] = 256
+    utd: Annotated[int, Ge(1)] = 1  # critic updates per env step
+    policy_delay: Annotated[int, Ge(1)] = 1  # critic updates per actor update
+    learning_starts: Annotated[int, Ge(1)] = 5_000  # env steps of uniform random actions
+    replay_capacity: Annotated[int, Ge(1)] = 1_000_000  # transitions per seed
+    gamma: Annotated[float, Interval(ge=0, le=1)] = 0.99
+    tau: Annotated[float, Interval(gt=0, le=1)] = 0.005  # Polyak averaging of the target critics
+    actor_hidden: Annotated[tuple[int, ...], Len(1)] = (256, 256)
+    critic_hidden: Annotated[tuple[int, ...], Len(1)] = (256, 256)
+    alpha_init: Annotated[float, Gt(0)] = 1.0
+    target_entropy_per_dim: float = -1.0  # target entropy -|A|
+
+
+def td_target(
+    next_q: Tensor, next_log_prob: Tensor, reward: Tensor, terminated: Tensor, alpha: Tensor, gamma: float
+) -> Tensor:
+    """r + gamma (1 - terminated) (min_c Q_c(s', a') - alpha log pi(a'|s')), cut from the gradient.
+
+    next_q [S, C, B]; next_log_prob, reward, terminated [S, B]; alpha [S]. Returns [S, B].
+    """
+    value = next_q.amin(1) - alpha[:, None] * next_log_prob
+    return (reward + gamma * (1.0 - terminated) * value).detach()
+
+
+def critic_loss(q: Tensor, target: Tensor) -> Tensor:
+    """0.5 * mean over the batch of (Q_c - target)^2, summed over critics: q [S, C, B], target [S, B] -> [S]."""
+    return 0.5 * (q - target[:, None]).square().mean(-1).sum(-1)
+
+
+def actor_loss(q: Tensor, log_prob: Tensor, alpha: Tensor) -> Tensor:
+    """mean over the batch of alpha log pi(a|s) - min_c Q_c(s, a): q [S, C, B], log_prob [S, B] -> [S]."""
+    return (alpha[:, None] * log_prob - q.amin(1)).mean(-1)
+
+
+def temperature_loss(log_alpha: Tensor, entropy: Tensor, target: float) -> Tensor:
+    """alpha (entropy - target), all [S]; the entropy is the last actor update's, cut from the gradient."""
+    return log_alpha.exp() * (entropy.detach() - target)
+
+
+class SAC(ActorCritic):
+    """S seeds of soft actor-critic."""
+
+    Settings: ClassVar[type] = SACSettings
+    summary: ClassVar[str] = "soft actor-critic: tanh-Gaussian policy, two critics with Polyak targets"
+
+    def __init__(self, dims: Dims, settings: Any, generators: Sequence[torch.Generator], device: str) -> None:
+        super().__init__(dims, settings, generators, device)
+        self._build(settings, generators)
+        self.policy: GaussianPolicy = self.modules["policy"]  # type: ignore[assignment]
+        self.critics: Critics = self.modules["critics"]  # type: ignore[assignment]
+        self.target_entropy = settings.target_entropy_per_dim * dims.act
+
+    def _build(self, s: SACSettings, generators: Sequence[torch.Generator]) -> None:
+        inputs = self.dims.obs + self.dims.act
+        self._add("policy", GaussianPolicy(self.dims.obs, self.dims.act, s.actor_hidden, generators))
+        self._add("critics", Critics(inputs, s.critic_hidden, 1, generators, renorm=None))
+        self._add("target_critics", Critics(inputs, s.critic_hidden, 1, generators, renorm=None))
+        self.modules["target_critics"].load_state_dict(self.modules["critics"].state_dict())
+        self._optimize("actor", self.modules["policy"].parameters(), s.learning_rate, beta1=0.9)
+        self._optimize("critic", self.modules["critics"].parameters(), s.learning_rate, beta1=0.9)
+        self._optimize("alpha", [self.log_alpha], s.learning_rate, beta1=0.9)
+
+    def policy_noise(self, rows: int) -> NoiseShapes:
+        return {"eps": (rows, self.dims.act)}
+
+    @torch.no_grad()
+    def act(self, obs: Tensor, noise: Noise) -> Tensor:
+        return self.policy.sample(obs, noise["eps"]).action
+
+    @torch.no_grad()
+    def evaluate(self, obs: Tensor, noise: Noise) -> Tensor:
+        return self.policy.mode(obs)
+
+    def _q(self, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
+        """Q [S, C, B] of the batch, and its target [S, B] by the target critics."""
+        with torch.no_grad():
+            following = self.policy.sample(batch.next_obs, noise["eps"])
+            next_q = self.modules["target_critics"](batch.next_obs, following.action).squeeze(-1)
+        target = td_target(
+            next_q,
+            following.log_prob,
+            batch.reward,
+            batch.terminated,
+            self.log_alpha.exp(),
+            self.settings.gamma,
+        )
+        return self.critics(batch.obs, batch.action).squeeze(-1), target
+
+    def update_critic(self, batch: Batch, noise: Noise) -> Metrics:
+        q, target = self._q(batch, noise)
+        loss = critic_loss(q, target)
+        self._step("critic", loss)
+        self._update_targets()
+        return {"critic_loss": loss.detach(), "q_mean": q.detach().mean((1, 2))}
+
+    @torch.no_grad()
+    def _update_targets(self) -> None:
+        live, target = self.modules["critics"].parameters(), self.modules["target_critics"].parameters()
+        torch._foreach_lerp_(list(target), list(live), self.settings.tau)
+
+    def update_actor(self, batch: Batch, noise: Noise) -> Metrics:
+        sample = self.policy.sample(batch.obs, noise["eps"], training=True)
+        q = self.critics(batch.obs, sample.action).squeeze(-1)
+        loss = actor_loss(q, sample.log_prob, self.log_alpha.detach().exp())
+        self._step("actor", loss)
+        entropy = -sample.log_prob.detach().mean(-1)
+        self._step("alpha", temperature_loss(self.log_alpha, entropy, self.target_entropy))
+        return {"actor_loss": loss.detach(), "entropy": entropy, "alpha": self.log_alpha.detach().exp()}

@@ -1,0 +1,135 @@
+"""Golden files (inputs, parameters, outputs of the authors' JAX code) read into our modules.
+
+A golden directory is named by the environment variable GOLDEN, or lies at ../shared/reference/golden/A beside
+the checkout. Every parameter set is stacked S times; the arrays of the files are one seed's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dimebench.agents.base import Batch, Dims
+from dimebench.agents.dime import DIME, DIMESettings
+
+ROOT = Path(__file__).resolve().parents[2]
+DIRECTORY = Path(os.environ.get("GOLDEN") or ROOT.parent / "shared" / "reference" / "golden" / "A")
+
+ACTOR_LAYERS = {
+    "fwd.time_coder_state.layers_0": "score.time1",
+    "fwd.time_coder_state.layers_2": "score.time2",
+    "fwd.state_time_net.layers_0.layers_0": "score.layers.0",
+    "fwd.state_time_net.layers_1.layers_0": "score.layers.1",
+    "fwd.state_time_net.layers_2.layers_0": "score.layers.2",
+    "fwd.state_time_net.layers_3": "score.out",
+}
+
+
+@cache
+def load(name: str) -> dict[str, np.ndarray]:
+    with np.load(DIRECTORY / f"{name}.npz") as archive:
+        return {key: archive[key] for key in archive.files}
+
+
+@cache
+def manifest() -> dict:
+    return json.loads((DIRECTORY / "manifest.json").read_text())
+
+
+def tensor(name: str, key: str, seeds: int = 1) -> Tensor:
+    """One array of a file, with the seed axis in front: [S, ...]."""
+    return torch.from_numpy(np.asarray(load(name)[key])).float()[None].expand(seeds, *load(name)[key].shape).clone()
+
+
+def actor_state(name: str, group: str) -> dict[str, np.ndarray]:
+    """Our parameter names -> one seed's array in our shape, for the actor arrays `group:*` of a file."""
+    state: dict[str, np.ndarray] = {}
+    for key, value in load(name).items():
+        head, _, path = key.partition(":")
+        layer, _, leaf = path.rpartition(".")
+        if head != group:
+            continue
+        if path in ("dt", "friction"):
+            state[path] = value
+        elif path == "fwd.timestep_phase":
+            state["score.phase"] = value
+        elif layer in ACTOR_LAYERS:
+            ours = "weight" if leaf == "kernel" else "bias"
+            state[f"{ACTOR_LAYERS[layer]}.{ours}"] = value if leaf == "kernel" else value[None]
+    return state
+
+
+def critic_state(name: str, group: str) -> dict[str, np.ndarray]:
+    """The same for the critics: parameters or, where the group holds them, running statistics."""
+    state: dict[str, np.ndarray] = {}
+    hidden = len(manifest()["critic_hs"])
+    for key, value in load(name).items():
+        head, _, path = key.partition(":")
+        if head != group:
+            continue
+        layer, _, leaf = path.rpartition(".")
+        kind, _, index = layer.rpartition("_")
+        if kind == "Dense":
+            ours = "net.out" if int(index) == hidden else f"net.hidden.{index}"
+            state[f"{ours}.weight" if leaf == "kernel" else f"{ours}.bias"] = (
+                value if leaf == "kernel" else value[:, None]
+            )
+        elif leaf in ("scale", "bias"):
+            state[f"net.renorm.{index}.{leaf}"] = value[:, None]
+        elif leaf in ("mean", "var"):
+            state[f"net.renorm.{index}.running_{leaf}"] = value[:, None]
+        elif leaf == "steps":
+            state[f"net.renorm.{index}.steps"] = value[0].astype(np.int64)
+    return state
+
+
+def put(module: torch.nn.Module, state: dict[str, np.ndarray], seed: int | None = None) -> None:
+    """Copy arrays into a module's tensors, for one seed or for all."""
+    own = module.state_dict()
+    for key, value in state.items():
+        target = own[key]
+        source = torch.from_numpy(np.array(value)).to(target.dtype)
+        if target.dim() == 0:
+            target.copy_(source)
+        else:
+            (target if seed is None else target[seed]).copy_(source)
+
+
+def make_agent(seeds: int = 1, **settings: object) -> DIME:
+    """An agent of the golden sizes, with the golden initial parameters in every seed."""
+    m = manifest()
+    values = {
+        "diffusion_steps": m["diffusion_steps"],
+        "critic_hidden": tuple(m["critic_hs"]),
+        "atoms": m["n_atoms"],
+        "v_min": float(m["v_min"]),
+        "v_max": float(m["v_max"]),
+        "gamma": m["gamma"],
+        "critic_entropy_coefficient": m["entr_coeff"],
+        "renorm_warmup": m["bn_warmup"],
+        "batch_size": m["batch"],
+    }
+    generators = [torch.Generator().manual_seed(s) for s in range(seeds)]
+    agent = DIME(Dims(m["obs_dim"], m["act_dim"]), DIMESettings(**(values | settings)), generators, "cpu")
+    put(agent.policy, actor_state("params_actor", "actor"))
+    put(agent.critics, critic_state("params_critic", "critic"))
+    agent.policy.score.frequencies.copy_(torch.from_numpy(load("a_score")["timestep_coeff"][0]))
+    return agent
+
+
+def noise(name: str, prefix: str, seeds: int = 1) -> dict[str, Tensor]:
+    """`init_x` [B, A] and `eps` [B, N, A] of a file as our noise: x0 [S, B, A], eps [S, N, B, A]."""
+    return {
+        "x0": tensor(name, f"{prefix}init_x", seeds) / 2.5,
+        "eps": tensor(name, f"{prefix}eps", seeds).transpose(1, 2).contiguous(),
+    }
+
+
+def batch(name: str, prefix: str, seeds: int = 1) -> Batch:
+    return Batch(*(tensor(name, f"{prefix}{key}", seeds) for key in ("obs", "act", "rew", "next_obs", "done")))
