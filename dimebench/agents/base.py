@@ -7,12 +7,14 @@ deterministic in (state, batch, noise).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+
+from dimebench.agents.networks import pack, pack_gradients
 
 Noise = Mapping[str, Tensor]  # name -> [S, *shape], standard normal
 NoiseShapes = dict[str, tuple[int, ...]]  # name -> shape of one seed's noise
@@ -82,6 +84,10 @@ class Agent:
         """One call per env step, on utd * batch_size transitions."""
         raise NotImplementedError
 
+    def policy_state(self) -> dict[str, Tensor]:
+        """The part of `state_dict` that acting needs, kept when training is over."""
+        return {}
+
     def state_dict(self) -> dict[str, Tensor]:
         """Everything that an exact continuation needs, as a flat mapping of tensors."""
         raise NotImplementedError
@@ -94,7 +100,7 @@ class Agent:
 class ActorCritic(Agent):
     """UTD critic updates per call, an actor and temperature update after every `policy_delay`-th of them.
 
-    Subclasses build `modules` and `optimizers` and give the three updates.
+    Subclasses add their networks ("policy" among them) and an "alpha" optimiser, and give the updates.
     """
 
     def __init__(self, dims: Dims, settings: Any, generators: Sequence[torch.Generator], device: str) -> None:
@@ -102,16 +108,20 @@ class ActorCritic(Agent):
         self.seeds = len(generators)
         self.grad_steps = 0
         self.modules: dict[str, nn.Module] = {}
+        self.arenas: dict[str, nn.Parameter] = {}  # each network's parameters as one tensor [S, P]
         self.optimizers: dict[str, torch.optim.Adam] = {}
         self.log_alpha = nn.Parameter(torch.log(torch.full((self.seeds,), settings.alpha_init, device=self.device)))
 
-    def _add(self, name: str, module: nn.Module) -> None:
+    def _add(self, name: str, module: nn.Module, lr: float = 0.0, beta1: float = 0.9) -> None:
+        """A network of this agent, and with a learning rate Adam over all its parameters at once."""
         self.modules[name] = module.to(self.device)
+        self.arenas[name] = pack(module, self.seeds)
+        if lr:
+            self.optimizers[name] = self._adam(self.arenas[name], lr, beta1)
 
-    def _optimize(self, name: str, parameters: Iterable[nn.Parameter], lr: float, beta1: float) -> None:
-        self.optimizers[name] = torch.optim.Adam(
-            list(parameters), lr=lr, betas=(beta1, 0.999), eps=1e-8, foreach=True
-        )
+    @staticmethod
+    def _adam(parameter: nn.Parameter, lr: float, beta1: float) -> torch.optim.Adam:
+        return torch.optim.Adam([parameter], lr=lr, betas=(beta1, 0.999), eps=1e-8, fused=True)
 
     def update_critic(self, batch: Batch, noise: Noise) -> Metrics:
         raise NotImplementedError
@@ -140,22 +150,27 @@ class ActorCritic(Agent):
                 metrics |= self.update_actor(part, _under(noise, f"{i}.actor."))
         return metrics
 
-    def _step(self, name: str, loss: Tensor) -> list[Tensor]:
-        """Gradients of the loss [S] for the parameters of optimiser `name`, applied by it; returns them.
+    def _descend(self, name: str, loss: Tensor) -> None:
+        """One Adam step of network `name` on the loss [S].
 
         Parameters of different seeds are disjoint: the gradient of the sum is each seed's own.
         """
-        optimizer = self.optimizers[name]
-        parameters = optimizer.param_groups[0]["params"]
-        grads = self._treat(name, list(torch.autograd.grad(loss.sum(), parameters)))
-        for p, g in zip(parameters, grads, strict=True):
-            p.grad = g
-        optimizer.step()
+        grads = torch.autograd.grad(loss.sum(), list(self.modules[name].parameters()))
+        arena = self.arenas[name]
+        arena.grad = self._treat(name, pack_gradients(grads, arena))
+        self.optimizers[name].step()
+
+    def _treat(self, name: str, grads: Tensor) -> Tensor:
+        """What happens to a network's gradients [S, P] before the optimiser sees them; nothing by default."""
         return grads
 
-    def _treat(self, name: str, grads: list[Tensor]) -> list[Tensor]:
-        """What happens to gradients before the optimiser sees them; nothing by default."""
-        return grads
+    def _descend_alpha(self, loss: Tensor) -> None:
+        """One Adam step of log alpha on the loss [S]."""
+        (self.log_alpha.grad,) = torch.autograd.grad(loss.sum(), [self.log_alpha])
+        self.optimizers["alpha"].step()
+
+    def policy_state(self) -> dict[str, Tensor]:
+        return {f"policy.{key}": value.detach() for key, value in self.modules["policy"].state_dict().items()}
 
     def state_dict(self) -> dict[str, Tensor]:
         state = {"log_alpha": self.log_alpha.detach(), "grad_steps": torch.tensor(self.grad_steps)}

@@ -52,11 +52,10 @@ class CrossQ(SAC):
     def _build(self, s: CrossQSettings, generators: Sequence[torch.Generator]) -> None:  # type: ignore[override]
         renorm = RenormSettings(momentum=s.renorm_momentum, warmup=s.renorm_warmup)
         obs, act = self.dims.obs, self.dims.act
-        self._add("policy", GaussianPolicy(obs, act, s.actor_hidden, generators, renorm=renorm))
-        self._add("critics", Critics(obs + act, s.critic_hidden, 1, generators, renorm))
-        self._optimize("actor", self.modules["policy"].parameters(), s.learning_rate, s.beta1)
-        self._optimize("critic", self.modules["critics"].parameters(), s.learning_rate, s.beta1)
-        self._optimize("alpha", [self.log_alpha], s.learning_rate, beta1=0.9)
+        policy = GaussianPolicy(obs, act, s.actor_hidden, generators, renorm=renorm)
+        self._add("policy", policy, s.learning_rate, s.beta1)
+        self._add("critics", Critics(obs + act, s.critic_hidden, 1, generators, renorm), s.learning_rate, s.beta1)
+        self.optimizers["alpha"] = self._adam(self.log_alpha, s.learning_rate, beta1=0.9)
 
     def _q(self, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
         """One forward over [s; s'], [a; a']: both halves share the batch statistics; s' only makes the target."""

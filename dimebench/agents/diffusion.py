@@ -117,25 +117,32 @@ class DiffusionPolicy(nn.Module):
         return delta[:, :, None] / F.softplus(self.friction)[:, None, :]
 
     def sample(self, obs: Tensor, x0: Tensor, eps: Tensor) -> DiffusionSample:
-        """Run the chain from x_0 = prior_std * x0 with the step noise eps.
+        """Run the chain from x_0 = prior_std * x0 with the step noise eps, and weigh it against the reverse chain.
 
         obs [S, B, O]; x0 [S, B, A] and eps [S, N, B, A] standard normal. Differentiable through all N steps.
+
+            x_{n+1} = mean_n + scale_n eps_n     mean_n = x_n + eta_n (-x_n / prior_std^2 + f(n, x_n, s))
+            back_n  = x_{n+1} - eta_n x_{n+1} / prior_std^2                       scale_n = sqrt(2 eta_n)
+            log_w   = sum_n log N(x_n; back_n, scale_n) - log N(x_{n+1}; mean_n, scale_n)
+
+        Both densities of a step have the same scale, and (x_{n+1} - mean_n) / scale_n is eps_n, so a step adds
+        (eps_n^2 - ((x_n - back_n) / scale_n)^2) / 2 to log_w, summed over dimensions.
         """
-        pull = -1.0 / self.prior_std**2  # gradient of the prior's log density, over x
-        eta = self.step_sizes()
+        eta = self.step_sizes().unsqueeze(2)  # [S, N, 1, A]
+        keep = 1.0 - eta / self.prior_std**2
         scale = torch.sqrt(2.0 * eta)
+        shove = scale * eps  # [S, N, B, A]
         prepared = self.score.prepare(obs, self.steps)
-        start = x = self.prior_std * x0
-        log_w = torch.zeros_like(x)  # per dimension; summed once at the end
+        x = self.prior_std * x0
+        path = [x]
         for n in range(self.steps):
-            eta_n, scale_n = eta[:, n : n + 1], scale[:, n : n + 1]  # [S, 1, A]
-            mean = x + eta_n * (pull * x + self.score(n, x, prepared))
-            x_next = mean + scale_n * eps[:, n]
-            back = x_next + eta_n * (pull * x_next)
-            log_w = log_w + normal_log_prob(x, back, scale_n) - normal_log_prob(x_next, mean, scale_n)
-            x = x_next
-        running_cost = -(log_w + tanh_log_det(x)).sum(-1)
-        terminal_cost = normal_log_prob(start, 0.0, self.prior_std).sum(-1)
+            x = torch.addcmul(keep[:, n] * x + shove[:, n], eta[:, n], self.score(n, x, prepared))
+            path.append(x)
+        chain = torch.stack(path, 1)  # x_0 .. x_N, [S, N + 1, B, A]
+        residual = (chain[:, :-1] - keep * chain[:, 1:]) / scale
+        log_w = 0.5 * (eps.square() - residual.square()).sum((1, 3))
+        running_cost = -(log_w + tanh_log_det(x).sum(-1))
+        terminal_cost = normal_log_prob(path[0], 0.0, self.prior_std).sum(-1)
         return DiffusionSample(torch.tanh(x), running_cost, terminal_cost)
 
 

@@ -83,9 +83,8 @@ def critic_loss(logits: Tensor, target: Tensor, entropy_coefficient: float) -> T
     logits [S, C, B, K]; target [S, B, K]. Returns [S].
     """
     log_p = log_probs(logits)
-    cross_entropy = -(target[:, None] * log_p).sum(-1)
-    negative_entropy = (torch.softmax(logits, -1) * log_p).sum(-1)
-    return (cross_entropy + entropy_coefficient * negative_entropy).mean(-1).sum(-1)
+    weight = entropy_coefficient * torch.softmax(logits, -1) - target[:, None]
+    return (weight * log_p).sum(-1).mean(-1).sum(-1)
 
 
 def actor_loss(q: Tensor, sample: DiffusionSample, alpha: Tensor) -> Tensor:
@@ -116,11 +115,9 @@ class DIME(ActorCritic):
         self.critics = Critics(dims.obs + dims.act, s.critic_hidden, s.atoms, generators, renorm)
         self.atoms = float32_linspace(s.v_min, s.v_max, s.atoms).to(self.device)
         self.target_cost = s.target_cost_per_dim * dims.act
-        self._add("policy", self.policy)
-        self._add("critics", self.critics)
-        self._optimize("actor", self.policy.parameters(), s.learning_rate, s.beta1)
-        self._optimize("critic", self.critics.parameters(), s.learning_rate, s.beta1)
-        self._optimize("alpha", [self.log_alpha], s.alpha_learning_rate, beta1=0.9)
+        self._add("policy", self.policy, s.learning_rate, s.beta1)
+        self._add("critics", self.critics, s.learning_rate, s.beta1)
+        self.optimizers["alpha"] = self._adam(self.log_alpha, s.alpha_learning_rate, beta1=0.9)
 
     def policy_noise(self, rows: int) -> NoiseShapes:
         return {"x0": (rows, self.dims.act), "eps": (self.settings.diffusion_steps, rows, self.dims.act)}
@@ -139,7 +136,7 @@ class DIME(ActorCritic):
         alpha = self.log_alpha.detach().exp()
         target = critic_target(next_logits.detach(), following, batch, self.atoms, alpha, self.settings.gamma)
         loss = critic_loss(logits, target, self.settings.critic_entropy_coefficient)
-        self._step("critic", loss)
+        self._descend("critics", loss)
         q_mean = expected_value(logits.detach(), self.atoms).mean((1, 2))
         return {"critic_loss": loss.detach(), "q_mean": q_mean}
 
@@ -147,15 +144,15 @@ class DIME(ActorCritic):
         sample = self.policy.sample(batch.obs, noise["x0"], noise["eps"])
         q = expected_value(self.critics(batch.obs, sample.action), self.atoms)
         loss = actor_loss(q, sample, self.log_alpha.detach().exp())
-        self._step("actor", loss)
+        self._descend("policy", loss)
         running, terminal = sample.running_cost.detach().mean(-1), sample.terminal_cost.mean(-1)
-        self._step("alpha", temperature_loss(self.log_alpha, running, self.target_cost))
+        self._descend_alpha(temperature_loss(self.log_alpha, running, self.target_cost))
         alpha = self.log_alpha.detach().exp()
         bound = -(running + terminal)
         return {"actor_loss": loss.detach(), "running_cost": running, "entropy_bound": bound, "alpha": alpha}
 
-    def _treat(self, name: str, grads: list[Tensor]) -> list[Tensor]:
+    def _treat(self, name: str, grads: Tensor) -> Tensor:
         """The actor's gradients: NaN to zero, then every element clipped to [-1, 1] on its own."""
-        if name != "actor":
+        if name != "policy":
             return grads
-        return [torch.nan_to_num(g, nan=0.0, posinf=1.0, neginf=-1.0).clamp_(-1.0, 1.0) for g in grads]
+        return torch.nan_to_num_(grads, nan=0.0, posinf=1.0, neginf=-1.0).clamp_(-1.0, 1.0)

@@ -48,6 +48,8 @@ def lecun_normal(stack: tuple[int, ...], fan_in: int, fan_out: int, generators: 
 
 def stacked_product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """x [*stack, B, I] times weight [*stack, I, O] plus bias, which broadcasts against [*stack, B, O]."""
+    if weight.dim() == 3:
+        return torch.baddbmm(bias, x, weight)
     stack = weight.shape[:-2]
     out = torch.baddbmm(bias.flatten(0, -3), x.flatten(0, -3), weight.flatten(0, -3))
     return out.unflatten(0, stack)
@@ -79,12 +81,11 @@ class RenormSettings:
 class BatchRenorm(nn.Module):
     """Batch renormalisation (Ioffe 2017) over the batch axis of [*stack, B, F].
 
-    Source: `BatchRenorm` of the CrossQ and DIME code. `steps` counts training-mode forwards.
+    Source: `BatchRenorm` of the CrossQ and DIME code.
     """
 
     running_mean: Tensor
     running_var: Tensor
-    steps: Tensor
 
     def __init__(self, stack: tuple[int, ...], features: int, settings: RenormSettings) -> None:
         super().__init__()
@@ -93,7 +94,7 @@ class BatchRenorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(*stack, 1, features))
         self.register_buffer("running_mean", torch.zeros(*stack, 1, features))
         self.register_buffer("running_var", torch.ones(*stack, 1, features))
-        self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
+        self.steps = 0  # training-mode forwards so far
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         mean, var = self._batch_statistics(x) if training else (self.running_mean, self.running_var)
@@ -104,17 +105,28 @@ class BatchRenorm(nn.Module):
         s = self.settings
         mean = x.mean(-2, keepdim=True)
         var = (x.square().mean(-2, keepdim=True) - mean.square()).clamp_min(0.0)  # biased, as in the source
+        used = (mean, var) if self.steps < s.warmup else self._renormed(mean, var)
+        with torch.no_grad():
+            self.running_mean.lerp_(mean, 1 - s.momentum)
+            self.running_var.lerp_(var, 1 - s.momentum)
+        self.steps += 1
+        return used
+
+    def _renormed(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
+        """Batch statistics corrected towards the running ones by r and d, which are cut from the gradient."""
+        s = self.settings
         with torch.no_grad():
             std, running_std = torch.sqrt(var + s.eps), torch.sqrt(self.running_var + s.eps)
             r = (std / running_std).clamp(1 / s.r_max, s.r_max)
             d = ((mean - self.running_mean) / running_std).clamp(-s.d_max, s.d_max)
-            warm = self.steps >= s.warmup
-            self.running_mean.lerp_(mean, 1 - s.momentum)
-            self.running_var.lerp_(var, 1 - s.momentum)
-            self.steps += 1
-        # sqrt(var) without eps, as in the source; the floor only keeps its gradient finite for a constant feature.
-        renormed_mean = mean - d * torch.sqrt(var.clamp_min(1e-30)) / r
-        return torch.where(warm, renormed_mean, mean), torch.where(warm, var / r.square(), var)
+        # sqrt(var) without eps, as in the source; the floor only keeps its gradient finite for a constant feature
+        return mean - d * torch.sqrt(var.clamp_min(1e-30)) / r, var / r.square()
+
+    def get_extra_state(self) -> Tensor:
+        return torch.tensor(self.steps)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        self.steps = int(state)
 
 
 class MLP(nn.Module):
@@ -169,3 +181,27 @@ class Critics(nn.Module):
     def forward(self, obs: Tensor, action: Tensor, training: bool = False) -> Tensor:
         x = torch.cat([obs, action], -1)
         return self.net(x[:, None].expand(-1, self.critics, -1, -1), training)
+
+
+LANE = 64  # elements; rows of a whole number of vector registers keep every seed's arithmetic the same
+
+
+def pack(module: nn.Module, seeds: int) -> nn.Parameter:
+    """Move a module's parameters into one tensor [S, P], of which they become views; P is padded to whole lanes.
+
+    One optimiser step on it then serves the whole network. Call it after moving the module to its device.
+    """
+    parameters = list(module.parameters())
+    sizes = [p.numel() // seeds for p in parameters]
+    total = -(-sum(sizes) // LANE) * LANE
+    arena = torch.zeros(seeds, total, device=parameters[0].device)
+    for p, view in zip(parameters, arena.split([*sizes, total - sum(sizes)], dim=1), strict=False):
+        p.data = view.unflatten(1, p.shape[1:]).copy_(p.data)
+    return nn.Parameter(arena)
+
+
+def pack_gradients(gradients: Sequence[Tensor], arena: nn.Parameter) -> Tensor:
+    """Gradients of a packed module's parameters, in the order of `module.parameters()`, as one tensor [S, P]."""
+    rows = [g.flatten(1) for g in gradients]
+    padding = arena.shape[1] - sum(row.shape[1] for row in rows)
+    return torch.cat([*rows, arena.new_zeros(arena.shape[0], padding)], dim=1)

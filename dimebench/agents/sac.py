@@ -82,13 +82,12 @@ class SAC(ActorCritic):
 
     def _build(self, s: SACSettings, generators: Sequence[torch.Generator]) -> None:
         inputs = self.dims.obs + self.dims.act
-        self._add("policy", GaussianPolicy(self.dims.obs, self.dims.act, s.actor_hidden, generators))
-        self._add("critics", Critics(inputs, s.critic_hidden, 1, generators, renorm=None))
+        policy = GaussianPolicy(self.dims.obs, self.dims.act, s.actor_hidden, generators)
+        self._add("policy", policy, s.learning_rate)
+        self._add("critics", Critics(inputs, s.critic_hidden, 1, generators, renorm=None), s.learning_rate)
         self._add("target_critics", Critics(inputs, s.critic_hidden, 1, generators, renorm=None))
         self.modules["target_critics"].load_state_dict(self.modules["critics"].state_dict())
-        self._optimize("actor", self.modules["policy"].parameters(), s.learning_rate, beta1=0.9)
-        self._optimize("critic", self.modules["critics"].parameters(), s.learning_rate, beta1=0.9)
-        self._optimize("alpha", [self.log_alpha], s.learning_rate, beta1=0.9)
+        self.optimizers["alpha"] = self._adam(self.log_alpha, s.learning_rate, beta1=0.9)
 
     def policy_noise(self, rows: int) -> NoiseShapes:
         return {"eps": (rows, self.dims.act)}
@@ -119,20 +118,19 @@ class SAC(ActorCritic):
     def update_critic(self, batch: Batch, noise: Noise) -> Metrics:
         q, target = self._q(batch, noise)
         loss = critic_loss(q, target)
-        self._step("critic", loss)
+        self._descend("critics", loss)
         self._update_targets()
         return {"critic_loss": loss.detach(), "q_mean": q.detach().mean((1, 2))}
 
     @torch.no_grad()
     def _update_targets(self) -> None:
-        live, target = self.modules["critics"].parameters(), self.modules["target_critics"].parameters()
-        torch._foreach_lerp_(list(target), list(live), self.settings.tau)
+        self.arenas["target_critics"].lerp_(self.arenas["critics"], self.settings.tau)
 
     def update_actor(self, batch: Batch, noise: Noise) -> Metrics:
         sample = self.policy.sample(batch.obs, noise["eps"], training=True)
         q = self.critics(batch.obs, sample.action).squeeze(-1)
         loss = actor_loss(q, sample.log_prob, self.log_alpha.detach().exp())
-        self._step("actor", loss)
+        self._descend("policy", loss)
         entropy = -sample.log_prob.detach().mean(-1)
-        self._step("alpha", temperature_loss(self.log_alpha, entropy, self.target_entropy))
+        self._descend_alpha(temperature_loss(self.log_alpha, entropy, self.target_entropy))
         return {"actor_loss": loss.detach(), "entropy": entropy, "alpha": self.log_alpha.detach().exp()}

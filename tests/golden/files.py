@@ -85,7 +85,7 @@ def critic_state(name: str, group: str) -> dict[str, np.ndarray]:
         elif leaf in ("mean", "var"):
             state[f"net.renorm.{index}.running_{leaf}"] = value[:, None]
         elif leaf == "steps":
-            state[f"net.renorm.{index}.steps"] = value[0].astype(np.int64)
+            state[f"net.renorm.{index}._extra_state"] = value[0].astype(np.int64)
     return state
 
 
@@ -93,12 +93,12 @@ def put(module: torch.nn.Module, state: dict[str, np.ndarray], seed: int | None 
     """Copy arrays into a module's tensors, for one seed or for all."""
     own = module.state_dict()
     for key, value in state.items():
-        target = own[key]
-        source = torch.from_numpy(np.array(value)).to(target.dtype)
-        if target.dim() == 0:
-            target.copy_(source)
+        source = torch.from_numpy(np.array(value)).to(own[key].dtype)
+        if key.endswith("_extra_state"):  # BatchRenorm's step counter, common to all seeds
+            own[key] = source
         else:
-            (target if seed is None else target[seed]).copy_(source)
+            (own[key] if seed is None else own[key][seed]).copy_(source)
+    module.load_state_dict(own)
 
 
 def make_agent(seeds: int = 1, **settings: object) -> DIME:

@@ -1,0 +1,124 @@
+"""The plan: which cells a request asks for, what of them is done, and the blocks that train the rest."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from dimebench.agents.registry import algorithm_source, load_algorithm
+from dimebench.config import Request, Variant, cell_settings, check_shared_settings
+from dimebench.envs import UnknownTaskError, known_tasks
+from dimebench.launch.identity import check_run
+from dimebench.store import Run, read_run
+from dimebench.store.provenance import code_version, command_line, package_versions
+from dimebench.training.block import Block, Protocol, plain_settings
+
+
+@dataclass
+class Cell:
+    """One (variant, task): its seeds that are done already, and the blocks that train the others."""
+
+    variant: str
+    task: str
+    seeds: tuple[int, ...]
+    done: dict[int, Run] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return f"{self.variant} on {self.task}"
+
+
+@dataclass
+class Plan:
+    """Everything that one `run` does."""
+
+    suite: str
+    results: Path
+    cells: list[Cell]
+
+    def blocks(self) -> Iterator[tuple[Cell, Block]]:
+        """All blocks, in an order that finishes whole cells early."""
+        for cell in self.cells:
+            for block in cell.blocks:
+                yield cell, block
+
+
+def make_plan(request: Request, seeds: Sequence[int], results: Path, device: str) -> Plan:
+    """Plan the request's cells; nothing is written.
+
+    On a GPU the seeds of a cell that are yet to be trained form one block; on a CPU every seed is a block of its
+    own (measured faster there). Seeds that were interrupted together go on together, as they began.
+    Raises ConfigError, UnknownTaskError, UnknownAlgorithmError, and IdentityConflictError where a place is
+    taken by a run of another identity.
+    """
+    known = known_tasks()
+    for task in request.suite.tasks:
+        if task not in known:
+            raise UnknownTaskError(task, known)
+    check_shared_settings(request, {v.algorithm: load_algorithm(v.algorithm).Settings for v in request.variants})
+    cells = []
+    for task in request.suite.tasks:
+        for variant in request.variants:
+            cells.append(_plan_cell(request, variant, task, tuple(seeds), results, device))
+    return Plan(request.suite.name, results, cells)
+
+
+def _plan_cell(
+    request: Request, variant: Variant, task: str, seeds: tuple[int, ...], results: Path, device: str
+) -> Cell:
+    cell = Cell(variant.name, task, seeds)
+    make = _BlockMaker(request, variant, task, device)
+    groups: dict[str, list[int]] = {}
+    for seed in seeds:
+        alone = make((seed,))
+        run = read_run(alone.run_folder(results, seed))
+        if run is not None:
+            check_run(run, alone.identity())
+            if run.status in ("finished", "diverged"):
+                cell.done[seed] = run
+                continue
+        together = run is not None and (results / alone.cell / "checkpoints" / run.block).is_dir()
+        fresh = "all" if device.startswith("cuda") else f"seed {seed}"
+        groups.setdefault(run.block if run is not None and together else fresh, []).append(seed)
+    cell.blocks = [make(tuple(group)) for group in groups.values()]
+    return cell
+
+
+class _BlockMaker:
+    """Makes the blocks of one cell: all that does not depend on the seeds is settled once."""
+
+    def __init__(self, request: Request, variant: Variant, task: str, device: str) -> None:
+        suite = request.suite
+        algorithm = load_algorithm(variant.algorithm)
+        settings = cell_settings(algorithm.Settings, request, variant, task)
+        bounds = suite.bounds(task)
+        sources: tuple[Path, ...] = ()
+        if not algorithm_source(variant.algorithm).startswith("dimebench."):
+            sources = (Path(inspect.getfile(algorithm)),)
+        self._common: dict[str, Any] = {
+            "suite": suite.name,
+            "algorithm": variant.algorithm,
+            "variant": variant.name,
+            "task": task,
+            "settings": plain_settings(settings),
+            "protocol": Protocol(
+                env_steps=suite.budget.env_steps,
+                action_repeat=suite.budget.action_repeat,
+                eval_interval=suite.evaluation.interval,
+                eval_episodes=suite.evaluation.episodes,
+            ),
+            "score": {"kind": suite.score.kind, "lower": bounds.lower, "upper": bounds.upper},
+            "device": device,
+            "threads": 1,
+            "code": code_version(sources),
+            "versions": package_versions(),
+            "cell": f"{suite.name}/{variant.slug}/{task}",
+            "command": command_line(),
+        }
+
+    def __call__(self, seeds: tuple[int, ...]) -> Block:
+        return Block(seeds=seeds, **self._common)

@@ -1,0 +1,78 @@
+"""One seed's run on disk: run.json, evals.parquet and train.parquet, each replaced as a whole."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dimebench.store.atomic import atomic_write
+from dimebench.store.reader import read_run
+from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, RUN_FILE, SCHEMA_VERSION, TRAIN_FILE, TRAIN_SCHEMA, Run
+
+Row = dict[str, Any]
+
+
+class RunWriter:
+    """Holds a run's rows and writes them. Rows of an env step replace those written for it before.
+
+    So a run that resumes from an earlier point keeps what was evaluated, and overwrites it with the same
+    numbers when it gets there again.
+    """
+
+    def __init__(self, run: Run) -> None:
+        """Starts or continues `run.path`. Raises StoreError for files there that cannot be read."""
+        self.run = run
+        self._evals = self._load(EVALS_FILE)
+        self._train = self._load(TRAIN_FILE)
+
+    def add_evaluation(self, env_step: int, rows: list[Row]) -> None:
+        """The episodes of one evaluation: episode, return, length, success, grad_step, wall_time_s, diverged."""
+        self._evals = [row for row in self._evals if row["env_step"] != env_step] + self._keyed(env_step, rows)
+
+    def add_logging_point(self, env_step: int, row: Row) -> None:
+        """grad_step, wall_time_s and the metrics' means since the last logging point."""
+        self._train = [old for old in self._train if old["env_step"] != env_step] + self._keyed(env_step, [row])
+
+    def write(self, **changes: Any) -> None:
+        """Write both tables, then run.json with `changes` (status, reason, progress, provenance)."""
+        self.run = replace(self.run, **changes)
+        metrics = sorted({key for row in self._train for key in row} - set(TRAIN_SCHEMA.names))
+        train_schema = pa.schema([*TRAIN_SCHEMA, *((name, pa.float64()) for name in metrics)])
+        self._write_table(EVALS_FILE, self._evals, EVALS_SCHEMA)
+        self._write_table(TRAIN_FILE, self._train, train_schema)
+        write_run(self.run)
+
+    def _keyed(self, env_step: int, rows: list[Row]) -> list[Row]:
+        run = self.run
+        key = {"suite": run.suite, "algorithm": run.algorithm, "variant": run.variant, "task": run.task}
+        return [key | {"seed": run.seed, "env_step": env_step} | row for row in rows]
+
+    def _load(self, name: str) -> list[Row]:
+        file = self.run.path / name
+        return pq.ParquetFile(file).read().to_pylist() if file.exists() else []
+
+    def _write_table(self, name: str, rows: list[Row], schema: pa.Schema) -> None:
+        rows = sorted(rows, key=lambda row: (row["env_step"], row.get("episode", 0)))
+        facts = {"dimebench.schema": str(SCHEMA_VERSION), "dimebench.identity": json.dumps(self.run.identity)}
+        table = pa.Table.from_pylist(rows, schema=schema.with_metadata(facts))
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer, compression="zstd")
+        atomic_write(self.run.path / name, buffer.getvalue())
+
+
+def write_run(run: Run) -> None:
+    """Replace a run's run.json."""
+    atomic_write(run.path / RUN_FILE, (json.dumps(run.to_json(), indent=1, allow_nan=False) + "\n").encode())
+
+
+def mark_run(path: Path, status: str, reason: str | None) -> None:
+    """Change the status of a run that nobody is training, where there is one."""
+    run = read_run(path)
+    if run is not None:
+        write_run(replace(run, status=status, reason=reason))

@@ -1,0 +1,1 @@
+"""Training of one block of seeds: the loop, replay, evaluation, checkpoints, random streams."""

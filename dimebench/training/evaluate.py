@@ -1,0 +1,78 @@
+"""Evaluation: episodes side by side, in environments and with random streams of their own.
+
+An evaluation is a function of (agent, seed, env step) alone: its streams are derived anew each time, so it
+leaves nothing behind that a checkpoint would have to hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from dimebench.agents.base import Agent
+from dimebench.envs import EnvBlock, make_block
+from dimebench.training.rng import generator, normal, sequence
+
+
+class StopRequestedError(Exception):
+    """Training was asked to stop in the middle of an evaluation, which will be done again."""
+
+
+class Evaluator:
+    """Evaluates S seeds over `episodes` episodes each. Environments are built once, on first use."""
+
+    def __init__(self, task: str, seeds: Sequence[int], episodes: int, action_repeat: int, device: str) -> None:
+        self.task, self.seeds, self.episodes = task, list(seeds), episodes
+        self.action_repeat, self.device = action_repeat, device
+        self._envs: EnvBlock | None = None
+
+    def _environments(self, env_step: int) -> EnvBlock:
+        streams = [
+            sequence(seed, "evaluation-env", env_step, episode)
+            for seed in self.seeds
+            for episode in range(self.episodes)
+        ]
+        if self._envs is None:
+            self._envs = make_block(self.task, streams, self.action_repeat)
+        else:
+            self._envs.reseed(streams)
+        return self._envs
+
+    def evaluate(self, agent: Agent, env_step: int, should_stop: Callable[[], bool]) -> list[list[dict[str, Any]]]:
+        """Rows (episode, return, length) of each seed's episodes. Raises StopRequestedError."""
+        envs = self._environments(env_step)
+        seeds, episodes = len(self.seeds), self.episodes
+        noise_generators = [generator(seed, "evaluation-noise", env_step, device=self.device) for seed in self.seeds]
+        shapes = agent.policy_noise(episodes)
+        obs = envs.reset()
+        returns = np.zeros(seeds * episodes)
+        lengths = np.zeros(seeds * episodes, dtype=np.int64)
+        running = np.ones(seeds * episodes, dtype=bool)
+        while running.any():
+            if should_stop():
+                raise StopRequestedError
+            noise = {name: normal(noise_generators, shape, self.device) for name, shape in shapes.items()}
+            batch = torch.from_numpy(obs).to(self.device).unflatten(0, (seeds, episodes))
+            actions = agent.evaluate(batch, noise).flatten(0, 1).cpu().numpy()
+            step = envs.step(np.nan_to_num(actions))
+            returns[running] += step.reward[running]
+            lengths[running] += 1
+            ended = step.terminated | step.truncated
+            running &= ~ended
+            obs = step.obs
+            if ended.any() and running.any():
+                obs = envs.reset(np.flatnonzero(ended))  # stepped on beside the others; not counted
+        return [
+            [
+                {"episode": e, "return": float(returns[s * episodes + e]), "length": int(lengths[s * episodes + e])}
+                for e in range(episodes)
+            ]
+            for s in range(seeds)
+        ]
+
+    def close(self) -> None:
+        if self._envs is not None:
+            self._envs.close()

@@ -1,0 +1,199 @@
+"""The training loop of one block: act, step, store, update, evaluate; checkpointed so that it can be cut anywhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dimebench.agents.base import Agent, Dims
+from dimebench.agents.registry import load_algorithm
+from dimebench.envs import make_block, task_spec
+from dimebench.training.block import Block, build_settings
+from dimebench.training.checkpoint import Checkpoints
+from dimebench.training.evaluate import Evaluator, StopRequestedError
+from dimebench.training.record import Records
+from dimebench.training.replay import Replay
+from dimebench.training.rng import Streams, generator, sequence
+
+PROGRESS_EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class Hooks:
+    """What connects a trainer to the process that it runs in."""
+
+    report: Callable[[dict[str, Any]], None]  # told of progress and evaluations
+    should_stop: Callable[[], bool]  # asked between env steps
+    checkpoint_every_s: float = 300.0
+
+
+class Trainer:
+    """Trains a block from where its checkpoint left it, or from the start."""
+
+    def __init__(self, block: Block, results: Path, identity: dict[str, Any], hooks: Hooks) -> None:
+        self.block, self.hooks = block, hooks
+        torch.set_num_threads(block.threads)
+        protocol, device, seeds = block.protocol, block.device, len(block.seeds)
+        self.spec = task_spec(block.task, protocol.action_repeat)
+        algorithm = load_algorithm(block.algorithm)
+        self.settings = build_settings(algorithm.Settings, block.settings)
+        dims = Dims(self.spec.obs_dim, self.spec.act_dim)
+        initial = [generator(seed, "parameters") for seed in block.seeds]
+        self.agent: Agent = algorithm(dims, self.settings, initial, device)
+        self.streams = Streams(block.seeds, ["warmup", "act", "replay", "update"], device)
+        self.evaluator = Evaluator(block.task, block.seeds, protocol.eval_episodes, protocol.action_repeat, device)
+        self.checkpoints = Checkpoints(block.checkpoint_folder(results))
+        self.records = Records(block, results, identity)
+        self.env_step = 0
+        self.evaluated_at = -1  # the env step of the last evaluation
+        self.diverged = np.zeros(seeds, dtype=bool)
+        if self.agent.learns:
+            self.envs = make_block(
+                block.task, [sequence(seed, "env") for seed in block.seeds], protocol.action_repeat
+            )
+            self.replay = Replay(seeds, min(self.settings.replay_capacity, protocol.env_steps), dims, device)
+        self._last_checkpoint = self._last_progress = time.monotonic()
+        self._resume()
+
+    # --- the loop ---------------------------------------------------------------------------------------------
+
+    def train(self) -> str:
+        """Train to the end of the budget. Returns "finished", "interrupted" (state saved) or "diverged"."""
+        budget = self.block.protocol.env_steps
+        self.records.start()
+        self._progress(force=True)
+        while True:
+            if self.hooks.should_stop() or not self._evaluate_if_due():
+                return self._interrupt()
+            if self.env_step == budget or self.diverged.all():
+                return self._finish()
+            if self.agent.learns:
+                self._env_step()
+            else:
+                self.env_step = self._next_evaluation()  # nothing to train between evaluations
+            if self.env_step % self.block.protocol.logging_interval() == 0:
+                self.records.log(self.env_step, self.agent.grad_steps)
+            if time.monotonic() - self._last_checkpoint > self.hooks.checkpoint_every_s:
+                self._save()
+            self._progress()
+
+    def _env_step(self) -> None:
+        """One env step of every seed and, past the random start, one update call."""
+        obs, learning = self.obs, self.env_step >= self.settings.learning_starts
+        action = self._act(obs) if learning else self._random_action()
+        step = self.envs.step(action)
+        ended = step.terminated | step.truncated
+        self.replay.add(obs, action, step.reward, step.obs, step.terminated, ended)
+        self.records.add_rewards(step.reward, ended)
+        self.obs = self.envs.reset(np.flatnonzero(ended)) if ended.any() else step.obs
+        self.env_step += 1
+        if learning:
+            self._update()
+
+    def _update(self) -> None:
+        """One call of the learner's update on transitions and noise drawn for it: the gradient steps."""
+        rows = self.settings.utd * self.settings.batch_size
+        batch = self.replay.sample(self.streams.integers("replay", len(self.replay), rows))
+        noise = self.streams.normal("update", self.agent.update_noise())
+        self.records.add_metrics(self.agent.update(batch, noise))
+
+    def _act(self, obs: np.ndarray) -> np.ndarray:
+        noise = self.streams.normal("act", self.agent.policy_noise(1))
+        batch = torch.from_numpy(obs).to(self.block.device)[:, None]  # [S, 1, O]
+        action = self.agent.act(batch, noise)[:, 0].cpu().numpy()
+        broken = ~np.isfinite(action).all(axis=1) & ~self.diverged
+        if broken.any():
+            self.records.diverge(broken, self.env_step, self.agent.grad_steps)
+            self.diverged |= broken
+        if self.diverged.any():
+            action = np.where(self.diverged[:, None], np.float32(0), action)  # idle beside the others
+        return action
+
+    def _random_action(self) -> np.ndarray:
+        return self.streams.uniform("warmup", (self.spec.act_dim,)).cpu().numpy()
+
+    def _next_evaluation(self) -> int:
+        interval = self.block.protocol.eval_interval
+        return min(self.block.protocol.env_steps, (self.env_step // interval + 1) * interval)
+
+    def _evaluate_if_due(self) -> bool:
+        """False where training was asked to stop meanwhile; the evaluation is then done again on resuming."""
+        if self.env_step == self.evaluated_at or not self.block.protocol.evaluates_at(self.env_step):
+            return True
+        try:
+            episodes = self.evaluator.evaluate(self.agent, self.env_step, self.hooks.should_stop)
+        except StopRequestedError:
+            return False
+        self.evaluated_at = self.env_step
+        self.records.add_evaluation(self.env_step, self.agent.grad_steps, episodes, self.diverged)
+        self.hooks.report({"event": "evaluation", "env_step": self.env_step, **self.records.summary()})
+        return True
+
+    # --- ends, and what a checkpoint holds --------------------------------------------------------------------
+
+    def _finish(self) -> str:
+        self.records.finish(self.env_step, self.agent.grad_steps)
+        self.checkpoints.finish(self.agent.policy_state())
+        self._progress(force=True)
+        return "diverged" if self.diverged.all() else "finished"
+
+    def _interrupt(self) -> str:
+        self._save()
+        self.records.interrupt(self.env_step, self.agent.grad_steps)
+        self._progress(force=True)
+        return "interrupted"
+
+    def _save(self) -> None:
+        facts: dict[str, Any] = {"env_step": self.env_step, "evaluated_at": self.evaluated_at}
+        facts |= {"diverged": self.diverged.tolist(), "records": self.records.facts()}
+        state: dict[str, Tensor] = {f"agent.{k}": v for k, v in self.agent.state_dict().items()}
+        state |= {f"streams.{k}": v for k, v in self.streams.state_dict().items()}
+        added = kept = 0
+        if self.agent.learns and self.env_step > 0:
+            added, kept = self.replay.added, len(self.replay)
+            state |= {f"env.{k}": torch.from_numpy(np.ascontiguousarray(v)) for k, v in self.envs.save().items()}
+        self.checkpoints.save(facts, state, added, kept, self._chunk)
+        self.records.write(self.env_step, self.agent.grad_steps)
+        self._last_checkpoint = time.monotonic()
+
+    def _chunk(self, first: int, last: int) -> dict[str, Tensor]:
+        return self.replay.chunk(first, last)
+
+    def _resume(self) -> None:
+        checkpoint = self.checkpoints.load()
+        if checkpoint is None or checkpoint.facts["env_step"] == 0:
+            if self.agent.learns:
+                self.obs = self.envs.reset()
+            return
+        facts, state = checkpoint.facts, checkpoint.state
+        self.env_step, self.evaluated_at = facts["env_step"], facts["evaluated_at"]
+        self.diverged = np.array(facts["diverged"])
+        self.records.restore(facts["records"])
+        self.agent.load_state_dict(_under(state, "agent."))
+        self.streams.load_state_dict(_under(state, "streams."))
+        if self.agent.learns:
+            self.replay.restore(checkpoint.chunks, self.env_step)
+            self.obs = self.envs.restore({k: v.numpy() for k, v in _under(state, "env.").items()})
+
+    def _progress(self, force: bool = False) -> None:
+        now = time.monotonic()
+        if force or now - self._last_progress > PROGRESS_EVERY_S:
+            self._last_progress = now
+            self.hooks.report({"event": "progress", "env_step": self.env_step, **self.records.summary()})
+
+    def close(self) -> None:
+        """Close the environments."""
+        self.evaluator.close()
+        if self.agent.learns:
+            self.envs.close()
+
+
+def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

@@ -1,0 +1,186 @@
+"""What a block writes down while it trains: each seed's run.json, evaluations and logging points."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dimebench.store import Run, RunWriter, read_run
+from dimebench.store.provenance import machine
+from dimebench.training.block import Block
+
+
+class Records:
+    """The runs of a block's seeds, and the sums between two logging points."""
+
+    def __init__(self, block: Block, results: Path, identity: dict[str, Any]) -> None:
+        """`identity` as in `store.Run`: the caller has checked it against what stands in the seeds' folders."""
+        self.block = block
+        self._sums: dict[str, Tensor] = {}
+        self._counts: dict[str, int] = {}
+        seeds = len(block.seeds)
+        self._episode = np.zeros(seeds)  # return so far of the running training episode
+        self._ended_sum, self._ended_count = np.zeros(seeds), np.zeros(seeds, dtype=np.int64)
+        self._before = 0.0  # seconds of earlier processes
+        self._begun = time.monotonic()
+        self._latest: list[float | None] = [None] * seeds
+        self.writers = [RunWriter(self._run(results, seed, identity)) for seed in block.seeds]
+
+    def _run(self, results: Path, seed: int, identity: dict[str, Any]) -> Run:
+        block, path = self.block, self.block.run_folder(results, seed)
+        before = read_run(path)
+        provenance: dict[str, Any] = {
+            "command": block.command,
+            "started": _now() if before is None else before.provenance.get("started"),
+            "resumed": 0 if before is None else before.provenance.get("resumed", 0) + 1,
+            "device": _device_name(block.device),
+            "seeds_together": list(block.seeds),
+            "machine": machine(),
+        }
+        return Run(
+            path=path,
+            suite=block.suite,
+            algorithm=block.algorithm,
+            variant=block.variant,
+            task=block.task,
+            seed=seed,
+            status="running",
+            reason=None,
+            identity=identity,
+            score=block.score,
+            provenance=provenance,
+            progress={"env_step": 0, "grad_step": 0, "wall_time_s": 0.0},
+            block=block.name,
+        )
+
+    # --- adding -----------------------------------------------------------------------------------------------
+
+    def add_metrics(self, metrics: dict[str, Tensor]) -> None:
+        """Sum the update's metrics, [S] each, without waiting for the device."""
+        for name, value in metrics.items():
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+            self._counts[name] = self._counts.get(name, 0) + 1
+
+    def add_rewards(self, reward: np.ndarray, ended: np.ndarray) -> None:
+        """Follow the returns of the training episodes."""
+        self._episode += reward
+        self._ended_sum[ended] += self._episode[ended]
+        self._ended_count[ended] += 1
+        self._episode[ended] = 0.0
+
+    def log(self, env_step: int, grad_step: int) -> None:
+        """One logging point: the means since the last one."""
+        means = {name: (total / self._counts[name]).cpu().tolist() for name, total in self._sums.items()}
+        wall = self._wall_time()
+        for i, writer in enumerate(self.writers):
+            ended = int(self._ended_count[i])
+            row = {name: _finite(values[i]) for name, values in means.items()}
+            row["train_return"] = self._ended_sum[i] / ended if ended else None
+            writer.add_logging_point(env_step, row | {"grad_step": grad_step, "wall_time_s": wall})
+        self._sums, self._counts = {}, {}
+        self._ended_sum[:], self._ended_count[:] = 0.0, 0
+
+    def add_evaluation(
+        self, env_step: int, grad_step: int, episodes: list[list[dict[str, Any]]], diverged: np.ndarray
+    ) -> None:
+        """Record every seed's evaluation episodes and write all files. A diverged seed's are left out."""
+        wall = self._wall_time()
+        common = {"grad_step": grad_step, "success": None, "wall_time_s": wall, "diverged": False}
+        for i, (writer, rows) in enumerate(zip(self.writers, episodes, strict=True)):
+            if not diverged[i]:
+                writer.add_evaluation(env_step, [row | common for row in rows])
+                self._latest[i] = float(np.mean([row["return"] for row in rows]))
+        self.write(env_step, grad_step)
+
+    def diverge(self, which: np.ndarray, env_step: int, grad_step: int) -> None:
+        """Seeds whose numbers are not finite any more: a row that says so, and the run's status."""
+        row = {"episode": 0, "return": None, "length": 0, "success": None, "diverged": True}
+        for i in np.flatnonzero(which):
+            self.writers[i].add_evaluation(
+                env_step, [row | {"grad_step": grad_step, "wall_time_s": self._wall_time()}]
+            )
+            self.writers[i].write(
+                status="diverged", reason=f"the policy's actions are not finite at env step {env_step}"
+            )
+
+    # --- writing ----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        self._write_all({}, status="running")
+
+    def write(self, env_step: int, grad_step: int) -> None:
+        """All files of all seeds, as they stand."""
+        self._write_all(self._reached(env_step, grad_step))
+
+    def finish(self, env_step: int, grad_step: int) -> None:
+        self._write_all(self._reached(env_step, grad_step), status="finished", finished=_now())
+
+    def interrupt(self, env_step: int, grad_step: int) -> None:
+        self._write_all(self._reached(env_step, grad_step), status="interrupted")
+
+    def _reached(self, env_step: int, grad_step: int) -> dict[str, Any]:
+        return {"progress": {"env_step": env_step, "grad_step": grad_step, "wall_time_s": self._wall_time()}}
+
+    def _write_all(self, changes: dict[str, Any], status: str | None = None, finished: str | None = None) -> None:
+        for writer in self.writers:
+            own = dict(changes)
+            if status is not None and writer.run.status != "diverged":
+                own["status"] = status
+            if finished is not None:
+                own["provenance"] = writer.run.provenance | {"finished": finished}
+            writer.write(**own)
+
+    # --- what a checkpoint holds ------------------------------------------------------------------------------
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "sums": {name: total.cpu().tolist() for name, total in self._sums.items()},
+            "counts": dict(self._counts),
+            "episode": self._episode.tolist(),
+            "ended_sum": self._ended_sum.tolist(),
+            "ended_count": self._ended_count.tolist(),
+            "wall_time_s": self._wall_time(),
+            "latest": self._latest,
+            "diverged": [w.run.reason if w.run.status == "diverged" else None for w in self.writers],
+        }
+
+    def restore(self, facts: dict[str, Any]) -> None:
+        """The inverse of `facts`."""
+        device = self.block.device
+        self._sums = {name: torch.tensor(total, device=device) for name, total in facts["sums"].items()}
+        self._counts = dict(facts["counts"])
+        self._episode = np.array(facts["episode"])
+        self._ended_sum = np.array(facts["ended_sum"])
+        self._ended_count = np.array(facts["ended_count"])
+        self._before, self._begun = facts["wall_time_s"], time.monotonic()
+        self._latest = list(facts["latest"])
+        for writer, reason in zip(self.writers, facts["diverged"], strict=True):
+            if reason is not None:
+                writer.run = replace(writer.run, status="diverged", reason=reason)
+
+    def summary(self) -> dict[str, Any]:
+        """For the live table: the latest evaluation's mean return over seeds."""
+        known = [value for value in self._latest if value is not None]
+        return {"latest_return": float(np.mean(known)) if known else None, "wall_time_s": self._wall_time()}
+
+    def _wall_time(self) -> float:
+        return self._before + time.monotonic() - self._begun
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _device_name(device: str) -> str:
+    return torch.cuda.get_device_name() if device.startswith("cuda") else "cpu"
