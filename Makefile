@@ -1,0 +1,50 @@
+# Two commands do all the set-up on a fresh machine: `make quickstart` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RESULTS ?= results
+PYTEST_WORKERS ?= 2
+GOLDEN ?= ../shared/reference/golden/A
+
+.DEFAULT_GOAL := help
+.PHONY: help quickstart test lint golden slow bench clean
+
+help:  ## what there is
+	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+# The stamp is newer than pyproject.toml once everything that it names is installed.
+$(VENV)/installed: pyproject.toml
+	$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info < (3, 13); sys.exit(None if ok else "dimebench needs Python 3.11 or 3.12: make PYTHON=python3.12 ...")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+quickstart: $(VENV)/installed  ## install, then train, compare and report on two small real tasks
+	$(BIN)/dimebench run suite=quick --seeds 3 --results $(RESULTS)
+	$(BIN)/dimebench compare dime sac suite=quick --results $(RESULTS)
+	$(BIN)/dimebench report --html suite=quick --results $(RESULTS)
+
+test: lint  ## style, types, layering, and all tests but the slow ones
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m "not slow"
+
+lint: $(VENV)/installed-dev  ## ruff, mypy, import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+golden: $(VENV)/installed-dev  ## DIME against golden numbers: make golden GOLDEN=DIR
+	GOLDEN=$(abspath $(GOLDEN)) $(BIN)/python -m pytest tests/golden -m "not slow"
+
+slow: $(VENV)/installed-dev  ## the checks that take longer
+	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/installed  ## what our environments cost over dm_control's own
+	$(BIN)/python benchmarks/envs_overhead.py
+
+clean:  ## remove the environment and caches; results stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

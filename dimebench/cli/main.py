@@ -1,0 +1,61 @@
+"""Entry point: the commands, and the way from an exception to one line and an exit code."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import typer
+
+from dimebench.cli.algos import algos
+from dimebench.cli.compare import compare
+from dimebench.cli.errors import explain
+from dimebench.cli.report import report
+from dimebench.cli.run import run
+from dimebench.cli.show import show
+from dimebench.cli.status import status
+from dimebench.cli.suites import suites
+
+app = typer.Typer(
+    name="dimebench",
+    help="Train DIME, CrossQ and SAC on suites of hard control tasks, and say which is better, and how sure.",
+    epilog="Exit codes: 0 ok, 1 internal error, 2 wrong input, 3 some runs failed, 4 not comparable, "
+    "130 interrupted. --debug shows the traceback of an error.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+for command in (run, compare, report, status, suites, algos, show):
+    app.command()(command)
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: bool = typer.Option(False, "--version", help="Print the version and leave.")) -> None:
+    if version:
+        from dimebench import __version__
+
+        typer.echo(f"dimebench {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `dimebench status | head` ends quietly
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        code = app(arguments, standalone_mode=False)
+    except BaseException as error:
+        if "--debug" in sys.argv[1:] and not isinstance(error, SystemExit):
+            import traceback
+
+            traceback.print_exc()
+        line, code = explain(error)
+        if line:
+            print(f"dimebench: {line}", file=sys.stderr)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""`dimebench run`: train what is missing, resume what was cut off, skip what is done."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from dimebench.cli.errors import INTERRUPTED, OK, SOME_FAILED, UsageError
+from dimebench.cli.options import DEFAULT_RESULTS, Results, parse_seeds
+
+
+def run(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="suite=NAME, and any of algo=a,b task=x,y steps=N SECTION.KEY=VALUE ALGORITHM.SETTING=VALUE "
+            "all.SETTING=VALUE. A variant is written dime:diffusion_steps=8.",
+            metavar="WORDS...",
+        ),
+    ] = None,
+    seeds: Annotated[str, typer.Option(help="How many seeds (10), a range (3-7) or a list (1,4,9).")] = "5",
+    results: Results = DEFAULT_RESULTS,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    workers: Annotated[int, typer.Option(help="Processes on a CPU; 0 for one per core.")] = 0,
+    checkpoint_every: Annotated[float, typer.Option(help="Seconds between checkpoints.", metavar="S")] = 300.0,
+) -> int:
+    """Train algorithms on a suite of tasks; runs that are finished are skipped, cut-off ones go on."""
+    if workers < 0:
+        raise UsageError(f"--workers {workers}: must not be negative")
+    if not checkpoint_every > 0:
+        raise UsageError(f"--checkpoint-every {checkpoint_every:g}: must be above 0 seconds")
+    seed_list = parse_seeds(seeds)
+    os.environ.setdefault("MUJOCO_GL", "disabled")
+    from dimebench.agents.registry import known_algorithms
+    from dimebench.config import parse_words
+
+    request = parse_words(words or [], algorithms=known_algorithms())
+    chosen = _device(device)
+    from dimebench.cli.live import board
+    from dimebench.launch.local import LocalPool
+    from dimebench.launch.plan import make_plan
+
+    plan = make_plan(request, seed_list, results, chosen)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pool = LocalPool(plan, 1 if chosen == "cuda" else workers or cores, checkpoint_every)
+    with board(plan) as view:
+        outcome = pool.run(view.on_event)
+    view.summary(outcome)
+    if outcome.interrupted:
+        return INTERRUPTED
+    return SOME_FAILED if outcome.failed else OK
+
+
+def _device(asked: str) -> str:
+    if asked not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"--device {asked}: unknown device (known: auto, cpu, cuda)")
+    if asked == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if asked == "cuda":
+        raise UsageError("--device cuda: torch sees no CUDA device on this machine")
+    return "cpu"

@@ -1,0 +1,95 @@
+"""`dimebench show NAME`: a suite, an algorithm (or variant) or a task, in full."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from typing import Annotated, Any
+
+import typer
+
+from dimebench.cli.errors import UsageError
+from dimebench.cli.options import Json
+
+
+def show(
+    name: Annotated[
+        str, typer.Argument(help="A suite, an algorithm or variant, or a task such as dm_control/dog-run.")
+    ],
+    as_json: Json = False,
+) -> int:
+    """Show a suite's protocol, an algorithm's settings or a task's sizes."""
+    facts = _facts(name)
+    if as_json:
+        typer.echo(json.dumps(facts, indent=1))
+        return 0
+    from rich.table import Table
+
+    from dimebench.cli.output import console
+
+    table = Table(show_header=False, box=None, pad_edge=False)
+    comments = facts.pop("comments", {})
+    for key, value in _flat(facts):
+        table.add_row(key, value, comments.get(key.removeprefix("settings."), ""))
+    console.print(table)
+    return 0
+
+
+def _facts(name: str) -> dict[str, Any]:
+    from dimebench.agents.registry import known_algorithms
+    from dimebench.config import list_suites, load_suite, nearest, parse_variant
+
+    suites = dict(list_suites())
+    if name in suites or name.endswith((".yaml", ".yml")):
+        suite = load_suite(name)
+        return {"suite": suite.name, "path": str(suites.get(name, name)), **suite.model_dump(exclude={"name"})}
+    if "/" in name:
+        from dimebench.envs import UnknownTaskError, known_tasks, task_spec
+
+        if name not in known_tasks():
+            raise UnknownTaskError(name, known_tasks())
+        spec = task_spec(name)
+        sizes = {"observation": spec.obs_dim, "action": spec.act_dim, "env steps per episode": spec.max_episode_steps}
+        return {"task": name, **sizes, "observation order": dict(spec.obs_layout)}
+    if name.split(":")[0] in known_algorithms():
+        return _algorithm(parse_variant(name))
+    known = [*suites, *known_algorithms()]
+    raise UsageError(f"unknown suite, algorithm or task '{name}'{nearest(name, known)}")
+
+
+def _algorithm(variant: Any) -> dict[str, Any]:
+    from dimebench.agents.registry import algorithm_source, load_algorithm
+    from dimebench.config import resolve_settings
+
+    algorithm = load_algorithm(variant.algorithm)
+    settings = resolve_settings(algorithm.Settings, (variant.algorithm, dict(variant.settings)))
+    values = {field: getattr(settings, field) for field in algorithm.Settings.__dataclass_fields__}
+    return {
+        "algorithm": variant.name,
+        "what it is": algorithm.summary,
+        "source": algorithm_source(variant.algorithm),
+        "settings": values,
+        "comments": _comments(algorithm.Settings),
+    }
+
+
+def _comments(settings: type) -> dict[str, str]:
+    """The comment that stands behind each setting in its source: where the default comes from."""
+    try:
+        source = inspect.getsource(settings)
+    except OSError:
+        return {}
+    return dict(re.findall(r"^    (\w+):.*?  # (.+)$", source, flags=re.MULTILINE))
+
+
+def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    rows: list[tuple[str, str]] = []
+    for key, value in facts.items():
+        if isinstance(value, dict) and value:
+            rows += _flat(value, f"{prefix}{key}.")
+        else:
+            rows.append(
+                (f"{prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+            )
+    return rows

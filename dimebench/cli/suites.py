@@ -1,0 +1,39 @@
+"""`dimebench suites`: the suites that can be run."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from dimebench.cli.options import Json
+
+
+def suites(as_json: Json = False) -> int:
+    """List the suites: those shipped, and those in ./suites."""
+    from dimebench.config import ConfigError, list_suites, load_suite
+
+    rows = []
+    for name, path in list_suites():
+        try:
+            suite = load_suite(str(path))
+        except ConfigError as error:
+            rows.append({"name": name, "path": str(path), "error": str(error)})
+            continue
+        facts = {"tasks": len(suite.tasks), "env_steps": suite.budget.env_steps, "algorithms": suite.algorithms}
+        rows.append({"name": name, "path": str(path), **facts, "description": suite.description})
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return 0
+    from rich.table import Table
+
+    from dimebench.cli.output import console
+
+    table = Table("suite", "tasks", "env steps", "what it is")
+    for row in rows:
+        if "error" in row:
+            table.add_row(row["name"], "", "", f"cannot be used: {row['error']}")
+        else:
+            table.add_row(row["name"], str(row["tasks"]), f"{row['env_steps']:,}", row["description"])
+    console.print(table)
+    return 0

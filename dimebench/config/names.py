@@ -1,0 +1,54 @@
+"""What a name may look like. Names become folders, so none of them may lead out of one."""
+
+from __future__ import annotations
+
+import re
+
+from dimebench.config.errors import ConfigError, shorten
+
+SUITE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+TASK = re.compile(r"(dm_control|gymnasium)/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+ALGORITHM = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+SETTING = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+
+SHARED = "all"  # in place of an algorithm's name: every algorithm that has the key
+
+
+def check_suite(name: str) -> str:
+    """`name` itself; ConfigError when it cannot be a suite's name."""
+    if not SUITE.fullmatch(name):
+        raise ConfigError(f"{_quote(name)} is no suite name: lower-case letters, digits, '.', '_' and '-'")
+    return name
+
+
+def check_task(name: str) -> str:
+    """`name` itself; ConfigError when it cannot be a task's name."""
+    if not TASK.fullmatch(name) or ".." in name:
+        raise ConfigError(
+            f"{_quote(name)} is no task name: write dm_control/DOMAIN-TASK or gymnasium/ID, "
+            "such as dm_control/dog-run"
+        )
+    return name
+
+
+def check_algorithm(name: str) -> str:
+    """`name` itself; ConfigError when it cannot be an algorithm's name ("all" is taken)."""
+    if not ALGORITHM.fullmatch(name) or name == SHARED:
+        raise ConfigError(f"{_quote(name)} is no algorithm name")
+    return name
+
+
+def check_setting(key: str) -> str:
+    """`key` itself; ConfigError when it cannot be a setting's name."""
+    if not SETTING.fullmatch(key):
+        raise ConfigError(f"{_quote(key)} is no setting's name")
+    return key
+
+
+def short_task(task: str) -> str:
+    """The part after the family: "dog-run" of "dm_control/dog-run"."""
+    return task.partition("/")[2]
+
+
+def _quote(name: str) -> str:
+    return f"'{shorten(name)}'"

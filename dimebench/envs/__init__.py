@@ -1,0 +1,28 @@
+"""dm_control and Gymnasium tasks behind one interface: reset, step a vector of seeds, save, restore, reseed.
+
+Observations are one float32 vector per seed, in a documented order (`TaskSpec.obs_layout`: dm_control's keys
+alphabetically, Gymnasium's own order). Actions are in [-1, 1]. Termination and truncation are kept apart.
+"""
+
+import os
+
+os.environ.setdefault("MUJOCO_GL", "disabled")  # read when mujoco is imported; whoever steps never renders
+
+from dimebench.envs.block import EnvBlock, StepResult
+from dimebench.envs.environment import Seed
+from dimebench.envs.factory import known_tasks, make_block, task_spec
+from dimebench.envs.fingerprint import physics_fingerprint
+from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError
+
+__all__ = [
+    "EnvBlock",
+    "EnvError",
+    "Seed",
+    "StepResult",
+    "TaskSpec",
+    "UnknownTaskError",
+    "known_tasks",
+    "make_block",
+    "physics_fingerprint",
+    "task_spec",
+]

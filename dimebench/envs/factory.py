@@ -1,0 +1,88 @@
+"""Tasks by name. dm_control and Gymnasium are imported when first asked for."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+from dimebench.envs.block import EnvBlock
+from dimebench.envs.environment import Environment, Seed
+from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError, one_line
+
+
+def known_tasks() -> list[str]:
+    """Every dm_control suite task, then every Gymnasium MuJoCo task. Imports both libraries, builds nothing."""
+    return [*_known()]
+
+
+def task_spec(task: str, action_repeat: int = 1) -> TaskSpec:
+    """The shape of a task. The first call for a task builds one environment; the answer is kept.
+
+    Raises UnknownTaskError for an unknown name, EnvError when the task cannot be loaded here.
+    """
+    _check_repeat(task, action_repeat)
+    return _spec(task, action_repeat)
+
+
+def make_block(task: str, seeds: Sequence[Seed], action_repeat: int = 1) -> EnvBlock:
+    """One environment per seed, not yet reset.
+
+    A SeedSequence gives a stream of its own; an int gives the library's own stream for that seed.
+    Raises UnknownTaskError for an unknown name, EnvError when the task cannot be loaded here.
+    """
+    _check_repeat(task, action_repeat)
+    if not len(seeds):
+        raise EnvError(f"{task}: a block needs at least one seed")
+    build = _builder(task)
+    envs = [build(seed) for seed in seeds]
+    return EnvBlock(_describe(task, envs[0], action_repeat), envs, action_repeat)
+
+
+@functools.cache
+def _spec(task: str, action_repeat: int) -> TaskSpec:
+    env = _builder(task)(0)
+    try:
+        return _describe(task, env, action_repeat)
+    finally:
+        env.close()
+
+
+def _describe(task: str, env: Environment, action_repeat: int) -> TaskSpec:
+    limit = None if env.max_steps is None else -(-env.max_steps // action_repeat)  # the last env step may be short
+    return TaskSpec(task, sum(size for _, size in env.layout), env.low.size, limit, env.layout)
+
+
+def _builder(task: str) -> Callable[[Seed], Environment]:
+    if task not in _known():
+        raise _why_not(task)
+    if task.startswith("dm_control/"):
+        from dimebench.envs.dmc import DMControlEnvironment
+
+        return functools.partial(DMControlEnvironment, task)
+    from dimebench.envs.gym import GymnasiumEnvironment
+
+    return functools.partial(GymnasiumEnvironment, task)
+
+
+def _why_not(task: str) -> EnvError:
+    if task.startswith("gymnasium/"):
+        from dimebench.envs import gym
+
+        if reason := gym.refusal(task):
+            return EnvError(reason)
+    return UnknownTaskError(task, _known())
+
+
+@functools.cache
+def _known() -> dict[str, None]:
+    """An ordered set."""
+    try:
+        from dimebench.envs import dmc, gym
+    except Exception as error:  # a broken install or a bad MUJOCO_GL surfaces here
+        raise EnvError(f"dm_control or Gymnasium cannot be imported: {one_line(error)}") from error
+    return dict.fromkeys([*dmc.known(), *gym.known()])
+
+
+def _check_repeat(task: str, action_repeat: int) -> None:
+    if action_repeat < 1:
+        raise EnvError(f"{task}: action repeat must be at least 1, not {action_repeat}")

@@ -1,0 +1,71 @@
+"""What stands below each figure: what is drawn, over how many seeds, with which interval."""
+
+from __future__ import annotations
+
+from dimebench.report.numbers import count, env_steps, percent
+from dimebench.report.summary import Summary
+
+
+def learning_curves(summary: Summary) -> str:
+    return (
+        f"Return against env steps, per task. Thin lines are single runs ({seeds(summary)}), each the mean return "
+        f"over the episodes of an evaluation; the thick line is the IQM over seeds. {_band(summary)}"
+    )
+
+
+def sample_efficiency(summary: Summary) -> str:
+    return (
+        f"IQM of the normalised return over {tasks(summary)} ({seeds(summary)} each) against env steps. "
+        f"{_band(summary)}"
+    )
+
+
+def aggregates(summary: Summary) -> str:
+    return (
+        f"Normalised scores at {env_steps(summary.budget)} env steps over {tasks(summary)} ({seeds(summary)} each). "
+        f"{_bars(summary)} The optimality gap is how far runs fall short of a score of 1 on average."
+    )
+
+
+def profile(summary: Summary) -> str:
+    return (
+        f"Fraction of runs that score above τ, over {tasks(summary)} ({seeds(summary)} each) at "
+        f"{env_steps(summary.budget)} env steps; a curve further right is better. {_band(summary)}"
+    )
+
+
+def improvement(summary: Summary) -> str:
+    return (
+        f"Left: difference of the IQMs; right of the dashed line A is ahead. Right: the chance that a run of A "
+        f"scores above a run of B, averaged over {tasks(summary)} ({seeds(summary)} each); the dashed line is even "
+        f"odds. {_bars(summary)} The colour is that of the variant ahead."
+    )
+
+
+def seeds(summary: Summary) -> str:
+    """10 seeds, or 9 to 10 seeds, of the compared variants."""
+    rows = [row for row in summary.aggregates if not row.is_floor]
+    fewest, most = min(row.fewest_seeds for row in rows), max(row.most_seeds for row in rows)
+    return count(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
+
+
+def tasks(summary: Summary) -> str:
+    return count(len(summary.tasks), "task")
+
+
+def _band(summary: Summary) -> str:
+    if all(row.curve.low is None for row in summary.aggregates):
+        return "One seed per task: no bands."
+    return (
+        f"Bands: pointwise {percent(summary.confidence)} intervals from a stratified bootstrap that resamples whole "
+        f"runs; none where a task has one seed."
+    )
+
+
+def _bars(summary: Summary) -> str:
+    if all(row.estimates["iqm"].interval is None for row in summary.aggregates):
+        return "One seed per task: no intervals."
+    return (
+        f"Bars: {percent(summary.confidence)} intervals, stratified bootstrap over seeds, "
+        f"{summary.resamples:,} resamples."
+    )

@@ -1,0 +1,82 @@
+"""How numbers are written, the same in the terminal, the figures and the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dimebench.stats import Estimate
+
+
+def unit(value: float, digits: int = 3) -> str:
+    """A normalised score or a probability; never "-0.000"."""
+    text = f"{value:.{digits}f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """A difference, with its sign."""
+    text = unit(value, digits)
+    return text if text.startswith("-") or float(text) == 0 else f"+{text}"
+
+
+def raw(value: float) -> str:
+    """A return: about four significant digits, thousands set apart."""
+    size = abs(value)
+    if size >= 1000:
+        return f"{value:,.0f}"
+    return unit(value, 1 if size >= 10 else 2)
+
+
+def env_steps(value: int) -> str:
+    return f"{value:,}"
+
+
+def short_steps(value: float) -> str:
+    """A count of env steps for an axis: 0, 25k, 1M, 1.5M."""
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{value / size:.3g}{letter}"
+    return f"{value:.3g}"
+
+
+def percent(fraction: float) -> str:
+    return f"{100 * fraction:.3g}%"
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def duration(seconds: float) -> str:
+    """13 s, 4 min 10 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def estimate(value: Estimate, raw_units: bool = False, digits: int = 3) -> str:
+    """A point with its interval: 0.412 [0.380, 0.455]."""
+    write = raw if raw_units else (lambda v: unit(v, digits))
+    if value.interval is None:
+        return write(value.point)
+    return f"{write(value.point)} [{write(value.interval.low)}, {write(value.interval.high)}]"
+
+
+def difference(value: Estimate) -> str:
+    """A difference with its interval: +0.161 [+0.080, +0.240]."""
+    if value.interval is None:
+        return signed(value.point)
+    return f"{signed(value.point)} [{signed(value.interval.low)}, {signed(value.interval.high)}]"
+
+
+def span(fewest: int, most: int) -> str:
+    """10, or 9-10."""
+    return str(most) if fewest == most else f"{fewest}-{most}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """a, b and c."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

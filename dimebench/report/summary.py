@@ -1,0 +1,251 @@
+"""Everything that `compare` prints and `report` draws, computed once from the runs on disk."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dimebench.report.data import Curve
+from dimebench.report.errors import NoRunsError
+from dimebench.report.select import LeftOut, LeftOutTask, Selection, choose_suite, select
+from dimebench.report.verdict import sentences
+from dimebench.stats import (
+    AGGREGATES,
+    Band,
+    Comparison,
+    Estimate,
+    compare_all,
+    estimate,
+    iqm_band,
+    performance_profile,
+)
+from dimebench.stats.bootstrap import CONFIDENCE, RESAMPLES, stream
+from dimebench.store import Run, read_evals, read_runs
+
+
+@dataclass(frozen=True)
+class VariantRow:
+    """A variant over all tasks, in normalised scores."""
+
+    variant: str
+    is_floor: bool
+    runs: int
+    fewest_seeds: int
+    most_seeds: int
+    diverged: int  # runs counted with the lower bound
+    estimates: dict[str, Estimate]  # iqm, median, mean, optimality_gap
+    curve: Band  # IQM of normalised returns against env steps
+    profile: Band  # fraction of runs above each normalised score
+    median_wall_time_s: float  # of a run, up to the budget
+
+
+@dataclass(frozen=True)
+class CellRow:
+    """A variant on one task, in units of return."""
+
+    variant: str
+    task: str
+    lower: float  # the suite's bounds
+    upper: float
+    seeds: tuple[int, ...]
+    scores: tuple[float, ...]  # by seed
+    diverged: tuple[int, ...]  # seeds that diverged before the budget
+    mean: Estimate
+    iqm: Estimate
+    curve: Band  # IQM over seeds against env steps
+    run_curves: tuple[tuple[float, ...], ...]  # by seed, at the curve's env steps
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run of a variant of the report, counted or not, and where its numbers come from."""
+
+    variant: str
+    task: str
+    seed: int
+    status: str
+    reason: str | None
+    counted: bool
+    identity: dict[str, Any]  # sha256, of
+    provenance: dict[str, Any]
+    progress: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The report's content; drawing it needs no file. Intervals are at `confidence`."""
+
+    suite: str
+    variants: tuple[str, ...]  # compared
+    floor: str | None
+    tasks: tuple[str, ...]
+    score: str  # "final" or "auc"
+    budget: int  # matched, in env steps
+    confidence: float
+    resamples: int
+    seed: int  # of the bootstrap
+    sentences: tuple[str, ...]  # one per comparison
+    comparisons: tuple[Comparison, ...]
+    aggregates: tuple[VariantRow, ...]  # compared variants, then the floor
+    cells: tuple[CellRow, ...]  # by task, then variant
+    left_out: tuple[LeftOut, ...]
+    left_out_tasks: tuple[LeftOutTask, ...]
+    notes: tuple[str, ...]
+    runs: tuple[RunRow, ...]
+
+    def cell(self, variant: str, task: str) -> CellRow:
+        return next(cell for cell in self.cells if (cell.variant, cell.task) == (variant, task))
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """The variants in the report, the floor last."""
+        return tuple(row.variant for row in self.aggregates)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain dicts, lists, numbers and strings."""
+        plain: dict[str, Any] = _plain(asdict(self))
+        return plain
+
+
+def summary(
+    results: Path,
+    names: Sequence[str] = (),
+    suite: str | None = None,
+    budget: int | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Summary:
+    """The summary of a results folder.
+
+    names: the variants to compare, in order; none: all there are, best first. budget in env steps.
+    Raises the errors of `report.errors`, and StoreError for files that cannot be read.
+    """
+    if not results.is_dir():
+        raise NoRunsError(f"no results folder at '{results}'")
+    runs = choose_suite(results, read_runs(results), suite)
+    return summarise(runs, read_evals(runs), names, budget, resamples, seed)
+
+
+def summarise(
+    runs: Sequence[Run],
+    evals: pd.DataFrame,
+    names: Sequence[str] = (),
+    budget: int | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Summary:
+    """The summary of the runs of one suite and their evaluations (the columns of `store.read_evals`)."""
+    chosen = select(runs, evals, names, budget)
+    variants = chosen.variants
+    shown = [*variants, *([chosen.floor] if chosen.floor else [])]
+    scores = {variant: _scores(chosen, variant) for variant in shown}
+    thresholds = _thresholds(scores)
+    rows = {v: _variant_row(chosen, v, scores[v], thresholds, resamples, seed) for v in shown}
+    if not names:
+        variants = tuple(sorted(variants, key=lambda v: (-rows[v].estimates["iqm"].point, v)))
+        shown = [*variants, *shown[len(variants) :]]
+    pairs = list(itertools.combinations(variants, 2))
+    comparisons = compare_all(scores, pairs, tasks=chosen.tasks, resamples=resamples, seed=seed)
+    found = Summary(
+        suite=chosen.suite,
+        variants=variants,
+        floor=chosen.floor,
+        tasks=chosen.tasks,
+        score=chosen.cells[variants[0], chosen.tasks[0]][0].run.score["kind"],
+        budget=chosen.budget,
+        confidence=CONFIDENCE,
+        resamples=resamples,
+        seed=seed,
+        sentences=(),
+        comparisons=comparisons,
+        aggregates=tuple(rows[variant] for variant in shown),
+        cells=tuple(_cell_row(chosen, v, t, resamples, seed) for t in chosen.tasks for v in shown),
+        left_out=chosen.left_out,
+        left_out_tasks=chosen.left_out_tasks,
+        notes=chosen.notes,
+        runs=_run_rows(runs, chosen),
+    )
+    return replace(found, sentences=sentences(found))
+
+
+def _scores(chosen: Selection, variant: str) -> list[np.ndarray]:
+    """Normalised scores, over tasks, each [runs]."""
+    return [
+        np.array([float(c.normalised(np.array(c.score(chosen.env_steps)))) for c in chosen.cells[variant, task]])
+        for task in chosen.tasks
+    ]
+
+
+def _thresholds(scores: dict[str, list[np.ndarray]]) -> np.ndarray:
+    """Normalised scores for the performance profile: 0 to 1, and as far as the runs go beyond."""
+    everything = np.concatenate([task for tasks in scores.values() for task in tasks])
+    return np.linspace(min(0.0, everything.min()), max(1.0, everything.max()), 201)
+
+
+def _variant_row(
+    chosen: Selection,
+    variant: str,
+    scores: list[np.ndarray],
+    thresholds: np.ndarray,
+    resamples: int,
+    seed: int,
+) -> VariantRow:
+    cells = [chosen.cells[variant, task] for task in chosen.tasks]
+    runs = [curve for cell in cells for curve in cell]
+    curves = [np.stack([c.normalised(c.values(chosen.env_steps)) for c in cell]) for cell in cells]
+    return VariantRow(
+        variant=variant,
+        is_floor=variant == chosen.floor,
+        runs=len(runs),
+        fewest_seeds=min(len(cell) for cell in cells),
+        most_seeds=max(len(cell) for cell in cells),
+        diverged=sum(curve.diverged_by(chosen.budget) for curve in runs),
+        estimates=estimate(scores, tuple(AGGREGATES), rng=stream(seed, "runs", variant), resamples=resamples),
+        curve=iqm_band(chosen.env_steps, curves, rng=stream(seed, "curve", variant)),
+        profile=performance_profile(scores, thresholds, rng=stream(seed, "profile", variant)),
+        median_wall_time_s=float(np.median([curve.seconds_at(chosen.budget) for curve in runs])),
+    )
+
+
+def _cell_row(chosen: Selection, variant: str, task: str, resamples: int, seed: int) -> CellRow:
+    cell: list[Curve] = sorted(chosen.cells[variant, task], key=lambda curve: curve.run.seed)
+    scores = np.array([curve.score(chosen.env_steps) for curve in cell])
+    values = np.stack([curve.values(chosen.env_steps) for curve in cell])  # [runs, K]
+    found = estimate([scores], ("mean", "iqm"), rng=stream(seed, "cell", variant, task), resamples=resamples)
+    return CellRow(
+        variant=variant,
+        task=task,
+        lower=float(cell[0].run.score["lower"]),
+        upper=float(cell[0].run.score["upper"]),
+        seeds=tuple(curve.run.seed for curve in cell),
+        scores=tuple(scores.tolist()),
+        diverged=tuple(curve.run.seed for curve in cell if curve.diverged_by(chosen.budget)),
+        mean=found["mean"],
+        iqm=found["iqm"],
+        curve=iqm_band(chosen.env_steps, [values], rng=stream(seed, "cell curve", variant, task)),
+        run_curves=tuple(tuple(row) for row in values.tolist()),
+    )
+
+
+def _run_rows(runs: Sequence[Run], chosen: Selection) -> tuple[RunRow, ...]:
+    counted = {curve.run.path for cell in chosen.cells.values() for curve in cell}
+    of_report = {*chosen.variants, *([chosen.floor] if chosen.floor else [])}
+    return tuple(
+        RunRow(r.variant, r.task, r.seed, r.status, r.reason, r.path in counted, r.identity, r.provenance, r.progress)
+        for r in sorted(runs, key=lambda r: (r.variant, r.task, r.seed))
+        if r.variant in of_report
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value

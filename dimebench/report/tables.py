@@ -1,0 +1,155 @@
+"""The summary as tables: for a terminal through rich, or as plain aligned lines.
+
+Names come from files and may hold square brackets (`dime:critic_hidden=[64,64]`), so every cell is a
+`Text`: rich reads no markup in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from dimebench.report import numbers
+from dimebench.report.summary import CellRow, Summary
+from dimebench.report.verdict import caution, headline, overview, where, winner
+
+AGGREGATE_WORDS = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table before it is drawn: all text; the first column is left-aligned, the others right-aligned."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+def grids(summary: Summary) -> list[Grid]:
+    """The tables of a comparison, most wanted first."""
+    found = [_aggregates(summary)]
+    if len(summary.comparisons) > 1:
+        found.append(_comparisons(summary))
+    found.append(_tasks(summary))
+    if summary.left_out:
+        found.append(_left_out(summary))
+    return found
+
+
+def _aggregates(summary: Summary) -> Grid:
+    rows = [
+        (
+            row.variant + (" (floor)" if row.is_floor else ""),
+            *(numbers.estimate(row.estimates[name]) for name in AGGREGATE_WORDS),
+            numbers.span(row.fewest_seeds, row.most_seeds),
+            str(row.diverged),
+            numbers.duration(row.median_wall_time_s),
+        )
+        for row in summary.aggregates
+    ]
+    header = ("variant", *AGGREGATE_WORDS.values(), "seeds", "diverged", "time per run")
+    return Grid("Over all tasks, normalised scores", header, tuple(rows), method(summary))
+
+
+def _comparisons(summary: Summary) -> Grid:
+    rows = [
+        (
+            f"{c.a} - {c.b}",
+            numbers.difference(c.difference),
+            numbers.percent(c.judged.confidence) if c.judged else "",
+            numbers.estimate(c.improvement, digits=2),
+            headline(c) if winner(c) else "undecided",
+        )
+        for c in summary.comparisons
+    ]
+    header = ("A - B", "IQM difference", "judged at", "P(A > B)", "verdict")
+    note = (
+        "Holm's correction: the stronger the evidence a comparison shows, the higher the confidence it must hold at."
+    )
+    return Grid("Comparisons", header, tuple(rows), note)
+
+
+def _tasks(summary: Summary) -> Grid:
+    rows = [(task, *(_cell(summary.cell(v, task)) for v in summary.shown)) for task in summary.tasks]
+    return Grid("Mean return per task (seeds)", ("task", *summary.shown), tuple(rows))
+
+
+def _cell(cell: CellRow) -> str:
+    lost = f", {len(cell.diverged)} diverged" if cell.diverged else ""
+    return f"{numbers.estimate(cell.mean, raw_units=True)} ({len(cell.seeds)}{lost})"
+
+
+def _left_out(summary: Summary) -> Grid:
+    rows = [(f"{row.variant} {row.task} seed {row.seed}", row.status, row.reason) for row in summary.left_out]
+    return Grid("Left out of the statistics", ("run", "status", "reason"), tuple(rows))
+
+
+def method(summary: Summary) -> str:
+    """How the intervals were made."""
+    return (
+        f"[{numbers.percent(summary.confidence)} intervals: stratified bootstrap over seeds, "
+        f"{summary.resamples:,} resamples]"
+    )
+
+
+def remarks(summary: Summary) -> list[str]:
+    """Tasks that were left out, and notes on the runs."""
+    return [*(f"left out: {lost.task} ({lost.reason})" for lost in summary.left_out_tasks), *summary.notes]
+
+
+def claims(summary: Summary) -> list[str]:
+    """What is claimed: the sentence of one comparison; the claims in short where a table follows."""
+    if len(summary.comparisons) < 2:
+        return list(summary.sentences)
+    return [*overview(summary.comparisons), where(summary), *filter(None, [caution(summary.comparisons)])]
+
+
+def render(summary: Summary) -> RenderableType:
+    """Everything for a terminal: verdict, tables, remarks."""
+    only = summary.comparisons[0] if len(summary.comparisons) == 1 else None
+    decided = any(winner(comparison) for comparison in summary.comparisons)
+    title = Text(headline(only) if only else "Verdict", style="bold green" if decided else "bold yellow")
+    verdict = Panel(Text("\n".join(claims(summary))), title=title, title_align="left", box=box.ROUNDED)
+    tables = [_rich(grid) for grid in grids(summary)]
+    return Group(verdict, *tables, *(Text(remark, style="dim") for remark in remarks(summary)))
+
+
+def _rich(grid: Grid) -> Table:
+    table = Table(
+        title=Text(grid.title, style="bold"),
+        title_justify="left",
+        caption=Text(grid.note, style="dim") if grid.note else None,
+        caption_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
+    for index, name in enumerate(grid.header):
+        table.add_column(Text(name), justify="right" if _numeric(grid, index) else "left", overflow="fold")
+    for row in grid.rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return table
+
+
+def _numeric(grid: Grid, column: int) -> bool:
+    return column > 0 and all(row[column][:1] in "+-0123456789" for row in grid.rows)
+
+
+def plain_lines(summary: Summary) -> list[str]:
+    """The same as lines of text without colour or boxes, for a pipe or a log."""
+    lines = claims(summary)
+    for grid in grids(summary):
+        lines += ["", grid.title, *_aligned([grid.header, *grid.rows])]
+        lines += [grid.note] if grid.note else []
+    found = remarks(summary)
+    return [*lines, "", *found] if found else lines
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]

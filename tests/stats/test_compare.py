@@ -1,0 +1,151 @@
+"""Verdicts: what is claimed, at which confidence, and when nothing is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dimebench.stats import compare, compare_all
+from dimebench.stats.compare import evidence
+
+
+def runs(level: float, seeds: int = 10, tasks: int = 3, spread: float = 0.05, seed: int = 0):
+    rng = np.random.default_rng(seed)
+    return [level + spread * rng.normal(size=seeds) for _ in range(tasks)]
+
+
+def quick(a, b, **options):
+    return compare(a, b, resamples=2000, **options)
+
+
+def test_clearly_higher_scores_are_called_better() -> None:
+    found = quick(runs(0.7), runs(0.4, seed=1), names=("dime", "sac"), tasks=["x", "y", "z"])
+    assert found.verdict == "A better"
+    assert found.reason == ""
+    assert found.difference.interval is not None
+    assert found.difference.interval.low > 0
+    assert found.difference.point == pytest.approx(found.iqm_a.point - found.iqm_b.point)
+    assert found.improvement.point == 1.0
+    assert found.judged == found.difference.interval
+    assert [row.task for row in found.tasks] == ["x", "y", "z"]
+    assert {row.seeds_a for row in found.tasks} == {10}
+
+
+def test_swapping_the_sides_mirrors_everything() -> None:
+    a, b = runs(0.7), runs(0.4, seed=1)
+    one, other = quick(a, b, names=("dime", "sac")), quick(b, a, names=("sac", "dime"))
+    assert (one.verdict, other.verdict) == ("A better", "B better")
+    assert one.difference.interval is not None
+    assert other.difference.interval is not None
+    assert one.difference.interval.low == pytest.approx(-other.difference.interval.high)
+    assert one.improvement.point + other.improvement.point == pytest.approx(1.0)
+    assert one.iqm_a == other.iqm_b
+
+
+def test_overlapping_scores_are_undecided_with_the_reason() -> None:
+    found = quick(runs(0.5), runs(0.5, seed=1))
+    assert found.verdict == "undecided"
+    assert found.reason == "the interval of the IQM difference contains 0"
+
+
+def test_identical_scores_are_undecided() -> None:
+    found = quick([[0.5, 0.5]], [[0.5, 0.5]])
+    assert found.verdict == "undecided"
+    assert found.improvement.point == 0.5
+
+
+def test_one_seed_per_task_gives_no_interval_and_no_verdict() -> None:
+    found = quick([[0.9], [0.9]], [[0.1], [0.1]])
+    assert found.verdict == "undecided"
+    assert found.reason == "one seed per task gives no interval"
+    assert found.difference.interval is None
+    assert found.judged is None
+    assert found.improvement.interval is None
+    assert not found.few_seeds
+
+
+def test_a_single_seed_anywhere_is_named() -> None:
+    found = quick([[0.9, 0.8], [0.9]], [[0.1, 0.2], [0.1, 0.2]], names=("dime", "sac"), tasks=["run", "walk"])
+    assert found.verdict == "undecided"
+    assert found.reason == "one seed of dime on walk gives no interval"
+
+
+@pytest.mark.parametrize(("seeds", "few"), [(2, True), (4, True), (5, False)])
+def test_two_to_four_seeds_are_marked_as_few(seeds: int, few: bool) -> None:
+    assert quick(runs(0.7, seeds), runs(0.4, 10)).few_seeds is few
+
+
+def test_seed_fixes_the_result_and_company_does_not_change_it() -> None:
+    scores = {"a": runs(0.7), "b": runs(0.65, seed=1), "c": runs(0.2, seed=2)}
+    alone = compare_all(scores, [("a", "b")], resamples=1000, seed=4)[0]
+    again = compare_all(scores, [("a", "b")], resamples=1000, seed=4)[0]
+    among = compare_all(scores, [("a", "c"), ("a", "b")], resamples=1000, seed=4)[1]
+    assert alone == again
+    assert (alone.difference, alone.improvement) == (among.difference, among.improvement)
+    assert alone != compare_all(scores, [("a", "b")], resamples=1000, seed=5)[0]
+
+
+def test_holm_asks_most_of_the_strongest_comparison_and_eases_step_by_step() -> None:
+    scores = {"a": runs(0.9), "b": runs(0.5, seed=1), "c": runs(0.5, seed=2), "d": runs(0.1, seed=3)}
+    pairs = [("b", "c"), ("a", "b"), ("a", "d")]
+    found = dict(zip(pairs, compare_all(scores, pairs, resamples=2000), strict=True))
+    levels = sorted(c.judged.confidence for c in found.values() if c.judged)
+    assert levels == pytest.approx([0.95, 1 - 0.05 / 2, 1 - 0.05 / 3])
+    assert found["b", "c"].judged is not None
+    assert found["b", "c"].judged.confidence == pytest.approx(0.95)
+    assert [found[p].verdict for p in pairs] == ["undecided", "A better", "A better"]
+    assert all(c.family == 3 for c in found.values())
+
+
+def test_what_one_comparison_would_claim_many_may_not() -> None:
+    """A difference whose 95% interval just excludes 0, judged beside others that show nothing."""
+    rng = np.random.default_rng(0)
+    base = [rng.normal(0.5, 0.1, size=20)]
+    shift = next(
+        s
+        for s in np.linspace(0.02, 0.2, 200)
+        if (alone := quick([base[0] + s], base)).verdict == "A better" and alone.judged.low < 0.003
+    )
+    scores = {"A": [base[0] + shift], "B": base, "C": [base[0] + 0.001], "D": [base[0] - 0.001]}
+    pairs = [("A", "B"), ("B", "C"), ("B", "D"), ("C", "D")]
+    found = compare_all(scores, pairs, resamples=2000)
+    assert {c.verdict for c in found} == {"undecided"}
+    assert found[0].reason == (
+        "the 95% interval of the IQM difference excludes 0, but not at the 98.8% that 4 comparisons together need"
+    )
+    assert {c.judged.confidence for c in found if c.judged} == {1 - (1 - 0.95) / 4}
+
+
+@given(seed=st.integers(0, 10_000))
+@settings(max_examples=25, deadline=None)
+def test_claims_are_those_whose_judged_interval_excludes_zero(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    scores = {n: [rng.normal(rng.random() / 4, 0.1, size=rng.integers(2, 7)) for _ in "xy"] for n in "abc"}
+    for found in compare_all(scores, [("a", "b"), ("a", "c"), ("b", "c")], resamples=400):
+        assert found.judged is not None
+        assert (found.verdict != "undecided") == found.judged.excludes(0.0)
+        assert (found.reason == "") == (found.verdict != "undecided")
+
+
+def test_evidence_counts_the_draws_beyond_zero() -> None:
+    draws = np.concatenate([np.full(3, -1.0), np.full(96, 1.0)])
+    assert evidence(draws) == pytest.approx(2 * 4 / 100)
+    assert evidence(np.ones(999)) == pytest.approx(2 / 1000)
+    assert evidence(np.zeros(10)) == 1.0
+
+
+def test_variants_over_different_tasks_are_refused() -> None:
+    with pytest.raises(ValueError, match="variants differ in tasks: A 1, B 2"):
+        compare([[0.1]], [[0.1], [0.2]])
+
+
+def test_few_false_claims_between_equal_variants() -> None:
+    """With ten seeds the claim rate under no difference is near 5%, not a multiple of it."""
+    claims = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        a, b = ([rng.beta(2, 2, size=10) for _ in range(3)] for _ in "ab")
+        claims += compare(a, b, resamples=400, seed=seed).verdict != "undecided"
+    assert claims <= 24  # 12%: percentile intervals over 10 seeds cover a little less than they say
