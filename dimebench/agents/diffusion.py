@@ -55,7 +55,8 @@ class ScoreNetwork(nn.Module):
         self.time1 = Linear(stack, 2 * frequencies, embedding, generators)
         self.time2 = Linear(stack, embedding, embedding, generators)
         sizes = [sum(self.parts), *hidden]
-        self.layers = nn.ModuleList(Linear(stack, i, o, generators) for i, o in pairwise(sizes))
+        self.first = Linear(stack, sizes[0], sizes[1], generators)
+        self.layers = nn.ModuleList(Linear(stack, i, o, generators) for i, o in pairwise(sizes[1:]))
         self.out = Linear(stack, sizes[-1], act_dim, generators)
         nn.init.constant_(self.out.weight, 1e-8)  # the policy starts as the noising chain itself
 
@@ -71,15 +72,14 @@ class ScoreNetwork(nn.Module):
 
         W concat(x, s, e) = Wx x + Ws s + We e: returns Wx [S, A, H], Ws s + bias [S, B, H] and We e [S, N, H].
         """
-        first = self.layers[0]
-        of_x, of_obs, of_time = first.weight.split(self.parts, dim=-2)
-        return of_x, stacked_product(obs, of_obs, first.bias), self.time_embedding(steps) @ of_time
+        of_x, of_obs, of_time = self.first.weight.split(self.parts, dim=-2)
+        return of_x, stacked_product(obs, of_obs, self.first.bias), self.time_embedding(steps) @ of_time
 
     def forward(self, n: int, x: Tensor, prepared: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """f(n, x, s) [S, B, A] for x [S, B, A] and `prepared` from the observations."""
         of_x, of_obs, of_time = prepared
         h = gelu(stacked_product(x, of_x, of_obs + of_time[:, n : n + 1]))
-        for layer in self.layers[1:]:
+        for layer in self.layers:
             h = gelu(layer(h))
         return self.out(h).clamp(-SCORE_CLIP, SCORE_CLIP)
 

@@ -23,12 +23,7 @@ def algos(as_json: Json = False) -> int:
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return 0
-    from rich.table import Table
+    from dimebench.cli.output import print_table
 
-    from dimebench.cli.output import console
-
-    table = Table("algorithm", "what it is", "source")
-    for row in rows:
-        table.add_row(row["name"], row["summary"], row["source"])
-    console.print(table)
+    print_table([[row["name"], row["summary"], row["source"]] for row in rows], ("algorithm", "what it is", "source"))
     return 0

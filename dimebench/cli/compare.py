@@ -8,13 +8,16 @@ from typing import Annotated
 import typer
 
 from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, split_words
+from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, split_words, whole_number
 
-
-def check_budget(budget: int | None) -> None:
-    """Raises UsageError for a budget that no run can have."""
-    if budget is not None and budget < 1:
-        raise UsageError(f"--budget {budget}: must be at least 1 env step")
+Budget = Annotated[
+    int | None,
+    typer.Option(
+        help="Compare at this many env steps (default: what all have).",
+        metavar="ENV_STEPS",
+        parser=whole_number("--budget", 1, " env step"),
+    ),
+]
 
 
 def compare(
@@ -22,14 +25,11 @@ def compare(
         list[str] | None,
         typer.Argument(help="Two or more algorithms or variants, and suite=NAME.", metavar="A B [WORDS]..."),
     ] = None,
-    budget: Annotated[
-        int | None, typer.Option(help="Compare at this many env steps (default: what all have).", metavar="ENV_STEPS")
-    ] = None,
+    budget: Budget = None,
     results: Results = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
     """Say which algorithm is better at a matched env-step budget, with 95% intervals."""
-    check_budget(budget)
     names, suite = split_words(words)
     if len(set(names)) < 2:
         raise UsageError(f"compare takes two algorithms or more, not {len(set(names))}: dimebench compare A B")

@@ -23,6 +23,12 @@ EXIT_CODES = {
     "IdentityConflictError": NOT_COMPARABLE,
 }
 
+# A file or folder that was asked for cannot be used so. A full disk is none of these.
+WRONG_PLACE = {
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+}
+
 
 class UsageError(Exception):
     """An option's value that cannot be used; one line that names it."""
@@ -41,10 +47,8 @@ def explain(error: BaseException) -> tuple[str, int]:
             return _one_line(_with_nearest(error)), EXIT_CODES[cls.__name__]
     if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # Typer's own, whoever ships its Click
         return _one_line(error.format_message()), USAGE
-    if isinstance(error, OSError) and error.filename is not None:
-        return _one_line(f"{error.filename}: {error.strerror}"), INTERNAL
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return "the disk is full", INTERNAL
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return _one_line(f"{error.filename}: {error.strerror}"), USAGE if error.errno in WRONG_PLACE else INTERNAL
     text = f"internal error: {type(error).__name__}: {error} (--debug shows where)"
     return _one_line(text), INTERNAL
 
@@ -52,7 +56,7 @@ def explain(error: BaseException) -> tuple[str, int]:
 def _with_nearest(error: BaseException) -> str:
     """The message; with the nearest names for those exceptions that carry the name asked for and those known."""
     name, known = getattr(error, "name", None), getattr(error, "known", None)
-    if name is None or known is None or "nearest" in str(error):
+    if name is None or known is None or str(error).endswith(")"):
         return str(error)
     from dimebench.config import nearest
 
@@ -60,4 +64,6 @@ def _with_nearest(error: BaseException) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    from dimebench.config.errors import printable
+
+    return printable(" ".join(text.split()))

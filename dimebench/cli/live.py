@@ -154,7 +154,7 @@ class _Lines(Board):
 @contextmanager
 def board(plan: Plan) -> Iterator[Board]:
     """The view that fits the output: a live table on a terminal, lines elsewhere."""
-    console = Console(file=sys.stdout)
+    console = Console(file=sys.stdout, markup=False, emoji=False)
     if not console.is_terminal:
         yield _Lines(plan, console)
         return

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 
 import typer
 
 from dimebench.cli.algos import algos
 from dimebench.cli.compare import compare
-from dimebench.cli.errors import explain
+from dimebench.cli.errors import OK, USAGE, UsageError, explain
 from dimebench.cli.report import report
 from dimebench.cli.run import run
 from dimebench.cli.show import show
@@ -24,10 +23,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-for command in (run, compare, report, status, suites, algos, show):
+COMMANDS = (run, compare, report, status, suites, algos, show)
+for command in COMMANDS:
     app.command()(command)
 
 
@@ -42,10 +41,10 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `dimebench status | head` ends quietly
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
-        code = app(arguments, standalone_mode=False)
+        _check_command(arguments)
+        code = app(arguments, standalone_mode=False) if arguments else _help()
     except BaseException as error:
         if "--debug" in sys.argv[1:] and not isinstance(error, SystemExit):
             import traceback
@@ -54,7 +53,22 @@ def main() -> None:
         line, code = explain(error)
         if line:
             print(f"dimebench: {line}", file=sys.stderr)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code if isinstance(code, int) else OK)
+
+
+def _check_command(arguments: list[str]) -> None:
+    """Raises UsageError for a command that there is not."""
+    names = [command.__name__ for command in COMMANDS]
+    if arguments and not arguments[0].startswith("-") and arguments[0] not in names:
+        from dimebench.config import nearest
+
+        raise UsageError(f"unknown command '{arguments[0]}'{nearest(arguments[0], names)}")
+
+
+def _help() -> int:
+    """What there is, for whoever typed no command."""
+    app(["--help"], standalone_mode=False)
+    return USAGE
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
-"""Options that several commands share, and their checks."""
+"""Options and words that several commands share, and their checks."""
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -13,28 +16,107 @@ Results = Annotated[Path, typer.Option("--results", help="Folder that holds the 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 DEFAULT_RESULTS = Path("results")
 
-MOST_SEEDS = 10_000
+MOST_SEEDS, LARGEST_SEED = 10_000, 999_999_999
+_SEEDS = re.compile(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*")
 
 
 def parse_seeds(text: str) -> list[int]:
     """`10` is the seeds 0 to 9, `3-7` a range with both ends, `1,4,9` a list. Raises UsageError."""
-    try:
-        if text.isdigit():
-            seeds = list(range(int(text)))
-        else:
-            parts = [part.split("-") for part in text.split(",")]
-            seeds = [seed for part in parts for seed in range(int(part[0]), int(part[-1]) + 1) if len(part) <= 2]
-    except ValueError:
-        raise UsageError(f"--seeds {text}: write a number (10), a range (3-7) or a list (1,4,9)") from None
-    if not seeds or min(seeds) < 0 or len(seeds) > MOST_SEEDS:
-        raise UsageError(f"--seeds {text}: between 1 and {MOST_SEEDS} seeds, none of them negative")
-    return sorted(set(seeds))
+    word = f"--seeds {text}"
+    if not _SEEDS.fullmatch(text):
+        raise UsageError(f"{word}: write a number (10), a range (3-7) or a list (1,4,9)")
+    if max(map(len, re.findall("[0-9]+", text))) > len(str(LARGEST_SEED)):
+        raise UsageError(f"{word}: seeds go from 0 to {LARGEST_SEED}")
+    ranges = [(0, int(text) - 1)] if text.isdigit() else [_ends(part) for part in text.split(",")]
+    for first, last in ranges:
+        if last < first:
+            backwards = f"the range {first}-{last} ends before it begins"
+            raise UsageError(f"{word}: {'at least one seed is needed' if text.isdigit() else backwards}")
+    if sum(last - first + 1 for first, last in ranges) > MOST_SEEDS:
+        raise UsageError(f"{word}: at most {MOST_SEEDS} seeds at a time")
+    return sorted({seed for first, last in ranges for seed in range(first, last + 1)})
+
+
+def _ends(part: str) -> tuple[int, int]:
+    first, _, last = part.partition("-")
+    return int(first), int(last or first)
+
+
+def whole_number(option: str, least: int, what: str = "") -> Callable[[str], int]:
+    """A parser for an option's value: a whole number, also written 1e6, from `least` on. It raises UsageError."""
+
+    def parse(text: str) -> int:
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.5
+        if not value.is_integer():
+            raise UsageError(f"{option} {text}: must be a whole number")
+        if value < least:
+            raise UsageError(f"{option} {text}: must be at least {least}{what}")
+        return int(value)
+
+    return parse
+
+
+def seconds_above_0(option: str) -> Callable[[str], float]:
+    """A parser for an option's value: a number above 0. It raises UsageError."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not value > 0:
+            raise UsageError(f"{option} {text}: must be a number of seconds above 0")
+        return value
+
+    return parse
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Raises UsageError where `folder` is no folder, or lies below a file."""
+    place = _existing(folder)
+    if not place.is_dir():
+        raise UsageError(f"{option} {folder}: {'' if place == folder else f'{place} is '}not a folder")
+
+
+def check_writable(option: str, folder: Path) -> None:
+    """Raises UsageError where nothing can be written to `folder`; one that is yet to be made, where it would be."""
+    place = _existing(folder)
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(f"{option} {folder}: {'' if place == folder else f'{place} '}cannot be written to")
+
+
+def _existing(folder: Path) -> Path:
+    """`folder`, or the nearest folder or file above it that exists."""
+    return next(place for place in (folder, *folder.parents, Path("/")) if os.path.lexists(place))
 
 
 def split_words(words: list[str] | None) -> tuple[list[str], str | None]:
-    """The names among the words of a command that reads runs, and the suite of `suite=NAME`."""
-    suites = [word.removeprefix("suite=") for word in words or [] if word.startswith("suite=")]
-    names = [word for word in words or [] if not word.startswith("suite=")]
+    """The names among the words of a command that reads runs, each in its one form, and the suite of `suite=NAME`."""
+    from dimebench.config import nearest
+
+    names: list[str] = []
+    suites: list[str] = []
+    for word in words or []:
+        key, equals, value = word.partition("=")
+        if equals and key == "suite":
+            suites.append(value)
+        elif equals and ":" not in key:
+            raise UsageError(f"{word}: unknown key '{key}'{nearest(key, ['suite'])}")
+        else:
+            names.append(_canonical(word))
     if len(suites) > 1:
         raise UsageError(f"suite={suites[1]}: suite is already set by suite={suites[0]}")
     return names, suites[0] if suites else None
+
+
+def _canonical(name: str) -> str:
+    """The name under which `run` stores a variant: settings in order, `1e1` as 10."""
+    from dimebench.config import ConfigError, parse_variant
+
+    try:
+        return parse_variant(name).name
+    except ConfigError:
+        return name  # no name that `run` gives: the runs on disk say whether they know it

@@ -1,9 +1,41 @@
-"""The console that commands print to."""
+"""What commands print to: the console, and the one kind of table."""
 
 from __future__ import annotations
 
-from rich.console import Console
+from collections.abc import Collection, Sequence
 
-console = Console(highlight=False)
-if not console.is_terminal:
-    console = Console(highlight=False, width=max(console.width, 140))  # a pipe has no width to keep to
+from rich.console import Console
+from rich.table import Table
+
+# Names come from files and packages, and may hold what rich would read as markup: `mine:mode=[fast]`.
+console = Console(highlight=False, markup=False, emoji=False)
+
+
+def print_table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), right: Collection[str] = ()) -> None:
+    """A table on a terminal, with the columns in `right` right-aligned; elsewhere aligned lines, one per row."""
+    from dimebench.config.errors import printable
+
+    rows = [[printable(cell) for cell in row] for row in rows]
+    if not console.is_terminal:
+        _print_lines([list(header), *rows] if header else rows)
+        return
+    table = Table() if header else Table(show_header=False, box=None, pad_edge=False)
+    for index in range(len(rows[0]) if rows else len(header)):
+        name = header[index] if header else ""
+        table.add_column(name, overflow="fold", justify="right" if name in right else "left")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def print_line(text: str) -> None:
+    """One line, however long."""
+    from dimebench.config.errors import printable
+
+    console.print(printable(text), soft_wrap=True)
+
+
+def _print_lines(rows: list[list[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from dimebench.cli.compare import check_budget
+from dimebench.cli.compare import Budget
 from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Results, split_words
+from dimebench.cli.options import DEFAULT_RESULTS, Results, check_folder, split_words
 
 FORMATS = ("svg", "png", "pdf")
 
@@ -20,19 +20,17 @@ def report(
         typer.Argument(help="Algorithms or variants (default: all there are), and suite=NAME.", metavar="[WORDS]..."),
     ] = None,
     html: Annotated[bool, typer.Option("--html", help="Write one self-contained page as well.")] = False,
-    budget: Annotated[
-        int | None, typer.Option(help="Report at this many env steps (default: what all have).", metavar="ENV_STEPS")
-    ] = None,
+    budget: Budget = None,
     formats: Annotated[str, typer.Option(help="Figure formats, of svg, png and pdf.", metavar="A,B")] = "svg,png,pdf",
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.", metavar="DIR")] = Path("report"),
     results: Results = DEFAULT_RESULTS,
 ) -> int:
     """Write learning curves, aggregates, profiles, tables and, with --html, a page with all of them."""
-    check_budget(budget)
     chosen = [form for form in formats.split(",") if form]
     for form in chosen:
         if form not in FORMATS:
             raise UsageError(f"--formats {formats}: unknown format '{form}' (known: {', '.join(FORMATS)})")
+    check_folder("--out", out)
     names, suite = split_words(words)
     from dimebench.report import summary
     from dimebench.report.figures import write_figures

@@ -8,7 +8,15 @@ from typing import Annotated
 import typer
 
 from dimebench.cli.errors import INTERRUPTED, OK, SOME_FAILED, UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Results, parse_seeds
+from dimebench.cli.options import (
+    DEFAULT_RESULTS,
+    Results,
+    check_folder,
+    check_writable,
+    parse_seeds,
+    seconds_above_0,
+    whole_number,
+)
 
 
 def run(
@@ -23,15 +31,20 @@ def run(
     seeds: Annotated[str, typer.Option(help="How many seeds (10), a range (3-7) or a list (1,4,9).")] = "5",
     results: Results = DEFAULT_RESULTS,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    workers: Annotated[int, typer.Option(help="Processes on a CPU; 0 for one per core.")] = 0,
-    checkpoint_every: Annotated[float, typer.Option(help="Seconds between checkpoints.", metavar="S")] = 300.0,
+    workers: Annotated[
+        int,
+        typer.Option(
+            help="Processes on a CPU; 0 for one per core.", metavar="N", parser=whole_number("--workers", 0)
+        ),
+    ] = 0,
+    checkpoint_every: Annotated[
+        float,
+        typer.Option(help="Seconds between checkpoints.", metavar="S", parser=seconds_above_0("--checkpoint-every")),
+    ] = 300.0,
 ) -> int:
     """Train algorithms on a suite of tasks; runs that are finished are skipped, cut-off ones go on."""
-    if workers < 0:
-        raise UsageError(f"--workers {workers}: must not be negative")
-    if not checkpoint_every > 0:
-        raise UsageError(f"--checkpoint-every {checkpoint_every:g}: must be above 0 seconds")
     seed_list = parse_seeds(seeds)
+    check_folder("--results", results)
     os.environ.setdefault("MUJOCO_GL", "disabled")
     from dimebench.agents.registry import known_algorithms
     from dimebench.config import parse_words
@@ -43,6 +56,8 @@ def run(
     from dimebench.launch.plan import make_plan
 
     plan = make_plan(request, seed_list, results, chosen)
+    if any(cell.blocks for cell in plan.cells):
+        check_writable("--results", results)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     pool = LocalPool(plan, 1 if chosen == "cuda" else workers or cores, checkpoint_every)
     with board(plan) as view:

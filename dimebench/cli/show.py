@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -15,7 +16,10 @@ from dimebench.cli.options import Json
 
 def show(
     name: Annotated[
-        str, typer.Argument(help="A suite, an algorithm or variant, or a task such as dm_control/dog-run.")
+        str,
+        typer.Argument(
+            help="A suite, an algorithm or variant, or a task such as dm_control/dog-run.", metavar="NAME"
+        ),
     ],
     as_json: Json = False,
 ) -> int:
@@ -24,15 +28,17 @@ def show(
     if as_json:
         typer.echo(json.dumps(facts, indent=1))
         return 0
-    from rich.table import Table
+    from dimebench.cli.output import print_table
 
-    from dimebench.cli.output import console
-
-    table = Table(show_header=False, box=None, pad_edge=False)
-    comments = facts.pop("comments", {})
-    for key, value in _flat(facts):
-        table.add_row(key, value, comments.get(key.removeprefix("settings."), ""))
-    console.print(table)
+    if "comments" not in facts:
+        print_table(_flat(facts))
+        return 0
+    settings, comments = facts.pop("settings"), facts.pop("comments")
+    print_table(_flat(facts))
+    if settings:
+        typer.echo()
+        rows = [[key, value, comments.get(key, "")] for key, value in _flat(settings)]
+        print_table(rows, ("setting", "value", "comment"))
     return 0
 
 
@@ -45,16 +51,16 @@ def _facts(name: str) -> dict[str, Any]:
         suite = load_suite(name)
         return {"suite": suite.name, "path": str(suites.get(name, name)), **suite.model_dump(exclude={"name"})}
     if "/" in name:
-        from dimebench.envs import UnknownTaskError, known_tasks, task_spec
+        from dimebench.envs import task_spec
 
-        if name not in known_tasks():
-            raise UnknownTaskError(name, known_tasks())
         spec = task_spec(name)
         sizes = {"observation": spec.obs_dim, "action": spec.act_dim, "env steps per episode": spec.max_episode_steps}
         return {"task": name, **sizes, "observation order": dict(spec.obs_layout)}
     if name.split(":")[0] in known_algorithms():
         return _algorithm(parse_variant(name))
-    known = [*suites, *known_algorithms()]
+    from dimebench.envs import known_tasks
+
+    known = [*suites, *known_algorithms(), *known_tasks()]
     raise UsageError(f"unknown suite, algorithm or task '{name}'{nearest(name, known)}")
 
 
@@ -63,13 +69,12 @@ def _algorithm(variant: Any) -> dict[str, Any]:
     from dimebench.config import resolve_settings
 
     algorithm = load_algorithm(variant.algorithm)
-    settings = resolve_settings(algorithm.Settings, (variant.algorithm, dict(variant.settings)))
-    values = {field: getattr(settings, field) for field in algorithm.Settings.__dataclass_fields__}
+    settings: Any = resolve_settings(algorithm.Settings, (variant.algorithm, dict(variant.settings)))
     return {
         "algorithm": variant.name,
         "what it is": algorithm.summary,
         "source": algorithm_source(variant.algorithm),
-        "settings": values,
+        "settings": asdict(settings),
         "comments": _comments(algorithm.Settings),
     }
 

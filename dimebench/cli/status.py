@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dimebench.cli.errors import UsageError
 from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, split_words
 
 
@@ -16,44 +17,47 @@ def status(
     as_json: Json = False,
 ) -> int:
     """Show the runs of a results folder, one line per algorithm and task; failures with their reasons."""
-    from dimebench.cli.errors import UsageError
     from dimebench.store import Run, read_runs
 
     names, suite = split_words(words)
     if names:
         raise UsageError(f"'{names[0]}': status takes suite=NAME alone")
-    runs = read_runs(results, suite)
+    everything = read_runs(results)
+    runs = [run for run in everything if suite in (None, run.suite)]
+    if suite is not None and everything and not runs:
+        from dimebench.config import nearest
+
+        raise UsageError(
+            f"no runs of suite '{suite}' in '{results}'{nearest(suite, sorted({r.suite for r in everything}))}"
+        )
     if as_json:
         typer.echo(json.dumps([_plain(run) for run in runs], indent=1))
         return 0
     if not runs:
-        typer.echo(f"no runs in {results}/" + (f" for suite {suite}" if suite else ""))
+        typer.echo(f"no runs in '{results}'")
         return 0
-    from rich.table import Table
+    from dimebench.cli.output import print_line, print_table
 
-    from dimebench.cli.output import console
-
-    table = Table()
-    for name in ("suite", "algorithm", "task"):
-        table.add_column(name, overflow="fold")
-    for name in ("seeds", "finished", "other", "env steps"):
-        table.add_column(name, justify="right")
     cells: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         cells.setdefault((run.suite, run.variant, run.task), []).append(run)
-    for key, members in cells.items():
-        finished = sum(run.status == "finished" for run in members)
-        others = sorted({run.status for run in members} - {"finished"})
-        other = ", ".join(f"{sum(run.status == s for run in members)} {s}" for s in others)
-        steps = min(run.progress.get("env_step", 0) for run in members)
-        budget = members[0].identity["of"]["protocol"]["env_steps"]
-        table.add_row(*key, str(len(members)), str(finished), other, f"{steps:,} of {budget:,}")
-    console.print(table)
+    rows = [[*key, *_figures(members)] for key, members in cells.items()]
+    right = ("seeds", "finished", "other", "env steps")
+    print_table(rows, ("suite", "algorithm", "task", *right), right)
     for run in runs:
         if run.reason:
-            where = f"{run.variant} on {run.task} seed {run.seed}"
-            console.print(f"{run.status}: {where}: {run.reason}", markup=False, soft_wrap=True)
+            print_line(f"{run.status}: {run.variant} on {run.task} seed {run.seed}: {run.reason}")
     return 0
+
+
+def _figures(members: list[Any]) -> list[str]:
+    """A cell's seeds, those finished, the others by status, and the env steps that every seed has reached."""
+    finished = sum(run.status == "finished" for run in members)
+    others = sorted({run.status for run in members} - {"finished"})
+    other = ", ".join(f"{sum(run.status == status for run in members)} {status}" for status in others)
+    steps = min(run.progress["env_step"] for run in members)
+    budget = max(run.identity["of"]["protocol"]["env_steps"] for run in members)
+    return [str(len(members)), str(finished), other, f"{steps:,} of {budget:,}"]
 
 
 def _plain(run: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import typer
 
@@ -13,7 +14,7 @@ def suites(as_json: Json = False) -> int:
     """List the suites: those shipped, and those in ./suites."""
     from dimebench.config import ConfigError, list_suites, load_suite
 
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name, path in list_suites():
         try:
             suite = load_suite(str(path))
@@ -25,15 +26,13 @@ def suites(as_json: Json = False) -> int:
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return 0
-    from rich.table import Table
+    from dimebench.cli.output import print_table
 
-    from dimebench.cli.output import console
-
-    table = Table("suite", "tasks", "env steps", "what it is")
-    for row in rows:
-        if "error" in row:
-            table.add_row(row["name"], "", "", f"cannot be used: {row['error']}")
-        else:
-            table.add_row(row["name"], str(row["tasks"]), f"{row['env_steps']:,}", row["description"])
-    console.print(table)
+    print_table([_cells(row) for row in rows], ("suite", "tasks", "env steps", "what it is"), ("tasks", "env steps"))
     return 0
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    if "error" in row:
+        return [row["name"], "", "", f"cannot be used: {row['error']}"]
+    return [row["name"], str(row["tasks"]), f"{row['env_steps']:,}", row["description"]]

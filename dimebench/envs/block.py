@@ -135,7 +135,9 @@ class EnvBlock:
         return controls
 
     def _check_finite(self) -> None:
-        if math.isfinite(self._flat.dot(self._flat)):  # several times faster than isfinite(...).all(); may overflow, hence:
+        if math.isfinite(
+            self._flat.dot(self._flat)
+        ):  # several times faster than isfinite(...).all(); may overflow, hence:
             return
         for i, row in enumerate(self._rows):
             if not np.isfinite(row).all():

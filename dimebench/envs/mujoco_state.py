@@ -20,7 +20,6 @@ from mujoco.introspect import structs
 from dimebench.envs.spec import EnvError
 
 _SIGNATURE = mujoco.mjtState.mjSTATE_INTEGRATION
-_FLAGS = ("flg_energypos", "flg_energyvel", "flg_subtreevel", "flg_rnepost")  # "already computed this step"
 _KINDS = {"derived": np.float64, "derived_int": np.int32, "derived_bool": np.bool_}
 
 _log = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ def capture(model: mujoco.MjModel, data: mujoco.MjData) -> dict[str, np.ndarray]
     """The integration state, and every array of MjData whose size the model fixes."""
     state = np.empty(mujoco.mj_stateSize(model, _SIGNATURE), np.float64)
     mujoco.mj_getState(model, data, state, _SIGNATURE)
-    saved = {"physics": state, "flags": np.array([getattr(data, flag) for flag in _FLAGS], np.uint8)}
+    saved = {"physics": state}
     for kind, arrays in _derived(data).items():
         saved[kind] = np.concatenate([array.reshape(-1) for array in arrays])
     return saved
@@ -54,8 +53,6 @@ def put_back(model: mujoco.MjModel, data: mujoco.MjData, saved: dict[str, np.nda
         for array in arrays:
             array.reshape(-1)[:] = saved[kind][start : start + array.size]
             start += array.size
-    for flag, value in zip(_FLAGS, saved["flags"], strict=True):
-        setattr(data, flag, bool(value))
 
 
 def _derived(data: mujoco.MjData) -> dict[str, list[np.ndarray]]:

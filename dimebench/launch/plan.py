@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dimebench.agents.registry import algorithm_source, load_algorithm
+from dimebench.agents.registry import (
+    BrokenAlgorithmError,
+    algorithm_source,
+    known_algorithms,
+    load_algorithm,
+)
 from dimebench.config import Request, Variant, cell_settings, check_shared_settings
 from dimebench.envs import UnknownTaskError, known_tasks
 from dimebench.launch.identity import check_run
@@ -59,7 +65,7 @@ def make_plan(request: Request, seeds: Sequence[int], results: Path, device: str
     for task in request.suite.tasks:
         if task not in known:
             raise UnknownTaskError(task, known)
-    check_shared_settings(request, {v.algorithm: load_algorithm(v.algorithm).Settings for v in request.variants})
+    check_shared_settings(request, _all_settings())
     cells = []
     for task in request.suite.tasks:
         for variant in request.variants:
@@ -88,13 +94,22 @@ def _plan_cell(
     return cell
 
 
+def _all_settings() -> dict[str, type]:
+    """The settings class of every algorithm that can be loaded."""
+    found = {}
+    for name in known_algorithms():
+        with suppress(BrokenAlgorithmError):  # somebody else's broken package; `algos` says so
+            found[name] = load_algorithm(name).Settings
+    return found
+
+
 class _BlockMaker:
     """Makes the blocks of one cell: all that does not depend on the seeds is settled once."""
 
     def __init__(self, request: Request, variant: Variant, task: str, device: str) -> None:
         suite = request.suite
         algorithm = load_algorithm(variant.algorithm)
-        settings = cell_settings(algorithm.Settings, request, variant, task)
+        settings: Any = cell_settings(algorithm.Settings, request, variant, task)
         bounds = suite.bounds(task)
         sources: tuple[Path, ...] = ()
         if not algorithm_source(variant.algorithm).startswith("dimebench."):

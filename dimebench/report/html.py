@@ -65,6 +65,8 @@ def page(summary: Summary) -> str:
         "duration": numbers.duration,
         "estimate": numbers.estimate,
         "plain": plain,
+        "whole": lambda value: f"{value:,}" if isinstance(value, int) else plain(value),
+        "elapsed": lambda value: numbers.duration(value) if isinstance(value, int | float) else plain(value),
         "seconds": lambda text: str(text).split(".")[0].replace("T", " ").removesuffix("+00:00"),
     }
     series = _series(summary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,6 +167,14 @@ def _lack(variant: str, runs: Sequence[Run]) -> str:
     return f"no usable run of {variant} ({', '.join(begun)})"
 
 
+def require_score(run: Run) -> None:
+    """Raises NotComparableError where run.json does not say how the run is scored."""
+    lower, upper = run.score.get("lower"), run.score.get("upper")
+    numbers = all(isinstance(bound, int | float) and math.isfinite(bound) for bound in (lower, upper))
+    if run.score.get("kind") not in ("final", "auc") or not numbers or not lower < upper:  # type: ignore[operator]
+        raise NotComparableError(f"not comparable: {run.path / 'run.json'} has no usable score: {run.score}")
+
+
 def require_comparable(chosen: Sequence[Curve]) -> None:
     """Raises NotComparableError, naming what differs and between which runs.
 
@@ -174,6 +183,7 @@ def require_comparable(chosen: Sequence[Curve]) -> None:
     """
     seen: dict[tuple[str, ...], tuple[Any, Run]] = {}
     for run in (curve.run for curve in chosen):
+        require_score(run)
         of = run.identity.get("of", {})
         bounds = {"lower": run.score["lower"], "upper": run.score["upper"]}
         for key, value in (

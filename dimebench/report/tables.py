@@ -37,7 +37,7 @@ def grids(summary: Summary) -> list[Grid]:
     found = [_aggregates(summary)]
     if len(summary.comparisons) > 1:
         found.append(_comparisons(summary))
-    found.append(_tasks(summary))
+    found += [_tasks(summary), _runs(summary)]
     if summary.left_out:
         found.append(_left_out(summary))
     return found
@@ -48,14 +48,27 @@ def _aggregates(summary: Summary) -> Grid:
         (
             row.variant + (" (floor)" if row.is_floor else ""),
             *(numbers.estimate(row.estimates[name]) for name in AGGREGATE_WORDS),
+        )
+        for row in summary.aggregates
+    ]
+    header = ("variant", *AGGREGATE_WORDS.values())
+    return Grid("Over all tasks, normalised scores", header, tuple(rows), method(summary))
+
+
+def _runs(summary: Summary) -> Grid:
+    rows = [
+        (
+            row.variant,
             numbers.span(row.fewest_seeds, row.most_seeds),
+            str(row.runs),
+            str(sum(lost.variant == row.variant for lost in summary.left_out)),
             str(row.diverged),
             numbers.duration(row.median_wall_time_s),
         )
         for row in summary.aggregates
     ]
-    header = ("variant", *AGGREGATE_WORDS.values(), "seeds", "diverged", "time per run")
-    return Grid("Over all tasks, normalised scores", header, tuple(rows), method(summary))
+    header = ("variant", "seeds per task", "runs counted", "left out", "diverged", "median time of a run")
+    return Grid("Runs", header, tuple(rows))
 
 
 def _comparisons(summary: Summary) -> Grid:
@@ -123,16 +136,19 @@ def render(summary: Summary) -> RenderableType:
 
 def _rich(grid: Grid) -> Table:
     table = Table(
-        title=Text(grid.title, style="bold"),
+        title=Text(f"\n{grid.title}", style="bold"),
         title_justify="left",
         caption=Text(grid.note, style="dim") if grid.note else None,
         caption_justify="left",
         box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
     )
     for index, name in enumerate(grid.header):
-        table.add_column(Text(name), justify="right" if _numeric(grid, index) else "left", overflow="fold")
+        numeric = _numeric(grid, index)
+        table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
     for row in grid.rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(Text(row[0].replace(" (", "\n(")), *(Text(cell.replace(" [", "\n[")) for cell in row[1:]))
     return table
 
 

@@ -64,10 +64,16 @@ def stream(seed: int, *purpose: str) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-def percentile_interval(draws: Array, confidence: float = CONFIDENCE) -> Interval:
-    """The interval method, in one place: the central percentiles of the bootstrap draws [R]."""
+def percentile_bounds(draws: Array, confidence: float = CONFIDENCE) -> tuple[Array, Array]:
+    """The interval method, in one place: the central percentiles over the draws [R, ...]. Returns [...] twice."""
     tail = (1 - confidence) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
+    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
+    return low, high
+
+
+def percentile_interval(draws: Array, confidence: float = CONFIDENCE) -> Interval:
+    """The interval of one quantity, from its bootstrap draws [R]."""
+    low, high = percentile_bounds(draws, confidence)
     return Interval(float(low), float(high), confidence)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dimebench.stats.bootstrap import CHUNK, CONFIDENCE, draw_counts, iqm_of_counts, percentile_interval
+from dimebench.stats.bootstrap import CHUNK, CONFIDENCE, draw_counts, iqm_of_counts, percentile_bounds
 from dimebench.stats.estimators import Array, Scores, as_scores, iqm, run_mass
 
 CURVE_RESAMPLES = 2_000  # bands are drawn, not tabulated
@@ -98,5 +98,5 @@ def _band(x: Array, points: ArrayLike, draws: Array | None, confidence: float) -
     xs, ys = tuple(x.tolist()), tuple(np.asarray(points).tolist())
     if draws is None:
         return Band(xs, ys, None, None, confidence)
-    intervals = [percentile_interval(column, confidence) for column in draws.T]
-    return Band(xs, ys, tuple(i.low for i in intervals), tuple(i.high for i in intervals), confidence)
+    low, high = percentile_bounds(draws, confidence)
+    return Band(xs, ys, tuple(low.tolist()), tuple(high.tolist()), confidence)

@@ -5,56 +5,113 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, RUN_FILE, TRAIN_FILE, TRAIN_SCHEMA, Run, StoreError
+from dimebench.store.schema import (
+    EVALS_FILE,
+    EVALS_SCHEMA,
+    KEY_COLUMNS,
+    RUN_FILE,
+    TRAIN_FILE,
+    TRAIN_SCHEMA,
+    Run,
+    StoreError,
+)
 
 
 def read_run(path: Path) -> Run | None:
     """The run in a seed's folder, or None where there is none. Raises StoreError for a broken run.json."""
     file = path / RUN_FILE
     try:
-        text = file.read_text(encoding="utf-8")
+        content = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse)
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StoreError(f"{file}: cannot be read ({error})") from error
-    try:
-        return Run.from_json(path, json.loads(text))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise StoreError(f"{file}: not JSON ({error})") from error
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read ({error.strerror})") from error
+    except json.JSONDecodeError as error:
+        raise StoreError(f"{file}:{error.lineno}: not JSON: {error.msg}") from error
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{file}: not UTF-8 text") from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a list in a list in a list ...
+        raise StoreError(f"{file}: not JSON: {error}") from error
+    return Run.from_json(path, content)
 
 
 def read_runs(results: Path, suite: str | None = None) -> list[Run]:
     """Every run under a results folder, sorted by suite, variant, task and seed.
 
-    Raises StoreError where the folder is missing or a run.json is broken.
+    Raises StoreError where the folder is missing, a run.json is broken, or two folders hold the same run (a copy
+    that was left there, which would count twice).
     """
     if not results.is_dir():
         raise StoreError(f"no results folder at '{results}'")
-    runs = [read_run(file.parent) for file in results.glob(f"*/*/*/*/seed-*/{RUN_FILE}")]
-    found = [run for run in runs if run is not None and suite in (None, run.suite)]
-    return sorted(found, key=lambda run: (run.suite, run.variant, run.task, run.seed))
+    runs = [read_run(file.parent) for file in sorted(results.glob(f"*/*/*/*/seed-*/{RUN_FILE}"))]
+    found: dict[tuple[str, str, str, int], Run] = {}
+    for run in runs:
+        if run is None or suite not in (None, run.suite):
+            continue
+        key = (run.suite, run.variant, run.task, run.seed)
+        if key in found:
+            name = f"{run.variant} on {run.task} seed {run.seed}"
+            raise StoreError(f"{run.path / RUN_FILE}: {name} of suite {run.suite} is at {found[key].path} already")
+        found[key] = run
+    return [found[key] for key in sorted(found)]
 
 
 def read_evals(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per evaluation episode of the given runs: the columns of EVALS_SCHEMA."""
-    tables = [_read_table(run.path / EVALS_FILE) for run in runs if (run.path / EVALS_FILE).exists()]
-    table = pa.concat_tables([EVALS_SCHEMA.empty_table(), *(t.select(EVALS_SCHEMA.names) for t in tables)])
+    tables = [_of_run(run, EVALS_FILE) for run in runs if (run.path / EVALS_FILE).exists()]
+    table = pa.concat_tables([EVALS_SCHEMA.empty_table(), *tables])
     return table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get).astype({"diverged": bool})
 
 
 def read_train(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per logging point of the given runs; a metric that an algorithm does not have is NaN."""
-    tables = [_read_table(run.path / TRAIN_FILE) for run in runs if (run.path / TRAIN_FILE).exists()]
+    tables = [_of_run(run, TRAIN_FILE) for run in runs if (run.path / TRAIN_FILE).exists()]
     return pa.concat_tables([TRAIN_SCHEMA.empty_table(), *tables], promote_options="default").to_pandas()
 
 
-def _read_table(file: Path) -> pa.Table:
+def read_table(file: Path) -> pa.Table:
+    """A run's evals.parquet or train.parquet, in its schema. Raises StoreError for anything else."""
     try:
-        return pq.ParquetFile(file).read().replace_schema_metadata(None)
+        table = pq.ParquetFile(file).read()
     except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{file}: not a readable Parquet file ({error})") from error
+        raise StoreError(f"{file}: not a readable Parquet file ({_first_line(error)})") from error
+    schema = EVALS_SCHEMA if file.name == EVALS_FILE else TRAIN_SCHEMA
+    lacking = [name for name in schema.names if name not in table.column_names]
+    if lacking:
+        raise StoreError(f"{file}: column '{lacking[0]}' is missing")
+    if schema is TRAIN_SCHEMA:
+        metrics = [name for name in table.column_names if name not in schema.names]
+        schema = pa.schema([*schema, *((name, pa.float64()) for name in metrics)])
+    try:
+        table = table.select(schema.names).cast(schema)
+    except (pa.ArrowException, KeyError) as error:  # a column of another type, two of one name
+        raise StoreError(f"{file}: not the columns of a run ({_first_line(error)})") from error
+    for name in (*(key for key, _ in KEY_COLUMNS), "diverged"):
+        if name in table.column_names and table[name].null_count:
+            raise StoreError(f"{file}: column '{name}' has rows without a value")
+    return table
+
+
+def _of_run(run: Run, name: str) -> pa.Table:
+    """The run's table; StoreError where its rows are another run's."""
+    table = read_table(run.path / name)
+    for key in ("suite", "variant", "task", "seed"):
+        for value in pc.unique(table[key]).to_pylist():
+            if value != getattr(run, key):
+                raise StoreError(f"{run.path / name}: rows of {key} {value} in a run of {key} {getattr(run, key)}")
+    return table
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0].rstrip(".")
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no number of JSON")

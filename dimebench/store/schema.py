@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 
 SCHEMA_VERSION = 1
 STATUSES = ("running", "finished", "interrupted", "failed", "diverged")
+SCORE_KINDS = ("final", "auc")
 
 RUN_FILE, EVALS_FILE, TRAIN_FILE = "run.json", "evals.parquet", "train.parquet"
 
@@ -68,24 +69,85 @@ class Run:
 
     def to_json(self) -> dict[str, Any]:
         """The content of run.json."""
-        content = asdict(self)
-        del content["path"]
-        return {"schema": SCHEMA_VERSION, **content}
+        return {"schema": SCHEMA_VERSION, **{f.name: getattr(self, f.name) for f in fields(self) if f.name != "path"}}
 
     @classmethod
     def from_json(cls, path: Path, content: Any) -> Run:
         """Raises StoreError, naming the file, for anything that is not a run.json of this schema."""
-        fields = [f for f in cls.__dataclass_fields__ if f != "path"]
-        if not isinstance(content, dict) or content.get("schema") != SCHEMA_VERSION:
-            raise StoreError(f"{path / RUN_FILE}: not a run.json of schema {SCHEMA_VERSION}")
-        missing = [f for f in fields if f not in content]
-        if missing:
-            raise StoreError(f"{path / RUN_FILE}: '{missing[0]}' is missing")
-        run = cls(path=path, **{f: content[f] for f in fields})
-        kinds = {"identity": dict, "score": dict, "provenance": dict, "progress": dict, "seed": int, "status": str}
-        for name, kind in kinds.items():
-            if not isinstance(getattr(run, name), kind):
-                raise StoreError(f"{path / RUN_FILE}: '{name}' is not a {kind.__name__}")
-        if run.status not in STATUSES:
-            raise StoreError(f"{path / RUN_FILE}: unknown status '{run.status}'")
-        return run
+        problem = _problem(content)
+        if problem:
+            raise StoreError(f"{path / RUN_FILE}: {problem}")
+        return cls(path=path, **{f.name: content[f.name] for f in fields(cls) if f.name != "path"})
+
+
+# What a run.json holds, as far as something here relies on it; more is welcome.
+_SHAPE: dict[str, Any] = {
+    "suite": str,
+    "algorithm": str,
+    "variant": str,
+    "task": str,
+    "seed": int,
+    "status": str,
+    "reason": (str, type(None)),
+    "identity": {"sha256": str, "of": {"protocol": {"env_steps": int}, "settings": {}}},
+    "score": {"kind": str, "lower": float, "upper": float},
+    "provenance": {},
+    "progress": {"env_step": int, "grad_step": int, "wall_time_s": float},
+    "block": str,
+}
+_WORDS = {str: "printable text", int: "a whole number from 0", float: "a finite number"}
+_DEEPEST = 20  # what this package writes has five levels
+
+
+def _problem(content: Any) -> str:
+    """What keeps `content` from being a run.json; "" where nothing does."""
+    version = content.get("schema") if isinstance(content, dict) else None
+    if type(version) is not int or not 0 < version < 1000:
+        return f"not a run.json of schema {SCHEMA_VERSION}"
+    if version != SCHEMA_VERSION:
+        return f"written in schema {version}; this dimebench reads schema {SCHEMA_VERSION}"
+    if _depth_exceeds(content, _DEEPEST):
+        return "nested too deeply"
+    problem = _misfit(content, _SHAPE, "")
+    if problem:
+        return problem
+    if content["status"] not in STATUSES:
+        return f"unknown status '{content['status']}' (known: {', '.join(STATUSES)})"
+    score = content["score"]
+    if score["kind"] not in SCORE_KINDS:
+        return f"unknown score '{score['kind']}' (known: {', '.join(SCORE_KINDS)})"
+    if not score["lower"] < score["upper"]:
+        return "score.upper must be above score.lower"
+    return ""
+
+
+def _misfit(value: Any, shape: Any, where: str) -> str:
+    """The first place at which `value` is not of the shape."""
+    if not isinstance(shape, dict):
+        return "" if _fits(value, shape) else f"'{where}' must be {_WORDS.get(shape, 'text or null')}"
+    if not isinstance(value, dict):
+        return f"'{where}' must be a mapping"
+    for key, inner in shape.items():
+        name = f"{where}.{key}" if where else key
+        problem = _misfit(value[key], inner, name) if key in value else f"'{name}' is missing"
+        if problem:
+            return problem
+    return ""
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if kind is str:  # a name: it is printed, and stands for a folder
+        return isinstance(value, str) and value.isprintable() and bool(value)
+    if kind is int:
+        return type(value) is int and 0 <= value < 2**63
+    if kind is float:
+        return type(value) in (int, float) and abs(value) < 1e300
+    return isinstance(value, kind)
+
+
+def _depth_exceeds(content: Any, deepest: int) -> bool:
+    level = [content]
+    for _ in range(deepest):
+        inner = [each for each in level if isinstance(each, dict | list)]
+        level = [child for each in inner for child in (each.values() if isinstance(each, dict) else each)]
+    return any(isinstance(each, dict | list) for each in level)

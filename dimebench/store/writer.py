@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dimebench.store.atomic import atomic_write
-from dimebench.store.reader import read_run
+from dimebench.store.reader import read_run, read_table
 from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, RUN_FILE, SCHEMA_VERSION, TRAIN_FILE, TRAIN_SCHEMA, Run
 
 Row = dict[str, Any]
@@ -55,7 +55,7 @@ class RunWriter:
 
     def _load(self, name: str) -> list[Row]:
         file = self.run.path / name
-        return pq.ParquetFile(file).read().to_pylist() if file.exists() else []
+        return read_table(file).to_pylist() if file.exists() else []
 
     def _write_table(self, name: str, rows: list[Row], schema: pa.Schema) -> None:
         rows = sorted(rows, key=lambda row: (row["env_step"], row.get("episode", 0)))

@@ -54,6 +54,7 @@ class Trainer:
         self.env_step = 0
         self.evaluated_at = -1  # the env step of the last evaluation
         self.diverged = np.zeros(seeds, dtype=bool)
+        self.obs = np.empty((seeds, dims.obs), dtype=np.float32)  # the current observation of every seed
         if self.agent.learns:
             self.envs = make_block(
                 block.task, [sequence(seed, "env") for seed in block.seeds], protocol.action_repeat

@@ -24,9 +24,9 @@ DIRECTORY = Path(os.environ.get("GOLDEN") or ROOT.parent / "shared" / "reference
 ACTOR_LAYERS = {
     "fwd.time_coder_state.layers_0": "score.time1",
     "fwd.time_coder_state.layers_2": "score.time2",
-    "fwd.state_time_net.layers_0.layers_0": "score.layers.0",
-    "fwd.state_time_net.layers_1.layers_0": "score.layers.1",
-    "fwd.state_time_net.layers_2.layers_0": "score.layers.2",
+    "fwd.state_time_net.layers_0.layers_0": "score.first",
+    "fwd.state_time_net.layers_1.layers_0": "score.layers.0",
+    "fwd.state_time_net.layers_2.layers_0": "score.layers.1",
     "fwd.state_time_net.layers_3": "score.out",
 }
 

@@ -1,0 +1,92 @@
+"""Tiny blocks on real tasks, and trainers that stop where a test wants them to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import load_file
+
+from dimebench.agents.registry import load_algorithm
+from dimebench.launch.identity import block_identity
+from dimebench.training.block import Block, Protocol, plain_settings
+from dimebench.training.loop import Hooks, Trainer
+
+TINY: dict[str, dict[str, Any]] = {
+    "dime": {"diffusion_steps": 2, "score_hidden": (8,), "time_frequencies": 4, "time_embedding": 4, "atoms": 11},
+    "crossq": {"actor_hidden": (8,)},
+    "sac": {"actor_hidden": (8,)},
+    "random": {},
+}
+SHARED = {"critic_hidden": (8,), "batch_size": 4, "learning_starts": 12, "replay_capacity": 50}
+
+
+def make_block(algorithm: str, task: str = "dm_control/pendulum-swingup", **changes: Any) -> Block:
+    """60 env steps, evaluated every 25 with 2 episodes; the replay wraps."""
+    settings = {} if algorithm == "random" else TINY[algorithm] | SHARED
+    block = Block(
+        suite="tiny",
+        algorithm=algorithm,
+        variant=algorithm,
+        task=task,
+        seeds=(0,),
+        settings=plain_settings(load_algorithm(algorithm).Settings(**settings)),
+        protocol=Protocol(env_steps=60, action_repeat=20, eval_interval=25, eval_episodes=2),
+        score={"kind": "final", "lower": 0.0, "upper": 1000.0},
+        device="cpu",
+        threads=1,
+        code="test",
+        versions={},
+        cell=f"tiny/{algorithm}/{task}",
+        command="test",
+    )
+    return replace(block, **changes)
+
+
+def trainer(block: Block, results: Path, stop: Callable[[], bool] = lambda: False, every_s: float = 1e9) -> Trainer:
+    hooks = Hooks(report=lambda event: None, should_stop=stop, checkpoint_every_s=every_s)
+    return Trainer(block, results, block_identity(block, results), hooks)
+
+
+def train(block: Block, results: Path, stop: Callable[[], bool] = lambda: False, every_s: float = 1e9) -> str:
+    """Train until done or told to stop; the trainer's answer."""
+    made = trainer(block, results, stop, every_s)
+    try:
+        return made.train()
+    finally:
+        made.close()
+
+
+def stop_after(asked: int) -> Callable[[], bool]:
+    """True from the given call on: a stop at an env step or in the middle of an evaluation."""
+    calls = iter(range(10**9))
+    return lambda: next(calls) >= asked
+
+
+def outputs(block: Block, results: Path) -> dict[str, Any]:
+    """What a finished block leaves: its tables without wall-clock times, and the final policy."""
+    found: dict[str, Any] = {}
+    for seed in block.seeds:
+        folder = block.run_folder(results, seed)
+        for name in ("evals", "train"):
+            table = pd.read_parquet(folder / f"{name}.parquet")
+            found[f"{seed}/{name}"] = table.drop(columns="wall_time_s")
+    policy = block.checkpoint_folder(results) / "policy.safetensors"
+    if policy.exists():
+        found["policy"] = load_file(policy)
+    return found
+
+
+def assert_same_outputs(one: dict[str, Any], other: dict[str, Any]) -> None:
+    """Bit for bit."""
+    assert one.keys() == other.keys()
+    for key, value in one.items():
+        if isinstance(value, pd.DataFrame):
+            pd.testing.assert_frame_equal(value, other[key], check_exact=True)
+        else:
+            assert value.keys() == other[key].keys()
+            assert all(np.array_equal(array, other[key][name]) for name, array in value.items())

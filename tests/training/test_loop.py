@@ -1,0 +1,130 @@
+"""The training loop on real tasks at tiny budgets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from dimebench.store import read_run
+from dimebench.training.block import Protocol
+from dimebench.training.evaluate import Evaluator, StopRequestedError
+from tests.training.blocks import make_block, train, trainer
+
+ALGORITHMS = ("dime", "crossq", "sac", "random")
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_run_is_evaluated_at_the_start_at_every_interval_and_at_the_end(algorithm: str, tmp_path: Path) -> None:
+    block = make_block(algorithm)
+    assert train(block, tmp_path) == "finished"
+    evals = pd.read_parquet(block.run_folder(tmp_path, 0) / "evals.parquet")
+    assert evals["env_step"].tolist() == [0, 0, 25, 25, 50, 50, 60, 60]
+    assert evals["episode"].tolist() == [0, 1] * 4
+    assert np.isfinite(evals["return"]).all()
+    assert (evals["length"] == 50).all()  # 1,000 physics steps at an action repeat of 20
+    run = read_run(block.run_folder(tmp_path, 0))
+    assert run is not None
+    assert (run.status, run.progress["env_step"]) == ("finished", 60)
+
+
+@pytest.mark.parametrize("algorithm", ["dime", "crossq", "sac"])
+def test_learning_starts_after_the_random_env_steps(algorithm: str, tmp_path: Path) -> None:
+    """Actions 1 to learning_starts are uniform; the next comes from the policy, and updates start after it."""
+    made = trainer(make_block(algorithm), tmp_path)
+    acted, updated = [], []
+    act, update = made._act, made._update
+    made._act = lambda obs: (acted.append(made.env_step), act(obs))[1]  # type: ignore[method-assign, func-returns-value]
+    made._update = lambda: (updated.append(made.env_step), update())[1]  # type: ignore[method-assign, func-returns-value]
+    made.train()
+    made.close()
+    assert acted == list(range(12, 60))
+    assert updated == list(range(13, 61))
+    assert made.agent.grad_steps == 48 * made.settings.utd
+
+
+def test_logging_points_hold_the_metrics(tmp_path: Path) -> None:
+    block = make_block("dime")
+    train(block, tmp_path)
+    log = pd.read_parquet(block.run_folder(tmp_path, 0) / "train.parquet")
+    assert log["env_step"].tolist() == list(range(2, 61, 2))
+    learning = log[log["env_step"] > 20]
+    for metric in ("critic_loss", "q_mean", "actor_loss", "running_cost", "entropy_bound", "alpha"):
+        assert learning[metric].notna().any(), metric
+    assert log["train_return"].notna().sum() == 1  # one training episode of 50 env steps ended
+    assert log["grad_step"].iloc[-1] == 48 * 2
+
+
+def test_runs_repeat_bit_for_bit_and_seeds_differ(tmp_path: Path) -> None:
+    tables = []
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        block = make_block("sac", seeds=(seed,))
+        train(block, tmp_path / folder)
+        tables.append(pd.read_parquet(block.run_folder(tmp_path / folder, seed) / "evals.parquet")["return"])
+    assert tables[0].equals(tables[1])
+    assert not tables[0].equals(tables[2])
+
+
+def test_seeds_of_a_block_share_nothing_but_the_process(tmp_path: Path) -> None:
+    """Their random warm-up and first evaluation are those of the same seeds alone."""
+    together = make_block("sac", seeds=(4, 7))
+    train(together, tmp_path / "together")
+    for seed in (4, 7):
+        alone = make_block("sac", seeds=(seed,))
+        train(alone, tmp_path / "alone")
+        a = pd.read_parquet(together.run_folder(tmp_path / "together", seed) / "evals.parquet")
+        b = pd.read_parquet(alone.run_folder(tmp_path / "alone", seed) / "evals.parquet")
+        np.testing.assert_allclose(a["return"][:2], b["return"][:2], rtol=1e-6)
+        assert (a["seed"] == seed).all()
+
+
+def test_evaluation_is_a_function_of_agent_seed_and_env_step(tmp_path: Path) -> None:
+    made = trainer(make_block("dime", task="dm_control/cartpole-balance"), tmp_path)
+    before = {key: value.clone() for key, value in made.streams.state_dict().items()}
+    evaluator = Evaluator("dm_control/cartpole-balance", [0], 2, 20, "cpu")
+    first = evaluator.evaluate(made.agent, 25, lambda: False)
+    other = evaluator.evaluate(made.agent, 50, lambda: False)
+    assert evaluator.evaluate(made.agent, 25, lambda: False) == first
+    assert other != first
+    assert all(torch.equal(value, before[key]) for key, value in made.streams.state_dict().items())
+    with pytest.raises(StopRequestedError):
+        evaluator.evaluate(made.agent, 25, lambda: True)
+
+
+def test_episodes_that_terminate_early_are_counted_once(tmp_path: Path) -> None:
+    protocol = Protocol(env_steps=20, action_repeat=1, eval_interval=20, eval_episodes=3)
+    block = make_block("random", task="gymnasium/Hopper-v5", protocol=protocol)
+    train(block, tmp_path)
+    evals = pd.read_parquet(block.run_folder(tmp_path, 0) / "evals.parquet")
+    assert evals["episode"].tolist() == [0, 1, 2, 0, 1, 2]
+    assert evals["length"].nunique() > 1
+    assert (evals["length"] < 1000).all()
+
+
+def test_a_policy_that_is_not_finite_ends_the_run_as_diverged(tmp_path: Path) -> None:
+    block = make_block("sac", seeds=(0, 1))
+    made = trainer(block, tmp_path)
+    update = made._update
+
+    def poison() -> None:
+        update()
+        if made.env_step == 30:
+            with torch.no_grad():
+                made.agent.arenas["policy"][1] = float("nan")  # type: ignore[attr-defined]
+
+    made._update = poison  # type: ignore[method-assign]
+    assert made.train() == "finished"
+    made.close()
+    healthy, sick = (read_run(block.run_folder(tmp_path, seed)) for seed in (0, 1))
+    assert healthy is not None
+    assert sick is not None
+    assert (healthy.status, sick.status) == ("finished", "diverged")
+    assert sick.reason == "the policy's actions are not finite at env step 30"
+    evals = pd.read_parquet(sick.path / "evals.parquet")
+    assert evals["env_step"].tolist() == [0, 0, 25, 25, 30]
+    assert evals["diverged"].tolist() == [False] * 4 + [True]
+    assert evals["return"].isna().tolist() == [False] * 4 + [True]
+    assert pd.read_parquet(healthy.path / "evals.parquet")["env_step"].max() == 60
