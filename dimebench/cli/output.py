@@ -15,15 +15,15 @@ def print_table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), right
     """A table on a terminal, with the columns in `right` right-aligned; elsewhere aligned lines, one per row."""
     from dimebench.config.errors import printable
 
-    rows = [[printable(cell) for cell in row] for row in rows]
+    cells = [[printable(cell) for cell in row] for row in rows]
     if not console.is_terminal:
-        _print_lines([list(header), *rows] if header else rows)
+        _print_lines([list(header), *cells] if header else cells)
         return
     table = Table() if header else Table(show_header=False, box=None, pad_edge=False)
-    for index in range(len(rows[0]) if rows else len(header)):
+    for index in range(len(cells[0]) if cells else len(header)):
         name = header[index] if header else ""
         table.add_column(name, overflow="fold", justify="right" if name in right else "left")
-    for row in rows:
+    for row in cells:
         table.add_row(*row)
     console.print(table)
 

@@ -100,7 +100,7 @@ class EnvBlock:
                 prefix = f"{i}."
                 env.restore({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
                 self._rows[i][:] = state[f"{i}.obs"]
-        except (KeyError, ValueError) as error:
+        except (KeyError, IndexError, ValueError) as error:
             raise EnvError(f"{self.spec.name}: not a saved environment state: {error}") from error
         return self._obs.copy()
 
@@ -135,9 +135,8 @@ class EnvBlock:
         return controls
 
     def _check_finite(self) -> None:
-        if math.isfinite(
-            self._flat.dot(self._flat)
-        ):  # several times faster than isfinite(...).all(); may overflow, hence:
+        # Several times faster than isfinite(...).all(); the sum of squares may overflow, hence the second look.
+        if math.isfinite(self._flat.dot(self._flat)):
             return
         for i, row in enumerate(self._rows):
             if not np.isfinite(row).all():

@@ -48,6 +48,7 @@ class DMControlEnvironment:
 
     def reset(self, row: np.ndarray) -> None:
         self._episode_random = pack_random_state(self._env.task.random)
+        self._over = True  # until the reset has succeeded
         try:
             observation = self._env.reset().observation
         except RuntimeError as error:  # PhysicsError is one

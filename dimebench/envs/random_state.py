@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+
 import numpy as np
 
 from dimebench.envs.environment import Seed
@@ -15,7 +17,7 @@ def random_state(seed: Seed) -> np.random.RandomState:
     if isinstance(seed, np.random.SeedSequence):
         return np.random.RandomState(np.random.MT19937(seed))
     try:
-        return np.random.RandomState(seed)
+        return np.random.RandomState(operator.index(seed))  # never None: that is the clock
     except ValueError as error:
         raise EnvError(f"seed {seed}: must be between 0 and 2**32 - 1") from error
 
@@ -26,7 +28,7 @@ def integer_seed(seed: Seed) -> int:
         return sum(int(word) << (32 * i) for i, word in enumerate(seed.generate_state(4, np.uint32)))
     if seed < 0:
         raise EnvError(f"seed {seed}: must not be negative")
-    return int(seed)
+    return operator.index(seed)
 
 
 def pack_random_state(random: np.random.RandomState) -> np.ndarray:

@@ -25,11 +25,11 @@ SMALL = {
 }
 
 
-def make(name: str, seeds: list[int], **settings: object) -> ActorCritic:
+def make(name: str, seeds: list[int], device: str = "cpu", **settings: object) -> ActorCritic:
     """A small learner of the given seeds; the renormalisation sets in after a few updates."""
     algorithm = load_algorithm(name)
     values = algorithm.Settings(**(SMALL[name] | {"batch_size": 6} | settings))
-    agent = algorithm(DIMS, values, [generator(seed, "parameters") for seed in seeds], "cpu")
+    agent = algorithm(DIMS, values, [generator(seed, "parameters") for seed in seeds], device)
     assert isinstance(agent, ActorCritic)
     return agent
 

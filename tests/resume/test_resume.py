@@ -66,7 +66,7 @@ def test_resuming_from_an_older_checkpoint_keeps_later_evaluations_until_they_ar
 
 
 COMMAND = [
-    *(sys.executable, "-m", "dimebench.cli.main", "run", "suite=quick", "algo=dime,sac", "task=cartpole-balance"),
+    *(sys.executable, "-m", "dimebench.cli.main", "run", "suite=quick", "algo=dime,sac", "task=cartpole-swingup"),
     *("steps=400", "evaluation.interval=100", "evaluation.episodes=1", "all.learning_starts=60", "all.batch_size=8"),
     *("all.critic_hidden=[16]", "sac.actor_hidden=[16]", "dime.score_hidden=[16]", "--seeds", "1", "--workers", "2"),
 ]
