@@ -44,7 +44,7 @@ def main() -> None:
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         _check_command(arguments)
-        code = app(arguments, standalone_mode=False) if arguments else _help()
+        code = app(arguments, prog_name="dimebench", standalone_mode=False) if arguments else _help()
     except BaseException as error:
         if "--debug" in sys.argv[1:] and not isinstance(error, SystemExit):
             import traceback
@@ -67,7 +67,7 @@ def _check_command(arguments: list[str]) -> None:
 
 def _help() -> int:
     """What there is, for whoever typed no command."""
-    app(["--help"], standalone_mode=False)
+    app(["--help"], prog_name="dimebench", standalone_mode=False)
     return USAGE
 
 

@@ -25,7 +25,6 @@ WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
-    "MUJOCO_GL": "disabled",
     "PYTHONUNBUFFERED": "1",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
 }
@@ -59,6 +58,9 @@ class LocalPool:
         self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self._workers: list[_WorkerProcess] = []
         self._count = min(workers, len(self._todo))
+        escape = any(block.task == "dm_control/quadruped-escape" for _, block in self._todo)
+        # The one task whose reset wants a renderer; the others train without.
+        self._environment = WORKER_ENVIRONMENT | {"MUJOCO_GL": "egl" if escape else "disabled"}
         self._stopping = False
         self._failed: list[tuple[Block, str]] = []
 
@@ -70,7 +72,7 @@ class LocalPool:
         before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
             for slot in range(self._count):
-                self._workers.append(_WorkerProcess(self._core(slot), self._events))
+                self._workers.append(self._worker(slot))
                 self._feed(self._workers[slot], listen)
             while any(worker.job for worker in self._workers):
                 worker, facts = self._events.get()
@@ -107,7 +109,7 @@ class LocalPool:
     def _replace(self, dead: _WorkerProcess) -> _WorkerProcess:
         slot = self._workers.index(dead)
         dead.close()
-        self._workers[slot] = _WorkerProcess(self._core(slot), self._events, job=dead.job)
+        self._workers[slot] = self._worker(slot, dead.job)
         return self._workers[slot]
 
     def _feed(self, worker: _WorkerProcess, listen: Callable[[Event], None]) -> None:
@@ -121,6 +123,9 @@ class LocalPool:
                 }
             )
             listen(Event("started", cell, block, {}))
+
+    def _worker(self, slot: int, job: tuple[Cell, Block] | None = None) -> _WorkerProcess:
+        return _WorkerProcess(self._core(slot), self._environment, self._events, job)
 
     def _core(self, slot: int) -> int | None:
         """A core of its own for each worker, where there are enough and training is on the CPU."""
@@ -139,8 +144,9 @@ class _WorkerProcess:
     def __init__(
         self,
         core: int | None,
+        environment: dict[str, str],
         events: queue.Queue[tuple[_WorkerProcess, dict[str, Any]]],
-        job: tuple[Cell, Block] | None = None,
+        job: tuple[Cell, Block] | None,
     ) -> None:
         self.job = job
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
@@ -150,7 +156,7 @@ class _WorkerProcess:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             text=True,
-            env={**os.environ, **WORKER_ENVIRONMENT},
+            env={**os.environ, **environment},
             start_new_session=True,  # Ctrl-C reaches the parent alone, which passes it on
         )
         if core is not None:

@@ -8,6 +8,7 @@ A signal (SIGINT, SIGTERM, SIGUSR1) or the end of input stops the block in work,
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import queue
@@ -40,6 +41,7 @@ class Worker:
     def serve(self) -> None:
         while (job := self._jobs.get()) is not None and not self._stop.is_set():
             self._train(Block.from_json(job["block"]), Path(job["results"]), job["checkpoint_every_s"])
+            gc.collect()  # environments hang in reference cycles: free their physics before the next block
 
     def _read(self) -> None:
         for line in self._source:

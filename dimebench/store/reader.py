@@ -79,9 +79,9 @@ def read_train(runs: Sequence[Run]) -> pd.DataFrame:
 def read_table(file: Path) -> pa.Table:
     """A run's evals.parquet or train.parquet, in its schema. Raises StoreError for anything else."""
     try:
-        table = pq.ParquetFile(file).read()
+        table = pq.ParquetFile(file, page_checksum_verification=True).read()
     except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{file}: not a readable Parquet file ({_first_line(error)})") from error
+        raise StoreError(f"{file}: not a readable Parquet file ({_short(error)})") from error
     schema = EVALS_SCHEMA if file.name == EVALS_FILE else TRAIN_SCHEMA
     lacking = [name for name in schema.names if name not in table.column_names]
     if lacking:
@@ -92,7 +92,7 @@ def read_table(file: Path) -> pa.Table:
     try:
         table = table.select(schema.names).cast(schema)
     except (pa.ArrowException, KeyError) as error:  # a column of another type, two of one name
-        raise StoreError(f"{file}: not the columns of a run ({_first_line(error)})") from error
+        raise StoreError(f"{file}: not the columns of a run ({_short(error)})") from error
     for name in (*(key for key, _ in KEY_COLUMNS), "diverged"):
         if name in table.column_names and table[name].null_count:
             raise StoreError(f"{file}: column '{name}' has rows without a value")
@@ -105,12 +105,15 @@ def _of_run(run: Run, name: str) -> pa.Table:
     for key in ("suite", "variant", "task", "seed"):
         for value in pc.unique(table[key]).to_pylist():
             if value != getattr(run, key):
-                raise StoreError(f"{run.path / name}: rows of {key} {value} in a run of {key} {getattr(run, key)}")
+                raise StoreError(
+                    f"{run.path / name}: rows of {key} {value!r} in a run of {key} {getattr(run, key)!r}"
+                )
     return table
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0].rstrip(".")
+def _short(error: Exception) -> str:
+    """The first sentence of a library's message."""
+    return str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
 
 
 def _refuse(constant: str) -> NoReturn:

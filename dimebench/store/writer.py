@@ -62,7 +62,7 @@ class RunWriter:
         facts = {"dimebench.schema": str(SCHEMA_VERSION), "dimebench.identity": json.dumps(self.run.identity)}
         table = pa.Table.from_pylist(rows, schema=schema.with_metadata(facts))
         buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd")
+        pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
         atomic_write(self.run.path / name, buffer.getvalue())
 
 

@@ -41,8 +41,13 @@ class Evaluator:
             self._envs.reseed(streams)
         return self._envs
 
-    def evaluate(self, agent: Agent, env_step: int, should_stop: Callable[[], bool]) -> list[list[dict[str, Any]]]:
-        """Rows (episode, return, length) of each seed's episodes. Raises StopRequestedError."""
+    def evaluate(
+        self, agent: Agent, env_step: int, should_stop: Callable[[], bool]
+    ) -> tuple[list[list[dict[str, Any]]], np.ndarray]:
+        """Rows (episode, return, length) of each seed's episodes, and which seeds' actions were not finite [S].
+
+        Raises StopRequestedError.
+        """
         envs = self._environments(env_step)
         seeds, episodes = len(self.seeds), self.episodes
         noise_generators = [generator(seed, "evaluation-noise", env_step, device=self.device) for seed in self.seeds]
@@ -51,13 +56,17 @@ class Evaluator:
         returns = np.zeros(seeds * episodes)
         lengths = np.zeros(seeds * episodes, dtype=np.int64)
         running = np.ones(seeds * episodes, dtype=bool)
+        broken = np.zeros(seeds, dtype=bool)
         while running.any():
             if should_stop():
                 raise StopRequestedError
             noise = {name: normal(noise_generators, shape, self.device) for name, shape in shapes.items()}
             batch = torch.from_numpy(obs).to(self.device).unflatten(0, (seeds, episodes))
             actions = agent.evaluate(batch, noise).flatten(0, 1).cpu().numpy()
-            step = envs.step(np.nan_to_num(actions))
+            if not np.isfinite(actions).all():
+                broken |= ~np.isfinite(actions).reshape(seeds, -1).all(axis=1)
+                actions = np.where(np.isfinite(actions), actions, np.float32(0))
+            step = envs.step(actions)
             returns[running] += step.reward[running]
             lengths[running] += 1
             ended = step.terminated | step.truncated
@@ -65,13 +74,14 @@ class Evaluator:
             obs = step.obs
             if ended.any() and running.any():
                 obs = envs.reset(np.flatnonzero(ended))  # stepped on beside the others; not counted
-        return [
+        rows = [
             [
                 {"episode": e, "return": float(returns[s * episodes + e]), "length": int(lengths[s * episodes + e])}
                 for e in range(episodes)
             ]
             for s in range(seeds)
         ]
+        return rows, broken
 
     def close(self) -> None:
         if self._envs is not None:

@@ -109,13 +109,17 @@ class Trainer:
         noise = self.streams.normal("act", self.agent.policy_noise(1))
         batch = torch.from_numpy(obs).to(self.block.device)[:, None]  # [S, 1, O]
         action = self.agent.act(batch, noise)[:, 0].cpu().numpy()
-        broken = ~np.isfinite(action).all(axis=1) & ~self.diverged
-        if broken.any():
-            self.records.diverge(broken, self.env_step, self.agent.grad_steps)
-            self.diverged |= broken
+        self._mark_diverged(~np.isfinite(action).all(axis=1))
         if self.diverged.any():
             action = np.where(self.diverged[:, None], np.float32(0), action)  # idle beside the others
         return action
+
+    def _mark_diverged(self, broken: np.ndarray) -> None:
+        """Seeds [S] whose policy gives actions that are not finite; once diverged, always diverged."""
+        new = broken & ~self.diverged
+        if new.any():
+            self.diverged |= new
+            self.records.diverge(new, self.env_step, self.agent.grad_steps)
 
     def _random_action(self) -> np.ndarray:
         return self.streams.uniform("warmup", (self.spec.act_dim,)).cpu().numpy()
@@ -129,10 +133,11 @@ class Trainer:
         if self.env_step == self.evaluated_at or not self.block.protocol.evaluates_at(self.env_step):
             return True
         try:
-            episodes = self.evaluator.evaluate(self.agent, self.env_step, self.hooks.should_stop)
+            episodes, broken = self.evaluator.evaluate(self.agent, self.env_step, self.hooks.should_stop)
         except StopRequestedError:
             return False
         self.evaluated_at = self.env_step
+        self._mark_diverged(broken)
         self.records.add_evaluation(self.env_step, self.agent.grad_steps, episodes, self.diverged)
         self.hooks.report({"event": "evaluation", "env_step": self.env_step, **self.records.summary()})
         return True

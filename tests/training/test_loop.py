@@ -104,14 +104,16 @@ def test_episodes_that_terminate_early_are_counted_once(tmp_path: Path) -> None:
     assert (evals["length"] < 1000).all()
 
 
-def test_a_policy_that_is_not_finite_ends_the_run_as_diverged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("at", [30, 50, 60])
+def test_a_policy_that_is_not_finite_ends_the_run_as_diverged(at: int, tmp_path: Path) -> None:
+    """Between evaluations, just before one, and in the very last update."""
     block = make_block("sac", seeds=(0, 1))
     made = trainer(block, tmp_path)
     update = made._update
 
     def poison() -> None:
         update()
-        if made.env_step == 30:
+        if made.env_step == at:
             with torch.no_grad():
                 made.agent.arenas["policy"][1] = float("nan")  # type: ignore[attr-defined]
 
@@ -122,9 +124,10 @@ def test_a_policy_that_is_not_finite_ends_the_run_as_diverged(tmp_path: Path) ->
     assert healthy is not None
     assert sick is not None
     assert (healthy.status, sick.status) == ("finished", "diverged")
-    assert sick.reason == "the policy's actions are not finite at env step 30"
+    assert sick.reason == f"the policy's actions are not finite at env step {at}"
     evals = pd.read_parquet(sick.path / "evals.parquet")
-    assert evals["env_step"].tolist() == [0, 0, 25, 25, 30]
-    assert evals["diverged"].tolist() == [False] * 4 + [True]
-    assert evals["return"].isna().tolist() == [False] * 4 + [True]
+    steps = [0, 0, 25, 25, *([50, 50] if at == 60 else []), at]
+    assert evals["env_step"].tolist() == steps
+    assert evals["diverged"].tolist() == [False] * (len(steps) - 1) + [True]
+    assert evals["return"].isna().tolist() == evals["diverged"].tolist()
     assert pd.read_parquet(healthy.path / "evals.parquet")["env_step"].max() == 60
