@@ -16,11 +16,12 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
 from dimebench.launch.identity import IdentityConflictError, block_identity
-from dimebench.store import mark_run
+from dimebench.store import StoreError, mark_run
 from dimebench.store.atomic import atomic_write
 from dimebench.training.block import Block
 
@@ -69,19 +70,28 @@ class Worker:
         except IdentityConflictError as error:
             self._send({"event": "failed", "reason": str(error), "conflict": True})
         except Exception as error:
-            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            reason = one_line(error)
             record_failure(block, results, reason, traceback.format_exc())
             self._send({"event": "failed", "reason": reason})
 
 
 def record_failure(block: Block, results: Path, reason: str, details: str) -> None:
-    """Mark the block's runs as failed and keep the details beside its checkpoints, as far as the disk allows."""
-    try:
-        for seed in block.seeds:
+    """Mark the block's runs as failed and keep the details beside its checkpoints, as far as the disk allows.
+
+    The disk may be what failed: whoever listens is told the reason all the same.
+    """
+    for seed in block.seeds:
+        with suppress(OSError, StoreError):
             mark_run(block.run_folder(results, seed), "failed", reason)
+    with suppress(OSError):
         atomic_write(block.checkpoint_folder(results) / "error.txt", details.encode())
-    except OSError:
-        return  # the disk may be what failed; the parent prints the reason all the same
+
+
+def one_line(error: Exception) -> str:
+    """The reason of a failure: our own errors say it themselves, others need their kind in front."""
+    own = type(error).__module__.startswith("dimebench.")
+    text = str(error) if own else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())
 
 
 def main() -> None:

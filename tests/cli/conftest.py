@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
 import shutil
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -36,15 +41,31 @@ def dimebench(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return call
 
 
+def _made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Answer]) -> tuple[Path, Answer]:
+    """The folder that `make` fills, and its answer. Test processes that run side by side share one."""
+    side_by_side = "PYTEST_XDIST_WORKER" in os.environ
+    folder = factory.getbasetemp().parent / f"shared-{name}" if side_by_side else factory.mktemp(name)
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = folder / "answer.json"
+        if not kept.exists():
+            answer = make(folder / "place")
+            assert answer.code == 0, answer.err
+            kept.write_text(json.dumps(asdict(answer)))
+        return folder / "place", Answer(**json.loads(kept.read_text()))
+
+
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Answer]:
     """A workplace in which all four algorithms have trained two seeds, and what `run` said. Only to be read."""
-    folder = tmp_path_factory.mktemp("trained")
-    (folder / "suites").mkdir()
-    (folder / "suites" / "tiny.yaml").write_text(TINY)
-    answer = process("run", "suite=tiny", "--seeds", "2", cwd=folder)
-    assert answer.code == 0, answer.err
-    return folder, answer
+
+    def make(place: Path) -> Answer:
+        (place / "suites").mkdir(parents=True)
+        (place / "suites" / "tiny.yaml").write_text(TINY)
+        return process("run", "suite=tiny", "--seeds", "2", cwd=place)
+
+    return _made_once(tmp_path_factory, "trained", make)
 
 
 @pytest.fixture
@@ -57,8 +78,9 @@ def results(trained: tuple[Path, Answer], place: Path) -> Path:
 @pytest.fixture(scope="session")
 def grown(trained: tuple[Path, Answer], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Answer]:
     """As `trained`, then a third seed of dime and three of a variant of it; and what `run` said. Only to be read."""
-    folder = tmp_path_factory.mktemp("grown") / "place"
-    shutil.copytree(trained[0], folder)
-    answer = process("run", "suite=tiny", "algo=dime,dime:diffusion_steps=2", "--seeds", "3", cwd=folder)
-    assert answer.code == 0, answer.err
-    return folder, answer
+
+    def make(place: Path) -> Answer:
+        shutil.copytree(trained[0], place)
+        return process("run", "suite=tiny", "algo=dime,dime:diffusion_steps=2", "--seeds", "3", cwd=place)
+
+    return _made_once(tmp_path_factory, "grown", make)

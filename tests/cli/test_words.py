@@ -24,8 +24,8 @@ SHIPPED = "dmc-full, dmc-hard, gym-mujoco, quick"
         ("suite=tiny algo=dime,", "algo=dime,: an item is empty"),
         ("suite=tiny algo=dime,dime", "algo=dime,dime: dime is named twice"),
         (
-            "suite=tiny task=polecart",
-            "task=polecart: unknown task 'polecart' in suite tiny (known: cartpole-balance)",
+            "suite=tiny task=pole",
+            "task=pole: unknown task 'pole' in suite tiny (nearest: cartpole-balance)",
         ),
         ("suite=quick task=stand", "task=stand: unknown task 'stand' in suite quick (nearest: walker-stand)"),
         ("suite=tiny stpes=5", "stpes=5: unknown key 'stpes' (nearest: steps)"),

@@ -1,0 +1,165 @@
+"""Results that cannot be read, are not there, or do not fit: one line that names the file or what there is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.cli.calls import TASK, Call, cell, half_written, refused, snapshot
+
+READING = (["compare", "dime", "sac"], ["report", "--html"], ["status"], ["status", "--json"])
+WHERE = cell(Path("results"), "dime") / "seed-000"
+
+
+@pytest.mark.parametrize("command", READING, ids=" ".join)
+def test_a_missing_results_folder_is_named(command: list[str], dimebench: Call, place: Path) -> None:
+    refused(dimebench(*command), "no results folder at 'results'")
+    refused(dimebench(*command, "--results", "elsewhere/deep"), "no results folder at 'elsewhere/deep'")
+    refused(dimebench(*command, "--results", "suites/tiny.yaml"), "no results folder at 'suites/tiny.yaml'")
+    assert sorted(snapshot(place)) == ["suites/tiny.yaml"]
+
+
+def test_an_empty_results_folder_has_no_runs(dimebench: Call, place: Path) -> None:
+    (place / "results").mkdir()
+    refused(dimebench("compare", "dime", "sac"), "no runs in 'results'")
+    refused(dimebench("report"), "no runs in 'results'")
+    assert dimebench("status").out == "no runs in 'results'\n"
+    assert json.loads(dimebench("status", "--json").out) == []
+    assert not (place / "report").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["compare"], "compare takes two algorithms or more, not 0: dimebench compare A B"),
+        (["compare", "dime"], "compare takes two algorithms or more, not 1: dimebench compare A B"),
+        (["compare", "dime", "dime"], "compare takes two algorithms or more, not 1: dimebench compare A B"),
+        (["compare", "dime", "sax"], "no runs of 'sax' in suite tiny (nearest: sac)"),
+        (["compare", "dime", "ppo"], "no runs of 'ppo' in suite tiny (known: crossq, dime, random, sac)"),
+        (
+            ["compare", "dime", "dime:utd=3"],
+            "no runs of 'dime:utd=3' in suite tiny (known: crossq, dime, random, sac)",
+        ),
+        (["compare", "dime", "sac", "suite=tinny"], "no runs of suite 'tinny' in 'results' (nearest: tiny)"),
+        (["compare", "dime", "sac", "suit=tiny"], "suit=tiny: unknown key 'suit' (nearest: suite)"),
+        (
+            ["compare", "dime", "sac", "suite=tiny", "suite=quick"],
+            "suite=quick: suite is already set by suite=tiny",
+        ),
+        (["report", "dmie"], "no runs of 'dmie' in suite tiny (nearest: dime)"),
+        (["report", "suite=tinny"], "no runs of suite 'tinny' in 'results' (nearest: tiny)"),
+        (["report", "--out", "suites/tiny.yaml"], "--out suites/tiny.yaml: not a folder"),
+        (["report", "--out", "suites/tiny.yaml/x"], "--out suites/tiny.yaml/x: suites/tiny.yaml is not a folder"),
+        (["status", "suite=tinny"], "no runs of suite 'tinny' in 'results' (nearest: tiny)"),
+        (["status", "dime"], "'dime': status takes suite=NAME alone"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_names_that_the_results_do_not_have_are_refused(
+    arguments: list[str], line: str, dimebench: Call, results: Path, place: Path
+) -> None:
+    before = snapshot(place)
+    refused(dimebench(*arguments), line)
+    assert snapshot(place) == before
+
+
+def test_several_suites_want_a_choice(dimebench: Call, results: Path) -> None:
+    for file in list(results.rglob("run.json")):
+        other = results / "other" / file.relative_to(results / "tiny")
+        other.parent.mkdir(parents=True)
+        other.write_text(json.dumps(json.loads(file.read_text()) | {"suite": "other"}))
+    refused(dimebench("compare", "dime", "sac"), "2 suites in 'results': other, tiny; choose one with suite=NAME")
+    assert dimebench("compare", "dime", "sac", "suite=tiny").code == 0
+
+
+def test_a_budget_below_every_evaluation_is_not_comparable(dimebench: Call, results: Path) -> None:
+    line = "no evaluation that all runs share at or below 29 env steps (the first is at 30)"
+    refused(dimebench("compare", "dime", "sac", "--budget", "29"), f"not comparable: {line}", code=4)
+    refused(dimebench("report", "--budget", "29"), f"not comparable: {line}", code=4)
+
+
+def test_runs_of_another_protocol_are_not_comparable(dimebench: Call, results: Path) -> None:
+    for file in cell(results, "sac").glob("seed-*/run.json"):
+        content = json.loads(file.read_text())
+        content["identity"]["of"]["protocol"]["action_repeat"] = 1
+        file.write_text(json.dumps(content))
+    line = f"protocol.action_repeat on {TASK} is 50 for dime and 1 for sac"
+    refused(dimebench("compare", "dime", "sac"), f"not comparable: {line}", code=4)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", ":1: not JSON: Expecting value"),
+        ('{\n "schema": 1,\n "suite": "ti', ":3: not JSON: Unterminated string starting at"),
+        ("[]", ": not a run.json of schema 1"),
+        ('{"schema": 2}', ": written in schema 2; this dimebench reads schema 1"),
+        ('{"schema": 1, "suite": "\\u001b[2J"}', ": 'suite' must be printable text"),
+    ],
+)
+def test_a_broken_run_json_is_named_by_every_command(
+    text: str, problem: str, dimebench: Call, results: Path, place: Path
+) -> None:
+    (cell(results, "dime") / "seed-000" / "run.json").write_text(text)
+    before = snapshot(place)
+    for command in (*READING, ["run", "suite=tiny", "--seeds", "3", "--device", "cpu"]):
+        refused(dimebench(*command), f"{WHERE / 'run.json'}{problem}")
+    assert snapshot(place) == before
+
+
+@pytest.mark.parametrize("size", [0, 4, 1000])
+def test_truncated_evaluations_are_named(size: int, dimebench: Call, results: Path, place: Path) -> None:
+    file = cell(results, "dime") / "seed-000" / "evals.parquet"
+    file.write_bytes(file.read_bytes()[:size])
+    before = snapshot(place)
+    for command in (["compare", "dime", "sac"], ["report", "--html"]):
+        answer = dimebench(*command)
+        line = f"dimebench: {WHERE / 'evals.parquet'}: not a readable Parquet file ("
+        assert answer.err.startswith(line)
+        assert len(answer.err.splitlines()) == 1
+        assert (answer.code, answer.out) == (2, "")
+    assert snapshot(place) == before
+
+
+def test_a_copied_seed_is_refused_before_it_counts_twice(dimebench: Call, results: Path) -> None:
+    copy = cell(results, "dime") / "seed-000 (copy)"
+    shutil.copytree(cell(results, "dime") / "seed-000", copy)
+    name = f"dime on {TASK} seed 0 of suite tiny"
+    refused(
+        dimebench("compare", "dime", "sac"),
+        f"{copy.relative_to(results.parent)}/run.json: {name} is at {WHERE} already",
+    )
+
+
+def test_a_failed_run_is_told_with_its_reason(dimebench: Call, results: Path) -> None:
+    file = cell(results, "sac") / "seed-001" / "run.json"
+    reason = "RuntimeError: [/bold] \x1b[2J boom"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"status": "failed", "reason": reason}))
+    told = dimebench("status")
+    assert told.code == 0
+    assert told.lines[-1] == f"failed: sac on {TASK} seed 1: RuntimeError: [/bold] \\x1b[2J boom"
+    answer = dimebench("compare", "dime", "sac")
+    assert answer.code == 0
+    assert "RuntimeError: [/bold]" in answer.out
+    assert dimebench("report", "--html", "--formats", "svg").code == 0
+
+
+def test_run_refuses_a_results_path_that_is_no_folder(dimebench: Call, place: Path) -> None:
+    before = snapshot(place)
+    run = ["run", "suite=tiny", "--seeds", "1", "--device", "cpu", "--results"]
+    refused(dimebench(*run, "suites/tiny.yaml"), "--results suites/tiny.yaml: not a folder")
+    below = "--results suites/tiny.yaml/results: suites/tiny.yaml is not a folder"
+    refused(dimebench(*run, "suites/tiny.yaml/results"), below)
+    assert snapshot(place) == before
+
+
+def test_a_file_within_the_results_in_the_way_of_a_folder_is_named(dimebench: Call, place: Path) -> None:
+    (place / "results").mkdir()
+    (place / "results" / "tiny").write_text("mine")
+    answer = dimebench("run", "suite=tiny", "--seeds", "1", "--device", "cpu")
+    refused(answer, f"{WHERE / 'run.json'}: cannot be read (Not a directory)")
+    assert half_written(place) == []
+    assert (place / "results" / "tiny").read_text() == "mine"

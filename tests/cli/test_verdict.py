@@ -1,0 +1,108 @@
+"""`compare` and `report` on results of real training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.calls import TASK, Answer, Call, half_written, snapshot
+
+FIGURES = {"aggregates", "learning_curves", "performance_profile", "probability_of_improvement", "sample_efficiency"}
+
+
+@pytest.fixture
+def place_of_variants(grown: tuple[Path, Answer], place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The workplace that holds three seeds of dime and of a variant of it; only to be read."""
+    monkeypatch.chdir(grown[0])
+    return grown[0]
+
+
+def test_compare_says_its_verdict_and_shows_the_tables(dimebench: Call, results: Path, place: Path) -> None:
+    before = snapshot(place)
+    answer = dimebench("compare", "dime", "sac")
+    assert (answer.code, answer.err) == (0, "")
+    assert "dime" in answer.lines[0]
+    assert "on tiny (1 task, 2 seeds each, scored at 60 env steps)" in answer.lines[0]
+    for title in ("Over all tasks, normalised scores", "Mean return per task (seeds)", "Runs"):
+        assert title in answer.lines
+    assert any(line.startswith("random (floor)") for line in answer.lines)
+    assert any(line.startswith(TASK) for line in answer.lines)
+    assert snapshot(place) == before, "compare only reads"
+
+
+def test_compare_for_programs_is_json_of_the_same(dimebench: Call, results: Path) -> None:
+    answer = dimebench("compare", "dime", "sac", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    found = json.loads(answer.out)
+    assert (found["suite"], found["variants"], found["floor"], found["budget"]) == (
+        "tiny",
+        ["dime", "sac"],
+        "random",
+        60,
+    )
+    assert found["sentences"][0] == dimebench("compare", "dime", "sac").lines[0]
+    iqm = found["aggregates"][0]["estimates"]["iqm"]
+    assert 0 <= iqm["interval"]["low"] <= iqm["point"] <= iqm["interval"]["high"] <= 1
+
+
+def test_the_same_comparison_gives_the_same_numbers(dimebench: Call, results: Path) -> None:
+    assert dimebench("compare", "dime", "sac", "--json") == dimebench("compare", "dime", "sac", "--json")
+
+
+def test_a_matched_budget_can_be_asked_for(dimebench: Call, results: Path) -> None:
+    for text in ("30", "59", "3e1"):
+        assert "scored at 30 env steps)" in dimebench("compare", "dime", "sac", "--budget", text).lines[0]
+    assert "scored at 60 env steps)" in dimebench("compare", "dime", "sac", "--budget", "1_000_000").lines[0]
+
+
+def test_three_algorithms_get_a_table_of_comparisons(dimebench: Call, results: Path) -> None:
+    answer = dimebench("compare", "dime", "sac", "crossq", "suite=tiny")
+    assert answer.code == 0
+    assert "Comparisons" in answer.lines
+    assert len(json.loads(dimebench("compare", "dime", "sac", "crossq", "--json").out)["comparisons"]) == 3
+
+
+def test_a_variant_is_compared_under_its_name_however_it_is_typed(dimebench: Call, place_of_variants: Path) -> None:
+    answer = dimebench("compare", "dime", "dime:diffusion_steps=2")
+    assert answer.code == 0
+    assert "dime:diffusion_steps=2" in answer.lines[0]
+    assert "3 seeds each" in answer.lines[0]
+    assert dimebench("compare", "dime", "dime:diffusion_steps=2.0").out == answer.out
+
+
+def test_report_writes_figures_tables_and_a_page(dimebench: Call, results: Path, place: Path) -> None:
+    before = snapshot(results)
+    answer = dimebench("report", "--html", "--formats", "svg")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.lines == [
+        "5 figures in report/tiny/figures/, tables in report/tiny/tables.txt",
+        "page: report/tiny/report.html",
+    ]
+    written = {str(file.relative_to(place / "report")) for file in (place / "report").rglob("*") if file.is_file()}
+    assert written == {f"tiny/figures/{name}.svg" for name in FIGURES} | {"tiny/tables.txt", "tiny/report.html"}
+    page = (place / "report/tiny/report.html").read_text()
+    assert page.lstrip().lower().startswith("<!doctype html>")
+    assert page.count("<svg") >= len(FIGURES)
+    assert "dimebench run suite=tiny --seeds 2" in page, "how to get these numbers again"
+    assert "<script" not in page
+    assert 'src="http' not in page
+    assert half_written(place / "report") == []
+    assert snapshot(results) == before, "report only reads the results"
+
+
+def test_report_writes_the_formats_asked_for_where_it_is_told(dimebench: Call, results: Path, place: Path) -> None:
+    answer = dimebench("report", "dime", "sac", "suite=tiny", "--formats", "png,pdf", "--out", "papers/one")
+    assert answer.code == 0
+    figures = sorted(file.name for file in (place / "papers/one/tiny/figures").iterdir())
+    assert figures == sorted(f"{name}.{form}" for name in FIGURES for form in ("png", "pdf"))
+    assert (place / "papers/one/tiny/figures/aggregates.png").read_bytes().startswith(b"\x89PNG")
+    assert (place / "papers/one/tiny/figures/aggregates.pdf").read_bytes().startswith(b"%PDF")
+    assert not (place / "report").exists()
+
+
+def test_the_tables_of_the_report_are_those_of_compare(dimebench: Call, results: Path, place: Path) -> None:
+    dimebench("report", "dime", "sac", "--formats", "svg")
+    compared = dimebench("compare", "dime", "sac").out
+    assert (place / "report/tiny/tables.txt").read_text() == compared

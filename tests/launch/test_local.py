@@ -1,0 +1,89 @@
+"""Worker processes: what happens when they die, fail or are told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dimebench.launch.local import Event, LocalPool
+from dimebench.launch.plan import make_plan
+from dimebench.store import read_runs
+from tests.launch.requests import request
+
+
+def children() -> list[int]:
+    pid = os.getpid()
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.fixture(autouse=True)
+def _no_process_stays_behind() -> Iterator[None]:
+    before = set(children())
+    yield
+    assert set(children()) <= before
+
+
+def test_a_worker_that_dies_fails_its_block_and_the_others_go_on(tmp_path: Path) -> None:
+    plan = make_plan(request("steps=4000", "evaluation.interval=2000"), [0], tmp_path, "cpu")
+    plan.cells += make_plan(request(), [1], tmp_path, "cpu").cells
+    before = set(children())
+    killed: list[int] = []
+
+    def kill_once(event: Event) -> None:
+        if event.kind == "progress" and event.facts["env_step"] > 0 and not killed:
+            killed.extend(set(children()) - before)
+            os.kill(killed[0], signal.SIGKILL)
+
+    outcome = LocalPool(plan, 1, 60.0).run(kill_once)
+    assert [(block.seeds, reason) for block, reason in outcome.failed] == [
+        ((0,), "the worker process died (SIGKILL)")
+    ]
+    assert {(run.seed, run.status, run.reason) for run in read_runs(tmp_path)} == {
+        (0, "failed", "the worker process died (SIGKILL)"),
+        (1, "finished", None),
+    }
+
+
+def test_a_failed_block_is_tried_again_by_the_next_run(tmp_path: Path) -> None:
+    plan = make_plan(request(), [0], tmp_path, "cpu")
+    ((_, block),) = plan.blocks()
+    place = block.run_folder(tmp_path, 0)
+    place.parent.mkdir(parents=True)
+    place.write_text("in the way")  # the run's folder cannot be made
+    outcome = LocalPool(plan, 1, 60.0).run(lambda event: None)
+    assert len(outcome.failed) == 1
+    place.unlink()
+    outcome = LocalPool(make_plan(request(), [0], tmp_path, "cpu"), 1, 60.0).run(lambda event: None)
+    assert outcome.failed == []
+    assert [run.status for run in read_runs(tmp_path)] == ["finished"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_saves_and_stops_every_worker(tmp_path: Path, number: signal.Signals) -> None:
+    plan = make_plan(request("steps=100000", "evaluation.interval=50000"), [0, 1], tmp_path, "cpu")
+    training = threading.Event()
+
+    def note(event: Event) -> None:
+        if event.kind == "progress" and event.facts["env_step"] > 20:
+            training.set()
+
+    def interrupt() -> None:
+        training.wait(60)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    began = time.monotonic()
+    outcome = LocalPool(plan, 2, 60.0).run(note)
+    assert outcome.interrupted
+    assert outcome.failed == []
+    assert time.monotonic() - began < 60
+    runs = read_runs(tmp_path)
+    assert "interrupted" in {run.status for run in runs}
+    assert {run.status for run in runs} <= {"interrupted", "running"}  # one may not have begun
+    assert any((tmp_path / "quick").rglob("manifest.json"))
