@@ -17,10 +17,10 @@ import torch
 from annotated_types import Ge, Gt, Interval, Len
 from torch import Tensor
 
-from dimebench.agents.base import Batch, Noise
+from dimebench.agents.base import Batch
 from dimebench.agents.gaussian import GaussianPolicy
 from dimebench.agents.networks import Critics, RenormSettings
-from dimebench.agents.sac import SAC, td_target
+from dimebench.agents.sac import SAC
 
 
 @dataclass(frozen=True)
@@ -57,22 +57,12 @@ class CrossQ(SAC):
         self._add("critics", Critics(obs + act, s.critic_hidden, 1, generators, renorm), s.learning_rate, s.beta1)
         self.optimizers["alpha"] = self._adam(self.log_alpha, s.learning_rate, beta1=0.9)
 
-    def _q(self, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
+    def _q(self, batch: Batch, next_action: Tensor) -> tuple[Tensor, Tensor]:
         """One forward over [s; s'], [a; a']: both halves share the batch statistics; s' only makes the target."""
-        with torch.no_grad():
-            following = self.policy.sample(batch.next_obs, noise["eps"])
         both_obs = torch.cat([batch.obs, batch.next_obs], 1)
-        both_actions = torch.cat([batch.action, following.action], 1)
-        q, next_q = self.critics(both_obs, both_actions, training=True).squeeze(-1).chunk(2, dim=-1)  # [S, C, B] each
-        target = td_target(
-            next_q,
-            following.log_prob,
-            batch.reward,
-            batch.terminated,
-            self.log_alpha.exp(),
-            self.settings.gamma,
-        )
-        return q, target
+        both_actions = torch.cat([batch.action, next_action], 1)
+        q, next_q = self.critics(both_obs, both_actions, training=True).squeeze(-1).chunk(2, dim=-1)
+        return q, next_q
 
     def _update_targets(self) -> None:
         """There are none."""

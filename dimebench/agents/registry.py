@@ -67,7 +67,7 @@ def load_algorithm(name: str) -> type[Agent]:
 
     try:
         loaded = _external()[name].load()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BrokenAlgorithmError(f"algorithm '{name}' ({source}) cannot be loaded: {error}") from error
     if not (isinstance(loaded, type) and issubclass(loaded, Agent) and hasattr(loaded, "Settings")):
         raise BrokenAlgorithmError(f"algorithm '{name}' ({source}) is not an Agent class with Settings")

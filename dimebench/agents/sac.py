@@ -100,23 +100,19 @@ class SAC(ActorCritic):
     def evaluate(self, obs: Tensor, noise: Noise) -> Tensor:
         return self.policy.mode(obs)
 
-    def _q(self, batch: Batch, noise: Noise) -> tuple[Tensor, Tensor]:
-        """Q [S, C, B] of the batch, and its target [S, B] by the target critics."""
+    def _q(self, batch: Batch, next_action: Tensor) -> tuple[Tensor, Tensor]:
+        """Q of the batch by the live critics and of (s', a') by the target critics, [S, C, B] each."""
         with torch.no_grad():
-            following = self.policy.sample(batch.next_obs, noise["eps"])
-            next_q = self.modules["target_critics"](batch.next_obs, following.action).squeeze(-1)
-        target = td_target(
-            next_q,
-            following.log_prob,
-            batch.reward,
-            batch.terminated,
-            self.log_alpha.exp(),
-            self.settings.gamma,
-        )
-        return self.critics(batch.obs, batch.action).squeeze(-1), target
+            next_q = self.modules["target_critics"](batch.next_obs, next_action).squeeze(-1)
+        return self.critics(batch.obs, batch.action).squeeze(-1), next_q
 
     def update_critic(self, batch: Batch, noise: Noise) -> Metrics:
-        q, target = self._q(batch, noise)
+        with torch.no_grad():
+            following = self.policy.sample(batch.next_obs, noise["eps"])
+        q, next_q = self._q(batch, following.action)
+        alpha = self.log_alpha.detach().exp()
+        gamma = self.settings.gamma
+        target = td_target(next_q, following.log_prob, batch.reward, batch.terminated, alpha, gamma)
         loss = critic_loss(q, target)
         self._descend("critics", loss)
         self._update_targets()

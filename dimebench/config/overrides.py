@@ -80,6 +80,8 @@ def _read(text: str, algorithms: Collection[str], cwd: Path | None) -> _Word:
         raise ConfigError(f"{_show(text)}: {key} is an option, write --{key} {shorten(value)}")
     head, dot, rest = key.partition(".")
     owners = [*SECTIONS, SHARED, *sorted(algorithms)]
+    if key.partition(":")[0] in algorithms:
+        raise ConfigError(f"{_show(text)}: a variant is chosen with algo=, write algo={shorten(text)}")
     if not dot:
         raise ConfigError(f"{_show(text)}: unknown key {shorten(key)!r}{nearest(key, PLAIN)}")
     if head not in owners:

@@ -87,9 +87,7 @@ class LocalPool:
     def _handle(self, worker: _WorkerProcess, facts: dict[str, Any], listen: Callable[[Event], None]) -> None:
         kind = facts.pop("event")
         if worker.job is None:
-            if kind == "died" and not self._stopping:
-                self._replace(worker)
-            return
+            return  # it has left: nothing is left to do
         cell, block = worker.job
         if kind == "died":
             if self._stopping:

@@ -65,7 +65,8 @@ def make_plan(request: Request, seeds: Sequence[int], results: Path, device: str
     for task in request.suite.tasks:
         if task not in known:
             raise UnknownTaskError(task, known)
-    check_shared_settings(request, _all_settings())
+    asked = {variant.algorithm: load_algorithm(variant.algorithm).Settings for variant in request.variants}
+    check_shared_settings(request, _all_settings() | asked)
     cells = []
     for task in request.suite.tasks:
         for variant in request.variants:

@@ -89,8 +89,14 @@ def record_failure(block: Block, results: Path, reason: str, details: str) -> No
 
 def one_line(error: Exception) -> str:
     """The reason of a failure: our own errors say it themselves, others need their kind in front."""
-    own = type(error).__module__.startswith("dimebench.")
-    text = str(error) if own else f"{type(error).__name__}: {error}"
+    if isinstance(error, StoreError):
+        text = f"{error}; move that folder away to train it again"
+    elif isinstance(error, OSError) and error.filename is not None:
+        text = f"{error.filename}: {error.strerror}"
+    elif type(error).__module__.startswith("dimebench."):
+        text = str(error)
+    else:
+        text = f"{type(error).__name__}: {error}"
     return " ".join(text.split())
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from dimebench.report.data import Curve
 from dimebench.report.errors import NoRunsError
-from dimebench.report.select import LeftOut, LeftOutTask, Selection, choose_suite, select
+from dimebench.report.select import FLOOR, LeftOut, LeftOutTask, Selection, choose_suite, select
 from dimebench.report.verdict import sentences
 from dimebench.stats import (
     AGGREGATES,
@@ -129,7 +129,8 @@ def summary(
     if not results.is_dir():
         raise NoRunsError(f"no results folder at '{results}'")
     runs = choose_suite(results, read_runs(results), suite)
-    return summarise(runs, read_evals(runs), names, budget, resamples, seed)
+    needed = [run for run in runs if not names or run.variant in {*names, FLOOR}]
+    return summarise(runs, read_evals(needed), names, budget, resamples, seed)
 
 
 def summarise(

@@ -58,9 +58,11 @@ class Checkpoints:
         """
         chunks = [c for c in self._chunks if c["last"] > added - kept]
         first = max(self._chunks[-1]["last"] if self._chunks else 0, added - kept)
+        new_chunk: Path | None = None
         if first < added:
             file = f"{first:09d}-{added:09d}.safetensors"
-            digest = self._write(self.folder / "replay" / file, save(chunk(first, added)))
+            new_chunk = self.folder / "replay" / file
+            digest = self._write(new_chunk, save(chunk(first, added)))
             chunks.append({"file": file, "first": first, "last": added, "sha256": digest})
         final = self.folder / f"{self._next:06d}"
         beside = self.folder / f".{final.name}.tmp"
@@ -77,6 +79,8 @@ class Checkpoints:
             beside.rename(final)
         except BaseException:
             shutil.rmtree(beside, ignore_errors=True)
+            if new_chunk is not None:
+                new_chunk.unlink(missing_ok=True)
             raise
         self._chunks = chunks
         self._next += 1
@@ -100,10 +104,13 @@ class Checkpoints:
             return Checkpoint(manifest["facts"], state, chunks)
         return None
 
-    def finish(self, policy: Mapping[str, Tensor]) -> None:
-        """The block is done: keep the policy's parameters, small and apart, and drop the rest."""
+    def keep_policy(self, policy: Mapping[str, Tensor]) -> None:
+        """Write the trained policy's parameters, small and apart."""
         if policy:
             self._write(self.folder / "policy.safetensors", save({k: v.contiguous() for k, v in policy.items()}))
+
+    def remove(self) -> None:
+        """Drop the checkpoints, when the block is finished; the policy stays."""
         for folder in [*self._numbered(), self.folder / "replay"]:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -145,8 +145,9 @@ class Trainer:
     # --- ends, and what a checkpoint holds --------------------------------------------------------------------
 
     def _finish(self) -> str:
+        self.checkpoints.keep_policy(self.agent.policy_state())
         self.records.finish(self.env_step, self.agent.grad_steps)
-        self.checkpoints.finish(self.agent.policy_state())
+        self.checkpoints.remove()  # last: a kill before it leaves a finished run, and files in excess
         self._progress(force=True)
         return "diverged" if self.diverged.all() else "finished"
 

@@ -81,6 +81,7 @@ def grown(trained: tuple[Path, Answer], tmp_path_factory: pytest.TempPathFactory
 
     def make(place: Path) -> Answer:
         shutil.copytree(trained[0], place)
-        return process("run", "suite=tiny", "algo=dime,dime:diffusion_steps=2", "--seeds", "3", cwd=place)
+        words = ["suite=tiny", "algo=dime,dime:diffusion_steps=2", "--seeds", "3", "--workers", "1"]
+        return process("run", *words, cwd=place)
 
     return _made_once(tmp_path_factory, "grown", make)

@@ -39,10 +39,7 @@ def test_an_empty_results_folder_has_no_runs(dimebench: Call, place: Path) -> No
         (["compare", "dime", "dime"], "compare takes two algorithms or more, not 1: dimebench compare A B"),
         (["compare", "dime", "sax"], "no runs of 'sax' in suite tiny (nearest: sac)"),
         (["compare", "dime", "ppo"], "no runs of 'ppo' in suite tiny (known: crossq, dime, random, sac)"),
-        (
-            ["compare", "dime", "dime:utd=3"],
-            "no runs of 'dime:utd=3' in suite tiny (known: crossq, dime, random, sac)",
-        ),
+        (["report", "dime:utd=3"], "no runs of 'dime:utd=3' in suite tiny (known: crossq, dime, random, sac)"),
         (["compare", "dime", "sac", "suite=tinny"], "no runs of suite 'tinny' in 'results' (nearest: tiny)"),
         (["compare", "dime", "sac", "suit=tiny"], "suit=tiny: unknown key 'suit' (nearest: suite)"),
         (
@@ -127,11 +124,8 @@ def test_truncated_evaluations_are_named(size: int, dimebench: Call, results: Pa
 def test_a_copied_seed_is_refused_before_it_counts_twice(dimebench: Call, results: Path) -> None:
     copy = cell(results, "dime") / "seed-000 (copy)"
     shutil.copytree(cell(results, "dime") / "seed-000", copy)
-    name = f"dime on {TASK} seed 0 of suite tiny"
-    refused(
-        dimebench("compare", "dime", "sac"),
-        f"{copy.relative_to(results.parent)}/run.json: {name} is at {WHERE} already",
-    )
+    name, there = f"dime on {TASK} seed 0 of suite tiny", copy.relative_to(results.parent) / "run.json"
+    refused(dimebench("compare", "dime", "sac"), f"{there}: {name} is at {WHERE} already")
 
 
 def test_a_failed_run_is_told_with_its_reason(dimebench: Call, results: Path) -> None:
@@ -144,7 +138,6 @@ def test_a_failed_run_is_told_with_its_reason(dimebench: Call, results: Path) ->
     answer = dimebench("compare", "dime", "sac")
     assert answer.code == 0
     assert "RuntimeError: [/bold]" in answer.out
-    assert dimebench("report", "--html", "--formats", "svg").code == 0
 
 
 def test_run_refuses_a_results_path_that_is_no_folder(dimebench: Call, place: Path) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from dimebench.store import read_evals, read_runs
-from tests.cli.calls import COMMAND, TASK, Answer, cell, half_written, process, snapshot
+from tests.cli.calls import COMMAND, TASK, Answer, Call, cell, half_written, process, refused, snapshot
+from tests.store.disk import file_size_limit
 
 FULL = "No space left on device"
 
@@ -32,7 +31,7 @@ READ_ONLY = 'mount --bind results results && mount -o remount,ro,bind results &&
 
 
 def _mounting() -> list[str]:
-    """How to run a command that may mount: as root, or in a user namespace of one's own; empty where neither works."""
+    """What to put before a command that mounts: as root, or in a user namespace; empty where neither works."""
     for words in (["unshare", "--mount"], ["unshare", "--mount", "--map-root-user"]):
         if not shutil.which("unshare"):
             return []
@@ -92,17 +91,6 @@ def test_a_disk_that_fills_up_while_training_keeps_what_is_done(
     assert read_evals(runs[2:])["env_step"].tolist() == [0], "the evaluation before it is there"
 
 
-def test_a_disk_without_any_room_is_one_line_per_run(mounting: list[str], place: Path) -> None:
-    (place / "nothing").mkdir()
-    arguments = ["run", "suite=tiny", "algo=random", "--seeds", "1", "--results", "disk"]
-    answer = on_disk(mounting, "4k", place / "nothing", place / "after", *arguments)
-    assert (answer.code, answer.err) == (3, "")
-    failed = [line for line in answer.lines if line.startswith("failed: ")]
-    assert len(failed) == 1
-    assert FULL in failed[0]
-    assert half_written(place / "after") == []
-
-
 def test_a_report_that_does_not_fit_leaves_the_old_one(mounting: list[str], results: Path, place: Path) -> None:
     old = place / "old" / "tiny"
     old.mkdir(parents=True)
@@ -124,40 +112,38 @@ def test_read_only_results_are_refused_before_anything_is_trained(
     before = snapshot(results)
     around = [*mounting, "sh", "-c", READ_ONLY, "sh"]
     answer = process("run", "suite=tiny", "algo=random", "--seeds", "3", cwd=place, around=around)
-    assert (answer.code, answer.out, answer.err) == (2, "", "dimebench: --results results: cannot be written to\n")
-    done = process("run", "suite=tiny", "algo=random", "--seeds", "2", cwd=place, around=around)
-    assert (done.code, done.err) == (0, ""), "where nothing is to be trained nothing is to be written"
-    assert "2 were done already" in done.out
+    refused(answer, "--results results: cannot be written to")
     assert snapshot(results) == before
 
 
-def test_a_limit_on_file_sizes_is_told_like_a_full_disk(results: Path, place: Path) -> None:
+def test_where_nothing_is_to_be_trained_nothing_needs_to_be_written(
+    dimebench: Call, results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda place, mode: not mode & os.W_OK)
+    run = ["run", "suite=tiny", "--device", "cpu"]
+    refused(dimebench(*run, "--seeds", "3"), "--results results: cannot be written to")
+    refused(dimebench(*run, "--results", "new/results"), "--results new/results: . cannot be written to")
+    done = dimebench(*run, "--seeds", "2")
+    assert (done.code, done.err) == (0, "")
+    assert "8 were done already" in done.out
+
+
+def test_a_limit_on_file_sizes_is_told_like_a_full_disk(dimebench: Call, results: Path, place: Path) -> None:
     """The nearest thing to a full disk that needs no rights."""
-    (place / "report" / "tiny").mkdir(parents=True)
-    (place / "report" / "tiny" / "tables.txt").write_text("the old tables")
-    done = subprocess.run(
-        [*COMMAND, "report", "--formats", "svg"],
-        cwd=place,
-        env={**os.environ, "MPLCONFIGDIR": os.environ.get("MPLCONFIGDIR", str(place))},
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192)),
-    )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("dimebench: report/tiny/figures/")
-    assert done.stderr.endswith(".svg: File too large\n")
-    assert len(done.stderr.splitlines()) == 1
+    old = place / "report" / "tiny" / "tables.txt"
+    old.parent.mkdir(parents=True)
+    old.write_text("the old tables")
+    with file_size_limit(8192):
+        answer = dimebench("report", "--formats", "svg")
+    assert answer.err.startswith("dimebench: report/tiny/figures/")
+    refused(answer, answer.err.removeprefix("dimebench: ").partition(":")[0] + ": File too large", code=1)
     assert half_written(place / "report") == []
-    assert (place / "report/tiny/tables.txt").read_text() == "the old tables"
+    assert old.read_text() == "the old tables"
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the reader that goes away is Linux's")
 def test_a_reader_that_goes_away_ends_a_command_quietly(place: Path) -> None:
-    """`dimebench show dime | head -1`"""
-    command = " ".join([*COMMAND, "show", "dime"])
-    done = subprocess.run(
-        ["bash", "-c", f"{command} | head -1"], cwd=place, capture_output=True, text=True, check=False
-    )
-    assert done.stdout.split() == ["algorithm", "dime"]
+    """`dimebench suites | head -1`"""
+    line = f"{' '.join(COMMAND)} suites | head -1"
+    done = subprocess.run(["sh", "-c", line], cwd=place, capture_output=True, text=True, check=False)
+    assert done.stdout.split()[0] == "suite"
     assert done.stderr == ""

@@ -4,30 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-import resource
-import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from dimebench.store import atomic_write
+from tests.store.disk import file_size_limit
 from tests.store.runs import files
-
-
-@contextmanager
-def file_size_limit(size: int) -> Iterator[None]:
-    """The nearest thing to a full disk that needs no rights: no file of this process may grow past `size`."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, handler)
 
 
 def test_folders_are_made_and_the_content_is_there(tmp_path: Path) -> None:

@@ -94,5 +94,6 @@ def test_a_failing_write_leaves_the_checkpoint_before_intact(tmp_path: Path) -> 
 def test_nothing_but_the_policy_stays_when_a_block_is_finished(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path)
     save(checkpoints, 10, 10)
-    checkpoints.finish({"policy.weight": torch.ones(2)})
+    checkpoints.keep_policy({"policy.weight": torch.ones(2)})
+    checkpoints.remove()
     assert [p.name for p in tmp_path.rglob("*")] == ["policy.safetensors"]
