@@ -7,6 +7,7 @@ deterministic in (state, batch, noise).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -48,7 +49,7 @@ class Batch:
         return [Batch(*p) for p in parts]
 
 
-class Agent:
+class Agent(ABC):
     """An algorithm: S seeds of it, trained side by side. Subclasses set `Settings` and `summary`.
 
     `Settings` is a frozen dataclass whose defaults are the algorithm as published. It must hold
@@ -61,40 +62,41 @@ class Agent:
     learns: ClassVar[bool] = True
     grad_steps: int = 0  # critic updates done
 
+    @abstractmethod
     def __init__(self, dims: Dims, settings: Any, generators: Sequence[torch.Generator], device: str) -> None:
-        raise NotImplementedError
+        """Build S learners, one per generator, which draws its seed's initial parameters."""
 
+    @abstractmethod
     def policy_noise(self, rows: int) -> NoiseShapes:
         """Noise for the actions of `rows` observations per seed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
         """Actions [S, B, A] in [-1, 1] to explore with, for obs [S, B, O]."""
-        raise NotImplementedError
 
     def evaluate(self, obs: Tensor, noise: Noise) -> Tensor:
         """Actions [S, B, A] that the algorithm is scored with."""
         return self.act(obs, noise)
 
+    @abstractmethod
     def update_noise(self) -> NoiseShapes:
         """Noise for the next call of `update`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def update(self, batch: Batch, noise: Noise) -> Metrics:
         """One call per env step, on utd * batch_size transitions."""
-        raise NotImplementedError
 
     def policy_state(self) -> dict[str, Tensor]:
         """The part of `state_dict` that acting needs, kept when training is over."""
         return {}
 
+    @abstractmethod
     def state_dict(self) -> dict[str, Tensor]:
         """Everything that an exact continuation needs, as a flat mapping of tensors."""
-        raise NotImplementedError
 
+    @abstractmethod
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """The inverse of `state_dict`; KeyError where something is missing."""
-        raise NotImplementedError
 
 
 class ActorCritic(Agent):
@@ -123,12 +125,13 @@ class ActorCritic(Agent):
     def _adam(parameter: nn.Parameter, lr: float, beta1: float) -> torch.optim.Adam:
         return torch.optim.Adam([parameter], lr=lr, betas=(beta1, 0.999), eps=1e-8, fused=True)
 
+    @abstractmethod
     def update_critic(self, batch: Batch, noise: Noise) -> Metrics:
-        raise NotImplementedError
+        """One update of the critics on a batch [S, batch_size, ...]."""
 
+    @abstractmethod
     def update_actor(self, batch: Batch, noise: Noise) -> Metrics:
         """The actor's update, and the temperature's after it."""
-        raise NotImplementedError
 
     def _actor_updates(self) -> list[int]:
         """Which of the next call's critic updates (0-based) an actor update follows."""

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from dimebench.agents.base import Agent, Dims, Noise, NoiseShapes
+from dimebench.agents.base import Agent, Batch, Dims, Metrics, Noise, NoiseShapes
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,12 @@ class Random(Agent):
 
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
         return torch.erf(noise["eps"] / math.sqrt(2.0))
+
+    def update_noise(self) -> NoiseShapes:
+        return {}
+
+    def update(self, batch: Batch, noise: Noise) -> Metrics:
+        return {}
 
     def state_dict(self) -> dict[str, Tensor]:
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,7 +41,7 @@ class _Progress:
         return (self.block.protocol.env_steps - self.env_step) * len(self.block.seeds)
 
 
-class Board:
+class Board(ABC):
     """Follows the events of a plan; subclasses show them."""
 
     def __init__(self, plan: Plan, console: Console) -> None:
@@ -63,8 +64,9 @@ class Board:
             progress.state = "failed"
         self.show(event, progress)
 
+    @abstractmethod
     def show(self, event: Event, progress: _Progress) -> None:
-        raise NotImplementedError
+        """Called after every event, with the progress of its block."""
 
     def of_cell(self, cell: Cell) -> list[_Progress]:
         return [self.progress[id(cell), block.name] for block in cell.blocks]
@@ -95,8 +97,6 @@ class Board:
 
 class _Table(Board):
     """A table that redraws itself."""
-
-    live: Live
 
     def show(self, event: Event, progress: _Progress) -> None:
         """The table reads the progress itself, whenever it redraws."""

@@ -143,6 +143,7 @@ def test_values_keep_their_yaml_types() -> None:
         ("small", "small: not a key=value word, such as suite=small"),
         ("suite=small dime", "dime: not a key=value word, such as algo=dime"),
         ("suite=small zzz", "zzz: not a key=value word, such as suite=dmc-hard"),
+        ("suite=small dime:utd=3", "dime:utd=3: a variant is chosen with algo=, write algo=dime:utd=3"),
         ("suite=small =5", "=5: unknown key '' (known: suite, algo, task, steps)"),
     ],
 )  # fmt: skip
