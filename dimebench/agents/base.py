@@ -86,6 +86,10 @@ class Agent(ABC):
     def update(self, batch: Batch, noise: Noise) -> Metrics:
         """One call per env step, on utd * batch_size transitions."""
 
+    def diverged(self) -> Tensor | None:
+        """Which seeds' parameters are not finite any more, [S] bool; None where the algorithm cannot tell."""
+        return None
+
     def policy_state(self) -> dict[str, Tensor]:
         """The part of `state_dict` that acting needs, kept when training is over."""
         return {}
@@ -101,6 +105,8 @@ class Agent(ABC):
 
 class ActorCritic(Agent):
     """UTD critic updates per call, an actor and temperature update after every `policy_delay`-th of them.
+
+    Metrics are those of a call's last critic update and last actor update.
 
     Subclasses add their networks ("policy" among them) and an "alpha" optimiser, and give the updates.
     """
@@ -171,6 +177,10 @@ class ActorCritic(Agent):
         """One Adam step of log alpha on the loss [S]."""
         (self.log_alpha.grad,) = torch.autograd.grad(loss.sum(), [self.log_alpha])
         self.optimizers["alpha"].step()
+
+    def diverged(self) -> Tensor:
+        finite = [torch.isfinite(arena).all(1) for arena in self.arenas.values()]
+        return ~torch.stack([*finite, torch.isfinite(self.log_alpha)]).all(0)
 
     def policy_state(self) -> dict[str, Tensor]:
         return {f"policy.{key}": value.detach() for key, value in self.modules["policy"].state_dict().items()}

@@ -33,12 +33,25 @@ def project(probs: Tensor, support: Tensor, atoms: Tensor) -> Tensor:
     delta = (v_max - v_min) / last
     b = ((support.clamp(v_min, v_max) - v_min) / delta).clamp(0, last)
     b = torch.nan_to_num(b)  # a diverged seed must not index out of range and take its neighbours along
+    return _spread_dense(probs, b) if probs.is_cuda else _spread(probs, b)
+
+
+def _spread(probs: Tensor, b: Tensor) -> Tensor:
+    """Share each mass between the atoms floor(b) and floor(b) + 1, for b [S, B, K] in [0, K - 1]."""
+    last = probs.shape[-1] - 1
     lower = b.floor().clamp(max=last - 1)  # b == last then shares as (0, 1): all mass on the last atom
     share = b - lower
     lower_index = lower.long()
     out = torch.zeros_like(probs)
     out.scatter_add_(-1, lower_index, probs * (1.0 - share))
     return out.scatter_add_(-1, lower_index + 1, probs * share)
+
+
+def _spread_dense(probs: Tensor, b: Tensor) -> Tensor:
+    """The same by one hat function per atom: on CUDA, scatter_add_ adds in no fixed order and runs would differ."""
+    index = torch.arange(probs.shape[-1], device=b.device, dtype=b.dtype)
+    hats = (1.0 - (b.unsqueeze(-1) - index).abs()).clamp_min(0.0)  # [S, B, K, K]
+    return torch.einsum("sbk,sbkj->sbj", probs, hats)
 
 
 def log_probs(logits: Tensor) -> Tensor:

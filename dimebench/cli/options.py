@@ -12,7 +12,17 @@ import typer
 
 from dimebench.cli.errors import UsageError
 
-Results = Annotated[Path, typer.Option("--results", help="Folder that holds the runs.", metavar="DIR")]
+
+def _folder(text: str) -> Path:
+    """A folder's path. Raises UsageError for an empty one, which would be the current folder."""
+    if not str(text).strip():
+        raise UsageError("--results '': names no folder")
+    return Path(text)
+
+
+Results = Annotated[
+    Path, typer.Option("--results", help="Folder that holds the runs.", metavar="DIR", parser=_folder)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 DEFAULT_RESULTS = Path("results")
 

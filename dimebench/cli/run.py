@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dimebench.cli.errors import INTERRUPTED, OK, SOME_FAILED, UsageError
+from dimebench.cli.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED, UsageError
 from dimebench.cli.options import (
     DEFAULT_RESULTS,
     Results,
@@ -65,6 +65,8 @@ def run(
     view.summary(outcome)
     if outcome.interrupted:
         return INTERRUPTED
+    if outcome.failed and outcome.conflicts == len(outcome.failed):
+        return NOT_COMPARABLE
     return SOME_FAILED if outcome.failed else OK
 
 

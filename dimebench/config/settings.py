@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, TypeVar, get_type_hints
@@ -45,7 +46,8 @@ def resolve_settings(cls: type[T], *layers: Layer) -> T:
     try:
         return cls(**values)
     except ValueError as error:  # a rule between settings, checked in the dataclass's __post_init__
-        where = " ".join(dict.fromkeys(sources.values())) or cls.__name__
+        named = [where for key, where in sources.items() if re.search(rf"\b{key}\b", str(error))]
+        where = " ".join(dict.fromkeys(named or sources.values())) or cls.__name__
         raise ConfigError(f"{where}: {error}") from None
 
 

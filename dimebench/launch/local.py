@@ -32,7 +32,7 @@ WORKER_ENVIRONMENT = {
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a block: started, progress, done or failed."""
+    """Something that happened to a block: started, progress, evaluation, done or failed."""
 
     kind: str
     cell: Cell
@@ -42,10 +42,11 @@ class Event:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a plan ended: the blocks that failed with their reasons, and whether it was interrupted."""
+    """How a plan ended."""
 
-    failed: list[tuple[Block, str]]
-    interrupted: bool
+    failed: list[tuple[Block, str]]  # with their reasons
+    interrupted: bool  # the state of what was in work is saved
+    conflicts: int = 0  # failures because the place holds a run of another identity
 
 
 class LocalPool:
@@ -62,7 +63,9 @@ class LocalPool:
         # The one task whose reset wants a renderer; the others train without.
         self._environment = WORKER_ENVIRONMENT | {"MUJOCO_GL": "egl" if escape else "disabled"}
         self._stopping = False
+        self._interrupted = False
         self._failed: list[tuple[Block, str]] = []
+        self._conflicts = 0
 
     def run(self, listen: Callable[[Event], None]) -> Outcome:
         """Train every block of the plan, telling `listen` of what happens.
@@ -82,7 +85,7 @@ class LocalPool:
                 worker.close()
             for number, handler in before.items():
                 signal.signal(number, handler)
-        return Outcome(self._failed, self._stopping)
+        return Outcome(self._failed, self._stopping or self._interrupted, self._conflicts)
 
     def _handle(self, worker: _WorkerProcess, facts: dict[str, Any], listen: Callable[[Event], None]) -> None:
         kind = facts.pop("event")
@@ -99,6 +102,11 @@ class LocalPool:
             worker = self._replace(worker)
         if kind == "failed":
             self._failed.append((block, facts["reason"]))
+            self._conflicts += bool(facts.get("conflict"))
+        if kind == "done" and facts["status"] == "interrupted":
+            self._interrupted = True
+            if not self._stopping:  # somebody signalled this worker alone, and it leaves
+                worker = self._replace(worker)
         listen(Event(kind, cell, block, facts))
         if kind in ("done", "failed"):
             worker.job = None
@@ -108,6 +116,7 @@ class LocalPool:
         slot = self._workers.index(dead)
         dead.close()
         self._workers[slot] = self._worker(slot, dead.job)
+        dead.job = None  # what it still says is not about this block
         return self._workers[slot]
 
     def _feed(self, worker: _WorkerProcess, listen: Callable[[Event], None]) -> None:
@@ -126,11 +135,16 @@ class LocalPool:
         return _WorkerProcess(self._core(slot), self._environment, self._events, job)
 
     def _core(self, slot: int) -> int | None:
-        """A core of its own for each worker, where there are enough and training is on the CPU."""
+        """A core of its own for each worker, where training on the CPU takes all of them.
+
+        With cores to spare the choice is the system's: another command may be pinned to the first ones.
+        """
         on_cpu = all(block.device == "cpu" for _, block in self.plan.blocks())
-        return self._cores[slot] if on_cpu and self._count <= len(self._cores) else None
+        return self._cores[slot] if on_cpu and self._count == len(self._cores) else None
 
     def _on_signal(self, *_: Any) -> None:
+        hint = "stopping at once" if self._stopping else "saving what is in work; Ctrl-C again stops at once"
+        print(f"dimebench: {hint}", file=sys.stderr)
         for worker in self._workers:
             worker.process.send_signal(signal.SIGKILL if self._stopping else signal.SIGTERM)
         self._stopping = True

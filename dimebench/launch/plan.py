@@ -57,7 +57,7 @@ def make_plan(request: Request, seeds: Sequence[int], results: Path, device: str
     """Plan the request's cells; nothing is written.
 
     On a GPU the seeds of a cell that are yet to be trained form one block; on a CPU every seed is a block of its
-    own (measured faster there). Seeds that were interrupted together go on together, as they began.
+    own (measured faster there). Seeds that began together go on together, whichever of them are asked for.
     Raises ConfigError, UnknownTaskError, UnknownAlgorithmError, and IdentityConflictError where a place is
     taken by a run of another identity.
     """
@@ -79,7 +79,8 @@ def _plan_cell(
 ) -> Cell:
     cell = Cell(variant.name, task, seeds)
     make = _BlockMaker(request, variant, task, device)
-    groups: dict[str, list[int]] = {}
+    resumed: dict[tuple[int, ...], Block] = {}  # by their seeds: all that began together, asked for now or not
+    fresh: list[int] = []
     for seed in seeds:
         alone = make((seed,))
         run = read_run(alone.run_folder(results, seed))
@@ -88,10 +89,16 @@ def _plan_cell(
             if run.status in ("finished", "diverged"):
                 cell.done[seed] = run
                 continue
-        together = run is not None and (results / alone.cell / "checkpoints" / run.block).is_dir()
-        fresh = "all" if device.startswith("cuda") else f"seed {seed}"
-        groups.setdefault(run.block if run is not None and together else fresh, []).append(seed)
-    cell.blocks = [make(tuple(group)) for group in groups.values()]
+            block = make(tuple(run.provenance.get("seeds_together", [seed])))
+            if block.name == run.block and block.checkpoint_folder(results).is_dir():
+                resumed[block.seeds] = block
+                continue
+        fresh.append(seed)
+    together = [tuple(fresh)] if device.startswith("cuda") and fresh else [(seed,) for seed in fresh]
+    cell.blocks = [*resumed.values(), *map(make, together)]
+    for block in cell.blocks:  # a seed that diverged stays in its block
+        for seed in block.seeds:
+            cell.done.pop(seed, None)
     return cell
 
 

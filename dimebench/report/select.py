@@ -103,6 +103,8 @@ def select(runs: Sequence[Run], evals: pd.DataFrame, names: Sequence[str], budge
     require_comparable([curve for cell in cells.values() for curve in cell])
     env_steps = shared_env_steps(cells.values(), budget)
     notes: list[str] = []
+    if budget is not None and env_steps[-1] != budget:
+        notes.append(f"asked for {budget:,} env steps; {env_steps[-1]:,} is the latest evaluation up to there")
     if floor is not None:
         why_not = _floor_misfit(floor, tasks, usable, cells, env_steps)
         if why_not:

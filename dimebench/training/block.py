@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,11 @@ class Block:
         if len(self.seeds) == 1:
             return f"seed-{self.seeds[0]:03d}"
         if self.seeds == tuple(range(self.seeds[0], self.seeds[-1] + 1)):
-            return f"seeds-{self.seeds[0]:03d}-{self.seeds[-1]:03d}"
-        return "seeds-" + "-".join(f"{seed:03d}" for seed in self.seeds)
+            return f"seeds-{self.seeds[0]:03d}-to-{self.seeds[-1]:03d}"
+        named = "-".join(f"{seed:03d}" for seed in self.seeds)
+        if len(self.seeds) > 8:
+            named = f"{len(self.seeds)}-of-them-{zlib.crc32(named.encode()):08x}"
+        return f"seeds-{named}"
 
     def run_folder(self, results: Path, seed: int) -> Path:
         return results / self.cell / f"seed-{seed:03d}"

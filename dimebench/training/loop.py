@@ -14,7 +14,7 @@ from torch import Tensor
 
 from dimebench.agents.base import Agent, Dims
 from dimebench.agents.registry import load_algorithm
-from dimebench.envs import make_block, task_spec
+from dimebench.envs import EnvError, make_block, task_spec
 from dimebench.training.block import Block, build_settings
 from dimebench.training.checkpoint import Checkpoints
 from dimebench.training.evaluate import Evaluator, StopRequestedError
@@ -42,6 +42,8 @@ class Trainer:
         torch.set_num_threads(block.threads)
         protocol, device, seeds = block.protocol, block.device, len(block.seeds)
         self.spec = task_spec(block.task, protocol.action_repeat)
+        if self.spec.max_episode_steps is None:
+            raise EnvError(f"{block.task}: its episodes have no end, so it cannot be evaluated")
         algorithm = load_algorithm(block.algorithm)
         self.settings = build_settings(algorithm.Settings, block.settings)
         dims = Dims(self.spec.obs_dim, self.spec.act_dim)
@@ -68,7 +70,7 @@ class Trainer:
     def train(self) -> str:
         """Train to the end of the budget. Returns "finished", "interrupted" (state saved) or "diverged"."""
         budget = self.block.protocol.env_steps
-        self.records.start()
+        self.records.start(self.env_step, self.agent.grad_steps)
         self._progress(force=True)
         while True:
             if self.hooks.should_stop() or not self._evaluate_if_due():
@@ -80,6 +82,7 @@ class Trainer:
             else:
                 self.env_step = self._next_evaluation()  # nothing to train between evaluations
             if self.env_step % self.block.protocol.logging_interval() == 0:
+                self._check_parameters()
                 self.records.log(self.env_step, self.agent.grad_steps)
             if time.monotonic() - self._last_checkpoint > self.hooks.checkpoint_every_s:
                 self._save()
@@ -114,12 +117,19 @@ class Trainer:
             action = np.where(self.diverged[:, None], np.float32(0), action)  # idle beside the others
         return action
 
-    def _mark_diverged(self, broken: np.ndarray) -> None:
-        """Seeds [S] whose policy gives actions that are not finite; once diverged, always diverged."""
+    def _check_parameters(self) -> None:
+        """A learner can be lost while its actions still look well: DIME's actor drops gradients that are NaN."""
+        broken = self.agent.diverged()
+        if broken is not None:
+            self._mark_diverged(broken.cpu().numpy(), "the learner's parameters")
+
+    def _mark_diverged(self, broken: np.ndarray, what: str = "the policy's actions") -> None:
+        """Seeds [S] of which something is not finite; once diverged, always diverged."""
         new = broken & ~self.diverged
         if new.any():
             self.diverged |= new
-            self.records.diverge(new, self.env_step, self.agent.grad_steps)
+            reason = f"{what} are not finite at env step {self.env_step}"
+            self.records.diverge(new, self.env_step, self.agent.grad_steps, reason)
 
     def _random_action(self) -> np.ndarray:
         return self.streams.uniform("warmup", (self.spec.act_dim,)).cpu().numpy()
@@ -132,6 +142,7 @@ class Trainer:
         """False where training was asked to stop meanwhile; the evaluation is then done again on resuming."""
         if self.env_step == self.evaluated_at or not self.block.protocol.evaluates_at(self.env_step):
             return True
+        self._check_parameters()
         try:
             episodes, broken = self.evaluator.evaluate(self.agent, self.env_step, self.hooks.should_stop)
         except StopRequestedError:

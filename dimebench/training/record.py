@@ -99,21 +99,19 @@ class Records:
                 self._latest[i] = float(np.mean([row["return"] for row in rows]))
         self.write(env_step, grad_step)
 
-    def diverge(self, which: np.ndarray, env_step: int, grad_step: int) -> None:
+    def diverge(self, which: np.ndarray, env_step: int, grad_step: int, reason: str) -> None:
         """Seeds whose numbers are not finite any more: a row that says so, and the run's status."""
         row = {"episode": 0, "return": None, "length": 0, "success": None, "diverged": True}
         for i in np.flatnonzero(which):
             self.writers[i].add_evaluation(
                 env_step, [row | {"grad_step": grad_step, "wall_time_s": self._wall_time()}]
             )
-            self.writers[i].write(
-                status="diverged", reason=f"the policy's actions are not finite at env step {env_step}"
-            )
+            self.writers[i].write(status="diverged", reason=reason)
 
     # --- writing ----------------------------------------------------------------------------------------------
 
-    def start(self) -> None:
-        self._write_all({}, status="running")
+    def start(self, env_step: int, grad_step: int) -> None:
+        self._write_all(self._reached(env_step, grad_step), status="running")
 
     def write(self, env_step: int, grad_step: int) -> None:
         """All files of all seeds, as they stand."""

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Normal
 
-from dimebench.agents.categorical import expected_value, log_probs, project, shifted_atoms
+from dimebench.agents.categorical import _spread, _spread_dense, expected_value, log_probs, project, shifted_atoms
 from dimebench.agents.diffusion import DiffusionPolicy, ScoreNetwork, cosine_schedule, gelu
 from dimebench.agents.gaussian import GaussianPolicy, tanh_log_det
 from dimebench.agents.networks import MLP, BatchRenorm, Linear, RenormSettings, lecun_normal
@@ -123,6 +123,12 @@ def test_projection_leaves_mass_on_atoms_where_it_is() -> None:
     above = project(probs, torch.full((1, 3, 9), 99.0), atoms)
     torch.testing.assert_close(below[..., 0], torch.ones(1, 3))
     torch.testing.assert_close(above[..., -1], torch.ones(1, 3))
+
+
+def test_both_ways_to_spread_mass_agree() -> None:
+    probs = torch.softmax(torch.randn(2, 4, 9), -1)
+    b = torch.cat([8 * torch.rand(2, 4, 7), torch.tensor([0.0, 8.0]).expand(2, 4, 2)], -1)
+    torch.testing.assert_close(_spread_dense(probs, b), _spread(probs, b))
 
 
 def test_a_terminated_transition_ignores_the_next_state_and_its_cost() -> None:

@@ -87,3 +87,20 @@ def test_a_signal_saves_and_stops_every_worker(tmp_path: Path, number: signal.Si
     assert "interrupted" in {run.status for run in runs}
     assert {run.status for run in runs} <= {"interrupted", "running"}  # one may not have begun
     assert any((tmp_path / "quick").rglob("manifest.json"))
+
+
+def test_a_worker_that_is_told_to_stop_on_its_own_leaves_the_others_at_work(tmp_path: Path) -> None:
+    plan = make_plan(request("steps=4000", "evaluation.interval=2000"), [0], tmp_path, "cpu")
+    plan.cells += make_plan(request(), [1], tmp_path, "cpu").cells
+    before = set(children())
+    told: list[int] = []
+
+    def tell_once(event: Event) -> None:
+        if event.kind == "progress" and event.facts["env_step"] > 0 and not told:
+            told.extend(set(children()) - before)
+            os.kill(told[0], signal.SIGTERM)
+
+    outcome = LocalPool(plan, 1, 60.0).run(tell_once)
+    assert outcome.interrupted
+    assert outcome.failed == []
+    assert {run.seed: run.status for run in read_runs(tmp_path)} == {0: "interrupted", 1: "finished"}

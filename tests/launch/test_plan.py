@@ -12,7 +12,9 @@ from dimebench.envs import UnknownTaskError
 from dimebench.launch.identity import IdentityConflictError
 from dimebench.launch.local import LocalPool
 from dimebench.launch.plan import Plan, make_plan
+from dimebench.store import mark_run, read_runs
 from tests.launch.requests import request
+from tests.training.blocks import stop_after, train
 
 
 def block_seeds(plan: Plan) -> list[tuple[int, ...]]:
@@ -70,3 +72,25 @@ def test_finished_runs_are_skipped_and_another_identity_is_refused(tmp_path: Pat
     longer = replace(request(), suite=changed(request().suite, env_steps=80))
     with pytest.raises(IdentityConflictError, match=r"protocol\.env_steps: 40 there, 80 here"):
         make_plan(longer, [0], tmp_path, "cpu")
+
+
+def test_seeds_that_began_together_go_on_together_whichever_are_asked_for(tmp_path: Path) -> None:
+    """One of them diverged, one is not asked for: the checkpoint holds all three."""
+    (_, alone), *_ = make_plan(request(), [0], tmp_path, "cpu").blocks()
+    together = replace(alone, seeds=(0, 1, 2))
+    assert train(together, tmp_path, stop_after(30)) == "interrupted"
+    mark_run(together.run_folder(tmp_path, 1), "diverged", "made up")
+    plan = make_plan(request(), [0, 1, 3], tmp_path, "cpu")
+    assert block_seeds(plan) == [(0, 1, 2), (3,)]
+    assert plan.cells[0].done == {}
+    outcome = LocalPool(plan, 2, 60.0).run(lambda event: None)
+    assert outcome.failed == []
+    assert {run.seed: run.progress["env_step"] for run in read_runs(tmp_path)} == {0: 40, 1: 40, 2: 40, 3: 40}
+
+
+def test_blocks_of_different_seeds_have_different_names(tmp_path: Path) -> None:
+    ((_, block),) = make_plan(request(), [0], tmp_path, "cpu").blocks()
+    groups = [(3,), (3, 7), tuple(range(3, 8)), (0, 2), (0, 1, 2), tuple(range(0, 400, 2)), tuple(range(0, 402, 2))]
+    names = [replace(block, seeds=seeds).name for seeds in groups]
+    assert len(set(names)) == len(names)
+    assert all(len(name) < 60 for name in names)

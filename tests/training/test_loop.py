@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+from dimebench.envs import EnvError
 from dimebench.store import read_run
 from dimebench.training.block import Protocol
 from dimebench.training.evaluate import Evaluator, StopRequestedError
@@ -104,9 +105,11 @@ def test_episodes_that_terminate_early_are_counted_once(tmp_path: Path) -> None:
     assert (evals["length"] < 1000).all()
 
 
-@pytest.mark.parametrize("at", [30, 50, 60])
-def test_a_policy_that_is_not_finite_ends_the_run_as_diverged(at: int, tmp_path: Path) -> None:
-    """Between evaluations, just before one, and in the very last update."""
+@pytest.mark.parametrize(
+    ("at", "what"), [(31, "the policy's actions"), (50, "the learner's parameters"), (60, "the learner's parameters")]
+)
+def test_a_policy_that_is_not_finite_ends_the_run_as_diverged(at: int, what: str, tmp_path: Path) -> None:
+    """Between logging points, just before an evaluation, and in the very last update."""
     block = make_block("sac", seeds=(0, 1))
     made = trainer(block, tmp_path)
     update = made._update
@@ -124,10 +127,35 @@ def test_a_policy_that_is_not_finite_ends_the_run_as_diverged(at: int, tmp_path:
     assert healthy is not None
     assert sick is not None
     assert (healthy.status, sick.status) == ("finished", "diverged")
-    assert sick.reason == f"the policy's actions are not finite at env step {at}"
+    assert sick.reason == f"{what} are not finite at env step {at}"
     evals = pd.read_parquet(sick.path / "evals.parquet")
     steps = [0, 0, 25, 25, *([50, 50] if at == 60 else []), at]
     assert evals["env_step"].tolist() == steps
     assert evals["diverged"].tolist() == [False] * (len(steps) - 1) + [True]
     assert evals["return"].isna().tolist() == evals["diverged"].tolist()
     assert pd.read_parquet(healthy.path / "evals.parquet")["env_step"].max() == 60
+
+
+def test_a_learner_whose_critics_are_lost_is_diverged_though_its_actions_look_well(tmp_path: Path) -> None:
+    """DIME drops actor gradients that are NaN, so its policy stays as it was."""
+    block = make_block("dime")
+    made = trainer(block, tmp_path)
+    update = made._update
+
+    def poison() -> None:
+        update()
+        if made.env_step == 30:
+            with torch.no_grad():
+                made.agent.arenas["critics"][0] = float("nan")  # type: ignore[attr-defined]
+
+    made._update = poison  # type: ignore[method-assign]
+    assert made.train() == "diverged"
+    made.close()
+    run = read_run(block.run_folder(tmp_path, 0))
+    assert run is not None
+    assert (run.status, run.reason) == ("diverged", "the learner's parameters are not finite at env step 30")
+
+
+def test_a_task_whose_episodes_have_no_end_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(EnvError, match="have no end"):
+        trainer(make_block("random", task="dm_control/lqr-lqr_2_1"), tmp_path)
