@@ -217,7 +217,8 @@ def _legend(figure: Figure, summary: Summary) -> None:
         Line2D([], [], color=look.light, ls=look.line, marker=look.marker, label=label(row.variant))
         for row, look in _rows(summary)
     ]
-    figure.legend(handles=handles, loc="outside upper left", ncols=min(len(handles), 3))
+    longest = max(len(label(row.variant)) for row, _ in _rows(summary))
+    figure.legend(handles=handles, loc="outside upper left", ncols=4 if longest <= 12 else 2)
 
 
 FIGURES = (
