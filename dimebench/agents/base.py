@@ -153,10 +153,10 @@ class ActorCritic(Agent):
         metrics: Metrics = {}
         actor_updates = self._actor_updates()
         for i, part in enumerate(batch.split(self.settings.batch_size)):
-            metrics |= self.update_critic(part, _under(noise, f"{i}.next."))
+            metrics |= self.update_critic(part, under(noise, f"{i}.next."))
             self.grad_steps += 1
             if i in actor_updates:
-                metrics |= self.update_actor(part, _under(noise, f"{i}.actor."))
+                metrics |= self.update_actor(part, under(noise, f"{i}.actor."))
         return metrics
 
     def _descend(self, name: str, loss: Tensor) -> None:
@@ -199,15 +199,16 @@ class ActorCritic(Agent):
             self.log_alpha.copy_(state["log_alpha"])
         self.grad_steps = int(state["grad_steps"])
         for name, module in self.modules.items():
-            module.load_state_dict(dict(_under(state, f"{name}.")))
+            module.load_state_dict(dict(under(state, f"{name}.")))
         for name, optimizer in self.optimizers.items():
             whole = optimizer.state_dict()
             whole["state"] = {}
-            for key, value in _under(state, f"optimizer.{name}.").items():
+            for key, value in under(state, f"optimizer.{name}.").items():
                 index, slot = key.split(".")
                 whole["state"].setdefault(int(index), {})[slot] = value.clone()
             optimizer.load_state_dict(whole)
 
 
-def _under(mapping: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def under(mapping: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The entries whose key starts with the prefix, without it."""
     return {key.removeprefix(prefix): value for key, value in mapping.items() if key.startswith(prefix)}

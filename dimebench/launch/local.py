@@ -92,31 +92,28 @@ class LocalPool:
         if worker.job is None:
             return  # it has left: nothing is left to do
         cell, block = worker.job
-        if kind == "died":
-            if self._stopping:
-                kind, facts = "done", {"status": "interrupted"}
-            else:
-                facts = {"reason": f"the worker process died ({facts['how']})"}
-                record_failure(block, self.plan.results, facts["reason"], worker.last_words())
-                kind = "failed"
-            worker = self._replace(worker)
+        gone = kind == "died"
+        if gone and self._stopping:
+            kind, facts = "done", {"status": "interrupted"}
+        elif gone:
+            kind, facts = "failed", {"reason": f"the worker process died ({facts['how']})"}
+            record_failure(block, self.plan.results, facts["reason"], worker.last_words())
         if kind == "failed":
             self._failed.append((block, facts["reason"]))
             self._conflicts += bool(facts.get("conflict"))
         if kind == "done" and facts["status"] == "interrupted":
-            self._interrupted = True
-            if not self._stopping:  # somebody signalled this worker alone, and it leaves
-                worker = self._replace(worker)
+            self._interrupted = gone = True  # it leaves, whoever signalled it
         listen(Event(kind, cell, block, facts))
         if kind in ("done", "failed"):
             worker.job = None
+            if gone and self._todo and not self._stopping:
+                worker = self._replace(worker)
             self._feed(worker, listen)
 
-    def _replace(self, dead: _WorkerProcess) -> _WorkerProcess:
-        slot = self._workers.index(dead)
-        dead.close()
-        self._workers[slot] = self._worker(slot, dead.job)
-        dead.job = None  # what it still says is not about this block
+    def _replace(self, gone: _WorkerProcess) -> _WorkerProcess:
+        slot = self._workers.index(gone)
+        gone.close()
+        self._workers[slot] = self._worker(slot)
         return self._workers[slot]
 
     def _feed(self, worker: _WorkerProcess, listen: Callable[[Event], None]) -> None:
@@ -131,8 +128,8 @@ class LocalPool:
             )
             listen(Event("started", cell, block, {}))
 
-    def _worker(self, slot: int, job: tuple[Cell, Block] | None = None) -> _WorkerProcess:
-        return _WorkerProcess(self._core(slot), self._environment, self._events, job)
+    def _worker(self, slot: int) -> _WorkerProcess:
+        return _WorkerProcess(self._core(slot), self._environment, self._events)
 
     def _core(self, slot: int) -> int | None:
         """A core of its own for each worker, where training on the CPU takes all of them.
@@ -158,9 +155,8 @@ class _WorkerProcess:
         core: int | None,
         environment: dict[str, str],
         events: queue.Queue[tuple[_WorkerProcess, dict[str, Any]]],
-        job: tuple[Cell, Block] | None,
     ) -> None:
-        self.job = job
+        self.job: tuple[Cell, Block] | None = None
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "dimebench.launch.worker"],

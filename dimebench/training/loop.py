@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dimebench.agents.base import Agent, Dims
+from dimebench.agents.base import Agent, Dims, under
 from dimebench.agents.registry import load_algorithm
 from dimebench.envs import EnvError, make_block, task_spec
 from dimebench.training.block import Block, build_settings
@@ -86,6 +86,7 @@ class Trainer:
                 self.records.log(self.env_step, self.agent.grad_steps)
             if time.monotonic() - self._last_checkpoint > self.hooks.checkpoint_every_s:
                 self._save()
+                self.records.write(self.env_step, self.agent.grad_steps)
             self._progress()
 
     def _env_step(self) -> None:
@@ -178,7 +179,6 @@ class Trainer:
             added, kept = self.replay.added, len(self.replay)
             state |= {f"env.{k}": torch.from_numpy(np.ascontiguousarray(v)) for k, v in self.envs.save().items()}
         self.checkpoints.save(facts, state, added, kept, self._chunk)
-        self.records.write(self.env_step, self.agent.grad_steps)
         self._last_checkpoint = time.monotonic()
 
     def _chunk(self, first: int, last: int) -> dict[str, Tensor]:
@@ -194,11 +194,11 @@ class Trainer:
         self.env_step, self.evaluated_at = facts["env_step"], facts["evaluated_at"]
         self.diverged = np.array(facts["diverged"])
         self.records.restore(facts["records"])
-        self.agent.load_state_dict(_under(state, "agent."))
-        self.streams.load_state_dict(_under(state, "streams."))
+        self.agent.load_state_dict(under(state, "agent."))
+        self.streams.load_state_dict(under(state, "streams."))
         if self.agent.learns:
             self.replay.restore(checkpoint.chunks, self.env_step)
-            self.obs = self.envs.restore({k: v.numpy() for k, v in _under(state, "env.").items()})
+            self.obs = self.envs.restore({k: v.numpy() for k, v in under(state, "env.").items()})
 
     def _progress(self, force: bool = False) -> None:
         now = time.monotonic()
@@ -211,7 +211,3 @@ class Trainer:
         self.evaluator.close()
         if self.agent.learns:
             self.envs.close()
-
-
-def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

@@ -80,11 +80,6 @@ class Replay:
             terminated=self.terminated[self._seed, row],
         )
 
-    def bytes(self) -> int:
-        """Device memory of all seeds' transitions."""
-        tensors = (self.obs, self.action, self.reward, self.terminated, self.end_slot, self.ends)
-        return sum(t.numel() * t.element_size() for t in tensors)
-
     def chunk(self, first: int, last: int) -> dict[str, Tensor]:
         """Transitions number `first` to `last` - 1 (counted from the first ever added), to be kept on disk.
 
