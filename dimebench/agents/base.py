@@ -108,7 +108,8 @@ class ActorCritic(Agent):
 
     Metrics are those of a call's last critic update and last actor update.
 
-    Subclasses add their networks ("policy" among them) and an "alpha" optimiser, and give the updates.
+    Subclasses add their networks ("policy" among them) and an "alpha" optimiser, and give the updates. Besides what
+    every learner has, their settings hold `policy_delay`, `alpha_init` and `evaluation_actions`.
     """
 
     def __init__(self, dims: Dims, settings: Any, generators: Sequence[torch.Generator], device: str) -> None:
@@ -130,6 +131,12 @@ class ActorCritic(Agent):
     @staticmethod
     def _adam(parameter: nn.Parameter, lr: float, beta1: float) -> torch.optim.Adam:
         return torch.optim.Adam([parameter], lr=lr, betas=(beta1, 0.999), eps=1e-8, fused=True)
+
+    def evaluate(self, obs: Tensor, noise: Noise) -> Tensor:
+        """With `evaluation_actions: mean` the policy's actions without noise, else actions as in training."""
+        if self.settings.evaluation_actions == "mean":
+            noise = {name: torch.zeros_like(eps) for name, eps in noise.items()}
+        return self.act(obs, noise)
 
     @abstractmethod
     def update_critic(self, batch: Batch, noise: Noise) -> Metrics:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Interval, Len
@@ -40,7 +40,8 @@ class CrossQSettings:
     renorm_momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     renorm_warmup: Annotated[int, Ge(0)] = 100_000  # training-mode forwards with plain batch statistics
     alpha_init: Annotated[float, Gt(0)] = 1.0
-    target_entropy_per_dim: float = -1.0  # target entropy -|A|
+    target_entropy_per_dim: float = -1.0  # times |A|: target entropy -|A|
+    evaluation_actions: Literal["sample", "mean"] = "mean"  # tanh of the Gaussian's mean
 
 
 class CrossQ(SAC):

@@ -87,7 +87,12 @@ class ScoreNetwork(nn.Module):
 class DiffusionSample(NamedTuple):
     action: Tensor  # [S, B, A] in (-1, 1)
     running_cost: Tensor  # [S, B]
-    terminal_cost: Tensor  # [S, B]; -(running + terminal) samples the lower bound on the policy's entropy
+    terminal_cost: Tensor  # [S, B]
+
+    @property
+    def cost(self) -> Tensor:
+        """[S, B]; its negative is one sample of the lower bound on the policy's entropy."""
+        return self.running_cost + self.terminal_cost
 
 
 class DiffusionPolicy(nn.Module):

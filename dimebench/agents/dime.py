@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Interval, Len
@@ -23,21 +23,14 @@ from torch import Tensor
 
 from dimebench.agents.base import ActorCritic, Batch, Dims, Metrics, Noise, NoiseShapes
 from dimebench.agents.categorical import expected_value, log_probs, project, shifted_atoms
-from dimebench.agents.diffusion import DiffusionPolicy, DiffusionSample, ScoreNetwork
+from dimebench.agents.diffusion import DiffusionPolicy, ScoreNetwork
 from dimebench.agents.networks import Critics, RenormSettings, float32_linspace
 
 
 @dataclass(frozen=True)
-class DIMESettings:
-    """Defaults: the authors' configuration for dm_control."""
+class CriticSettings:
+    """What DIME shares with its Gaussian control, `dime-gaussian`. Defaults: the authors' for dm_control."""
 
-    diffusion_steps: Annotated[int, Ge(1)] = 16  # N; the paper's ablation: 2 is poor, 16 and 32 alike
-    prior_std: Annotated[float, Gt(0)] = 2.5  # x_0 ~ N(0, prior_std^2 I), fixed
-    step_size: Annotated[float, Gt(0)] = 0.1  # softplus(dt) at the start; learned
-    friction: Annotated[float, Gt(0)] = 1.0  # softplus(friction) at the start; learned per action dimension
-    score_hidden: Annotated[tuple[int, ...], Len(1)] = (256, 256, 256)
-    time_frequencies: Annotated[int, Ge(1)] = 256  # Fourier features of the step: sine and cosine of each
-    time_embedding: Annotated[int, Ge(1)] = 256
     critic_hidden: Annotated[tuple[int, ...], Len(1)] = (2048, 2048)
     atoms: Annotated[int, Ge(2)] = 101
     v_min: float = -200.0  # +-200 for dm_control, +-1600 for Gym Ant and Humanoid
@@ -55,25 +48,37 @@ class DIMESettings:
     renorm_momentum: Annotated[float, Interval(ge=0, lt=1)] = 0.99
     renorm_warmup: Annotated[int, Ge(0)] = 100_000  # training-mode forwards with plain batch statistics
     alpha_init: Annotated[float, Gt(0)] = 1.0
-    target_cost_per_dim: float = (
-        4.0  # temperature target on the running cost; `target: 6.0` in their config is never read
-    )
 
     def __post_init__(self) -> None:
         if not self.v_min < self.v_max:
             raise ValueError(f"v_min must be below v_max, not {self.v_min} and {self.v_max}")
 
 
+@dataclass(frozen=True)
+class DIMESettings(CriticSettings):
+    """Defaults: the authors' configuration for dm_control."""
+
+    diffusion_steps: Annotated[int, Ge(1)] = 16  # N; the paper's ablation: 2 is poor, 16 and 32 alike
+    prior_std: Annotated[float, Gt(0)] = 2.5  # x_0 ~ N(0, prior_std^2 I), fixed
+    step_size: Annotated[float, Gt(0)] = 0.1  # softplus(dt) at the start; learned
+    friction: Annotated[float, Gt(0)] = 1.0  # softplus(friction) at the start; learned per action dimension
+    score_hidden: Annotated[tuple[int, ...], Len(1)] = (256, 256, 256)
+    time_frequencies: Annotated[int, Ge(1)] = 256  # Fourier features of the step: sine and cosine of each
+    time_embedding: Annotated[int, Ge(1)] = 256
+    temperature_cost: Literal["running", "bound"] = "running"  # what the target is for; the paper: the whole bound
+    target_cost_per_dim: float = 4.0  # times |A|; `target: 6.0` in the authors' configuration is never read
+    evaluation_actions: Literal["sample", "mean"] = "sample"  # the authors ignore their flag for "mean"
+
+
 def critic_target(
-    next_logits: Tensor, sample: DiffusionSample, batch: Batch, atoms: Tensor, alpha: Tensor, gamma: float
+    next_logits: Tensor, next_cost: Tensor, batch: Batch, atoms: Tensor, alpha: Tensor, gamma: float
 ) -> Tensor:
     """The mean of the critics' projected distributions at (s', a'), cut from the gradient.
 
-    next_logits [S, C, B, K]; atoms [K]; alpha [S]. Returns [S, B, K]. Projection is linear in the distribution
-    and all critics share the shifted atoms, so the mean is taken first.
+    next_logits [S, C, B, K]; next_cost [S, B], of a' at s'; atoms [K]; alpha [S]. Returns [S, B, K]. Projection is
+    linear in the distribution and all critics share the shifted atoms, so the mean is taken first.
     """
-    cost = sample.running_cost + sample.terminal_cost
-    support = shifted_atoms(atoms, batch.reward, batch.terminated, cost, alpha, gamma)
+    support = shifted_atoms(atoms, batch.reward, batch.terminated, next_cost, alpha, gamma)
     return project(torch.softmax(next_logits, -1).mean(1), support, atoms).detach()
 
 
@@ -87,15 +92,14 @@ def critic_loss(logits: Tensor, target: Tensor, entropy_coefficient: float) -> T
     return (weight * log_p).sum(-1).mean(-1).sum(-1)
 
 
-def actor_loss(q: Tensor, sample: DiffusionSample, alpha: Tensor) -> Tensor:
-    """mean over the batch of alpha (running + terminal cost) - mean_c E_z[Q_c]: q [S, C, B], alpha [S] -> [S]."""
-    cost = sample.running_cost + sample.terminal_cost
+def actor_loss(q: Tensor, cost: Tensor, alpha: Tensor) -> Tensor:
+    """mean over the batch of alpha cost - mean_c E_z[Q_c]: q [S, C, B], cost [S, B], alpha [S] -> [S]."""
     return (alpha[:, None] * cost - q.mean(1)).mean(-1)
 
 
-def temperature_loss(log_alpha: Tensor, running_cost: Tensor, target: float) -> Tensor:
-    """-alpha (mean running cost - target), all [S]; the cost is cut from the gradient."""
-    return -log_alpha.exp() * (running_cost.detach() - target)
+def temperature_loss(log_alpha: Tensor, cost: Tensor, target: float) -> Tensor:
+    """-alpha (mean cost - target), all [S]; the cost is cut from the gradient."""
+    return -log_alpha.exp() * (cost.detach() - target)
 
 
 class DIME(ActorCritic):
@@ -106,50 +110,55 @@ class DIME(ActorCritic):
 
     def __init__(self, dims: Dims, settings: Any, generators: Sequence[torch.Generator], device: str) -> None:
         super().__init__(dims, settings, generators, device)
-        s: DIMESettings = settings
-        score = ScoreNetwork(dims.obs, dims.act, s.score_hidden, s.time_frequencies, s.time_embedding, generators)
-        self.policy = DiffusionPolicy(
-            score, dims.act, self.seeds, s.diffusion_steps, s.prior_std, s.step_size, s.friction
-        )
+        s: CriticSettings = settings
         renorm = RenormSettings(momentum=s.renorm_momentum, warmup=s.renorm_warmup)
+        self.policy = self._policy(generators)
         self.critics = Critics(dims.obs + dims.act, s.critic_hidden, s.atoms, generators, renorm)
         self.atoms = float32_linspace(s.v_min, s.v_max, s.atoms).to(self.device)
-        self.target_cost = s.target_cost_per_dim * dims.act
         self._add("policy", self.policy, s.learning_rate, s.beta1)
         self._add("critics", self.critics, s.learning_rate, s.beta1)
         self.optimizers["alpha"] = self._adam(self.log_alpha, s.alpha_learning_rate, beta1=0.9)
+
+    def _policy(self, generators: Sequence[torch.Generator]) -> Any:
+        s, obs, act = self.settings, self.dims.obs, self.dims.act
+        score = ScoreNetwork(obs, act, s.score_hidden, s.time_frequencies, s.time_embedding, generators)
+        return DiffusionPolicy(score, act, self.seeds, s.diffusion_steps, s.prior_std, s.step_size, s.friction)
 
     def policy_noise(self, rows: int) -> NoiseShapes:
         return {"x0": (rows, self.dims.act), "eps": (self.settings.diffusion_steps, rows, self.dims.act)}
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
-        return self.policy.sample(obs, noise["x0"], noise["eps"]).action
+        return self.policy.sample(obs, **noise).action
 
     def update_critic(self, batch: Batch, noise: Noise) -> Metrics:
         """One joint forward over [s; s'], [a; a']; the next-state half only makes the target."""
         with torch.no_grad():
-            following = self.policy.sample(batch.next_obs, noise["x0"], noise["eps"])
+            following = self.policy.sample(batch.next_obs, **noise)
         both_obs = torch.cat([batch.obs, batch.next_obs], 1)
         both_actions = torch.cat([batch.action, following.action], 1)
         logits, next_logits = self.critics(both_obs, both_actions, training=True).chunk(2, dim=2)  # [S, C, B, K] each
         alpha = self.log_alpha.detach().exp()
-        target = critic_target(next_logits.detach(), following, batch, self.atoms, alpha, self.settings.gamma)
+        target = critic_target(next_logits.detach(), following.cost, batch, self.atoms, alpha, self.settings.gamma)
         loss = critic_loss(logits, target, self.settings.critic_entropy_coefficient)
         self._descend("critics", loss)
         q_mean = expected_value(logits.detach(), self.atoms).mean((1, 2))
         return {"critic_loss": loss.detach(), "q_mean": q_mean}
 
     def update_actor(self, batch: Batch, noise: Noise) -> Metrics:
-        sample = self.policy.sample(batch.obs, noise["x0"], noise["eps"])
+        """Against the critics just updated, in evaluation mode; the temperature follows."""
+        sample = self.policy.sample(batch.obs, **noise)
         q = expected_value(self.critics(batch.obs, sample.action), self.atoms)
-        loss = actor_loss(q, sample, self.log_alpha.detach().exp())
+        loss = actor_loss(q, sample.cost, self.log_alpha.detach().exp())
         self._descend("policy", loss)
-        running, terminal = sample.running_cost.detach().mean(-1), sample.terminal_cost.mean(-1)
-        self._descend_alpha(temperature_loss(self.log_alpha, running, self.target_cost))
-        alpha = self.log_alpha.detach().exp()
-        bound = -(running + terminal)
-        return {"actor_loss": loss.detach(), "running_cost": running, "entropy_bound": bound, "alpha": alpha}
+        return {"actor_loss": loss.detach(), **self._update_temperature(sample)}
+
+    def _update_temperature(self, sample: Any) -> Metrics:
+        """The authors hold the running cost alone to the target, not the whole bound."""
+        running, bound = sample.running_cost.detach().mean(-1), -sample.cost.detach().mean(-1)
+        cost = running if self.settings.temperature_cost == "running" else -bound
+        self._descend_alpha(temperature_loss(self.log_alpha, cost, self.settings.target_cost_per_dim * self.dims.act))
+        return {"running_cost": running, "entropy_bound": bound, "alpha": self.log_alpha.detach().exp()}
 
     def _treat(self, name: str, grads: Tensor) -> Tensor:
         """The actor's gradients: NaN to zero, then every element clipped to [-1, 1] on its own."""

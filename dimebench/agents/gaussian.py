@@ -30,6 +30,11 @@ class GaussianSample(NamedTuple):
     action: Tensor  # [S, B, A] in (-1, 1)
     log_prob: Tensor  # [S, B] log pi(action | obs), the tanh correction included
 
+    @property
+    def cost(self) -> Tensor:
+        """[S, B]; its negative is one sample of the policy's entropy."""
+        return self.log_prob
+
 
 class GaussianPolicy(nn.Module):
     """pi(a|s): a = tanh(mean(s) + std(s) * eps); log std clipped to [-20, 2] (SAC, Haarnoja et al. 2018)."""
@@ -55,13 +60,9 @@ class GaussianPolicy(nn.Module):
         return self.mean(features), self.log_std(features).clamp(LOG_STD_MIN, LOG_STD_MAX)
 
     def sample(self, obs: Tensor, eps: Tensor, training: bool = False) -> GaussianSample:
-        """The action for standard normal eps [S, B, A], and its log-probability."""
+        """The action for standard normal eps [S, B, A], and its log-probability; eps = 0 gives tanh(mean)."""
         mean, log_std = self(obs, training)
         std = log_std.exp()
         x = mean + std * eps
         log_prob = normal_log_prob(x, mean, std) - tanh_log_det(x)
         return GaussianSample(torch.tanh(x), log_prob.sum(-1))
-
-    def mode(self, obs: Tensor) -> Tensor:
-        """tanh(mean), the action that SAC and CrossQ are evaluated with."""
-        return torch.tanh(self(obs)[0])

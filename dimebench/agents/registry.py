@@ -20,6 +20,7 @@ ENTRY_POINTS = "dimebench.algorithms"
 
 _BUILTIN = {
     "dime": "dimebench.agents.dime:DIME",
+    "dime-gaussian": "dimebench.agents.dime_gaussian:GaussianDIME",
     "crossq": "dimebench.agents.crossq:CrossQ",
     "sac": "dimebench.agents.sac:SAC",
     "random": "dimebench.agents.random:Random",

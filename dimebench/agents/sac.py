@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Interval, Len
@@ -38,7 +38,8 @@ class SACSettings:
     actor_hidden: Annotated[tuple[int, ...], Len(1)] = (256, 256)
     critic_hidden: Annotated[tuple[int, ...], Len(1)] = (256, 256)
     alpha_init: Annotated[float, Gt(0)] = 1.0
-    target_entropy_per_dim: float = -1.0  # target entropy -|A|
+    target_entropy_per_dim: float = -1.0  # times |A|: target entropy -|A|
+    evaluation_actions: Literal["sample", "mean"] = "mean"  # tanh of the Gaussian's mean
 
 
 def td_target(
@@ -95,10 +96,6 @@ class SAC(ActorCritic):
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
         return self.policy.sample(obs, noise["eps"]).action
-
-    @torch.no_grad()
-    def evaluate(self, obs: Tensor, noise: Noise) -> Tensor:
-        return self.policy.mode(obs)
 
     def _q(self, batch: Batch, next_action: Tensor) -> tuple[Tensor, Tensor]:
         """Q of the batch by the live critics and of (s', a') by the target critics, [S, C, B] each."""

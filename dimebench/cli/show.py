@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import re
-from dataclasses import asdict
+from dataclasses import asdict, is_dataclass
 from typing import Annotated, Any
 
 import typer
@@ -80,12 +80,15 @@ def _algorithm(variant: Any) -> dict[str, Any]:
 
 
 def _comments(settings: type) -> dict[str, str]:
-    """The comment that stands behind each setting in its source: where the default comes from."""
-    try:
-        source = inspect.getsource(settings)
-    except OSError:
-        return {}
-    return dict(re.findall(r"^    (\w+):.*?  # (.+)$", source, flags=re.MULTILINE))
+    """The comment that stands behind each setting in its source, inherited ones included."""
+    comments: dict[str, str] = {}
+    for owner in reversed([each for each in settings.__mro__ if is_dataclass(each)]):
+        try:
+            source = inspect.getsource(owner)
+        except OSError:
+            continue
+        comments |= re.findall(r"^    (\w+):.*?  # (.+)$", source, flags=re.MULTILINE)
+    return comments
 
 
 def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:

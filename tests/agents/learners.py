@@ -8,7 +8,7 @@ from dimebench.agents.base import ActorCritic, Batch, Dims, Noise
 from dimebench.agents.registry import load_algorithm
 from dimebench.training.rng import Streams, generator
 
-LEARNERS = ("dime", "crossq", "sac")
+LEARNERS = ("dime", "dime-gaussian", "crossq", "sac")
 DIMS = Dims(obs=5, act=3)  # odd sizes, so that no tensor fills whole vector registers by accident
 SMALL = {
     "dime": {
@@ -20,6 +20,7 @@ SMALL = {
         "atoms": 21,
         "renorm_warmup": 6,
     },
+    "dime-gaussian": {"actor_hidden": (17, 13), "critic_hidden": (19, 11), "atoms": 21, "renorm_warmup": 6},
     "crossq": {"actor_hidden": (13, 7), "critic_hidden": (19, 11), "renorm_warmup": 6},
     "sac": {"actor_hidden": (13, 7), "critic_hidden": (19, 11)},
 }

@@ -161,9 +161,8 @@ def test_actor_updates(agent: DIME, file: str) -> None:
         set_alpha(agent, file, "log_ent_coef" if file == "f_actor" else f"u{u}_log_ent_coef")
         obs = files.tensor(file, f"u{u}_obs", agent.seeds)
         sample = agent.policy.sample(obs, **files.noise(file, f"u{u}_", agent.seeds))
-        loss = actor_loss(
-            expected_value(agent.critics(obs, sample.action), agent.atoms), sample, agent.log_alpha.exp()
-        )
+        q = expected_value(agent.critics(obs, sample.action), agent.atoms)
+        loss = actor_loss(q, sample.cost, agent.log_alpha.exp())
         if u == 1:
             names = [name for name, _ in agent.policy.named_parameters()]
             raw = torch.autograd.grad(loss.sum(), list(agent.policy.parameters()), retain_graph=True)
@@ -183,9 +182,10 @@ def test_temperature_updates(agent: DIME, start: str) -> None:
     case = files.load("g_temperature")
     set_alpha(agent, "g_temperature", f"{start}_log_ent_coef0")
     costs = files.tensor("g_temperature", f"{start}_run_costs_mean", agent.seeds)
-    assert agent.target_cost == float(case["target_entropy"])
+    target = agent.settings.target_cost_per_dim * agent.dims.act
+    assert target == float(case["target_entropy"])
     for u in (1, 2, 3):
-        loss = temperature_loss(agent.log_alpha, costs[:, u - 1], agent.target_cost)
+        loss = temperature_loss(agent.log_alpha, costs[:, u - 1], target)
         check(f"temperature loss {u}", loss, case[f"{start}_loss{u}"], 1e-5, relative=True)
         agent._descend_alpha(loss)
         check(f"log alpha {u}", agent.log_alpha, case[f"{start}_log_ent_coef{u}"], 1e-6)
