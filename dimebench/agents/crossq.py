@@ -41,6 +41,7 @@ class CrossQSettings:
     renorm_warmup: Annotated[int, Ge(0)] = 100_000  # training-mode forwards with plain batch statistics
     alpha_init: Annotated[float, Gt(0)] = 1.0
     target_entropy_per_dim: float = -1.0  # times |A|: target entropy -|A|
+    temperature_loss_in: Literal["alpha", "log_alpha"] = "alpha"  # what it is linear in; SBX and SB3: log_alpha
     evaluation_actions: Literal["sample", "mean"] = "mean"  # tanh of the Gaussian's mean
 
 

@@ -147,9 +147,10 @@ class DiffusionPolicy(nn.Module):
         residual = (chain[:, :-1] - keep * chain[:, 1:]) / scale
         log_w = 0.5 * (eps.square() - residual.square()).sum((1, 3))
         running_cost = -(log_w + tanh_log_det(x).sum(-1))
-        terminal_cost = normal_log_prob(path[0], 0.0, self.prior_std).sum(-1)
+        terminal_cost = normal_log_prob(x0, math.log(self.prior_std)).sum(-1)
         return DiffusionSample(torch.tanh(x), running_cost, terminal_cost)
 
 
 def inverse_softplus(y: float) -> float:
-    return math.log(math.expm1(y))
+    """log(exp(y) - 1) for y > 0."""
+    return y + math.log(-math.expm1(-y))

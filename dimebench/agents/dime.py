@@ -143,7 +143,8 @@ class DIME(ActorCritic):
         loss = critic_loss(logits, target, self.settings.critic_entropy_coefficient)
         self._descend("critics", loss)
         q_mean = expected_value(logits.detach(), self.atoms).mean((1, 2))
-        return {"critic_loss": loss.detach(), "q_mean": q_mean}
+        clipped = (target[..., 0] + target[..., -1]).mean(-1)
+        return {"critic_loss": loss.detach(), "q_mean": q_mean, "mass_at_ends": clipped}
 
     def update_actor(self, batch: Batch, noise: Noise) -> Metrics:
         """Against the critics just updated, in evaluation mode; the temperature follows."""

@@ -15,10 +15,9 @@ from dimebench.agents.networks import MLP, Activation, Generators, Linear, Renor
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0  # SAC's code and every one since
 
 
-def normal_log_prob(x: Tensor, mean: Tensor | float, std: Tensor | float) -> Tensor:
-    """log N(x; mean, std^2), element by element."""
-    log_std = torch.log(std) if isinstance(std, Tensor) else math.log(std)
-    return -0.5 * ((x - mean) / std).square() - log_std - 0.5 * math.log(2 * math.pi)
+def normal_log_prob(eps: Tensor, log_std: Tensor | float) -> Tensor:
+    """log N(mean + std eps; mean, std^2), element by element: exact however small std is beside the mean."""
+    return -0.5 * eps.square() - log_std - 0.5 * math.log(2 * math.pi)
 
 
 def tanh_log_det(x: Tensor) -> Tensor:
@@ -62,7 +61,6 @@ class GaussianPolicy(nn.Module):
     def sample(self, obs: Tensor, eps: Tensor, training: bool = False) -> GaussianSample:
         """The action for standard normal eps [S, B, A], and its log-probability; eps = 0 gives tanh(mean)."""
         mean, log_std = self(obs, training)
-        std = log_std.exp()
-        x = mean + std * eps
-        log_prob = normal_log_prob(x, mean, std) - tanh_log_det(x)
+        x = mean + log_std.exp() * eps
+        log_prob = normal_log_prob(eps, log_std) - tanh_log_det(x)
         return GaussianSample(torch.tanh(x), log_prob.sum(-1))

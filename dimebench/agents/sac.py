@@ -39,6 +39,7 @@ class SACSettings:
     critic_hidden: Annotated[tuple[int, ...], Len(1)] = (256, 256)
     alpha_init: Annotated[float, Gt(0)] = 1.0
     target_entropy_per_dim: float = -1.0  # times |A|: target entropy -|A|
+    temperature_loss_in: Literal["alpha", "log_alpha"] = "alpha"  # what it is linear in; SBX and SB3: log_alpha
     evaluation_actions: Literal["sample", "mean"] = "mean"  # tanh of the Gaussian's mean
 
 
@@ -63,9 +64,13 @@ def actor_loss(q: Tensor, log_prob: Tensor, alpha: Tensor) -> Tensor:
     return (alpha[:, None] * log_prob - q.amin(1)).mean(-1)
 
 
-def temperature_loss(log_alpha: Tensor, entropy: Tensor, target: float) -> Tensor:
-    """alpha (entropy - target), all [S]; the entropy is the last actor update's, cut from the gradient."""
-    return log_alpha.exp() * (entropy.detach() - target)
+def temperature_loss(log_alpha: Tensor, entropy: Tensor, target: float, linear_in: str = "alpha") -> Tensor:
+    """alpha (entropy - target), all [S]; the entropy is the last actor update's, cut from the gradient.
+
+    With linear_in="log_alpha" it is log alpha (entropy - target), as in SBX and Stable-Baselines3.
+    """
+    factor = log_alpha.exp() if linear_in == "alpha" else log_alpha
+    return factor * (entropy.detach() - target)
 
 
 class SAC(ActorCritic):
@@ -125,5 +130,6 @@ class SAC(ActorCritic):
         loss = actor_loss(q, sample.log_prob, self.log_alpha.detach().exp())
         self._descend("policy", loss)
         entropy = -sample.log_prob.detach().mean(-1)
-        self._descend_alpha(temperature_loss(self.log_alpha, entropy, self.target_entropy))
+        linear_in = self.settings.temperature_loss_in
+        self._descend_alpha(temperature_loss(self.log_alpha, entropy, self.target_entropy, linear_in))
         return {"actor_loss": loss.detach(), "entropy": entropy, "alpha": self.log_alpha.detach().exp()}
