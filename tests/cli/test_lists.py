@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tests.cli.calls import TASK, Answer, Call, cell, refused
 
-SHIPPED = ["dmc-full", "dmc-hard", "gym-mujoco", "quick"]
+SHIPPED = ["dmc-full", "dmc-hard", "gym-mujoco", "learns", "quick"]
 
 
 def parsed(answer: Answer) -> Any:

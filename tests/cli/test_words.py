@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.calls import TINY, Call, refused, snapshot
 
-SHIPPED = "dmc-full, dmc-hard, gym-mujoco, quick"
+SHIPPED = "dmc-full, dmc-hard, gym-mujoco, learns, quick"
 
 
 @pytest.mark.parametrize(

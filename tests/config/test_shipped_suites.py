@@ -12,7 +12,7 @@ from dimebench.config import list_suites, load_suite, load_yaml
 
 FOLDER = Path(__file__).parents[2] / "suites"
 ALGORITHMS = ["dime", "crossq", "sac", "random"]
-SHIPPED = ["dmc-full", "dmc-hard", "gym-mujoco", "quick"]
+SHIPPED = ["dmc-full", "dmc-hard", "gym-mujoco", "learns", "quick"]
 FULL_SIZE = ["dmc-full", "dmc-hard", "gym-mujoco"]
 
 
@@ -24,7 +24,8 @@ def test_these_suites_are_shipped(tmp_path: Path) -> None:
 def test_a_shipped_suite_loads_under_its_own_name(name: str) -> None:
     suite = load_suite(str(FOLDER / f"{name}.yaml"), algorithms=known_algorithms())
     assert suite.name == name
-    assert suite.algorithms == ALGORITHMS
+    extra = ["dime-gaussian"] if name == "learns" else []
+    assert suite.algorithms == [ALGORITHMS[0], *extra, *ALGORITHMS[1:]]
     assert suite.description
 
 

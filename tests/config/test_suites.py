@@ -160,11 +160,11 @@ def test_every_suite_that_can_be_called_is_listed_once(small: Path) -> None:
         ("dmc-hart", "unknown suite 'dmc-hart' (nearest: dmc-hard)"),
         ("DMC-HARD", "unknown suite 'DMC-HARD' (nearest: dmc-hard)"),
         ("../small", "unknown suite '../small' (nearest: small)"),
-        ("zzzzz", "unknown suite 'zzzzz' (known: dmc-full, dmc-hard, gym-mujoco, quick, small)"),
-        ("nope.yaml", "nope.yaml: no such file (known: dmc-full, dmc-hard, gym-mujoco, quick, small)"),
+        ("zzzzz", "unknown suite 'zzzzz' (known: dmc-full, dmc-hard, gym-mujoco, learns, quick, small)"),
+        ("nope.yaml", "nope.yaml: no such file (known: dmc-full, dmc-hard, gym-mujoco, learns, quick, small)"),
         ("quick.yaml", "quick.yaml: no such file; suite=quick is the suite of that name"),
         ("suites/nope.yml", "suites/nope.yml: no such file"),
-        ("suites", "unknown suite 'suites' (known: dmc-full, dmc-hard, gym-mujoco, quick, small)"),
+        ("suites", "unknown suite 'suites' (known: dmc-full, dmc-hard, gym-mujoco, learns, quick, small)"),
     ],
 )
 def test_an_unknown_suite_names_those_that_exist(small: Path, name: str, line: str) -> None:

@@ -89,8 +89,8 @@ def test_values_keep_their_yaml_types() -> None:
 @pytest.mark.parametrize(
     ("typed", "line"),
     [
-        ("", "suite=NAME is missing; there are dmc-full, dmc-hard, gym-mujoco, quick, small"),
-        ("algo=dime", "suite=NAME is missing; there are dmc-full, dmc-hard, gym-mujoco, quick, small"),
+        ("", "suite=NAME is missing; there are dmc-full, dmc-hard, gym-mujoco, learns, quick, small"),
+        ("algo=dime", "suite=NAME is missing; there are dmc-full, dmc-hard, gym-mujoco, learns, quick, small"),
         ("suite=smal", "unknown suite 'smal' (nearest: small)"),
         ("suite=small suite=quick", "suite=quick: suite is already set by suite=small"),
         ("suite=small algo=dime algo=sac", "algo=sac: algo is already set by algo=dime"),
