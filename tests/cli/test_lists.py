@@ -58,8 +58,8 @@ def test_suites_are_those_shipped_and_ones_own(dimebench: Call, place: Path) -> 
     lines = told(dimebench("suites"))
     assert lines[0] == "suite tasks env steps what it is"
     assert [line.split()[0] for line in lines[1:]] == [*SHIPPED, "tiny", "torn"]
-    assert lines[5] == "tiny 1 60 Small enough for a test"
-    assert lines[6].startswith("torn cannot be used: suites/torn.yaml:2: malformed YAML: ")
+    assert lines[6] == "tiny 1 60 Small enough for a test"
+    assert lines[7].startswith("torn cannot be used: suites/torn.yaml:2: malformed YAML: ")
 
     rows = {row["name"]: row for row in parsed(dimebench("suites", "--json"))}
     assert list(rows) == [*SHIPPED, "tiny", "torn"]
@@ -77,10 +77,10 @@ def test_suites_are_those_shipped_and_ones_own(dimebench: Call, place: Path) -> 
 def test_algos_are_told_with_what_they_are(dimebench: Call) -> None:
     lines = told(dimebench("algos"))
     assert lines[0] == "algorithm what it is source"
-    assert [line.split()[0] for line in lines[1:5]] == ["dime", "crossq", "sac", "random"]
-    assert lines[4] == "random uniform random actions, the floor dimebench.agents.random:Random"
+    assert [line.split()[0] for line in lines[1:6]] == ["dime", "dime-gaussian", "crossq", "sac", "random"]
+    assert lines[5] == "random uniform random actions, the floor dimebench.agents.random:Random"
     rows = parsed(dimebench("algos", "--json"))
-    assert [row["name"] for row in rows[:4]] == ["dime", "crossq", "sac", "random"]
+    assert [row["name"] for row in rows[:5]] == ["dime", "dime-gaussian", "crossq", "sac", "random"]
     assert all(set(row) == {"name", "summary", "source"} and all(row.values()) for row in rows)
 
 
