@@ -19,7 +19,8 @@ from torch import Tensor
 
 from dimebench.agents.base import Batch
 from dimebench.agents.gaussian import GaussianPolicy
-from dimebench.agents.networks import Critics, RenormSettings
+from dimebench.agents.networks import Critics
+from dimebench.agents.renorm import RenormSettings
 from dimebench.agents.sac import SAC
 
 

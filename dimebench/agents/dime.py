@@ -24,7 +24,8 @@ from torch import Tensor
 from dimebench.agents.base import ActorCritic, Batch, Dims, Metrics, Noise, NoiseShapes
 from dimebench.agents.categorical import expected_value, log_probs, project, shifted_atoms
 from dimebench.agents.diffusion import DiffusionPolicy, ScoreNetwork
-from dimebench.agents.networks import Critics, RenormSettings, float32_linspace
+from dimebench.agents.networks import Critics, float32_linspace
+from dimebench.agents.renorm import RenormSettings
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dimebench.agents.networks import MLP, Activation, Generators, Linear, RenormSettings
+from dimebench.agents.networks import MLP, Activation, Generators, Linear
+from dimebench.agents.renorm import RenormSettings
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0  # SAC's code and every one since
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+
+from dimebench.agents.renorm import BatchRenorm, RenormSettings
 
 Generators = Sequence[torch.Generator]
 Activation = Callable[[Tensor], Tensor]
@@ -65,68 +66,6 @@ class Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return stacked_product(x, self.weight, self.bias)
-
-
-@dataclass(frozen=True)
-class RenormSettings:
-    """BatchRenorm's constants; the defaults are CrossQ's and DIME's."""
-
-    momentum: float = 0.99
-    eps: float = 1e-3
-    r_max: float = 3.0
-    d_max: float = 5.0
-    warmup: int = 100_000  # training-mode forwards with plain batch statistics
-
-
-class BatchRenorm(nn.Module):
-    """Batch renormalisation (Ioffe 2017) over the batch axis of [*stack, B, F].
-
-    Source: `BatchRenorm` of the CrossQ and DIME code.
-    """
-
-    running_mean: Tensor
-    running_var: Tensor
-
-    def __init__(self, stack: tuple[int, ...], features: int, settings: RenormSettings) -> None:
-        super().__init__()
-        self.settings = settings
-        self.scale = nn.Parameter(torch.ones(*stack, 1, features))
-        self.bias = nn.Parameter(torch.zeros(*stack, 1, features))
-        self.register_buffer("running_mean", torch.zeros(*stack, 1, features))
-        self.register_buffer("running_var", torch.ones(*stack, 1, features))
-        self.steps = 0  # training-mode forwards so far
-
-    def forward(self, x: Tensor, training: bool) -> Tensor:
-        mean, var = self._batch_statistics(x) if training else (self.running_mean, self.running_var)
-        return (x - mean) * (torch.rsqrt(var + self.settings.eps) * self.scale) + self.bias
-
-    def _batch_statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean and variance [*stack, 1, F] to normalise with; updates the running ones after use."""
-        s = self.settings
-        mean = x.mean(-2, keepdim=True)
-        var = (x.square().mean(-2, keepdim=True) - mean.square()).clamp_min(0.0)  # biased, as in the source
-        used = (mean, var) if self.steps < s.warmup else self._renormed(mean, var)
-        with torch.no_grad():
-            self.running_mean.lerp_(mean, 1 - s.momentum)
-            self.running_var.lerp_(var, 1 - s.momentum)
-        self.steps += 1
-        return used
-
-    def _renormed(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
-        """Batch statistics corrected towards the running ones by r and d, which are cut from the gradient."""
-        s = self.settings
-        with torch.no_grad():
-            std, running_std = torch.sqrt(var + s.eps), torch.sqrt(self.running_var + s.eps)
-            r = (std / running_std).clamp(1 / s.r_max, s.r_max)
-            d = ((mean - self.running_mean) / running_std).clamp(-s.d_max, s.d_max)
-        # sqrt(var) without eps, as in the source; the floor only keeps its gradient finite for a constant feature
-        return mean - d * torch.sqrt(var.clamp_min(1e-30)) / r, var / r.square()
-
-    def get_extra_state(self) -> Tensor:
-        return torch.tensor(self.steps)
-
-    def set_extra_state(self, state: Tensor) -> None:
-        self.steps = int(state)
 
 
 class MLP(nn.Module):

@@ -45,7 +45,7 @@ def machine() -> dict[str, str | int]:
     """Facts of this machine that explain timings: never part of an identity."""
     return {
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": " ".join([platform.system(), platform.machine(), *platform.libc_ver()]).strip(),
         "cpu": _cpu_model(),
         "cpus": os.cpu_count() or 1,
     }

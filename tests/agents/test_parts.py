@@ -13,9 +13,10 @@ from torch.distributions import Normal
 from dimebench.agents.categorical import _spread, _spread_dense, expected_value, log_probs, project, shifted_atoms
 from dimebench.agents.diffusion import DiffusionPolicy, ScoreNetwork, cosine_schedule, gelu
 from dimebench.agents.gaussian import GaussianPolicy, tanh_log_det
-from dimebench.agents.networks import MLP, BatchRenorm, Linear, RenormSettings, lecun_normal
+from dimebench.agents.networks import MLP, Linear, lecun_normal
 from dimebench.agents.random import Random, RandomSettings
 from dimebench.agents.registry import UnknownAlgorithmError, known_algorithms, load_algorithm
+from dimebench.agents.renorm import BatchRenorm, RenormSettings
 from tests.agents.learners import DIMS, make, streams, train
 
 SEEDS, BATCH, OBS, ACT, STEPS = 2, 5, 4, 3, 6
