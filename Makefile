@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 RESULTS ?= results
 PYTEST_WORKERS ?= 2
 GOLDEN ?= ../shared/reference/golden/A
+# One thread per test process: small products gain nothing from more, and lose much where processes share the cores.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint golden slow bench clean
+.PHONY: help quickstart test lint golden slow learns bench clean
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,7 +31,7 @@ quickstart: $(VENV)/installed  ## install, then train, compare and report on two
 	$(BIN)/dimebench report --html suite=quick --results $(RESULTS)
 
 test: lint  ## style, types, layering, and all tests but the slow ones
-	$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal -m "not slow"
+	$(PYTEST) -n $(PYTEST_WORKERS) --dist worksteal -m "not slow"
 
 lint: $(VENV)/installed-dev  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .
@@ -37,11 +39,14 @@ lint: $(VENV)/installed-dev  ## ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-golden: $(VENV)/installed-dev  ## DIME against golden numbers: make golden GOLDEN=DIR
-	GOLDEN=$(abspath $(GOLDEN)) $(BIN)/python -m pytest tests/golden -m "not slow"
+golden: $(VENV)/installed-dev  ## the learners against golden numbers, an error per case: make golden GOLDEN=DIR
+	GOLDEN=$(abspath $(GOLDEN)) $(PYTEST) tests/golden -m "not slow"
 
 slow: $(VENV)/installed-dev  ## the checks that take longer
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
+
+learns: $(VENV)/installed-dev  ## train every learner until it solves a task, about an hour
+	$(PYTEST) tests/launch/test_learns.py -m slow -s
 
 bench: $(VENV)/installed  ## what our environments cost over dm_control's own
 	$(BIN)/python benchmarks/envs_overhead.py

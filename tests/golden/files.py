@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -21,6 +22,9 @@ from dimebench.agents.dime import DIME, DIMESettings
 ROOT = Path(__file__).resolve().parents[2]
 DIRECTORY = Path(os.environ.get("GOLDEN") or ROOT.parent / "shared" / "reference" / "golden" / "A")
 
+MISSING = f"no golden files: there is no manifest.json in {DIRECTORY.name}/ (GOLDEN names their folder)"
+PRIOR_STD = 2.5  # the authors'; the golden files hold x_0 itself
+
 ACTOR_LAYERS = {
     "fwd.time_coder_state.layers_0": "score.time1",
     "fwd.time_coder_state.layers_2": "score.time2",
@@ -31,9 +35,19 @@ ACTOR_LAYERS = {
 }
 
 
+def there() -> bool:
+    return (DIRECTORY / "manifest.json").exists()
+
+
+def names(prefix: str, suffix: str = "") -> list[str]:
+    """The cases of the directory whose name starts so, `_f64` ones only where the suffix says so."""
+    found = sorted(path.stem for path in DIRECTORY.glob(f"{prefix}*{suffix}.npz"))
+    return [name for name in found if name.endswith("_f64") == (suffix == "_f64")]
+
+
 @cache
-def load(name: str) -> dict[str, np.ndarray]:
-    with np.load(DIRECTORY / f"{name}.npz") as archive:
+def load(name: str, directory: Path = DIRECTORY) -> dict[str, np.ndarray]:
+    with np.load(directory / f"{name}.npz") as archive:
         return {key: archive[key] for key in archive.files}
 
 
@@ -42,9 +56,14 @@ def manifest() -> dict:
     return json.loads((DIRECTORY / "manifest.json").read_text())
 
 
+def stacked(array: np.ndarray, seeds: int = 1) -> Tensor:
+    """One seed's array with the seed axis in front: [S, ...]."""
+    return torch.from_numpy(np.asarray(array)).float()[None].expand(seeds, *array.shape).clone()
+
+
 def tensor(name: str, key: str, seeds: int = 1) -> Tensor:
     """One array of a file, with the seed axis in front: [S, ...]."""
-    return torch.from_numpy(np.asarray(load(name)[key])).float()[None].expand(seeds, *load(name)[key].shape).clone()
+    return stacked(load(name)[key], seeds)
 
 
 def actor_state(name: str, group: str) -> dict[str, np.ndarray]:
@@ -65,28 +84,34 @@ def actor_state(name: str, group: str) -> dict[str, np.ndarray]:
     return state
 
 
-def critic_state(name: str, group: str) -> dict[str, np.ndarray]:
-    """The same for the critics: parameters or, where the group holds them, running statistics."""
+def flax_state(case: dict[str, np.ndarray], group: str, dense: Sequence[str], renorm: str) -> dict[str, np.ndarray]:
+    """The same for a network of flax's Dense and BatchRenorm layers, parameters and running statistics.
+
+    `dense` are our names of its Dense layers in order, `renorm` that of its list of BatchRenorm layers.
+    """
     state: dict[str, np.ndarray] = {}
-    hidden = len(manifest()["critic_hs"])
-    for key, value in load(name).items():
+    for key, value in case.items():
         head, _, path = key.partition(":")
         if head != group:
             continue
         layer, _, leaf = path.rpartition(".")
         kind, _, index = layer.rpartition("_")
         if kind == "Dense":
-            ours = "net.out" if int(index) == hidden else f"net.hidden.{index}"
-            state[f"{ours}.weight" if leaf == "kernel" else f"{ours}.bias"] = (
-                value if leaf == "kernel" else value[:, None]
-            )
+            ours = "weight" if leaf == "kernel" else "bias"
+            state[f"{dense[int(index)]}.{ours}"] = value if leaf == "kernel" else value[..., None, :]
         elif leaf in ("scale", "bias"):
-            state[f"net.renorm.{index}.{leaf}"] = value[:, None]
+            state[f"{renorm}.{index}.{leaf}"] = value[..., None, :]
         elif leaf in ("mean", "var"):
-            state[f"net.renorm.{index}.running_{leaf}"] = value[:, None]
+            state[f"{renorm}.{index}.running_{leaf}"] = value[..., None, :]
         elif leaf == "steps":
-            state[f"net.renorm.{index}._extra_state"] = value[0].astype(np.int64)
+            state[f"{renorm}.{index}._extra_state"] = value.flat[0].astype(np.int64)
     return state
+
+
+def critic_state(name: str, group: str) -> dict[str, np.ndarray]:
+    """The same for DIME's critics: parameters or, where the group holds them, running statistics."""
+    hidden = [f"net.hidden.{i}" for i in range(len(manifest()["critic_hs"]))]
+    return flax_state(load(name), group, [*hidden, "net.out"], "net.renorm")
 
 
 def put(module: torch.nn.Module, state: dict[str, np.ndarray], seed: int | None = None) -> None:
@@ -108,6 +133,7 @@ def make_agent(seeds: int = 1, **settings: object) -> DIME:
         "diffusion_steps": m["diffusion_steps"],
         "critic_hidden": tuple(m["critic_hs"]),
         "atoms": m["n_atoms"],
+        **_actor_widths(),
         "v_min": float(m["v_min"]),
         "v_max": float(m["v_max"]),
         "gamma": m["gamma"],
@@ -123,10 +149,41 @@ def make_agent(seeds: int = 1, **settings: object) -> DIME:
     return agent
 
 
+def _actor_widths() -> dict[str, object]:
+    """The score network's sizes, from its arrays."""
+    biases = {key.partition(":")[2]: value.size for key, value in load("params_actor").items() if "bias" in key}
+    hidden = [biases[key] for key in sorted(biases) if key.startswith("fwd.state_time_net.") and ".layers_0." in key]
+    return {
+        "score_hidden": tuple(hidden),
+        "time_embedding": biases["fwd.time_coder_state.layers_2.bias"],
+        "time_frequencies": load("params_actor")["actor:fwd.timestep_phase"].size,
+    }
+
+
+def score_of_rows(agent: DIME) -> Callable[[], Tensor]:
+    """The score of the case's rows, each at its own step: [S, B, A]."""
+    case, count = load("a_score"), agent.policy.steps
+    obs, x = (tensor("a_score", key, agent.seeds).to(agent.policy.dt.dtype) for key in ("obs", "x"))
+    steps, rows = torch.from_numpy(case["step"]).long(), torch.arange(x.shape[1])
+
+    def score() -> Tensor:
+        prepared = agent.policy.score.prepare(obs, count)
+        every = torch.stack([agent.policy.score(n, x, prepared) for n in range(count)])  # [N, S, B, A]
+        return every[steps, :, rows].transpose(0, 1)
+
+    return score
+
+
+def named_gradients(loss: Tensor, module: torch.nn.Module) -> tuple[list[str], tuple[Tensor, ...]]:
+    """A module's parameter names, and the gradients of a loss [S] in each seed's own parameters."""
+    named = dict(module.named_parameters())
+    return list(named), torch.autograd.grad(loss.sum(), list(named.values()), retain_graph=True)
+
+
 def noise(name: str, prefix: str, seeds: int = 1) -> dict[str, Tensor]:
     """`init_x` [B, A] and `eps` [B, N, A] of a file as our noise: x0 [S, B, A], eps [S, N, B, A]."""
     return {
-        "x0": tensor(name, f"{prefix}init_x", seeds) / 2.5,
+        "x0": tensor(name, f"{prefix}init_x", seeds) / PRIOR_STD,
         "eps": tensor(name, f"{prefix}eps", seeds).transpose(1, 2).contiguous(),
     }
 
