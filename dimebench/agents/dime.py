@@ -66,9 +66,9 @@ class DIMESettings(CriticSettings):
     score_hidden: Annotated[tuple[int, ...], Len(1)] = (256, 256, 256)
     time_frequencies: Annotated[int, Ge(1)] = 256  # Fourier features of the step: sine and cosine of each
     time_embedding: Annotated[int, Ge(1)] = 256
-    temperature_cost: Literal["running", "bound"] = "running"  # what the target is for; the paper: the whole bound
+    temperature_cost: Literal["running", "bound"] = "running"  # what the target is for; "bound": running + terminal
     target_cost_per_dim: float = 4.0  # times |A|; `target: 6.0` in the authors' configuration is never read
-    evaluation_actions: Literal["sample", "mean"] = "sample"  # the authors ignore their flag for "mean"
+    evaluation_actions: Literal["sample", "mean"] = "sample"  # the authors' `deterministic` flag is ignored
 
 
 def critic_target(
