@@ -6,7 +6,9 @@ from dataclasses import fields
 
 import pytest
 import torch
+from torch.nn.functional import softplus
 
+from dimebench.agents.base import Batch, Noise, under
 from dimebench.agents.categorical import expected_value, project
 from dimebench.agents.dime import DIME, CriticSettings
 from dimebench.agents.dime_gaussian import GaussianDIME
@@ -115,3 +117,24 @@ def test_the_controls_losses_are_dimes_with_log_pi_for_the_cost() -> None:
     torch.testing.assert_close(metrics["entropy"], -sample.log_prob.mean(-1))
     gradient = 0.3 * (-sample.log_prob.mean(-1) + DIMS.act)  # of alpha (entropy - target) in log alpha
     torch.testing.assert_close(agent.log_alpha.grad, gradient, atol=1e-5, rtol=1e-5)
+
+
+def test_mass_at_ends_tells_that_the_atoms_do_not_reach_far_enough() -> None:
+    for v_max, clipped in ((0.01, True), (200.0, False)):
+        agent = make("dime", [0, 1], v_min=-v_max, v_max=v_max)
+        share = agent.update_critic(*_first(agent))["mass_at_ends"]
+        assert share.shape == (2,)
+        assert bool((share > 0.5).all()) == clipped
+
+
+def _first(agent: DIME) -> tuple[Batch, Noise]:
+    """A call's batch and noise, as far as its first critic update goes."""
+    batch, noise = draw(agent, streams([0, 1]))
+    return batch.split(agent.settings.batch_size)[0], under(noise, "0.next.")
+
+
+@pytest.mark.parametrize("start", [1e-6, 0.1, 20.0, 1e4])
+def test_step_size_and_friction_start_where_they_are_told_to(start: float) -> None:
+    agent = make("dime", [0], step_size=start, friction=start)
+    for parameter in (agent.policy.dt, agent.policy.friction):
+        torch.testing.assert_close(softplus(parameter), torch.full_like(parameter, start), rtol=1e-5, atol=0)
