@@ -45,6 +45,11 @@ def names(prefix: str, suffix: str = "") -> list[str]:
     return [name for name in found if name.endswith("_f64") == (suffix == "_f64")]
 
 
+def cases(prefix: str, suffix: str = "") -> list[str]:
+    """The same to parametrise tests with, which skip with their own reason where there are none."""
+    return [name.removesuffix("_f64") for name in names(prefix, suffix)] or ["no files"]
+
+
 @cache
 def load(name: str, directory: Path = DIRECTORY) -> dict[str, np.ndarray]:
     with np.load(directory / f"{name}.npz") as archive:

@@ -57,7 +57,7 @@ def test_sample(runs: Runs) -> None:
         check("terminal cost", sample.terminal_cost, case["terminal_cost"][:, 0], 5e-4)
 
 
-@pytest.mark.parametrize("name", files.names("c_critic_"))
+@pytest.mark.parametrize("name", files.cases("c_critic_"))
 def test_critic_forward(runs: Runs, name: str) -> None:
     case, training = files.load(name), not name.endswith("_eval")
     for agent, check in runs:
@@ -87,7 +87,7 @@ def test_projection(runs: Runs) -> None:
         check("projection", project(get("next_dist"), support, agent.atoms), case["projected"], 1e-5)
 
 
-@pytest.mark.parametrize("name", files.names("e_critic_"))
+@pytest.mark.parametrize("name", files.cases("e_critic_"))
 def test_critic_updates(runs: Runs, name: str) -> None:
     case, first = files.load(name), files.critic_state(name, "u1_grad")
     limit = 2e-2 if name.endswith("postwarmup") else 1e-3  # rounding of the first update feeds the others

@@ -50,7 +50,7 @@ def test_score_and_sample(agent: DIME, check: Check) -> None:
     check("terminal cost", sample.terminal_cost, case["terminal_cost"][:, 0], LIMIT, relative=True)
 
 
-@pytest.mark.parametrize("name", [name.removesuffix("_f64") for name in files.names("c_critic_", "_f64")])
+@pytest.mark.parametrize("name", files.cases("c_critic_", "_f64"))
 def test_critic_forward(agent: DIME, check: Check, name: str) -> None:
     case = files.load(f"{name}_f64")
     files.put(agent.critics, files.critic_state(name, "stats_in"))
@@ -72,7 +72,7 @@ def test_projection(agent: DIME, check: Check) -> None:
     check("projection", found, files.load(f"{file}_f64")["projected"], 1e-5)
 
 
-@pytest.mark.parametrize("name", [name.removesuffix("_f64") for name in files.names("e_critic_", "_f64")])
+@pytest.mark.parametrize("name", files.cases("e_critic_", "_f64"))
 def test_first_critic_gradient(agent: DIME, check: Check, name: str) -> None:
     case = files.load(f"{name}_f64")
     files.put(agent.critics, files.critic_state(name, "stats_in"))
@@ -91,7 +91,7 @@ def test_first_critic_gradient(agent: DIME, check: Check, name: str) -> None:
         check(f"gradient {key}", found[key], value, 1e-5, relative=True)
 
 
-@pytest.mark.parametrize("name", [name.removesuffix("_f64") for name in files.names("f_actor", "_f64")])
+@pytest.mark.parametrize("name", files.cases("f_actor", "_f64"))
 def test_first_actor_gradient(agent: DIME, check: Check, name: str) -> None:
     case = files.load(f"{name}_f64")
     files.put(agent.critics, files.critic_state(name, "stats"))
