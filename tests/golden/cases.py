@@ -43,7 +43,7 @@ class Check:
     def __call__(self, what: str, found: Tensor, golden: np.ndarray, limit: float, relative: bool = False) -> None:
         """The largest difference from the golden array, or alone from what the stack gave this seed."""
         own, expected = self._pair(what, found, golden)
-        size, scale = float(np.abs(own - expected).max()), float(np.abs(expected).max())
+        size, scale = float(np.abs(own - expected).max()), float(np.abs(expected).max()) or 1.0
         kind = "relative" if relative else "absolute"
         self._note(Error(what, size / scale if relative else size, limit, kind, size / scale))
 
