@@ -71,7 +71,7 @@ def test_algos_lists_them_and_says_which_cannot_be_used(dimebench: Call) -> None
     answer = dimebench("algos", "--json")
     assert (answer.code, answer.err) == (0, "")
     rows = {row["name"]: row for row in json.loads(answer.out)}
-    assert list(rows) == ["dime", "crossq", "sac", "random", "broken", "crash", "mine", "strange"]
+    assert list(rows) == ["dime", "dime-gaussian", "crossq", "sac", "random", "broken", "crash", "mine", "strange"]
     assert rows["mine"]["summary"] == "uniform actions [bold] of another package"
     assert rows["mine"]["source"] == "a_package:Mine"
     assert rows["broken"]["summary"] == f"cannot be used: {BROKEN}"

@@ -19,7 +19,7 @@ from tests.training.blocks import assert_same_outputs, make_block, outputs, stop
 HOPPER = Protocol(env_steps=60, action_repeat=1, eval_interval=25, eval_episodes=1)
 
 
-@pytest.mark.parametrize("algorithm", ["dime", "crossq", "sac", "random"])
+@pytest.mark.parametrize("algorithm", ["dime", "dime-gaussian", "crossq", "sac", "random"])
 @pytest.mark.parametrize("task", ["dm_control/pendulum-swingup", "gymnasium/Hopper-v5"])
 def test_stopping_anywhere_and_resuming_changes_nothing(algorithm: str, task: str, tmp_path: Path) -> None:
     block = make_block(algorithm, task=task)

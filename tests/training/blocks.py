@@ -18,6 +18,7 @@ from dimebench.training.loop import Hooks, Trainer
 
 TINY: dict[str, dict[str, Any]] = {
     "dime": {"diffusion_steps": 2, "score_hidden": (8,), "time_frequencies": 4, "time_embedding": 4, "atoms": 11},
+    "dime-gaussian": {"actor_hidden": (8,), "atoms": 11},
     "crossq": {"actor_hidden": (8,)},
     "sac": {"actor_hidden": (8,)},
     "random": {},

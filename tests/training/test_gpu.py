@@ -36,7 +36,7 @@ def test_updates_agree_with_the_cpu(name: str) -> None:
         assert off.float().mean() < 0.02
 
 
-@pytest.mark.parametrize("algorithm", ["dime", "crossq", "sac", "random"])
+@pytest.mark.parametrize("algorithm", ["dime", "dime-gaussian", "crossq", "sac", "random"])
 def test_a_block_of_seeds_trains_and_resumes(algorithm: str, tmp_path: Path) -> None:
     block = replace(make_block(algorithm), device="cuda", seeds=(0, 1, 2))
     assert train(block, tmp_path / "whole") == "finished"

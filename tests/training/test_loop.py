@@ -15,7 +15,7 @@ from dimebench.training.block import Protocol
 from dimebench.training.evaluate import Evaluator, StopRequestedError
 from tests.training.blocks import make_block, train, trainer
 
-ALGORITHMS = ("dime", "crossq", "sac", "random")
+ALGORITHMS = ("dime", "dime-gaussian", "crossq", "sac", "random")
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -32,7 +32,7 @@ def test_a_run_is_evaluated_at_the_start_at_every_interval_and_at_the_end(algori
     assert (run.status, run.progress["env_step"]) == ("finished", 60)
 
 
-@pytest.mark.parametrize("algorithm", ["dime", "crossq", "sac"])
+@pytest.mark.parametrize("algorithm", ["dime", "dime-gaussian", "crossq", "sac"])
 def test_learning_starts_after_the_random_env_steps(algorithm: str, tmp_path: Path) -> None:
     """Actions 1 to learning_starts are uniform; the next comes from the policy, and updates start after it."""
     made = trainer(make_block(algorithm), tmp_path)
