@@ -14,6 +14,6 @@ print(torch.cuda.get_device_name(), torch.__version__)
 PY
 $python -m pytest tests/golden tests/agents -q
 $python -m pytest tests/training -q -m gpu
-$python -m dimebench.cli.main run suite=quick --seeds 10 --device cuda --results "$results"
+$python -m dimebench.cli.main run suite=quick algo=dime,dime-gaussian,crossq,sac,random --seeds 10 --device cuda --results "$results"
 $python -m dimebench.cli.main status --results "$results"
 $python -m dimebench.cli.main compare dime sac suite=quick --results "$results"
