@@ -4,7 +4,7 @@
 |-----------------|----------------------------------------------------------------------------------------|
 | `CrossQ._q`     | `update_critic`: one joint training-mode forward of the live critics over [s; s']      |
 | losses          | those of SAC, the minimum over critics in both                                         |
-| `BatchRenorm`   | `networks.py`; also in the actor, which runs in training mode in its own update only   |
+| `BatchRenorm`   | `renorm.py`; also in the actor, which runs in training mode in its own update only     |
 """
 
 from __future__ import annotations
