@@ -22,6 +22,12 @@ def observations(seeds: int) -> torch.Tensor:
     return torch.randn(seeds, ROWS, DIMS.obs, generator=torch.Generator().manual_seed(1))
 
 
+def first_update(agent: DIME, seeds: list[int]) -> tuple[Batch, Noise]:
+    """A call's batch and noise, as far as its first critic update goes."""
+    batch, noise = draw(agent, streams(seeds))
+    return batch.split(agent.settings.batch_size)[0], under(noise, "0.next.")
+
+
 def test_defaults_are_the_codes_own() -> None:
     """DIME's authors ignore their `deterministic` flag and hold the running cost alone to 4 per dimension."""
     dime = load_algorithm("dime").Settings()
@@ -63,9 +69,7 @@ def test_dimes_mean_action_follows_the_chain_without_noise() -> None:
 @pytest.mark.parametrize("reading", ["running", "bound"])
 def test_the_temperature_holds_the_cost_that_it_is_told_to(reading: str) -> None:
     agent = make("dime", [0, 1, 2], temperature_cost=reading, target_cost_per_dim=1.5)
-    batch, noise = draw(agent, streams([0, 1, 2]))
-    part = batch.split(agent.settings.batch_size)[0]
-    first = {key.removeprefix("0.next."): value for key, value in noise.items() if key.startswith("0.next.")}
+    part, first = first_update(agent, [0, 1, 2])
     sample = agent.policy.sample(part.obs, **first)
     cost = sample.running_cost if reading == "running" else sample.running_cost + sample.terminal_cost
     expected = -(cost.mean(-1) - 1.5 * DIMS.act)  # alpha is 1: d/d(log alpha) of -alpha (cost - target)
@@ -122,15 +126,9 @@ def test_the_controls_losses_are_dimes_with_log_pi_for_the_cost() -> None:
 def test_mass_at_ends_tells_that_the_atoms_do_not_reach_far_enough() -> None:
     for v_max, clipped in ((0.01, True), (200.0, False)):
         agent = make("dime", [0, 1], v_min=-v_max, v_max=v_max)
-        share = agent.update_critic(*_first(agent))["mass_at_ends"]
+        share = agent.update_critic(*first_update(agent, [0, 1]))["mass_at_ends"]
         assert share.shape == (2,)
         assert bool((share > 0.5).all()) == clipped
-
-
-def _first(agent: DIME) -> tuple[Batch, Noise]:
-    """A call's batch and noise, as far as its first critic update goes."""
-    batch, noise = draw(agent, streams([0, 1]))
-    return batch.split(agent.settings.batch_size)[0], under(noise, "0.next.")
 
 
 @pytest.mark.parametrize("start", [1e-6, 0.1, 20.0, 1e4])

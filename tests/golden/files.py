@@ -119,19 +119,19 @@ def critic_state(name: str, group: str) -> dict[str, np.ndarray]:
     return flax_state(load(name), group, [*hidden, "net.out"], "net.renorm")
 
 
-def put(module: torch.nn.Module, state: dict[str, np.ndarray], seed: int | None = None) -> None:
-    """Copy arrays into a module's tensors, for one seed or for all."""
+def put(module: torch.nn.Module, state: dict[str, np.ndarray]) -> None:
+    """Copy arrays into a module's tensors, the same for all seeds."""
     own = module.state_dict()
     for key, value in state.items():
         source = torch.from_numpy(np.array(value)).to(own[key].dtype)
         if key.endswith("_extra_state"):  # BatchRenorm's step counter, common to all seeds
             own[key] = source
         else:
-            (own[key] if seed is None else own[key][seed]).copy_(source)
+            own[key].copy_(source)
     module.load_state_dict(own)
 
 
-def make_agent(seeds: int = 1, **settings: object) -> DIME:
+def make_agent(seeds: int = 1) -> DIME:
     """An agent of the golden sizes, with the golden initial parameters in every seed."""
     m = manifest()
     values = {
@@ -147,7 +147,7 @@ def make_agent(seeds: int = 1, **settings: object) -> DIME:
         "batch_size": m["batch"],
     }
     generators = [torch.Generator().manual_seed(s) for s in range(seeds)]
-    agent = DIME(Dims(m["obs_dim"], m["act_dim"]), DIMESettings(**(values | settings)), generators, "cpu")
+    agent = DIME(Dims(m["obs_dim"], m["act_dim"]), DIMESettings(**values), generators, "cpu")
     put(agent.policy, actor_state("params_actor", "actor"))
     put(agent.critics, critic_state("params_critic", "critic"))
     agent.policy.score.frequencies.copy_(torch.from_numpy(load("a_score")["timestep_coeff"][0]))
@@ -179,10 +179,11 @@ def score_of_rows(agent: DIME) -> Callable[[], Tensor]:
     return score
 
 
-def named_gradients(loss: Tensor, module: torch.nn.Module) -> tuple[list[str], tuple[Tensor, ...]]:
-    """A module's parameter names, and the gradients of a loss [S] in each seed's own parameters."""
+def gradients_of(loss: Tensor, module: torch.nn.Module) -> dict[str, Tensor]:
+    """By parameter name, the gradients of a loss [S] in each seed's own parameters."""
     named = dict(module.named_parameters())
-    return list(named), torch.autograd.grad(loss.sum(), list(named.values()), retain_graph=True)
+    found = torch.autograd.grad(loss.sum(), list(named.values()), retain_graph=True)
+    return dict(zip(named, found, strict=True))
 
 
 def noise(name: str, prefix: str, seeds: int = 1) -> dict[str, Tensor]:

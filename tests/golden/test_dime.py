@@ -118,7 +118,7 @@ def test_actor_updates(runs: Runs, name: str) -> None:
             q = expected_value(agent.critics(obs, sample.action), agent.atoms)
             loss = actor_loss(q, sample.cost, agent.log_alpha.exp())
             if u == 1:
-                raw = dict(zip(*files.named_gradients(loss, agent.policy), strict=True))
+                raw = files.gradients_of(loss, agent.policy)
                 for key, value in files.actor_state(name, "u1_grad").items():
                     check(f"gradient {key}", raw[key], value, 5e-4, relative=True)
             check(f"loss {u}", loss, case[f"u{u}_loss"], 1e-5, relative=True)

@@ -86,7 +86,7 @@ def test_first_critic_gradient(agent: DIME, check: Check, name: str) -> None:
     target = critic_target(next_logits.detach(), following.cost.detach(), batch, agent.atoms, alpha, gamma)
     loss = critic_loss(logits, target, coefficient)
     check("loss", loss, case["u1_loss"], LIMIT, relative=True)
-    found = dict(zip(*files.named_gradients(loss, agent.critics), strict=True))
+    found = files.gradients_of(loss, agent.critics)
     for key, value in files.critic_state(f"{name}_f64", "u1_grad").items():
         check(f"gradient {key}", found[key], value, 1e-5, relative=True)
 
@@ -101,7 +101,7 @@ def test_first_actor_gradient(agent: DIME, check: Check, name: str) -> None:
     loss = actor_loss(q, sample.cost, double(name, "log_ent_coef").exp())
     check("loss", loss, case["u1_loss"], LIMIT, relative=True)
     check("running cost", sample.running_cost.mean(-1), case["u1_run_mean"], LIMIT, relative=True)
-    found = dict(zip(*files.named_gradients(loss, agent.policy), strict=True))
+    found = files.gradients_of(loss, agent.policy)
     for key, value in files.actor_state(f"{name}_f64", "u1_grad").items():
         assert np.abs(value).max() > 0
         check(f"gradient {key}", found[key], value, 1e-5, relative=True)
