@@ -26,14 +26,13 @@ def by_autograd(norm: BatchRenorm, x: Tensor) -> Tensor:
     mean = x.mean(-2, keepdim=True)
     var = (x.square().mean(-2, keepdim=True) - mean.square()).clamp_min(0.0)
     used = mean, var
-    if norm.steps >= s.warmup:
+    if norm.corrects:
         with torch.no_grad():
             r, d = norm._corrections(mean, var)
         used = mean - d * torch.sqrt(var.clamp_min(1e-30)) / r, var / r.square()
     with torch.no_grad():
         norm.running_mean.lerp_(mean, 1 - s.momentum)
         norm.running_var.lerp_(var, 1 - s.momentum)
-    norm.steps += 1
     return (x - used[0]) * (torch.rsqrt(used[1] + s.eps) * norm.scale) + norm.bias
 
 

@@ -2,7 +2,7 @@
 
 | here            | source (the authors' JAX code, built on SBX)                                           |
 |-----------------|----------------------------------------------------------------------------------------|
-| `CrossQ._q`     | `update_critic`: one joint training-mode forward of the live critics over [s; s']      |
+| `CrossQ.q_values`| `update_critic`: one joint training-mode forward of the live critics over [s; s']      |
 | losses          | those of SAC, the minimum over critics in both                                         |
 | `BatchRenorm`   | `renorm.py`; also in the actor, which runs in training mode in its own update only     |
 """
@@ -60,12 +60,12 @@ class CrossQ(SAC):
         self._add("critics", Critics(obs + act, s.critic_hidden, 1, generators, renorm), s.learning_rate, s.beta1)
         self.optimizers["alpha"] = self._adam(self.log_alpha, s.learning_rate, beta1=0.9)
 
-    def _q(self, batch: Batch, next_action: Tensor) -> tuple[Tensor, Tensor]:
+    def q_values(self, batch: Batch, next_action: Tensor) -> tuple[Tensor, Tensor]:
         """One forward over [s; s'], [a; a']: both halves share the batch statistics; s' only makes the target."""
         both_obs = torch.cat([batch.obs, batch.next_obs], 1)
         both_actions = torch.cat([batch.action, next_action], 1)
         q, next_q = self.critics(both_obs, both_actions, training=True).squeeze(-1).chunk(2, dim=-1)
         return q, next_q
 
-    def _update_targets(self) -> None:
+    def update_targets(self) -> None:
         """There are none."""

@@ -7,7 +7,7 @@ is the time input, and the reverse process that the log-ratio compares with has 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from dimebench.agents.gaussian import normal_log_prob, tanh_log_det
 from dimebench.agents.networks import Generators, Linear, float32_linspace, stacked_product
 
+Step = Callable[..., Tensor]  # `denoise`, as it is or compiled
 SCORE_CLIP = 1e4  # the authors clip the score network's output here
 
 
@@ -67,21 +68,46 @@ class ScoreNetwork(nn.Module):
         features = torch.cat([torch.sin(angle), torch.cos(angle)], -1)
         return self.time2(gelu(self.time1(features)))
 
-    def prepare(self, obs: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:
-        """What the first dense layer makes of its three inputs, as far as a chain leaves it unchanged.
+    def prepare(self, obs: Tensor, steps: int) -> Prepared:
+        """What of the network's work a chain leaves unchanged, done once for all its steps.
 
-        W concat(x, s, e) = Wx x + Ws s + We e: returns Wx [S, A, H], Ws s + bias [S, B, H] and We e [S, N, H].
+        The first dense layer's: W concat(x, s, e) = Wx x + Ws s + We e. In bfloat16, without gradients, the rounding
+        of the weights as well (with gradients each step rounds anew, so that those add up in float32).
         """
         of_x, of_obs, of_time = self.first.weight.split(self.parts, dim=-2)
-        return of_x, stacked_product(obs, of_obs, self.first.bias), self.time_embedding(steps) @ of_time
+        base = stacked_product(obs, of_obs, self.first.bias, self.first.dtype)
+        dense = [of_x, *(p for layer in [*self.layers, self.out] for p in (layer.weight, layer.bias))]
+        if self.first.dtype == torch.bfloat16 and not torch.is_grad_enabled():
+            dense = [p.to(torch.bfloat16) for p in dense]
+        return Prepared(base, self.time_embedding(steps) @ of_time, dense, self.first.dtype)
 
-    def forward(self, n: int, x: Tensor, prepared: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+    def forward(self, n: int, x: Tensor, prepared: Prepared) -> Tensor:
         """f(n, x, s) [S, B, A] for x [S, B, A] and `prepared` from the observations."""
-        of_x, of_obs, of_time = prepared
-        h = gelu(stacked_product(x, of_x, of_obs + of_time[:, n : n + 1]))
-        for layer in self.layers:
-            h = gelu(layer(h))
-        return self.out(h).clamp(-SCORE_CLIP, SCORE_CLIP)
+        return score(x, prepared.base, prepared.time[:, n : n + 1], prepared.dense, prepared.dtype)
+
+
+class Prepared(NamedTuple):
+    """A score network made ready for one chain."""
+
+    base: Tensor  # Ws s + bias [S, B, H]
+    time: Tensor  # We e [S, N, H]
+    dense: list[Tensor]  # Wx [S, A, H], then weight and bias of each further layer
+    dtype: torch.dtype  # of the products
+
+
+def score(x: Tensor, base: Tensor, time: Tensor, dense: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
+    """The score network of one step, without what `ScoreNetwork.prepare` has done: x [S, B, A], time [S, 1, H]."""
+    h = stacked_product(x, dense[0], base + time, dtype)
+    for weight, bias in zip(dense[1::2], dense[2::2], strict=True):
+        h = stacked_product(gelu(h), weight, bias, dtype)
+    return h.clamp(-SCORE_CLIP, SCORE_CLIP)
+
+
+def denoise(
+    x: Tensor, moved: Tensor, eta: Tensor, base: Tensor, time: Tensor, dense: Sequence[Tensor], dtype: torch.dtype
+) -> Tensor:
+    """One step of the chain, x_n to x_{n+1}: `moved` [S, B, A] is what x_n becomes without the score's part."""
+    return torch.addcmul(moved, eta, score(x, base, time, dense, dtype))
 
 
 class DiffusionSample(NamedTuple):
@@ -121,7 +147,7 @@ class DiffusionPolicy(nn.Module):
         delta = F.softplus(self.dt) * self.schedule  # [S, N]
         return delta[:, :, None] / F.softplus(self.friction)[:, None, :]
 
-    def sample(self, obs: Tensor, x0: Tensor, eps: Tensor) -> DiffusionSample:
+    def sample(self, obs: Tensor, x0: Tensor, eps: Tensor, step: Step = denoise) -> DiffusionSample:
         """Run the chain from x_0 = prior_std * x0 with the step noise eps, and weigh it against the reverse chain.
 
         obs [S, B, O]; x0 [S, B, A] and eps [S, N, B, A] standard normal. Differentiable through all N steps.
@@ -141,7 +167,8 @@ class DiffusionPolicy(nn.Module):
         x = self.prior_std * x0
         path = [x]
         for n in range(self.steps):
-            x = torch.addcmul(keep[:, n] * x + shove[:, n], eta[:, n], self.score(n, x, prepared))
+            moved = keep[:, n] * x + shove[:, n]
+            x = step(x, moved, eta[:, n], prepared.base, prepared.time[:, n : n + 1], prepared.dense, prepared.dtype)
             path.append(x)
         chain = torch.stack(path, 1)  # x_0 .. x_N, [S, N + 1, B, A]
         residual = (chain[:, :-1] - keep * chain[:, 1:]) / scale

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from dimebench.agents.base import ActorCritic, Batch, Dims, Metrics, Noise, NoiseShapes
 from dimebench.agents.categorical import expected_value, log_probs, project, shifted_atoms
-from dimebench.agents.diffusion import DiffusionPolicy, ScoreNetwork
+from dimebench.agents.diffusion import DiffusionPolicy, DiffusionSample, ScoreNetwork, denoise
 from dimebench.agents.networks import Critics, float32_linspace
 from dimebench.agents.renorm import RenormSettings
 
@@ -119,6 +119,7 @@ class DIME(ActorCritic):
         self._add("policy", self.policy, s.learning_rate, s.beta1)
         self._add("critics", self.critics, s.learning_rate, s.beta1)
         self.optimizers["alpha"] = self._adam(self.log_alpha, s.alpha_learning_rate, beta1=0.9)
+        self.denoise: Any = denoise  # compiled where the learner is
 
     def _policy(self, generators: Sequence[torch.Generator]) -> Any:
         s, obs, act = self.settings, self.dims.obs, self.dims.act
@@ -130,32 +131,38 @@ class DIME(ActorCritic):
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
-        return self.policy.sample(obs, **noise).action
+        # On a CPU the eager step: compiling it again for a few rows would take longer than it saves.
+        return self.policy.sample(obs, **noise, step=self.denoise if obs.is_cuda else denoise).action
 
-    def update_critic(self, batch: Batch, noise: Noise) -> Metrics:
+    @torch.no_grad()
+    def target_sample(self, next_obs: Tensor, noise: Noise) -> DiffusionSample:
+        return self.policy.sample(next_obs, **noise, step=self.denoise)
+
+    def actor_sample(self, obs: Tensor, noise: Noise) -> DiffusionSample:
+        return self.policy.sample(obs, **noise, step=self.denoise)
+
+    def regions(self) -> list[tuple[Any, str]]:
+        """One step of the chain, not all of them in a row, which takes minutes to compile."""
+        return [(self, "denoise"), *super().regions()]
+
+    def critic_objective(self, batch: Batch, following: DiffusionSample) -> tuple[Tensor, Metrics]:
         """One joint forward over [s; s'], [a; a']; the next-state half only makes the target."""
-        with torch.no_grad():
-            following = self.policy.sample(batch.next_obs, **noise)
         both_obs = torch.cat([batch.obs, batch.next_obs], 1)
         both_actions = torch.cat([batch.action, following.action], 1)
         logits, next_logits = self.critics(both_obs, both_actions, training=True).chunk(2, dim=2)  # [S, C, B, K] each
         alpha = self.log_alpha.detach().exp()
         target = critic_target(next_logits.detach(), following.cost, batch, self.atoms, alpha, self.settings.gamma)
         loss = critic_loss(logits, target, self.settings.critic_entropy_coefficient)
-        self._descend("critics", loss)
         q_mean = expected_value(logits.detach(), self.atoms).mean((1, 2))
         clipped = (target[..., 0] + target[..., -1]).mean(-1)
-        return {"critic_loss": loss.detach(), "q_mean": q_mean, "mass_at_ends": clipped}
+        return loss, {"q_mean": q_mean, "mass_at_ends": clipped}
 
-    def update_actor(self, batch: Batch, noise: Noise) -> Metrics:
-        """Against the critics just updated, in evaluation mode; the temperature follows."""
-        sample = self.policy.sample(batch.obs, **noise)
-        q = expected_value(self.critics(batch.obs, sample.action), self.atoms)
-        loss = actor_loss(q, sample.cost, self.log_alpha.detach().exp())
-        self._descend("policy", loss)
-        return {"actor_loss": loss.detach(), **self._update_temperature(sample)}
+    def actor_objective(self, obs: Tensor, sample: DiffusionSample) -> tuple[Tensor, Metrics]:
+        """Against the critics in evaluation mode."""
+        q = expected_value(self.critics.of_action(obs, sample.action), self.atoms)
+        return actor_loss(q, sample.cost, self.log_alpha.detach().exp()), {}
 
-    def _update_temperature(self, sample: Any) -> Metrics:
+    def update_temperature(self, sample: Any) -> Metrics:
         """The authors hold the running cost alone to the target, not the whole bound."""
         running, bound = sample.running_cost.detach().mean(-1), -sample.cost.detach().mean(-1)
         cost = running if self.settings.temperature_cost == "running" else -bound

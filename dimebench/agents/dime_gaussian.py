@@ -19,11 +19,12 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Len
+from torch import Tensor
 
-from dimebench.agents.base import Metrics, NoiseShapes
+from dimebench.agents.base import ActorCritic, Metrics, Noise, NoiseShapes
 from dimebench.agents.diffusion import gelu
 from dimebench.agents.dime import DIME, CriticSettings
-from dimebench.agents.gaussian import GaussianPolicy
+from dimebench.agents.gaussian import GaussianPolicy, GaussianSample
 from dimebench.agents.sac import temperature_loss
 
 
@@ -48,7 +49,21 @@ class GaussianDIME(DIME):
     def policy_noise(self, rows: int) -> NoiseShapes:
         return {"eps": (rows, self.dims.act)}
 
-    def _update_temperature(self, sample: Any) -> Metrics:
+    @torch.no_grad()
+    def act(self, obs: Tensor, noise: Noise) -> Tensor:
+        return self.policy.sample(obs, **noise).action
+
+    @torch.no_grad()
+    def target_sample(self, next_obs: Tensor, noise: Noise) -> GaussianSample:  # type: ignore[override]
+        return self.policy.sample(next_obs, **noise)
+
+    def actor_sample(self, obs: Tensor, noise: Noise) -> GaussianSample:  # type: ignore[override]
+        return self.policy.sample(obs, **noise)
+
+    def regions(self) -> list[tuple[Any, str]]:
+        return [(self, "target_sample"), (self, "actor_sample"), *ActorCritic.regions(self)]
+
+    def update_temperature(self, sample: Any) -> Metrics:
         """SAC's: alpha (entropy - target)."""
         entropy = -sample.log_prob.detach().mean(-1)
         target = self.settings.target_entropy_per_dim * self.dims.act

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dimebench.agents.networks import MLP, Activation, Generators, Linear
+from dimebench.agents.networks import MLP, Activation, Generators, Linear, relu
 from dimebench.agents.renorm import RenormSettings
 
 LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0  # SAC's code and every one since
@@ -45,7 +45,7 @@ class GaussianPolicy(nn.Module):
         act_dim: int,
         hidden: Sequence[int],
         generators: Generators,
-        activation: Activation = torch.relu,
+        activation: Activation = relu,
         renorm: RenormSettings | None = None,
     ) -> None:
         super().__init__()

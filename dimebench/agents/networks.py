@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -47,13 +48,20 @@ def lecun_normal(stack: tuple[int, ...], fan_in: int, fan_out: int, generators: 
     return weight
 
 
-def stacked_product(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """x [*stack, B, I] times weight [*stack, I, O] plus bias, which broadcasts against [*stack, B, O]."""
-    if weight.dim() == 3:
-        return torch.baddbmm(bias, x, weight)
-    stack = weight.shape[:-2]
-    out = torch.baddbmm(bias.flatten(0, -3), x.flatten(0, -3), weight.flatten(0, -3))
-    return out.unflatten(0, stack)
+def stacked_product(x: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """x [*stack, B, I] times weight [*stack, I, O] plus bias, which broadcasts against [*stack, B, O].
+
+    With dtype bfloat16 the product's inputs and its result are rounded to it; what comes back is of x's type again.
+    """
+    if weight.shape[-1] == 1:  # one output: a sum over rows, the same however many seeds are stacked
+        return (x * weight.transpose(-1, -2)).sum(-1, keepdim=True) + bias
+    stack, kind = weight.shape[:-2], x.dtype
+    if dtype == torch.bfloat16:
+        x, weight, bias = x.to(dtype), weight.to(dtype), bias.to(dtype)
+    if len(stack) > 1:
+        x, weight, bias = x.flatten(0, -3), weight.flatten(0, -3), bias.flatten(0, -3)
+    out = torch.baddbmm(bias, x, weight).to(kind)
+    return out.unflatten(0, stack) if len(stack) > 1 else out
 
 
 class Linear(nn.Module):
@@ -63,9 +71,26 @@ class Linear(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(lecun_normal(stack, fan_in, fan_out, generators))
         self.bias = nn.Parameter(torch.zeros(*stack, 1, fan_out))
+        self.dtype = torch.float32  # of its product; parameters stay float32
 
     def forward(self, x: Tensor) -> Tensor:
-        return stacked_product(x, self.weight, self.bias)
+        return stacked_product(x, self.weight, self.bias, self.dtype)
+
+    def constant(self, x: Tensor) -> Tensor:
+        """The same with the parameters held constant."""
+        return stacked_product(x, self.weight.detach(), self.bias.detach(), self.dtype)
+
+
+def multiply_in(module: nn.Module, dtype: torch.dtype) -> None:
+    """Have every dense layer of a module multiply in `dtype`. Parameters, statistics and losses stay float32."""
+    for layer in module.modules():
+        if isinstance(layer, Linear):
+            layer.dtype = dtype
+
+
+def relu(x: Tensor) -> Tensor:
+    """In place: its input is a dense layer's result, which nobody else needs."""
+    return torch.relu_(x)
 
 
 class MLP(nn.Module):
@@ -95,10 +120,13 @@ class MLP(nn.Module):
         if self.renorm is not None:
             x = self.renorm[0](x, training)
         for i, layer in enumerate(self.hidden):
-            x = self.activation(layer(x))
-            if self.renorm is not None:
-                x = self.renorm[i + 1](x, training)
+            x = self.finish(i, layer(x), training)
         return x if self.out is None else self.out(x)
+
+    def finish(self, i: int, x: Tensor, training: bool = False) -> Tensor:
+        """What follows the product of hidden layer i: the activation, and BatchRenorm where there is one."""
+        x = self.activation(x)
+        return x if self.renorm is None else self.renorm[i + 1](x, training)
 
 
 class Critics(nn.Module):
@@ -115,11 +143,30 @@ class Critics(nn.Module):
     ) -> None:
         super().__init__()
         self.critics = critics
-        self.net = MLP((len(generators), critics), inputs, hidden, outputs, torch.relu, generators, renorm)
+        self.net = MLP((len(generators), critics), inputs, hidden, outputs, relu, generators, renorm)
 
     def forward(self, obs: Tensor, action: Tensor, training: bool = False) -> Tensor:
         x = torch.cat([obs, action], -1)
         return self.net(x[:, None].expand(-1, self.critics, -1, -1), training)
+
+    def of_action(self, obs: Tensor, action: Tensor) -> Tensor:
+        """The evaluation forward as a function of the action alone: parameters and observations are constants.
+
+        concat(s, a) W = s W_s + a W_a: on the way back, the observation's columns cost nothing.
+        """
+        net, size = self.net, obs.shape[-1]
+        layers, out = [cast(Linear, layer) for layer in net.hidden], cast(Linear, net.out)
+        obs, action = (x[:, None].expand(-1, self.critics, -1, -1) for x in (obs, action))
+        if net.renorm is not None:
+            renorm = cast(BatchRenorm, net.renorm[0])
+            obs = renorm.at_running_statistics(obs, slice(None, size))
+            action = renorm.at_running_statistics(action, slice(size, None))
+        of_obs, of_act = layers[0].weight.detach().split((size, action.shape[-1]), dim=-2)
+        h = stacked_product(obs, of_obs, layers[0].bias.detach(), layers[0].dtype)
+        h = net.finish(0, stacked_product(action, of_act, h, layers[0].dtype))
+        for i, layer in enumerate(layers[1:], 1):
+            h = net.finish(i, layer.constant(h))
+        return out.constant(h)
 
 
 LANE = 64  # elements; rows of a whole number of vector registers keep every seed's arithmetic the same

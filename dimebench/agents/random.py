@@ -34,7 +34,7 @@ class Random(Agent):
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
         return torch.erf(noise["eps"] / math.sqrt(2.0))
 
-    def update_noise(self) -> NoiseShapes:
+    def update_noise(self, ahead: int = 0) -> NoiseShapes:
         return {}
 
     def update(self, batch: Batch, noise: Noise) -> Metrics:

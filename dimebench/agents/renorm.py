@@ -39,20 +39,32 @@ class BatchRenorm(nn.Module):
         self.bias = nn.Parameter(torch.zeros(*stack, 1, features))
         self.register_buffer("running_mean", torch.zeros(*stack, 1, features))
         self.register_buffer("running_var", torch.ones(*stack, 1, features))
-        self.steps = 0  # training-mode forwards so far
+        self.set_steps(0)
+
+    def set_steps(self, steps: int) -> None:
+        """Say how many training-mode forwards there have been: whoever runs them counts.
+
+        `forward` is arithmetic alone, so it can be compiled and captured; the warm-up's end is another graph.
+        """
+        self.steps = steps
+        self.corrects = steps >= self.settings.warmup
 
     def forward(self, x: Tensor, training: bool) -> Tensor:
         s = self.settings
         if not training:
-            return (x - self.running_mean) * (torch.rsqrt(self.running_var + s.eps) * self.scale) + self.bias
+            return self.at_running_statistics(x)
         with torch.no_grad():
             mean = x.mean(-2, keepdim=True)
             var = (x.square().mean(-2, keepdim=True) - mean.square()).clamp_min(0.0)  # biased, as in the source
-            r, d = (None, None) if self.steps < s.warmup else self._corrections(mean, var)
+            r, d = self._corrections(mean, var) if self.corrects else (None, None)
             self.running_mean.lerp_(mean, 1 - s.momentum)  # after use
             self.running_var.lerp_(var, 1 - s.momentum)
-        self.steps += 1
         return _Normalise.apply(x, self.scale, self.bias, mean, var, r, d, s.eps)
+
+    def at_running_statistics(self, x: Tensor, columns: slice = slice(None)) -> Tensor:
+        """The evaluation forward of some of the features: x [*stack, B, columns]. The parameters are constants."""
+        gain = torch.rsqrt(self.running_var + self.settings.eps) * self.scale.detach()
+        return (x - self.running_mean[..., columns]) * gain[..., columns] + self.bias.detach()[..., columns]
 
     def _corrections(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """r and d [*stack, 1, F], from the batch's statistics towards the running ones."""
@@ -65,7 +77,7 @@ class BatchRenorm(nn.Module):
         return torch.tensor(self.steps)
 
     def set_extra_state(self, state: Tensor) -> None:
-        self.steps = int(state)
+        self.set_steps(int(state))
 
 
 class _Normalise(torch.autograd.Function):

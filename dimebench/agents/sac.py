@@ -19,7 +19,7 @@ from annotated_types import Ge, Gt, Interval, Len
 from torch import Tensor
 
 from dimebench.agents.base import ActorCritic, Batch, Dims, Metrics, Noise, NoiseShapes
-from dimebench.agents.gaussian import GaussianPolicy
+from dimebench.agents.gaussian import GaussianPolicy, GaussianSample
 from dimebench.agents.networks import Critics
 
 
@@ -102,34 +102,38 @@ class SAC(ActorCritic):
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
         return self.policy.sample(obs, noise["eps"]).action
 
-    def _q(self, batch: Batch, next_action: Tensor) -> tuple[Tensor, Tensor]:
+    @torch.no_grad()
+    def target_sample(self, next_obs: Tensor, noise: Noise) -> GaussianSample:
+        return self.policy.sample(next_obs, noise["eps"])
+
+    def actor_sample(self, obs: Tensor, noise: Noise) -> GaussianSample:
+        return self.policy.sample(obs, noise["eps"], training=True)
+
+    def regions(self) -> list[tuple[Any, str]]:
+        return [(self, "target_sample"), (self, "actor_sample"), *super().regions()]
+
+    def q_values(self, batch: Batch, next_action: Tensor) -> tuple[Tensor, Tensor]:
         """Q of the batch by the live critics and of (s', a') by the target critics, [S, C, B] each."""
         with torch.no_grad():
             next_q = self.modules["target_critics"](batch.next_obs, next_action).squeeze(-1)
-        return self.critics(batch.obs, batch.action).squeeze(-1), next_q
+        return self.critics(batch.obs, batch.action, training=True).squeeze(-1), next_q
 
-    def update_critic(self, batch: Batch, noise: Noise) -> Metrics:
-        with torch.no_grad():
-            following = self.policy.sample(batch.next_obs, noise["eps"])
-        q, next_q = self._q(batch, following.action)
-        alpha = self.log_alpha.detach().exp()
-        gamma = self.settings.gamma
+    def critic_objective(self, batch: Batch, following: GaussianSample) -> tuple[Tensor, Metrics]:
+        q, next_q = self.q_values(batch, following.action)
+        alpha, gamma = self.log_alpha.detach().exp(), self.settings.gamma
         target = td_target(next_q, following.log_prob, batch.reward, batch.terminated, alpha, gamma)
-        loss = critic_loss(q, target)
-        self._descend("critics", loss)
-        self._update_targets()
-        return {"critic_loss": loss.detach(), "q_mean": q.detach().mean((1, 2))}
+        return critic_loss(q, target), {"q_mean": q.detach().mean((1, 2))}
 
     @torch.no_grad()
-    def _update_targets(self) -> None:
+    def update_targets(self) -> None:
         self.arenas["target_critics"].lerp_(self.arenas["critics"], self.settings.tau)
 
-    def update_actor(self, batch: Batch, noise: Noise) -> Metrics:
-        sample = self.policy.sample(batch.obs, noise["eps"], training=True)
-        q = self.critics(batch.obs, sample.action).squeeze(-1)
-        loss = actor_loss(q, sample.log_prob, self.log_alpha.detach().exp())
-        self._descend("policy", loss)
+    def actor_objective(self, obs: Tensor, sample: GaussianSample) -> tuple[Tensor, Metrics]:
+        q = self.critics.of_action(obs, sample.action).squeeze(-1)
+        return actor_loss(q, sample.log_prob, self.log_alpha.detach().exp()), {}
+
+    def update_temperature(self, sample: GaussianSample) -> Metrics:
         entropy = -sample.log_prob.detach().mean(-1)
         linear_in = self.settings.temperature_loss_in
         self._descend_alpha(temperature_loss(self.log_alpha, entropy, self.target_entropy, linear_in))
-        return {"actor_loss": loss.detach(), "entropy": entropy, "alpha": self.log_alpha.detach().exp()}
+        return {"entropy": entropy, "alpha": self.log_alpha.detach().exp()}

@@ -70,15 +70,15 @@ def test_dimes_mean_action_follows_the_chain_without_noise() -> None:
 def test_the_temperature_holds_the_cost_that_it_is_told_to(reading: str) -> None:
     agent = make("dime", [0, 1, 2], temperature_cost=reading, target_cost_per_dim=1.5)
     part, first = first_update(agent, [0, 1, 2])
-    sample = agent.policy.sample(part.obs, **first)
+    sample = agent.actor_sample(part.obs, first)
     cost = sample.running_cost if reading == "running" else sample.running_cost + sample.terminal_cost
     expected = -(cost.mean(-1) - 1.5 * DIMS.act)  # alpha is 1: d/d(log alpha) of -alpha (cost - target)
-    agent.update_actor(part, first)
+    agent.update_actor(part, sample)
     torch.testing.assert_close(agent.log_alpha.grad, expected, atol=1e-5, rtol=1e-5)
 
 
 def test_the_control_keeps_all_of_dime_but_the_actor() -> None:
-    for name in ("update_critic", "update_actor", "_treat", "act"):
+    for name in ("critic_objective", "actor_objective", "update", "_treat"):
         assert getattr(GaussianDIME, name) is getattr(DIME, name)
     dime, control = DIME.Settings(), GaussianDIME.Settings()
     assert [f.name for f in fields(CriticSettings)] == [f.name for f in fields(GaussianDIME.Settings)][:-3]
@@ -93,7 +93,7 @@ def test_the_controls_losses_are_dimes_with_log_pi_for_the_cost() -> None:
     agent = make("dime-gaussian", [0, 1], alpha_init=0.3, utd=1, policy_delay=1)
     batch, noise = draw(agent, streams([0, 1]))
     before = {key: value.clone() for key, value in agent.critics.state_dict().items()}
-    metrics = agent.update_critic(batch, {"eps": noise["0.next.eps"]})
+    metrics = agent.update_critic(batch, agent.target_sample(batch.next_obs, {"eps": noise["0.next.eps"]}))
     after = {key: value.clone() for key, value in agent.critics.state_dict().items()}
     agent.critics.load_state_dict(before)
     with torch.no_grad():
@@ -116,7 +116,7 @@ def test_the_controls_losses_are_dimes_with_log_pi_for_the_cost() -> None:
     with torch.no_grad():
         sample = agent.policy.sample(batch.obs, noise["0.actor.eps"])
         q = expected_value(agent.critics(batch.obs, sample.action), agent.atoms)
-    metrics = agent.update_actor(batch, {"eps": noise["0.actor.eps"]})
+    metrics = agent.update_actor(batch, agent.actor_sample(batch.obs, {"eps": noise["0.actor.eps"]}))
     torch.testing.assert_close(metrics["actor_loss"], (0.3 * sample.log_prob - q.mean(1)).mean(-1))
     torch.testing.assert_close(metrics["entropy"], -sample.log_prob.mean(-1))
     gradient = 0.3 * (-sample.log_prob.mean(-1) + DIMS.act)  # of alpha (entropy - target) in log alpha
@@ -126,7 +126,8 @@ def test_the_controls_losses_are_dimes_with_log_pi_for_the_cost() -> None:
 def test_mass_at_ends_tells_that_the_atoms_do_not_reach_far_enough() -> None:
     for v_max, clipped in ((0.01, True), (200.0, False)):
         agent = make("dime", [0, 1], v_min=-v_max, v_max=v_max)
-        share = agent.update_critic(*first_update(agent, [0, 1]))["mass_at_ends"]
+        part, noise = first_update(agent, [0, 1])
+        share = agent.update_critic(part, agent.target_sample(part.next_obs, noise))["mass_at_ends"]
         assert share.shape == (2,)
         assert bool((share > 0.5).all()) == clipped
 

@@ -64,6 +64,8 @@ def test_critic_forward(runs: Runs, name: str) -> None:
         files.put(agent.critics, files.critic_state(name, "stats_in"))
         obs, act = files.tensor(name, "obs", agent.seeds), files.tensor(name, "act", agent.seeds)
         logits = agent.critics(obs, act, training=training)
+        if training:
+            agent._count("critics")
         check("probabilities", torch.softmax(logits, -1), case["probs"], 1e-5)
         check("Q", expected_value(logits, agent.atoms), case["q"], 2e-3)
         own = agent.critics.state_dict()
@@ -96,7 +98,7 @@ def test_critic_updates(runs: Runs, name: str) -> None:
         set_log_alpha(agent, check, case["log_ent_coef"])
         for u in (1, 2, 3):
             batch, noise = files.batch(name, f"u{u}_", agent.seeds), files.noise(name, f"u{u}_", agent.seeds)
-            metrics = agent.update_critic(batch, noise)
+            metrics = agent.update_critic(batch, agent.target_sample(batch.next_obs, noise))
             check(f"loss {u}", metrics["critic_loss"], case[f"u{u}_loss"], 1e-5 if u == 1 else 5e-5, relative=True)
             if u == 1:
                 found = gradients(agent, "critics")
@@ -115,7 +117,7 @@ def test_actor_updates(runs: Runs, name: str) -> None:
             set_log_alpha(agent, check, case["log_ent_coef" if name == "f_actor" else f"u{u}_log_ent_coef"])
             obs = files.tensor(name, f"u{u}_obs", agent.seeds)
             sample = agent.policy.sample(obs, **files.noise(name, f"u{u}_", agent.seeds))
-            q = expected_value(agent.critics(obs, sample.action), agent.atoms)
+            q = expected_value(agent.critics.of_action(obs, sample.action), agent.atoms)
             loss = actor_loss(q, sample.cost, agent.log_alpha.exp())
             if u == 1:
                 raw = files.gradients_of(loss, agent.policy)

@@ -97,7 +97,7 @@ def test_first_actor_gradient(agent: DIME, check: Check, name: str) -> None:
     files.put(agent.critics, files.critic_state(name, "stats"))
     obs = double(name, "u1_obs")
     sample = agent.policy.sample(obs, **noise(name, "u1_"))
-    q = expected_value(agent.critics(obs, sample.action), agent.atoms)
+    q = expected_value(agent.critics.of_action(obs, sample.action), agent.atoms)
     loss = actor_loss(q, sample.cost, double(name, "log_ent_coef").exp())
     check("loss", loss, case["u1_loss"], LIMIT, relative=True)
     check("running cost", sample.running_cost.mean(-1), case["u1_run_mean"], LIMIT, relative=True)

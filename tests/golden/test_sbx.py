@@ -157,7 +157,8 @@ def test_critic_updates(name: str, seeds: int) -> None:
     for agent, check in runs(name, seeds):
         policy = copied(agent.policy)
         for u in (1, 2, 3, 4):
-            metrics = agent.update_critic(batch(u - 1, agent.seeds), eps(case, f"u{u}_eps", agent))
+            part = batch(u - 1, agent.seeds)
+            metrics = agent.update_critic(part, agent.target_sample(part.next_obs, eps(case, f"u{u}_eps", agent)))
             check(f"loss {u}", metrics["critic_loss"], case[f"u{u}_loss"], 5e-6, relative=True)
             if u == 1:
                 check_gradients(check, agent, "critics", case)
@@ -173,7 +174,8 @@ def test_actor_and_temperature_updates(name: str, seeds: int) -> None:
     for agent, check in runs(name, seeds, temperature_loss_in="log_alpha"):
         critics = copied(agent.critics)
         for u in (1, 2, 3, 4):
-            metrics = agent.update_actor(batch(u - 1, agent.seeds), eps(case, f"u{u}_eps", agent))
+            part = batch(u - 1, agent.seeds)
+            metrics = agent.update_actor(part, agent.actor_sample(part.obs, eps(case, f"u{u}_eps", agent)))
             check(f"loss {u}", metrics["actor_loss"], case[f"u{u}_loss"], 5e-6, relative=True)
             check(f"entropy {u}", metrics["entropy"], case[f"u{u}_entropy"], 5e-5)
             check(f"temperature gradient {u}", alpha_gradient(agent), case[f"u{u}_alpha_gradient"], 5e-5)
@@ -189,7 +191,8 @@ def test_actor_and_temperature_updates(name: str, seeds: int) -> None:
 def test_the_authors_temperature_gradient_is_alpha_times_that_of_sbx(name: str, seeds: int) -> None:
     case = load(name)
     for agent, check in runs(name, seeds):
-        agent.update_actor(batch(0, agent.seeds), eps(case, "u1_eps", agent))
+        part = batch(0, agent.seeds)
+        agent.update_actor(part, agent.actor_sample(part.obs, eps(case, "u1_eps", agent)))
         check("gradient", alpha_gradient(agent), MANIFEST["alpha"] * case["u1_alpha_gradient"], 2e-5)
 
 
