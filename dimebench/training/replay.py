@@ -1,7 +1,7 @@
-"""Replay of S seeds as tensors [S, rows, ...] on the learner's device, each observation stored once.
+"""Replay of S seeds, each observation stored once: on the learner's device, or in pinned host memory beside it.
 
-Row i holds the observation that a transition starts from; the next observation is row i + 1, since all seeds
-step together. Only where an episode ended does the next observation have a place of its own, in `ends`, because
+Row i of a seed holds the observation that a transition starts from; the next observation is row i + 1, since all
+seeds step together. Only where an episode ended does the next observation have a place of its own, in `ends`, because
 row i + 1 then starts the next episode.
 """
 
@@ -14,27 +14,44 @@ import torch
 from torch import Tensor
 
 from dimebench.agents.base import Batch, Dims
+from dimebench.training.staging import Staging
 
-ENDS_AT_FIRST = 64  # rows of `ends` per seed; doubled whenever they run out
+ENDS_AT_FIRST = 64  # rows of `ends` per seed; a half more whenever they run out
+SHARE_OF_DEVICE = 0.6  # of the device's free memory that a replay may take; the learner needs the rest
+FIELDS = ("obs", "action", "reward", "terminated")
+
+
+def bytes_needed(seeds: int, capacity: int, dims: Dims) -> int:
+    """Memory of a full replay in bytes, but for `ends`."""
+    return seeds * (capacity + 1) * 4 * (dims.obs + dims.act + 3)
 
 
 class Replay:
     """Uniform replay of the last `capacity` transitions of each seed."""
 
-    def __init__(self, seeds: int, capacity: int, dims: Dims, device: str) -> None:
-        self.capacity, self.rows, self.device = capacity, capacity + 1, torch.device(device)
+    def __init__(self, seeds: int, capacity: int, dims: Dims, device: str, on_host: bool | None = None) -> None:
+        """On a GPU, `on_host` says where transitions are kept; None: on the device while they fit there."""
+        self.capacity, self.rows, self.seeds, self.device = capacity, capacity + 1, seeds, torch.device(device)
+        if on_host is None:
+            on_host = self.device.type == "cuda" and not _fits(bytes_needed(seeds, capacity, dims), self.device)
+        self.place = torch.device("cpu") if on_host else self.device
+        self.pinned = on_host and self.device.type == "cuda"
         self.added = 0  # transitions added so far, per seed
         self.obs = self._empty(seeds, self.rows, dims.obs)
         self.action = self._empty(seeds, self.rows, dims.act)
         self.reward = self._empty(seeds, self.rows)
         self.terminated = self._empty(seeds, self.rows)
-        self.end_slot = torch.full((seeds, self.rows), -1, dtype=torch.int32, device=self.device)  # -1: no end here
+        self.end_slot = torch.full((seeds, self.rows), -1, dtype=torch.int32, device=self.place)  # -1: no end here
         self.ends = self._empty(seeds, min(ENDS_AT_FIRST, capacity), dims.obs)
+        self._slots: list[dict[int, int]] = [{} for _ in range(seeds)]  # row -> slot, as in `end_slot`
         self._free = [list(range(self.ends.shape[1]))[::-1] for _ in range(seeds)]
-        self._seed = torch.arange(seeds, device=self.device)[:, None]
+        self._first = torch.arange(seeds, device=self.place)[:, None] * self.rows  # of each seed, all rows in a line
+        self._widths = (dims.obs, dims.act, 1, 1, dims.obs)
+        self._staging = Staging((seeds, sum(self._widths)), self.place)
+        self._sending: dict[str, Staging] = {}
 
     def _empty(self, *shape: int) -> Tensor:
-        return torch.empty(*shape, dtype=torch.float32, device=self.device)
+        return torch.empty(*shape, dtype=torch.float32, device=self.place, pin_memory=self.pinned)
 
     def __len__(self) -> int:
         """Transitions that can be sampled, per seed."""
@@ -55,30 +72,47 @@ class Replay:
         episode for whatever reason, `terminated` a terminal state.
         """
         row, after = self.added % self.rows, (self.added + 1) % self.rows
-        self.obs[:, row] = self._put(obs)
-        self.action[:, row] = self._put(action)
-        self.reward[:, row] = self._put(reward)
-        self.terminated[:, row] = self._put(terminated)
+        columns = [obs, action, reward[:, None], terminated[:, None], next_obs]
+        sent = self._staging.send(np.concatenate(columns, axis=1, dtype=np.float32)).split(self._widths, dim=1)
+        self.obs[:, row], self.action[:, row] = sent[0], sent[1]
+        self.reward[:, row], self.terminated[:, row] = sent[2][:, 0], sent[3][:, 0]
         self._release(row)
         self._release(after)  # the oldest transition gives way to the newest observation
-        self.obs[:, after] = self._put(next_obs)
+        self.obs[:, after] = sent[4]
         for seed in np.flatnonzero(ended):
-            self._store_end(int(seed), row, next_obs[seed])
+            self._store_end(int(seed), row, sent[4][seed])
         self.added += 1
 
     def sample(self, indices: Tensor) -> Batch:
-        """The transitions [S, B, ...] of indices [S, B] in [0, len(self)), 0 being the oldest."""
-        row = (indices + (self.added - len(self))) % self.rows
-        slot = self.end_slot[self._seed, row].long()
-        next_obs = self.obs[self._seed, (row + 1) % self.rows]
-        ends = self.ends[self._seed, slot.clamp_min(0)]
-        return Batch(
-            obs=self.obs[self._seed, row],
-            action=self.action[self._seed, row],
-            reward=self.reward[self._seed, row],
-            next_obs=torch.where((slot >= 0).unsqueeze(-1), ends, next_obs),
-            terminated=self.terminated[self._seed, row],
-        )
+        """The transitions [S, B, ...] of indices [S, B] in [0, len(self)), 0 being the oldest, on the device."""
+        row = (self._sent("indices", indices, self.place) + (self.added - len(self))) % self.rows
+        flat, following = (row + self._first).flatten(), ((row + 1) % self.rows + self._first).flatten()
+        slot = self.end_slot.flatten()[flat].long()
+        obs, action, reward, terminated = (self._take(getattr(self, name), flat) for name in FIELDS)
+        next_obs = self._take(self.obs, following)
+        ends = self.ends.flatten(0, 1)
+        of_seed = torch.arange(self.seeds, device=self.place).repeat_interleave(row.shape[1]) * self.ends.shape[1]
+        if self.place.type == "cpu":
+            (at,) = torch.nonzero(slot >= 0, as_tuple=True)
+            next_obs[at] = ends[(of_seed + slot)[at]]
+        else:  # without asking the device how many there are
+            next_obs = torch.where((slot >= 0).unsqueeze(-1), ends[of_seed + slot.clamp_min(0)], next_obs)
+        fields = {"obs": obs, "action": action, "reward": reward, "next_obs": next_obs, "terminated": terminated}
+        batch = {name: value.unflatten(0, row.shape) for name, value in fields.items()}
+        return Batch(**{name: self._sent(name, value, self.device) for name, value in batch.items()})
+
+    @staticmethod
+    def _take(column: Tensor, flat: Tensor) -> Tensor:
+        return column.flatten(0, 1).index_select(0, flat)
+
+    def _sent(self, name: str, value: Tensor, to: torch.device) -> Tensor:
+        """`value` on another device, or as it is; the copy goes on beside the device's work."""
+        if value.device.type == to.type:
+            return value
+        if name not in self._sending or self._sending[name].buffer().shape != value.shape:
+            self._sending[name] = Staging(tuple(value.shape), to, value.dtype)
+        self._sending[name].buffer().copy_(value)
+        return self._sending[name].send()
 
     def chunk(self, first: int, last: int) -> dict[str, Tensor]:
         """Transitions number `first` to `last` - 1 (counted from the first ever added), to be kept on disk.
@@ -87,10 +121,10 @@ class Replay:
         """
         if first < self.added - len(self):
             raise ValueError(f"transition {first} has left the replay")
-        row = torch.arange(first, last, device=self.device) % self.rows
+        row = torch.arange(first, last, device=self.place) % self.rows
         slot = self.end_slot[:, row]
         seed, at = torch.nonzero(slot >= 0, as_tuple=True)
-        columns = {name: getattr(self, name)[:, row] for name in ("obs", "action", "reward", "terminated")}
+        columns = {name: getattr(self, name)[:, row] for name in FIELDS}
         newest = {"newest_obs": self.obs[:, self.added % self.rows]}
         ends = {"ended": slot >= 0, "next_obs": self.ends[seed, slot[seed, at].long()]}
         return {name: value.cpu().contiguous() for name, value in (columns | newest | ends).items()}
@@ -103,34 +137,38 @@ class Replay:
             count = chunk["reward"].shape[1]
             skip = max(0, oldest - first)
             row = torch.arange(first + skip, first + count) % self.rows
-            for name in ("obs", "action", "reward", "terminated"):
-                getattr(self, name)[:, row] = chunk[name][:, skip:].to(self.device)
-            self.obs[:, (first + count) % self.rows] = chunk["newest_obs"].to(self.device)
-            for (seed, at), obs in zip(chunk["ended"].nonzero().tolist(), chunk["next_obs"].numpy(), strict=True):
+            for name in FIELDS:
+                getattr(self, name)[:, row] = chunk[name][:, skip:].to(self.place)
+            self.obs[:, (first + count) % self.rows] = chunk["newest_obs"].to(self.place)
+            for (seed, at), obs in zip(chunk["ended"].nonzero().tolist(), chunk["next_obs"], strict=True):
                 if at >= skip:
                     self._store_end(seed, (first + at) % self.rows, obs)
 
-    def _put(self, values: np.ndarray) -> Tensor:
-        return torch.as_tensor(values, dtype=torch.float32).to(self.device, non_blocking=True)
-
     def _release(self, row: int) -> None:
-        if self.added < self.capacity:
-            return  # nothing stands there yet
-        for seed, slot in enumerate(self.end_slot[:, row].tolist()):
-            if slot >= 0:
+        for seed, slots in enumerate(self._slots):
+            slot = slots.pop(row, None)
+            if slot is not None:
                 self._free[seed].append(slot)
-        self.end_slot[:, row] = -1
+                self.end_slot[seed, row] = -1
 
-    def _store_end(self, seed: int, row: int, obs: np.ndarray) -> None:
+    def _store_end(self, seed: int, row: int, obs: Tensor) -> None:
         if not self._free[seed]:
             self._grow()
         slot = self._free[seed].pop()
-        self.ends[seed, slot] = self._put(obs)
+        self.ends[seed, slot] = obs.to(self.place)
         self.end_slot[seed, row] = slot
+        self._slots[seed][row] = slot
 
     def _grow(self) -> None:
         old = self.ends.shape[1]
-        new = min(2 * old, self.rows)
-        self.ends = torch.cat([self.ends, self._empty(self.ends.shape[0], new - old, self.ends.shape[2])], dim=1)
+        new = min(old + old // 2 + 1, self.rows)
+        more = self._empty(self.seeds, new, self.ends.shape[2])
+        more[:, :old] = self.ends
+        self.ends = more
         for free in self._free:
             free.extend(range(new - 1, old - 1, -1))
+
+
+def _fits(size: int, device: torch.device) -> bool:
+    free, _ = torch.cuda.mem_get_info(device)
+    return size <= SHARE_OF_DEVICE * free

@@ -1,0 +1,174 @@
+"""How a learner's functions are run: as they are, or as CUDA graphs captured by hand.
+
+Both run the same functions of `agents`, and a test holds one to the other. A graph is a recording of device work at
+fixed addresses: inputs are copied into buffers of its own, and whatever a call does in Python (its counts) is done
+again beside each replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from dimebench.agents.base import Agent, Batch, Metrics, Noise, NoiseShapes
+
+MODES = ("eager", "compile", "graph", "compile+graph")
+PRECISIONS = ("float32", "tf32", "bf16")
+WARM_CALLS = 3  # of each kind, before it is captured: compilers, libraries and optimisers set themselves up in them
+
+
+class ExecutionError(Exception):
+    """A mode or a precision that this machine cannot run; one line."""
+
+
+class Learner(Protocol):
+    """What the loop and the evaluation ask of whoever runs the agent."""
+
+    def act(self, obs: Tensor, noise: Noise) -> Tensor: ...
+    def evaluate(self, obs: Tensor, noise: Noise) -> Tensor: ...
+    def policy_noise(self, rows: int) -> NoiseShapes: ...
+    def update(self, batch: Batch, noise: Noise) -> Metrics: ...
+
+
+def prepare(agent: Agent, device: str, mode: str, precision: str) -> Learner:
+    """Set the agent up for a mode and a precision: itself, or what runs it as graphs.
+
+    Raises ExecutionError for a combination that the device or the algorithm does not know.
+    """
+    on_gpu = device.startswith("cuda")
+    if not on_gpu and ("graph" in mode or precision == "tf32"):
+        raise ExecutionError(f"{mode} in {precision} needs a CUDA device")
+    torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
+    if not agent.learns:
+        return agent
+    if precision == "bf16" or mode != "eager":
+        for needed in ("multiply_in", "compile", "update_key", "counts", "set_counts"):
+            if not hasattr(agent, needed):
+                raise ExecutionError(
+                    f"{type(agent).__name__} has no `{needed}`: it runs eagerly and in float32 alone"
+                )
+    if precision == "bf16":
+        agent.multiply_in(torch.bfloat16)  # type: ignore[attr-defined]
+    if "compile" in mode:
+        agent.compile()  # type: ignore[attr-defined]
+    return Captured(agent, CudaGraphs(device)) if "graph" in mode else agent
+
+
+class Recorder(Protocol):
+    """Records what a function does on the device."""
+
+    def warm(self, function: Callable[[], Any]) -> Any:
+        """Call the function, as a call before the capture has to be."""
+
+    def capture(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+        """Record a call; returns what replays it, and the function's result, which each replay overwrites."""
+
+
+class CudaGraphs:
+    """torch's CUDA graphs, with one memory pool for all graphs of a learner."""
+
+    def __init__(self, device: str) -> None:
+        self._stream = torch.cuda.Stream(device)
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def warm(self, function: Callable[[], Any]) -> Any:
+        current = torch.cuda.current_stream()
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            result = function()
+        current.wait_stream(self._stream)
+        return result
+
+    def capture(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+        graph = torch.cuda.CUDAGraph()
+        torch.cuda.synchronize()
+        try:
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+                result = function()
+        except RuntimeError as error:
+            text = " ".join(str(error).split())[:200]
+            raise ExecutionError(
+                f"the update cannot be captured as a CUDA graph ({text}); --mode eager runs it"
+            ) from error
+        return graph.replay, result
+
+
+class Captured:
+    """Runs an agent by replaying recordings of its functions, one for each kind of call."""
+
+    def __init__(self, agent: Any, recorder: Recorder) -> None:
+        self.agent, self._recorder = agent, recorder
+        self._calls: dict[tuple[Any, ...], _Call] = {}
+
+    def policy_noise(self, rows: int) -> NoiseShapes:
+        return self.agent.policy_noise(rows)
+
+    def act(self, obs: Tensor, noise: Noise) -> Tensor:
+        """As the agent's own, in a tensor that the next call overwrites."""
+        return self._policy("act", self.agent.act, obs, noise)
+
+    def evaluate(self, obs: Tensor, noise: Noise) -> Tensor:
+        return self._policy("evaluate", self.agent.evaluate, obs, noise)
+
+    def _policy(self, name: str, function: Callable[..., Tensor], obs: Tensor, noise: Noise) -> Tensor:
+        call = self._call(name, *obs.shape)
+        (action,) = call.run({"obs": obs, **noise}, lambda given: (function(given["obs"], _without(given, "obs")),))
+        return action
+
+    def update(self, batch: Batch, noise: Noise) -> Metrics:
+        """As the agent's own. Metrics are copies: a later call does not change them."""
+        names = [field.name for field in fields(Batch)]
+        call = self._call("update", *self.agent.update_key(), *batch.obs.shape)
+
+        def update(given: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+            metrics = self.agent.update(Batch(*(given[name] for name in names)), _without(given, *names))
+            call.names = list(metrics)
+            return (torch.stack(list(metrics.values())),)
+
+        before, replays = self.agent.counts(), call.replay is not None
+        (values,) = call.run({name: getattr(batch, name) for name in names} | dict(noise), update)
+        if replays:
+            self.agent.set_counts([a + b for a, b in zip(before, call.counted, strict=True)])
+        else:
+            call.counted = [b - a for a, b in zip(before, self.agent.counts(), strict=True)]
+        return dict(zip(call.names, values.clone(), strict=True))
+
+    def _call(self, *key: Any) -> _Call:
+        return self._calls.setdefault(key, _Call(self._recorder))
+
+
+class _Call:
+    """One kind of call: its recording, once it has been made, and the buffers that it reads."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._warm = 0
+        self._inputs: dict[str, Tensor] = {}
+        self._result: tuple[Tensor, ...] = ()
+        self.replay: Callable[[], None] | None = None
+        self.names: list[str] = []  # of an update's metrics
+        self.counted: list[int] = []  # what a call adds to the agent's counts
+
+    def run(
+        self, inputs: Mapping[str, Tensor], function: Callable[[Mapping[str, Tensor]], tuple[Tensor, ...]]
+    ) -> tuple[Tensor, ...]:
+        if self._warm < WARM_CALLS:
+            self._warm += 1
+            return self._recorder.warm(lambda: function(inputs))
+        if self.replay is None:
+            self._inputs = {
+                name: value.clone(memory_format=torch.contiguous_format) for name, value in inputs.items()
+            }
+            self.replay, self._result = self._recorder.capture(lambda: function(self._inputs))
+        for name, value in inputs.items():
+            self._inputs[name].copy_(value)
+        self.replay()
+        return self._result
+
+
+def _without(given: Mapping[str, Tensor], *names: str) -> dict[str, Tensor]:
+    return {name: value for name, value in given.items() if name not in names}
