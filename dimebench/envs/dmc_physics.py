@@ -76,10 +76,12 @@ class _RememberingIndexer(index.FieldIndexer):
     __slots__ = ("_known",)
 
     def __init__(self, original: index.FieldIndexer) -> None:
-        self._field_name, self._field, self._axes = original._field_name, original._field, original._axes
+        for name in index.FieldIndexer.__slots__:
+            setattr(self, name, getattr(original, name))
         self._known: dict[Any, Any] = {}
 
     def _convert_key(self, key: Any) -> Any:
+        name: Any
         if type(key) is str:
             name = key
         elif type(key) is list or type(key) is tuple:
