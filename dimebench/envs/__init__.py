@@ -8,15 +8,18 @@ import os
 
 os.environ.setdefault("MUJOCO_GL", "disabled")  # read when mujoco is imported; whoever steps never renders
 
-from dimebench.envs.block import EnvBlock, StepResult
+from dimebench.envs.block import Block, EnvBlock, StepResult
 from dimebench.envs.environment import Seed
 from dimebench.envs.factory import known_tasks, make_block, task_spec
 from dimebench.envs.fingerprint import physics_fingerprint
+from dimebench.envs.parallel import ParallelBlock, worker_count
 from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError
 
 __all__ = [
+    "Block",
     "EnvBlock",
     "EnvError",
+    "ParallelBlock",
     "Seed",
     "StepResult",
     "TaskSpec",
@@ -25,4 +28,5 @@ __all__ = [
     "make_block",
     "physics_fingerprint",
     "task_spec",
+    "worker_count",
 ]

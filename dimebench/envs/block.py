@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import functools
 import json
-import math
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
 import numpy as np
 
+from dimebench.envs.arrays import Arrays
 from dimebench.envs.environment import Environment, Seed
+from dimebench.envs.share import Share, State
 from dimebench.envs.spec import EnvError, TaskSpec
 
 _ROUNDING = 1e-5  # how far outside [-1, 1] an action may lie and still be float32 rounding
+
+Which = Iterable[int] | np.ndarray | None  # numbers of environments; None: all
 
 
 @dataclass(slots=True)
@@ -27,128 +31,203 @@ class StepResult:
     truncated: np.ndarray  # [S] bool: the time limit ended it; bootstrap through it
 
 
-class EnvBlock:
-    """S environments of one task, one random stream each, stepped one after another in this process.
+class Block(ABC):
+    """S environments of one task, one random stream each.
 
-    There is no autoreset: whoever steps also resets what ended.
+    A step has two halves, `start` and `finish`, so that the caller can work while other processes step. Between them
+    nothing else may be called but `close`. There is no autoreset: whoever steps also resets what ended.
     """
 
-    def __init__(self, spec: TaskSpec, envs: Sequence[Environment], action_repeat: int = 1) -> None:
+    def __init__(
+        self, spec: TaskSpec, arrays: Arrays, bounds: tuple[np.ndarray, np.ndarray], action_repeat: int
+    ) -> None:
+        """`bounds`: the task's own lowest and highest actions, [A] float64 each."""
         self.spec = spec
         self.action_repeat = action_repeat
-        self._envs = list(envs)
-        self._obs = np.zeros((len(envs), spec.obs_dim), np.float32)  # [S, O]: the environments write here
-        self._flat = self._obs.reshape(-1)  # [S * O], a view
-        self._rows = list(self._obs)  # S views [O]
-        self._scale, self._middle = _affine(envs[0].low, envs[0].high)  # [A] float64
+        self._arrays = arrays
+        self._size = len(arrays.obs)
+        self._all = list(range(self._size))
+        self._scale, self._middle = _affine(*bounds)  # [A] float64
         self._unit = bool((self._scale == 1.0).all() and not self._middle.any())  # most tasks: nothing to rescale
-        self._controls = np.zeros((len(envs), spec.act_dim))  # [S, A] float64, within the task's bounds
-        self._magnitude = np.zeros((len(envs), spec.act_dim), np.float32)  # [S, A]: |action|
+        self._magnitude = np.zeros((self._size, spec.act_dim), np.float32)  # [S, A]: |action|
+        self._started: list[int] | None = None  # whom `finish` is to wait for
 
     def __len__(self) -> int:
-        return len(self._envs)
+        return self._size
 
-    def reset(self, which: Sequence[int] | np.ndarray | None = None) -> np.ndarray:
+    def reset(self, which: Which = None) -> np.ndarray:
         """Begin an episode in the environments of `which` (all by default).
 
         Returns the current observations [S, O] float32: those of `which` fresh, the others as they were.
         """
-        for i in range(len(self._envs)) if which is None else which:
-            self._envs[i].reset(self._rows[i])
-        self._check_finite()
-        return self._obs.copy()
+        self._check_idle("reset")
+        self._reset(self._numbers(which))
+        return self._arrays.obs.copy()
 
-    def step(self, actions: np.ndarray) -> StepResult:
-        """Apply actions [S, A] float32 in [-1, 1], rescaled to the task's bounds, `action_repeat` times.
+    def step(self, actions: np.ndarray, which: Which = None) -> StepResult:
+        """`start` and `finish` at once."""
+        self.start(actions, which)
+        return self.finish()
 
-        Raises EnvError for an action outside [-1, 1] or not finite, an episode that is over, or diverged physics.
+    def start(self, actions: np.ndarray, which: Which = None) -> None:
+        """Begin an env step: actions [S, A] float32 in [-1, 1], copied, and rescaled to the task's bounds.
+
+        They are applied `action_repeat` times. Environments outside `which` (all by default) stay as they are: their
+        actions do not matter, their reward is 0 and their flags are False.
+        Raises EnvError for an action outside [-1, 1] or not finite, or when a step is under way.
         """
-        controls = self._rescale(actions)
-        seeds = len(self._envs)
-        reward = np.empty(seeds, np.float32)
-        terminated = np.empty(seeds, np.bool_)
-        truncated = np.empty(seeds, np.bool_)
-        for i, env in enumerate(self._envs):
-            total, terminated[i], truncated[i] = env.step(controls[i], self._rows[i], self.action_repeat)
-            if not math.isfinite(total):
-                raise EnvError(f"{self.spec.name}: the reward is not finite ({total})")
-            reward[i] = total
-        self._check_finite()
-        return StepResult(self._obs.copy(), reward, terminated, truncated)
+        self._check_idle("start")
+        chosen = self._numbers(which)
+        self._rescale(actions, chosen)
+        if len(chosen) < self._size:
+            for array in (self._arrays.reward, self._arrays.terminated, self._arrays.truncated):
+                array[:] = 0
+        self._begin_step(chosen)
+        self._started = chosen
 
-    def save(self) -> dict[str, np.ndarray]:
+    def finish(self) -> StepResult:
+        """The end of the env step that `start` began.
+
+        Raises EnvError when none was, when an episode was over before it, or when the physics diverged.
+        """
+        chosen, self._started = self._started, None
+        if chosen is None:
+            raise EnvError(f"{self.spec.name}: finish without start")
+        self._end_step(chosen)
+        arrays = self._arrays
+        return StepResult(arrays.obs.copy(), arrays.reward.copy(), arrays.terminated.copy(), arrays.truncated.copy())
+
+    def save(self) -> State:
         """Everything for a bit-exact continuation on the same machine and versions: plain arrays, "0.physics" ..."""
+        self._check_idle("save")
         header = json.dumps(self._header()).encode()
-        saved: dict[str, np.ndarray] = {"header": np.array(list(header), np.uint8)}
-        for i, env in enumerate(self._envs):
-            saved |= {f"{i}.{key}": value for key, value in env.save().items()}
-            saved[f"{i}.obs"] = self._rows[i].copy()
-        return saved
+        return {"header": np.array(list(header), np.uint8)} | self._save()
 
-    def restore(self, state: dict[str, np.ndarray]) -> np.ndarray:
+    def restore(self, state: State) -> np.ndarray:
         """Continue from what `save` returned, here or in another process; whatever ran before is forgotten.
 
-        Returns the current observations [S, O] float32. Raises EnvError when the state is of another task, another
-        action repeat, another number of seeds or another MuJoCo.
+        It does not matter whether worker processes stepped there or step here. Returns the current observations
+        [S, O] float32. Raises EnvError when the state is of another task, another action repeat, another number of
+        seeds or another MuJoCo.
         """
+        self._check_idle("restore")
         try:
             saved, own = json.loads(bytes(state["header"])), self._header()
             for key, value in own.items():
                 if saved[key] != value:
                     raise EnvError(f"saved environment state does not fit: {key} {saved[key]} there, {value} here")
-            for i, env in enumerate(self._envs):
-                prefix = f"{i}."
-                env.restore({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-                self._rows[i][:] = state[f"{i}.obs"]
-        except (KeyError, IndexError, ValueError) as error:
+        except (KeyError, ValueError) as error:
             raise EnvError(f"{self.spec.name}: not a saved environment state: {error}") from error
-        return self._obs.copy()
+        self._restore(state)
+        return self._arrays.obs.copy()
 
     def reseed(self, seeds: Sequence[Seed]) -> None:
         """Give every environment a new random stream, as if built with it; every one must then be reset."""
-        if len(seeds) != len(self._envs):
-            raise EnvError(f"{self.spec.name}: {len(seeds)} seeds for {len(self._envs)} environments")
-        for env, seed in zip(self._envs, seeds, strict=True):
-            env.reseed(seed)
+        self._check_idle("reseed")
+        if len(seeds) != self._size:
+            raise EnvError(f"{self.spec.name}: {len(seeds)} seeds for {self._size} environments")
+        self._reseed(seeds)
 
+    @abstractmethod
     def close(self) -> None:
-        """Free the physics. The block cannot be used afterwards."""
-        for env in self._envs:
-            env.close()
+        """Free the physics, and end the processes if there are any. The block cannot be used afterwards."""
 
-    def _rescale(self, actions: np.ndarray) -> np.ndarray:
-        """Controls [S, A] float64 within the task's bounds."""
-        if actions.shape != (len(self._envs), self.spec.act_dim):
-            expected = f"({len(self._envs)}, {self.spec.act_dim})"
-            raise EnvError(f"{self.spec.name}: actions have shape {actions.shape}, expected {expected}")
-        magnitude = np.absolute(actions, out=self._magnitude).reshape(-1)
-        peak = magnitude[magnitude.argmax()]  # NaN if there is one; twice as fast as max() between physics steps
+    # --- what differs between stepping here and elsewhere -----------------------------------------------------
+
+    @abstractmethod
+    def _reset(self, which: list[int]) -> None: ...
+
+    @abstractmethod
+    def _begin_step(self, which: list[int]) -> None: ...
+
+    @abstractmethod
+    def _end_step(self, which: list[int]) -> None: ...
+
+    @abstractmethod
+    def _save(self) -> State: ...
+
+    @abstractmethod
+    def _restore(self, state: State) -> None: ...
+
+    @abstractmethod
+    def _reseed(self, seeds: Sequence[Seed]) -> None: ...
+
+    # --- what does not ----------------------------------------------------------------------------------------
+
+    def _check_idle(self, what: str) -> None:
+        if self._started is not None:
+            raise EnvError(f"{self.spec.name}: {what} while a step is under way: finish it first")
+
+    def _numbers(self, which: Which) -> list[int]:
+        if which is None:
+            return self._all
+        numbers = sorted({int(i) for i in which})
+        if numbers and not 0 <= numbers[0] <= numbers[-1] < self._size:
+            wrong = numbers[0] if numbers[0] < 0 else numbers[-1]
+            raise EnvError(f"{self.spec.name}: no environment {wrong} in a block of {self._size}")
+        return numbers
+
+    def _rescale(self, actions: np.ndarray, chosen: list[int]) -> None:
+        """Write the controls [S, A] float64 within the task's bounds."""
+        if actions.shape != self._magnitude.shape:
+            raise EnvError(f"{self.spec.name}: actions have shape {actions.shape}, expected {self._magnitude.shape}")
+        magnitude = np.absolute(actions, out=self._magnitude)
+        if len(chosen) < self._size:
+            magnitude = magnitude[chosen]
+        magnitude = magnitude.reshape(-1)
+        peak = magnitude[magnitude.argmax()] if chosen else 0.0  # NaN if there is one; twice as fast as max() here
         if not peak <= 1.0:
             if not peak <= 1.0 + _ROUNDING:
                 raise EnvError(f"{self.spec.name}: action {peak} is outside [-1, 1]")
             actions = np.clip(actions, -1.0, 1.0)
-        controls = self._controls
+        controls = self._arrays.controls
         controls[...] = actions
         if not self._unit:
             controls *= self._scale
             controls += self._middle
-        return controls
-
-    def _check_finite(self) -> None:
-        # Several times faster than isfinite(...).all(); the sum of squares may overflow, hence the second look.
-        if math.isfinite(self._flat.dot(self._flat)):
-            return
-        for i, row in enumerate(self._rows):
-            if not np.isfinite(row).all():
-                raise EnvError(f"{self.spec.name}: the observation of environment {i} is not finite")
 
     def _header(self) -> dict[str, str | int]:
         return {
             "task": self.spec.name,
             "action_repeat": self.action_repeat,
-            "seeds": len(self._envs),
+            "seeds": self._size,
             "mujoco": _mujoco_version(),
         }
+
+
+class EnvBlock(Block):
+    """Stepped in this process.
+
+    The physics runs in `finish`: nothing is gained by doing it earlier, and errors come from the same call as when
+    other processes step.
+    """
+
+    def __init__(self, spec: TaskSpec, envs: Sequence[Environment], action_repeat: int = 1) -> None:
+        arrays = Arrays.allocate(spec, len(envs))
+        super().__init__(spec, arrays, (envs[0].low, envs[0].high), action_repeat)
+        self._share = Share(spec.name, envs, action_repeat, arrays)
+        self._envs = self._share.envs
+
+    def close(self) -> None:
+        self._share.close()
+
+    def _reset(self, which: list[int]) -> None:
+        self._share.reset(which)
+
+    def _begin_step(self, which: list[int]) -> None:
+        pass
+
+    def _end_step(self, which: list[int]) -> None:
+        self._share.step(which)
+
+    def _save(self) -> State:
+        return self._share.save()
+
+    def _restore(self, state: State) -> None:
+        self._share.restore(state)
+
+    def _reseed(self, seeds: Sequence[Seed]) -> None:
+        self._share.reseed(seeds)
 
 
 def _affine(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

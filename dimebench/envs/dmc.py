@@ -15,9 +15,8 @@ import mujoco
 import numpy as np
 from dm_control import suite
 from dm_control.rl.control import PhysicsError
-from dm_env import StepType
 
-from dimebench.envs import mujoco_state
+from dimebench.envs import dmc_physics, mujoco_state
 from dimebench.envs.environment import Layout, Seed
 from dimebench.envs.random_state import pack_random_state, random_state, unpack_random_state
 from dimebench.envs.spec import EnvError, one_line
@@ -38,7 +37,7 @@ class DMControlEnvironment:
         """Raises EnvError when the task cannot be loaded here."""
         self._name = name
         self._build(random_state(seed))
-        self.layout, self._flat, self._nested = _layout(self._env.task.get_observation(self._env.physics))
+        self.layout, self._flat, self._nested = _layout(self._task.get_observation(self._physics))
         spec = self._env.action_spec()
         unbounded = spec.maximum >= mujoco.mjMAXVAL  # lqr: its controls are forces without limits
         self.low = np.where(unbounded, -1.0, spec.minimum)
@@ -47,7 +46,7 @@ class DMControlEnvironment:
         self.max_steps = None if math.isinf(limit) else math.ceil(limit)
 
     def reset(self, row: np.ndarray) -> None:
-        self._episode_random = pack_random_state(self._env.task.random)
+        self._episode_random = pack_random_state(self._task.random)
         self._over = True  # until the reset has succeeded
         try:
             observation = self._env.reset().observation
@@ -59,19 +58,24 @@ class DMControlEnvironment:
     def step(self, action: np.ndarray, row: np.ndarray, repeat: int) -> tuple[float, bool, bool]:
         if self._over:  # dm_control would reset by itself
             raise EnvError(f"{self._name}: step without a running episode: reset it first")
-        reward = 0.0
+        env, task, physics = self._env, self._task, self._physics
+        reward, discount = 0.0, None
         try:
-            for _ in range(repeat):
-                time_step = self._env.step(action)
-                reward += time_step.reward
-                if time_step.step_type is StepType.LAST:
+            for _ in range(repeat):  # as dm_control's Environment.step, but observing only what is returned
+                task.before_step(action, physics)
+                physics.step(env._n_sub_steps)
+                task.after_step(physics)
+                reward += task.get_reward(physics)
+                env._step_count += 1
+                discount = 1.0 if env._step_count >= env._step_limit else task.get_termination(physics)
+                if discount is not None:
                     self._over = True
                     break
+            self._flatten(task.get_observation(physics), row)
         except PhysicsError as error:
             self._over = True
             raise EnvError(f"{self._name}: physics diverged: {one_line(error)}") from error
-        self._flatten(time_step.observation, row)
-        terminated = self._over and time_step.discount == 0.0
+        terminated = discount == 0.0
         return reward, terminated, self._over and not terminated
 
     def reseed(self, seed: Seed) -> None:
@@ -83,7 +87,7 @@ class DMControlEnvironment:
     def save(self) -> dict[str, np.ndarray]:
         physics = self._env.physics
         saved = {
-            "random": pack_random_state(self._env.task.random),
+            "random": pack_random_state(self._task.random),
             "episode_random": self._episode_random,
             "progress": np.array([self._started, self._over, self._env._step_count], np.int64),
         }
@@ -104,20 +108,22 @@ class DMControlEnvironment:
             self._env.reset()
             physics = self._env.physics
             mujoco_state.put_back(physics.model.ptr, physics.data.ptr, state)
-        unpack_random_state(self._env.task.random, state["random"])
+        unpack_random_state(self._task.random, state["random"])
         self._env._step_count = step_count
         self._started, self._over = bool(started), bool(over)
 
     def close(self) -> None:
         self._env.close()
+        dmc_physics.release(self._physics)
 
     def _build(self, random: np.random.RandomState) -> None:
         self._build_random = pack_random_state(random)
         self._env, self._model_is_drawn = _load(self._name, random)
+        self._task, self._physics = self._env.task, self._env.physics
         self._begin_stream(pack_random_state(random))
 
     def _begin_stream(self, packed: np.ndarray) -> None:
-        unpack_random_state(self._env.task.random, packed)
+        unpack_random_state(self._task.random, packed)
         self._episode_random = packed
         self._started, self._over = False, True
 
@@ -143,28 +149,6 @@ def _layout(observation: dict[str, Any]) -> tuple[Layout, _Places, _Places]:
     return tuple(layout), flat, nested
 
 
-class _WarningCheck:
-    """What dm_control's `Physics.check_invalid_state` does around each step, without its cost.
-
-    That one goes through contextlib and NumPy: a tenth of an env step of cheetah-run, 3% of quadruped-run.
-    """
-
-    def __init__(self, physics: Any) -> None:
-        self._physics = physics
-        self._counts = physics.data.warning.number  # [warnings] int32, MuJoCo's own counters
-
-    def __enter__(self) -> None:
-        self._before = self._counts.tobytes()
-
-    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
-        if failure is not None or self._counts.tobytes() == self._before:
-            return
-        new = self._counts > np.frombuffer(self._before, self._counts.dtype)
-        if new.any() and self._physics._warnings_cause_exception:
-            names = ", ".join(np.compress(new, list(mujoco.mjtWarning.__members__)))
-            raise PhysicsError(f"MuJoCo warned of {names}")
-
-
 def _load(name: str, random: np.random.RandomState) -> tuple[Any, bool]:
     """A dm_control environment whose task draws from `random`, and whether its model was drawn from it too."""
     domain, _, task = name.removeprefix(PREFIX).partition("-")
@@ -176,8 +160,7 @@ def _load(name: str, random: np.random.RandomState) -> tuple[Any, bool]:
     except Exception as error:
         hint = "; it needs MUJOCO_GL=egl in the environment" if (domain, task) in _NEEDS_GL else ""
         raise EnvError(f"{name} cannot be loaded: {one_line(error)}{hint}") from error
-    check = _WarningCheck(env.physics)
-    env.physics.check_invalid_state = lambda: check
+    dmc_physics.lighten(env.physics)
     return env, model_is_drawn
 
 

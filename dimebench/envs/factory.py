@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 
-from dimebench.envs.block import EnvBlock
+from dimebench.envs.block import Block, EnvBlock
 from dimebench.envs.environment import Environment, Seed
 from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError, one_line
 
@@ -24,8 +24,8 @@ def task_spec(task: str, action_repeat: int = 1) -> TaskSpec:
     return _spec(task, action_repeat)
 
 
-def make_block(task: str, seeds: Sequence[Seed], action_repeat: int = 1) -> EnvBlock:
-    """One environment per seed, not yet reset.
+def make_block(task: str, seeds: Sequence[Seed], action_repeat: int = 1, workers: int = 0) -> Block:
+    """One environment per seed, not yet reset, stepped by `workers` processes (at most one per seed; 0: by this one).
 
     A SeedSequence gives a stream of its own; an int gives the library's own stream for that seed.
     Raises UnknownTaskError for an unknown name, EnvError when the task cannot be loaded here.
@@ -33,9 +33,20 @@ def make_block(task: str, seeds: Sequence[Seed], action_repeat: int = 1) -> EnvB
     _check_repeat(task, action_repeat)
     if not len(seeds):
         raise EnvError(f"{task}: a block needs at least one seed")
-    build = _builder(task)
-    envs = [build(seed) for seed in seeds]
+    if workers < 0:
+        raise EnvError(f"{task}: the number of worker processes must not be negative ({workers})")
+    if workers:
+        from dimebench.envs.parallel import ParallelBlock
+
+        return ParallelBlock(task_spec(task, action_repeat), seeds, action_repeat, workers)
+    envs = build_environments(task, seeds)
     return EnvBlock(_describe(task, envs[0], action_repeat), envs, action_repeat)
+
+
+def build_environments(task: str, seeds: Sequence[Seed]) -> list[Environment]:
+    """One environment per seed, in this process. Raises as make_block does."""
+    build = _builder(task)
+    return [build(seed) for seed in seeds]
 
 
 @functools.cache

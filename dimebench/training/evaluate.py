@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from dimebench.agents.base import Agent
-from dimebench.envs import EnvBlock, make_block
+from dimebench.envs import Block, make_block
 from dimebench.training.rng import generator, normal, sequence
 
 
@@ -22,21 +22,26 @@ class StopRequestedError(Exception):
 
 
 class Evaluator:
-    """Evaluates S seeds over `episodes` episodes each. Environments are built once, on first use."""
+    """Evaluates S seeds over `episodes` episodes each. Environments are built once, on first use.
 
-    def __init__(self, task: str, seeds: Sequence[int], episodes: int, action_repeat: int, device: str) -> None:
+    `workers`: processes that step them, none changing a number; 0: this one.
+    """
+
+    def __init__(
+        self, task: str, seeds: Sequence[int], episodes: int, action_repeat: int, device: str, workers: int = 0
+    ) -> None:
         self.task, self.seeds, self.episodes = task, list(seeds), episodes
-        self.action_repeat, self.device = action_repeat, device
-        self._envs: EnvBlock | None = None
+        self.action_repeat, self.device, self.workers = action_repeat, device, workers
+        self._envs: Block | None = None
 
-    def _environments(self, env_step: int) -> EnvBlock:
+    def _environments(self, env_step: int) -> Block:
         streams = [
             sequence(seed, "evaluation-env", env_step, episode)
             for seed in self.seeds
             for episode in range(self.episodes)
         ]
         if self._envs is None:
-            self._envs = make_block(self.task, streams, self.action_repeat)
+            self._envs = make_block(self.task, streams, self.action_repeat, self.workers)
         else:
             self._envs.reseed(streams)
         return self._envs
@@ -66,14 +71,11 @@ class Evaluator:
             if not np.isfinite(actions).all():
                 broken |= ~np.isfinite(actions).reshape(seeds, -1).all(axis=1)
                 actions = np.where(np.isfinite(actions), actions, np.float32(0))
-            step = envs.step(actions)
-            returns[running] += step.reward[running]
+            step = envs.step(actions, np.flatnonzero(running))  # what has ended stays where it ended
+            returns += step.reward
             lengths[running] += 1
-            ended = step.terminated | step.truncated
-            running &= ~ended
+            running &= ~(step.terminated | step.truncated)
             obs = step.obs
-            if ended.any() and running.any():
-                obs = envs.reset(np.flatnonzero(ended))  # stepped on beside the others; not counted
         rows = [
             [
                 {"episode": e, "return": float(returns[s * episodes + e]), "length": int(lengths[s * episodes + e])}

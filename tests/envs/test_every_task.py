@@ -98,6 +98,34 @@ def test_rollout_is_the_librarys_own_flattened(task: str, block: EnvBlock) -> No
             break
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "dm_control/cheetah-run",
+        "dm_control/dog-fetch",
+        "dm_control/humanoid-run",
+        "dm_control/quadruped-fetch",
+    ],
+)
+def test_whole_episodes_are_dm_controls_with_frames_that_nobody_observes(name: str) -> None:
+    """Two frames per env step: dm_control observes both, the block only the second."""
+    own, block = OwnDMControl(name), make_block(name, [SEED], action_repeat=2)
+    np.testing.assert_array_equal(block.reset()[0], own.reset())
+    over = False
+    rng = np.random.default_rng(3)
+    while not over:
+        action = rng.uniform(-1, 1, (1, block.spec.act_dim)).astype(np.float32)
+        if name == "dm_control/quadruped-fetch":  # where the bounds are not -1 and 1, the extremes alone are exact
+            action = np.sign(action)
+        result = block.step(action)
+        frames = [own.step(action[0].astype(np.float64)) for _ in range(2)]
+        obs, _, _, over = frames[-1]
+        np.testing.assert_array_equal(result.obs[0], obs)
+        assert result.reward[0] == np.float32(frames[0][1] + frames[1][1])
+        assert (result.terminated | result.truncated)[0] == over
+    np.testing.assert_array_equal(block.reset()[0], own.reset())
+
+
 def test_spec_describes_the_block(task: str, block: EnvBlock) -> None:
     spec = task_spec(task)
     assert spec == block.spec

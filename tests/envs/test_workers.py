@@ -1,0 +1,154 @@
+"""Worker processes come and go with their block, whatever happens to either."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dimebench.envs import EnvError, ParallelBlock, make_block, task_spec
+
+TASK = "dm_control/pendulum-swingup"
+ACTION = np.zeros((3, 1), np.float32)
+SHARED_MEMORY = Path("/dev/shm")
+
+
+def make(timeout_s: float = 60.0) -> ParallelBlock:
+    block = ParallelBlock(task_spec(TASK), [0, 1, 2], workers=2, timeout_s=timeout_s)
+    block.reset()
+    return block
+
+
+def alive(pid: int) -> bool:
+    """Whether the process still runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    """Fails after a generous while."""
+    for _ in range(600):
+        if not any(alive(pid) for pid in pids):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"still running: {[pid for pid in pids if alive(pid)]}")
+
+
+def shared_files() -> set[str]:
+    return {path.name for path in SHARED_MEMORY.iterdir() if not path.name.startswith("pytest")}
+
+
+@pytest.fixture(scope="module")
+def block() -> Iterator[ParallelBlock]:
+    block = make()
+    yield block
+    block.close()
+
+
+def test_at_most_one_worker_per_seed(block: ParallelBlock) -> None:
+    assert len(block.pids) == 2
+    one = make_block(TASK, [0], workers=8)
+    assert isinstance(one, ParallelBlock)
+    assert len(one.pids) == 1
+    one.close()
+
+
+def test_a_worker_has_one_thread_the_parents_renderer_and_no_torch(block: ParallelBlock) -> None:
+    for pid in block.pids:
+        environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        for name in (b"OMP_NUM_THREADS", b"MKL_NUM_THREADS", b"OPENBLAS_NUM_THREADS"):
+            assert name + b"=1" in environment
+        assert f"MUJOCO_GL={os.environ['MUJOCO_GL']}".encode() in environment
+        libraries = Path(f"/proc/{pid}/maps").read_text()
+        assert "libmujoco" in libraries
+        assert "torch" not in libraries
+
+
+def test_signals_to_the_terminal_or_the_whole_job_are_the_parents_business(block: ParallelBlock) -> None:
+    for pid in block.pids:
+        assert os.getpgid(pid) == pid != os.getpgid(0)
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+            os.kill(pid, number)
+    block.step(ACTION)
+    assert all(alive(pid) for pid in block.pids)
+
+
+@pytest.mark.parametrize("during_a_step", [False, True])
+def test_a_killed_worker_is_named(during_a_step: bool) -> None:
+    block = make()
+    if during_a_step:
+        os.kill(block.pids[1], signal.SIGSTOP)  # or it would be done before it is killed
+        block.start(ACTION)
+    os.kill(block.pids[1], signal.SIGKILL)
+    line = rf"^{TASK}: environment worker 2 of 2 died \(SIGKILL\)$"
+    with pytest.raises(EnvError, match=line):
+        block.finish() if during_a_step else block.step(ACTION)
+    for again in (lambda: block.step(ACTION), block.reset, block.save, lambda: block.reseed([0, 1, 2])):
+        with pytest.raises(EnvError, match=line):
+            again()
+    pids = block.pids
+    block.close()
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_a_hung_worker_is_named_and_ended() -> None:
+    block = make(timeout_s=1.5)
+    os.kill(block.pids[0], signal.SIGSTOP)
+    line = f"^{TASK}: environment worker 1 of 2 did not answer within 1.5 s$"
+    with pytest.raises(EnvError, match=line):
+        block.step(ACTION)
+    with pytest.raises(EnvError, match=line):
+        block.save()
+    pids = block.pids
+    block.close()
+    assert not any(alive(pid) for pid in pids)
+
+
+def test_nothing_is_left_of_a_closed_block() -> None:
+    before, files = shared_files(), len(os.listdir("/proc/self/fd"))
+    block = make()
+    pids = block.pids
+    block.start(ACTION)
+    block.close()  # in the middle of a step
+    assert not any(alive(pid) for pid in pids)
+    assert shared_files() <= before
+    with pytest.raises(EnvError, match=f"^{TASK}: the block is closed$"):
+        block.reset([0])
+    del block
+    assert len(os.listdir("/proc/self/fd")) <= files + 1
+
+
+PARENT = """
+import sys, time
+from tests.envs.test_workers import make
+block = make()
+print(*block.pids, flush=True)
+if sys.argv[1] == "raise":
+    raise RuntimeError
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("end", ["raise", "killed"])
+def test_nothing_is_left_of_a_parent_that_did_not_close(end: str) -> None:
+    before = shared_files()
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, end], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=root
+    ) as parent:
+        assert parent.stdout is not None
+        pids = [int(word) for word in parent.stdout.readline().split()]
+        assert len(pids) == 2
+        if end == "killed":
+            parent.kill()
+    wait_until_gone(pids)
+    assert shared_files() <= before
