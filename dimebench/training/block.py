@@ -44,6 +44,9 @@ class Block:
     versions: dict[str, str]
     cell: str  # the cell's folder, relative to the results folder
     command: str
+    mode: str = "eager"  # training.execution.MODES
+    precision: str = "float32"  # training.execution.PRECISIONS
+    env_workers: int = 0  # processes that step the environments; changes no number
 
     @property
     def name(self) -> str:
@@ -72,7 +75,12 @@ class Block:
             "protocol": asdict(self.protocol),
             "code": self.code,
             "versions": self.versions,
-            "execution": {"device": self.device, "threads": self.threads, "mode": "eager", "precision": "float32"},
+            "execution": {
+                "device": self.device,
+                "threads": self.threads,
+                "mode": self.mode,
+                "precision": self.precision,
+            },
         }
 
     def to_json(self) -> dict[str, Any]:

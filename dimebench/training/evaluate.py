@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from dimebench.agents.base import Agent
 from dimebench.envs import Block, make_block
+from dimebench.training.execution import Learner
 from dimebench.training.rng import generator, normal, sequence
 
 
@@ -47,7 +47,7 @@ class Evaluator:
         return self._envs
 
     def evaluate(
-        self, agent: Agent, env_step: int, should_stop: Callable[[], bool]
+        self, agent: Learner, env_step: int, should_stop: Callable[[], bool]
     ) -> tuple[list[list[dict[str, Any]]], np.ndarray]:
         """Rows (episode, return, length) of each seed's episodes, and which seeds' actions were not finite [S].
 

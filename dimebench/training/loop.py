@@ -18,9 +18,10 @@ from dimebench.envs import EnvError, make_block, task_spec
 from dimebench.training.block import Block, build_settings
 from dimebench.training.checkpoint import Checkpoints
 from dimebench.training.evaluate import Evaluator, StopRequestedError
+from dimebench.training.execution import prepare
+from dimebench.training.learning import Learning
 from dimebench.training.record import Records
-from dimebench.training.replay import Replay
-from dimebench.training.rng import Streams, generator, sequence
+from dimebench.training.rng import generator, sequence
 
 PROGRESS_EVERY_S = 0.5
 
@@ -49,8 +50,10 @@ class Trainer:
         dims = Dims(self.spec.obs_dim, self.spec.act_dim)
         initial = [generator(seed, "parameters") for seed in block.seeds]
         self.agent: Agent = algorithm(dims, self.settings, initial, device)
-        self.streams = Streams(block.seeds, ["warmup", "act", "replay", "update"], device)
-        self.evaluator = Evaluator(block.task, block.seeds, protocol.eval_episodes, protocol.action_repeat, device)
+        self.learner = prepare(self.agent, device, block.mode, block.precision)
+        self.evaluator = Evaluator(
+            block.task, block.seeds, protocol.eval_episodes, protocol.action_repeat, device, block.env_workers
+        )
         self.checkpoints = Checkpoints(block.checkpoint_folder(results))
         self.records = Records(block, results, identity)
         self.env_step = 0
@@ -58,10 +61,9 @@ class Trainer:
         self.diverged = np.zeros(seeds, dtype=bool)
         self.obs = np.empty((seeds, dims.obs), dtype=np.float32)  # the current observation of every seed
         if self.agent.learns:
-            self.envs = make_block(
-                block.task, [sequence(seed, "env") for seed in block.seeds], protocol.action_repeat
-            )
-            self.replay = Replay(seeds, min(self.settings.replay_capacity, protocol.env_steps), dims, device)
+            streams = [sequence(seed, "env") for seed in block.seeds]
+            self.envs = make_block(block.task, streams, protocol.action_repeat, block.env_workers)
+            self.learning = Learning(block, dims, self.agent, self.learner)
         self._last_checkpoint = self._last_progress = time.monotonic()
         self._resume()
 
@@ -90,29 +92,25 @@ class Trainer:
             self._progress()
 
     def _env_step(self) -> None:
-        """One env step of every seed and, past the random start, one update call."""
+        """One env step of every seed and, past the random start, one update call while the physics runs."""
         obs, learning = self.obs, self.env_step >= self.settings.learning_starts
-        action = self._act(obs) if learning else self._random_action()
-        step = self.envs.step(action)
+        action = self._act(obs) if learning else self.learning.random_action()
+        self.envs.start(action)
+        if learning:
+            self._update()
+        step = self.envs.finish()
         ended = step.terminated | step.truncated
-        self.replay.add(obs, action, step.reward, step.obs, step.terminated, ended)
+        self.learning.replay.add(obs, action, step.reward, step.obs, step.terminated, ended)
         self.records.add_rewards(step.reward, ended)
         self.obs = self.envs.reset(np.flatnonzero(ended)) if ended.any() else step.obs
         self.env_step += 1
-        if learning:
-            self._update()
 
     def _update(self) -> None:
-        """One call of the learner's update on transitions and noise drawn for it: the gradient steps."""
-        rows = self.settings.utd * self.settings.batch_size
-        batch = self.replay.sample(self.streams.integers("replay", len(self.replay), rows))
-        noise = self.streams.normal("update", self.agent.update_noise())
-        self.records.add_metrics(self.agent.update(batch, noise))
+        """One call of the learner's update, the gradient steps, on transitions of earlier env steps."""
+        self.records.add_metrics(self.learning.update())
 
     def _act(self, obs: np.ndarray) -> np.ndarray:
-        noise = self.streams.normal("act", self.agent.policy_noise(1))
-        batch = torch.from_numpy(obs).to(self.block.device)[:, None]  # [S, 1, O]
-        action = self.agent.act(batch, noise)[:, 0].cpu().numpy()
+        action = self.learning.act(obs)
         self._mark_diverged(~np.isfinite(action).all(axis=1))
         if self.diverged.any():
             action = np.where(self.diverged[:, None], np.float32(0), action)  # idle beside the others
@@ -132,9 +130,6 @@ class Trainer:
             reason = f"{what} are not finite at env step {self.env_step}"
             self.records.diverge(new, self.env_step, self.agent.grad_steps, reason)
 
-    def _random_action(self) -> np.ndarray:
-        return self.streams.uniform("warmup", (self.spec.act_dim,)).cpu().numpy()
-
     def _next_evaluation(self) -> int:
         interval = self.block.protocol.eval_interval
         return min(self.block.protocol.env_steps, (self.env_step // interval + 1) * interval)
@@ -145,7 +140,7 @@ class Trainer:
             return True
         self._check_parameters()
         try:
-            episodes, broken = self.evaluator.evaluate(self.agent, self.env_step, self.hooks.should_stop)
+            episodes, broken = self.evaluator.evaluate(self.learner, self.env_step, self.hooks.should_stop)
         except StopRequestedError:
             return False
         self.evaluated_at = self.env_step
@@ -173,16 +168,16 @@ class Trainer:
         facts: dict[str, Any] = {"env_step": self.env_step, "evaluated_at": self.evaluated_at}
         facts |= {"diverged": self.diverged.tolist(), "records": self.records.facts()}
         state: dict[str, Tensor] = {f"agent.{k}": v for k, v in self.agent.state_dict().items()}
-        state |= {f"streams.{k}": v for k, v in self.streams.state_dict().items()}
         added = kept = 0
         if self.agent.learns and self.env_step > 0:
-            added, kept = self.replay.added, len(self.replay)
+            added, kept = self.learning.replay.added, len(self.learning.replay)
+            state |= {f"streams.{k}": v for k, v in self.learning.state_dict().items()}
             state |= {f"env.{k}": torch.from_numpy(np.ascontiguousarray(v)) for k, v in self.envs.save().items()}
         self.checkpoints.save(facts, state, added, kept, self._chunk)
         self._last_checkpoint = time.monotonic()
 
     def _chunk(self, first: int, last: int) -> dict[str, Tensor]:
-        return self.replay.chunk(first, last)
+        return self.learning.replay.chunk(first, last)
 
     def _resume(self) -> None:
         checkpoint = self.checkpoints.load()
@@ -195,9 +190,9 @@ class Trainer:
         self.diverged = np.array(facts["diverged"])
         self.records.restore(facts["records"])
         self.agent.load_state_dict(under(state, "agent."))
-        self.streams.load_state_dict(under(state, "streams."))
         if self.agent.learns:
-            self.replay.restore(checkpoint.chunks, self.env_step)
+            self.learning.load_state_dict(under(state, "streams."))
+            self.learning.replay.restore(checkpoint.chunks, self.env_step)
             self.obs = self.envs.restore({k: v.numpy() for k, v in under(state, "env.").items()})
 
     def _progress(self, force: bool = False) -> None:
