@@ -34,7 +34,7 @@ def test_a_run_is_evaluated_at_the_start_at_every_interval_and_at_the_end(algori
 
 @pytest.mark.parametrize("algorithm", ["dime", "dime-gaussian", "crossq", "sac"])
 def test_learning_starts_after_the_random_env_steps(algorithm: str, tmp_path: Path) -> None:
-    """Actions 1 to learning_starts are uniform; the next comes from the policy, and updates start after it."""
+    """Actions 1 to learning_starts are uniform; the next comes from the policy, and updates start beside its step."""
     made = trainer(make_block(algorithm), tmp_path)
     acted, updated = [], []
     act, update = made._act, made._update
@@ -43,7 +43,7 @@ def test_learning_starts_after_the_random_env_steps(algorithm: str, tmp_path: Pa
     made.train()
     made.close()
     assert acted == list(range(12, 60))
-    assert updated == list(range(13, 61))
+    assert updated == list(range(12, 60))
     assert made.agent.grad_steps == 48 * made.settings.utd
 
 
@@ -84,13 +84,13 @@ def test_seeds_of_a_block_share_nothing_but_the_process(tmp_path: Path) -> None:
 
 def test_evaluation_is_a_function_of_agent_seed_and_env_step(tmp_path: Path) -> None:
     made = trainer(make_block("dime", task="dm_control/cartpole-balance"), tmp_path)
-    before = {key: value.clone() for key, value in made.streams.state_dict().items()}
+    before = {key: value.clone() for key, value in made.learning.state_dict().items()}
     evaluator = Evaluator("dm_control/cartpole-balance", [0], 2, 20, "cpu")
     first = evaluator.evaluate(made.agent, 25, lambda: False)
     other = evaluator.evaluate(made.agent, 50, lambda: False)
     assert evaluator.evaluate(made.agent, 25, lambda: False) == first
     assert other != first
-    assert all(torch.equal(value, before[key]) for key, value in made.streams.state_dict().items())
+    assert all(torch.equal(value, before[key]) for key, value in made.learning.state_dict().items())
     with pytest.raises(StopRequestedError):
         evaluator.evaluate(made.agent, 25, lambda: True)
 
@@ -116,7 +116,7 @@ def test_a_policy_that_is_not_finite_ends_the_run_as_diverged(at: int, what: str
 
     def poison() -> None:
         update()
-        if made.env_step == at:
+        if made.env_step + 1 == at:
             with torch.no_grad():
                 made.agent.arenas["policy"][1] = float("nan")  # type: ignore[attr-defined]
 
@@ -144,7 +144,7 @@ def test_a_learner_whose_critics_are_lost_is_diverged_though_its_actions_look_we
 
     def poison() -> None:
         update()
-        if made.env_step == 30:
+        if made.env_step + 1 == 30:
             with torch.no_grad():
                 made.agent.arenas["critics"][0] = float("nan")  # type: ignore[attr-defined]
 
