@@ -84,6 +84,18 @@ def seconds_above_0(option: str) -> Callable[[str], float]:
     return parse
 
 
+def check_execution(device: str, mode: str, precision: str) -> None:
+    """Raises UsageError for an unknown --mode or --precision, or one that needs a GPU on a CPU."""
+    from dimebench.config import nearest
+    from dimebench.training.execution import MODES, PRECISIONS
+
+    for option, value, known in (("--mode", mode, MODES), ("--precision", precision, PRECISIONS)):
+        if value not in ("auto", *known):
+            raise UsageError(f"{option} {value}: unknown{nearest(value, ['auto', *known])}")
+        if not device.startswith("cuda") and (value == "tf32" or "graph" in value):
+            raise UsageError(f"{option} {value}: needs a CUDA device; this run is on the CPU")
+
+
 def check_folder(option: str, folder: Path) -> None:
     """Raises UsageError where `folder` is no folder, or lies below a file."""
     place = _existing(folder)

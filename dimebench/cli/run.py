@@ -11,6 +11,7 @@ from dimebench.cli.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED, U
 from dimebench.cli.options import (
     DEFAULT_RESULTS,
     Results,
+    check_execution,
     check_folder,
     check_writable,
     parse_seeds,
@@ -41,6 +42,12 @@ def run(
         float,
         typer.Option(help="Seconds between checkpoints.", metavar="S", parser=seconds_above_0("--checkpoint-every")),
     ] = 300.0,
+    mode: Annotated[
+        str, typer.Option(help="How the learner runs: auto, eager, compile, graph, compile+graph (graphs on a GPU).")
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="What dense layers multiply in: auto, float32, tf32 (on a GPU), bf16.")
+    ] = "auto",
 ) -> int:
     """Train algorithms on a suite of tasks; runs that are finished are skipped, cut-off ones go on."""
     seed_list = parse_seeds(seeds)
@@ -51,11 +58,12 @@ def run(
 
     request = parse_words(words or [], algorithms=known_algorithms())
     chosen = _device(device)
+    check_execution(chosen, mode, precision)
     from dimebench.cli.live import board
     from dimebench.launch.local import LocalPool
     from dimebench.launch.plan import make_plan
 
-    plan = make_plan(request, seed_list, results, chosen)
+    plan = make_plan(request, seed_list, results, chosen, mode, precision)
     if any(cell.blocks for cell in plan.cells):
         check_writable("--results", results)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

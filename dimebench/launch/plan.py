@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,11 +17,17 @@ from dimebench.agents.registry import (
     load_algorithm,
 )
 from dimebench.config import Request, Variant, cell_settings, check_shared_settings
-from dimebench.envs import UnknownTaskError, known_tasks
+from dimebench.envs import UnknownTaskError, known_tasks, worker_count
 from dimebench.launch.identity import check_run
 from dimebench.store import Run, read_run
 from dimebench.store.provenance import code_version, command_line, package_versions
 from dimebench.training.block import Block, Protocol, plain_settings
+from dimebench.training.execution import chosen
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass
@@ -53,7 +60,14 @@ class Plan:
                 yield cell, block
 
 
-def make_plan(request: Request, seeds: Sequence[int], results: Path, device: str) -> Plan:
+def make_plan(
+    request: Request,
+    seeds: Sequence[int],
+    results: Path,
+    device: str,
+    mode: str = "auto",
+    precision: str = "auto",
+) -> Plan:
     """Plan the request's cells; nothing is written.
 
     On a GPU the seeds of a cell that are yet to be trained form one block; on a CPU every seed is a block of its
@@ -70,15 +84,13 @@ def make_plan(request: Request, seeds: Sequence[int], results: Path, device: str
     cells = []
     for task in request.suite.tasks:
         for variant in request.variants:
-            cells.append(_plan_cell(request, variant, task, tuple(seeds), results, device))
+            make = _BlockMaker(request, variant, task, device, mode, precision)
+            cells.append(_plan_cell(make, variant, task, tuple(seeds), results))
     return Plan(request.suite.name, results, cells)
 
 
-def _plan_cell(
-    request: Request, variant: Variant, task: str, seeds: tuple[int, ...], results: Path, device: str
-) -> Cell:
+def _plan_cell(make: _BlockMaker, variant: Variant, task: str, seeds: tuple[int, ...], results: Path) -> Cell:
     cell = Cell(variant.name, task, seeds)
-    make = _BlockMaker(request, variant, task, device)
     resumed: dict[tuple[int, ...], Block] = {}  # by their seeds: all that began together, asked for now or not
     fresh: list[int] = []
     for seed in seeds:
@@ -94,7 +106,7 @@ def _plan_cell(
                 resumed[block.seeds] = block
                 continue
         fresh.append(seed)
-    together = [tuple(fresh)] if device.startswith("cuda") and fresh else [(seed,) for seed in fresh]
+    together = [tuple(fresh)] if make.device.startswith("cuda") and fresh else [(seed,) for seed in fresh]
     cell.blocks = [*resumed.values(), *map(make, together)]
     for block in cell.blocks:  # a seed that diverged stays in its block
         for seed in block.seeds:
@@ -114,7 +126,8 @@ def _all_settings() -> dict[str, type]:
 class _BlockMaker:
     """Makes the blocks of one cell: all that does not depend on the seeds is settled once."""
 
-    def __init__(self, request: Request, variant: Variant, task: str, device: str) -> None:
+    def __init__(self, request: Request, variant: Variant, task: str, device: str, mode: str, precision: str) -> None:
+        self.device = device
         suite = request.suite
         algorithm = load_algorithm(variant.algorithm)
         settings: Any = cell_settings(algorithm.Settings, request, variant, task)
@@ -142,6 +155,9 @@ class _BlockMaker:
             "cell": f"{suite.name}/{variant.slug}/{task}",
             "command": command_line(),
         }
+        self._common["mode"], self._common["precision"] = chosen(algorithm, device, mode, precision)
 
     def __call__(self, seeds: tuple[int, ...]) -> Block:
-        return Block(seeds=seeds, **self._common)
+        # On a GPU the cores are free to step environments; on a CPU each has a learner of its own.
+        workers = worker_count(len(seeds), usable_cores()) if self.device.startswith("cuda") else 0
+        return Block(seeds=seeds, env_workers=workers, **self._common)

@@ -18,6 +18,7 @@ from dimebench.agents.base import Agent, Batch, Metrics, Noise, NoiseShapes
 
 MODES = ("eager", "compile", "graph", "compile+graph")
 PRECISIONS = ("float32", "tf32", "bf16")
+NEEDED = ("multiply_in", "compile", "update_key", "counts", "set_counts")  # of an agent, for all but plain calls
 WARM_CALLS = 3  # of each kind, before it is captured: compilers, libraries and optimisers set themselves up in them
 
 
@@ -46,7 +47,7 @@ def prepare(agent: Agent, device: str, mode: str, precision: str) -> Learner:
     if not agent.learns:
         return agent
     if precision == "bf16" or mode != "eager":
-        for needed in ("multiply_in", "compile", "update_key", "counts", "set_counts"):
+        for needed in NEEDED:
             if not hasattr(agent, needed):
                 raise ExecutionError(
                     f"{type(agent).__name__} has no `{needed}`: it runs eagerly and in float32 alone"
@@ -56,6 +57,21 @@ def prepare(agent: Agent, device: str, mode: str, precision: str) -> Learner:
     if "compile" in mode:
         agent.compile()  # type: ignore[attr-defined]
     return Captured(agent, CudaGraphs(device)) if "graph" in mode else agent
+
+
+def chosen(algorithm: type[Agent], device: str, mode: str = "auto", precision: str = "auto") -> tuple[str, str]:
+    """The mode and precision that `auto` stands for: on a GPU compiled graphs in TF32, on a CPU eager float32.
+
+    (Compiling gains nothing on a CPU: docs/benchmarks.md.) An algorithm that knows only plain calls gets those.
+    """
+    plain = not device.startswith("cuda") or not all(hasattr(algorithm, needed) for needed in NEEDED)
+    if mode == "auto":
+        mode = "eager" if plain else "compile+graph"
+    if precision == "auto":
+        precision = "float32" if plain else "tf32"
+    if not algorithm.learns:
+        return "eager", "float32"
+    return mode, precision
 
 
 class Recorder(Protocol):

@@ -1,0 +1,103 @@
+"""Compiled and recorded learners compute what eager ones compute."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from dimebench.agents.base import ActorCritic
+from dimebench.agents.registry import load_algorithm
+from dimebench.training.execution import Captured, ExecutionError, chosen, prepare
+from tests.agents.learners import DIMS, LEARNERS, draw, make, streams, train
+from tests.training.recordings import Recordings
+
+SEEDS = [3, 11]
+
+
+def assert_same_state(one: ActorCritic, other: ActorCritic) -> None:
+    """Bit for bit, counts included."""
+    state = other.state_dict()
+    for key, value in one.state_dict().items():
+        assert torch.equal(value, state[key]), key
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_recorded_updates_are_the_eager_ones_bit_for_bit(name: str) -> None:
+    """Across the end of BatchRenorm's warm-up, which falls inside a call, and over every kind of call."""
+    eager, recorded = (make(name, SEEDS, utd=2, policy_delay=3, **_warmup(name)) for _ in range(2))
+    recorder = Recordings()
+    learner = Captured(recorded, recorder)
+    one, other = streams(SEEDS), streams(SEEDS)
+    for _ in range(60):
+        expected = eager.update(*draw(eager, one))
+        found = learner.update(*draw(recorded, other))
+        assert expected.keys() == found.keys()
+        assert all(torch.equal(found[key], expected[key]) for key in expected)
+    assert_same_state(eager, recorded)
+    assert recorder.captured >= 3
+    assert recorder.replayed > 30
+
+
+def _warmup(name: str) -> dict[str, int]:
+    return {} if name == "sac" else {"renorm_warmup": 41}
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_recorded_actions_are_the_eager_ones(name: str) -> None:
+    agent = make(name, SEEDS)
+    learner, source = Captured(agent, Recordings()), streams(SEEDS)
+    for rows in (1, 4):
+        for _ in range(6):
+            obs = torch.randn(len(SEEDS), rows, DIMS.obs)
+            noise = source.normal("act", agent.policy_noise(rows))
+            assert torch.equal(learner.act(obs, noise), agent.act(obs, noise))
+            assert torch.equal(learner.evaluate(obs, noise), agent.evaluate(obs, noise))
+
+
+def test_metrics_of_a_recorded_update_stay_as_they_were() -> None:
+    agent, source = make("sac", SEEDS), streams(SEEDS)
+    learner = Captured(agent, Recordings())
+    metrics = [learner.update(*draw(agent, source)) for _ in range(8)]
+    assert len({float(m["critic_loss"][0]) for m in metrics}) == 8
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_compiled_updates_agree_with_eager_ones(name: str) -> None:
+    """To rounding; Adam magnifies that of tiny gradients, so most elements, not all, agree."""
+    eager, compiled = make(name, [0]), make(name, [0])
+    compiled.compile()
+    one, other = streams([0]), streams([0])
+    for _ in range(8):
+        expected, found = eager.update(*draw(eager, one)), compiled.update(*draw(compiled, other))
+        assert expected.keys() == found.keys()
+        for key in expected:
+            torch.testing.assert_close(found[key], expected[key], rtol=2e-3, atol=2e-3)
+    for key, arena in eager.arenas.items():
+        assert ((arena - compiled.arenas[key]).abs() > 1e-4).float().mean() < 0.03, key
+    assert compiled.counts() == eager.counts()
+
+
+@pytest.mark.parametrize("name", LEARNERS)
+def test_bfloat16_rounds_products_and_leaves_parameters_and_losses_in_float32(name: str) -> None:
+    exact, rounded = make(name, SEEDS), make(name, SEEDS)
+    prepare(rounded, "cpu", "eager", "bf16")
+    expected, found = train(exact, streams(SEEDS), 1)[0], train(rounded, streams(SEEDS), 1)[0]
+    for key in expected:
+        assert found[key].dtype == torch.float32
+        torch.testing.assert_close(found[key], expected[key], rtol=0.1, atol=0.1)
+    assert any(not torch.equal(found[key], expected[key]) for key in expected)
+    assert all(arena.dtype == torch.float32 for arena in rounded.arenas.values())
+
+
+def test_auto_is_eager_float32_on_a_cpu_and_compiled_graphs_in_tf32_on_a_gpu() -> None:
+    dime, floor = load_algorithm("dime"), load_algorithm("random")
+    assert chosen(dime, "cpu") == ("eager", "float32")
+    assert chosen(dime, "cuda") == ("compile+graph", "tf32")
+    assert chosen(dime, "cuda", "eager", "bf16") == ("eager", "bf16")
+    assert chosen(floor, "cuda") == ("eager", "float32")
+
+
+@pytest.mark.parametrize(("mode", "precision"), [("graph", "float32"), ("compile+graph", "bf16"), ("eager", "tf32")])
+def test_what_needs_a_gpu_is_refused_on_a_cpu(mode: str, precision: str) -> None:
+    with pytest.raises(ExecutionError, match="needs a CUDA device"):
+        prepare(make("sac", [0]), "cpu", mode, precision)
