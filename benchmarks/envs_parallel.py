@@ -1,6 +1,6 @@
 """What worker processes cost and save: ParallelBlock against EnvBlock, and gymnasium's AsyncVectorEnv beside them.
 
-    python benchmarks/envs_parallel.py [TASK ...] [--envs S] [--workers 1,2] [--turns N]
+    python benchmarks/envs_parallel.py [TASK ...] [--envs S] [--workers 1,2,...] [--turns N]
 
 The same seeds and actions on every side, taking turns of 25 vector steps (A B C A B C ...); wall time, medians over
 turns, ratios within a turn. AsyncVectorEnv runs our own environments, one process each as it always does, with its
@@ -27,6 +27,7 @@ import gymnasium
 import numpy as np
 
 from dimebench.envs import ParallelBlock, make_block, task_spec
+from dimebench.envs.arrays import RESET
 
 TASKS = ["dm_control/dog-run", "dm_control/humanoid-run", "dm_control/pendulum-swingup"]
 STEPS, TURNS_PER_EPISODE = 25, 30
@@ -36,7 +37,7 @@ class Unstepped(ParallelBlock):
     """Every worker is woken and reports, for no environment."""
 
     def _wake(self, command: int, which: list[int]) -> None:
-        super()._wake(command, which if command == 2 else [])
+        super()._wake(command, which if command == RESET else [])
         if not self._awake:
             self._awake = list(range(len(self._workers)))
             for worker in self._workers:
