@@ -77,8 +77,10 @@ class LoopEndedError(Exception):
 
 
 @contextmanager
-def whole_loop(block: Block, results: Path, tick: Callable[[], bool]) -> Iterator[Callable[[], None]]:
-    """A run's own loop, learning after RANDOM_START env steps: act, step, store, update; nothing is evaluated.
+def whole_loop(
+    block: Block, results: Path, tick: Callable[[], bool], random_start: int = RANDOM_START
+) -> Iterator[Callable[[], None]]:
+    """A run's own loop, learning after `random_start` env steps: act, step, store, update; nothing is evaluated.
 
     Gives the call that runs it until `tick`, asked before every env step of all seeds, answers True.
     """
@@ -89,7 +91,7 @@ def whole_loop(block: Block, results: Path, tick: Callable[[], bool]) -> Iterato
         return False
 
     capacity = min(block.settings["replay_capacity"], block.protocol.env_steps)
-    settings = block.settings | {"learning_starts": RANDOM_START, "replay_capacity": capacity}
+    settings = block.settings | {"learning_starts": random_start, "replay_capacity": capacity}
     protocol = replace(block.protocol, env_steps=ENDLESS, eval_interval=ENDLESS)
     trainer = _trainer(replace(block, settings=settings, protocol=protocol), results, Hooks(lambda event: None, end))
     trainer.evaluated_at = 0  # passes over the evaluation before training

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -77,7 +78,7 @@ class PurePhysics:
         else:
             import gymnasium
 
-            gym = gymnasium.make(task.removeprefix("gymnasium/")).unwrapped
+            gym: Any = gymnasium.make(task.removeprefix("gymnasium/")).unwrapped
             self._reset, steps = gym.reset, gym.frame_skip
             self._model, self._data = gym.model, gym.data
         self._steps = steps * action_repeat
