@@ -71,13 +71,12 @@ def main() -> None:
         print(json.dumps(spec | {"turn": args.turn, "rounds": args.rounds, "versions": versions, "found": found}))
         return
     print(f"{args.algo} on {args.task}, critics {spec['critic']}, {args.rounds} turns of {args.turn} env steps each")
+    columns = ("ms", "ratio", "cpu_ms", "cpu_ratio")
     print(f"{'':10}{'ms per env step':>16}{'peer / ours':>13}{'CPU ms':>9}{'peer / ours':>13}   versions")
     for side in sides:
-        figures = found[side.name]
+        ms, ratio, cpu_ms, cpu_ratio = (found[side.name][column] for column in columns)
         versions = ", ".join(f"{name} {version}" for name, version in side.versions.items())
-        print(
-            f"{side.name:10}{figures['ms']:16.2f}{figures['ratio']:13.2f}{figures['cpu_ms']:9.2f}{figures['cpu_ratio']:13.2f}   {versions}"
-        )
+        print(f"{side.name:10}{ms:16.2f}{ratio:13.2f}{cpu_ms:9.2f}{cpu_ratio:13.2f}   {versions}")
 
 
 def _figures(times: list[tuple[float, float]], ours: list[tuple[float, float]]) -> dict[str, Any]:
@@ -108,7 +107,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("words", nargs="*", help="settings of our side, as for `dimebench run`")
     parser.add_argument("--task", default="dog-run", help="a dm_control task of suite dmc-full")
     parser.add_argument("--algo", default="sac", choices=sorted(HAVE))
-    parser.add_argument("--peers", default="sbx,sb3,torchrl", help="of sbx, sb3, torchrl and (again) ours")
+    parser.add_argument("--peers", help="of sbx, sb3, torchrl and (again) ours (default: all that have it)")
     parser.add_argument("--critic", type=int, help="width of the critics (default: 256 for SAC, else 2048)")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--turn", type=int, help="env steps of a turn")
@@ -120,6 +119,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     args.turn = args.turn or TURN[args.algo]
+    args.peers = ",".join(HAVE[args.algo][:-1]) if args.peers is None else args.peers
     args.python = dict(map(_interpreter, args.python))
     for name in filter(None, [*args.peers.split(","), *args.python]):
         if name not in SCRIPTS:

@@ -1,7 +1,8 @@
 """Taking turns: each side is a process that trains, and rests whenever it has done the env steps of its turn.
 
-To a side: a line "N", env steps to do; end of input: leave. From it: {"ready": versions}, then {"seconds", "cpu_seconds"} a
-turn, or {"absent": why} where its library is not installed. A side of the driver is `Side`; in its process, `Turns`.
+To a side: a line "N", env steps to do; end of input: leave. From it: {"ready": versions}, then {"seconds",
+"cpu_seconds"} a turn; or {"absent": why} where its library is not installed. The driver has a `Side` for each, the
+process itself `Turns`.
 """
 
 from __future__ import annotations
