@@ -11,7 +11,7 @@ import pytest
 
 from tests.cli.calls import TASK, TINY, Answer, Call, process, refused
 
-SHORT = ("suite=./tiny.yaml", "algo=sac,dime", "--device", "cpu", "--seconds", "0.05")
+SHORT = ("suite=./tiny.yaml", "budget.action_repeat=2", "algo=sac,dime", "--device", "cpu", "--seconds", "0.05")
 PARTS = ("physics", "learner", "acting", "loop")
 
 
@@ -53,7 +53,9 @@ def test_calls_with_an_actor_update_are_told_apart(measured: dict[str, Any]) -> 
 
 def test_the_figures_are_lines_where_there_is_no_terminal(dimebench: Call) -> None:
     cores = os.sched_getaffinity(0)
-    answer: Answer = dimebench("bench", "suite=tiny", "algo=crossq", "--device", "cpu", "--seconds", "0.05")
+    answer: Answer = dimebench(
+        "bench", "suite=tiny", "budget.action_repeat=2", "algo=crossq", "--device", "cpu", "--seconds", "0.05"
+    )
     assert answer.code == 0, answer.err
     heads = [line.split()[:3] for line in answer.lines[1:5]]
     assert heads[0][:2] == [TASK, "physics"]
