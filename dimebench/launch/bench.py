@@ -1,7 +1,8 @@
 """`dimebench bench`: what this machine reaches with an algorithm on a task, and the floor that it cannot go below.
 
 A floor is the time that the same work takes at the rates measured in the same run: the larger of its matrix products
-at the rate of products and its optimiser's bytes at the rate of copies; for physics, MuJoCo's own steps.
+at the rate of products and its optimiser's bytes at the rate of copies; for physics, MuJoCo's own steps. On a CPU all
+but the physics is CPU time: on an idle machine the same as the clock's.
 """
 
 from __future__ import annotations

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dimebench.agents.base import Agent
+from dimebench.launch.bench_clock import now
 from dimebench.launch.identity import block_identity
 from dimebench.training.block import Block
 from dimebench.training.loop import Hooks, Trainer
@@ -112,11 +113,14 @@ def loop_times(block: Block, results: Path, seconds: float, fewest: int) -> list
     The list begins with the first env step that learns; it ends after `seconds`, but not before `fewest` env steps.
     """
     ticks: list[float] = []
+    began = 0.0
 
     def tick() -> bool:
-        ticks.append(time.perf_counter())
+        nonlocal began
+        ticks.append(now(block.device))
         learnt = len(ticks) - 1 - RANDOM_START
-        return learnt >= fewest and ticks[-1] - ticks[RANDOM_START] >= seconds
+        began = began if learnt else time.perf_counter()
+        return learnt >= fewest and time.perf_counter() - began >= seconds
 
     with whole_loop(block, results, tick) as run:
         run()
