@@ -48,8 +48,8 @@ slow: $(VENV)/installed-dev  ## the checks that take longer
 learns: $(VENV)/installed-dev  ## train every learner until it solves a task, about an hour
 	$(PYTEST) tests/launch/test_learns.py -m slow -s
 
-bench: $(VENV)/installed  ## what our environments cost over dm_control's own
-	$(BIN)/python benchmarks/envs_overhead.py
+bench: $(VENV)/installed  ## throughput of this machine beside its floors, a few minutes
+	$(BIN)/dimebench bench --seconds 2
 
 clean:  ## remove the environment and caches; results stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

@@ -7,6 +7,7 @@ import sys
 import typer
 
 from dimebench.cli.algos import algos
+from dimebench.cli.bench import bench
 from dimebench.cli.compare import compare
 from dimebench.cli.errors import OK, USAGE, UsageError, explain
 from dimebench.cli.report import report
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-COMMANDS = (run, compare, report, status, suites, algos, show)
+COMMANDS = (run, compare, report, status, suites, algos, show, bench)
 for command in COMMANDS:
     app.command()(command)
 

@@ -52,6 +52,21 @@ def _ends(part: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
+def parse_device(asked: str) -> str:
+    """cpu or cuda; auto is cuda where torch sees such a device. Raises UsageError."""
+    if asked not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"--device {asked}: unknown device (known: auto, cpu, cuda)")
+    if asked == "cpu":
+        return "cpu"
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if asked == "cuda":
+        raise UsageError("--device cuda: torch sees no CUDA device on this machine")
+    return "cpu"
+
+
 def whole_number(option: str, least: int, what: str = "") -> Callable[[str], int]:
     """A parser for an option's value: a whole number, also written 1e6, from `least` on. It raises UsageError."""
 

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from dimebench.cli.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED, UsageError
+from dimebench.cli.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED
 from dimebench.cli.options import (
     DEFAULT_RESULTS,
     Results,
     check_execution,
     check_folder,
     check_writable,
+    parse_device,
     parse_seeds,
     seconds_above_0,
     whole_number,
@@ -57,7 +58,7 @@ def run(
     from dimebench.config import parse_words
 
     request = parse_words(words or [], algorithms=known_algorithms())
-    chosen = _device(device)
+    chosen = parse_device(device)
     check_execution(chosen, mode, precision)
     from dimebench.cli.live import board
     from dimebench.launch.local import LocalPool
@@ -76,17 +77,3 @@ def run(
     if outcome.failed and outcome.conflicts == len(outcome.failed):
         return NOT_COMPARABLE
     return SOME_FAILED if outcome.failed else OK
-
-
-def _device(asked: str) -> str:
-    if asked not in ("auto", "cpu", "cuda"):
-        raise UsageError(f"--device {asked}: unknown device (known: auto, cpu, cuda)")
-    if asked == "cpu":
-        return "cpu"
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    if asked == "cuda":
-        raise UsageError("--device cuda: torch sees no CUDA device on this machine")
-    return "cpu"

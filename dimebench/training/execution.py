@@ -18,7 +18,6 @@ from dimebench.agents.base import Agent, Batch, Metrics, Noise, NoiseShapes
 
 MODES = ("eager", "compile", "graph", "compile+graph")
 PRECISIONS = ("float32", "tf32", "bf16")
-NEEDED = ("multiply_in", "compile", "update_key", "counts", "set_counts")  # of an agent, for all but plain calls
 WARM_CALLS = 3  # of each kind, before it is captured: compilers, libraries and optimisers set themselves up in them
 
 
@@ -46,12 +45,9 @@ def prepare(agent: Agent, device: str, mode: str, precision: str) -> Learner:
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     if not agent.learns:
         return agent
-    if precision == "bf16" or mode != "eager":
-        for needed in NEEDED:
-            if not hasattr(agent, needed):
-                raise ExecutionError(
-                    f"{type(agent).__name__} has no `{needed}`: it runs eagerly and in float32 alone"
-                )
+    for needed in _needed(mode, precision):
+        if not hasattr(agent, needed):
+            raise ExecutionError(f"{type(agent).__name__} has no `{needed}`: it runs eagerly and in float32 alone")
     if precision == "bf16":
         agent.multiply_in(torch.bfloat16)  # type: ignore[attr-defined]
     if "compile" in mode:
@@ -59,12 +55,20 @@ def prepare(agent: Agent, device: str, mode: str, precision: str) -> Learner:
     return Captured(agent, CudaGraphs(device)) if "graph" in mode else agent
 
 
+def _needed(mode: str, precision: str) -> list[str]:
+    """What an agent must have beside `act` and `update`."""
+    graph = ["update_key", "counts", "set_counts"] if "graph" in mode else []
+    return [*(["multiply_in"] if precision == "bf16" else []), *(["compile"] if "compile" in mode else []), *graph]
+
+
 def chosen(algorithm: type[Agent], device: str, mode: str = "auto", precision: str = "auto") -> tuple[str, str]:
     """The mode and precision that `auto` stands for: on a GPU compiled graphs in TF32, on a CPU eager float32.
 
     (Compiling gains nothing on a CPU: docs/benchmarks.md.) An algorithm that knows only plain calls gets those.
     """
-    plain = not device.startswith("cuda") or not all(hasattr(algorithm, needed) for needed in NEEDED)
+    plain = not device.startswith("cuda") or not all(
+        hasattr(algorithm, needed) for needed in _needed("compile+graph", "bf16")
+    )
     if mode == "auto":
         mode = "eager" if plain else "compile+graph"
     if precision == "auto":

@@ -47,14 +47,26 @@ class Learning:
 
     def act(self, obs: np.ndarray) -> np.ndarray:
         """The policy's actions [S, A] for observations [S, O]; the next `update` is made ready."""
+        self.ask(obs)
+        self.draw()
+        return self.wait()
+
+    def ask(self, obs: np.ndarray) -> None:
+        """Begin to act."""
         sent = self._obs.send(obs)[:, None]  # [S, 1, O]
         self._action.ask(self.learner.act(sent, self._ahead["act"].next())[:, 0])
+
+    def draw(self) -> None:
+        """Draw the transitions and the noise of the next update."""
         share = self._ahead["replay"].next()["share"]  # of the replay's length: which transitions
         self._next = self.replay.sample((share * len(self.replay)).long()), self._ahead["update"].next()
+
+    def wait(self) -> np.ndarray:
+        """The actions [S, A] that were asked for."""
         return self._action.wait()
 
     def update(self) -> Metrics:
-        """One call of the learner's update, on what the last `act` made ready. On a GPU it is only begun."""
+        """One call of the learner's update, on what `draw` made ready. On a GPU it is only begun."""
         assert self._next is not None
         batch, noise = self._next
         self._next = None

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dimebench.agents.apart import Apart
 from dimebench.agents.base import Agent, Dims, under
 from dimebench.agents.registry import load_algorithm
 from dimebench.envs import EnvError, make_block, task_spec
@@ -49,7 +50,12 @@ class Trainer:
         self.settings = build_settings(algorithm.Settings, block.settings)
         dims = Dims(self.spec.obs_dim, self.spec.act_dim)
         initial = [generator(seed, "parameters") for seed in block.seeds]
-        self.agent: Agent = algorithm(dims, self.settings, initial, device)
+        apart = device == "cpu" and seeds > 1
+        self.agent: Agent = (
+            Apart(dims, self.settings, initial, device, algorithm)
+            if apart
+            else algorithm(dims, self.settings, initial, device)
+        )
         self.learner = prepare(self.agent, device, block.mode, block.precision)
         self.evaluator = Evaluator(
             block.task, block.seeds, protocol.eval_episodes, protocol.action_repeat, device, block.env_workers

@@ -1,4 +1,4 @@
-"""A stand-in for CUDA graphs on a CPU: it records a call's operations on tensors, and repeats them at the same addresses.
+"""A stand-in for CUDA graphs on a CPU: it records a call's operations, and repeats them at the same addresses.
 
 As with a graph, recording changes nothing, Python does not run again on a replay, and an operation that a graph could
 not hold (reading a value back, making a tensor from Python numbers) is refused.

@@ -1,0 +1,124 @@
+"""`dimebench bench`: throughput of this machine, with the floor beside each figure."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dimebench.cli.errors import UsageError
+from dimebench.cli.options import Json, check_execution, parse_device, parse_seeds, seconds_above_0
+
+# What is measured when no suite is named: the published settings on the two bodies that are hard to learn.
+DEFAULTS = {"suite": "dmc-full", "algo": "dime,crossq,sac", "task": "dog-run,humanoid-run"}
+SEEDS = {"cpu": "1", "cuda": "10"}  # as a process of `run` trains them together
+
+
+def bench(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="As for run: algo=a,b task=x,y suite=NAME ALGORITHM.SETTING=VALUE (default: dime, crossq and sac on "
+            "dog-run and humanoid-run at full size).",
+            metavar="[WORDS]...",
+        ),
+    ] = None,
+    seeds: Annotated[
+        str, typer.Option(help="How many seeds train together (default: 1 on a CPU, 10 on a GPU).", metavar="N")
+    ] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    seconds: Annotated[
+        float,
+        typer.Option(help="Time for each part.", metavar="T", parser=seconds_above_0("--seconds")),
+    ] = 10.0,
+    mode: Annotated[str | None, typer.Option(help="How the learner executes (default: as run does).")] = None,
+    precision: Annotated[str | None, typer.Option(help="Of the learner's products (default: as run does).")] = None,
+    as_json: Json = False,
+) -> int:
+    """Measure physics, learner, acting and the whole loop per algorithm and task, each beside its floor."""
+    asked = parse_seeds(seeds) if seeds else None
+    os.environ.setdefault("MUJOCO_GL", "disabled")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from dimebench.agents.registry import known_algorithms
+    from dimebench.config import parse_words
+
+    request = parse_words(_with_defaults(words or []), algorithms=known_algorithms())
+    chosen = parse_device(device)
+    check_execution(chosen, mode or "auto", precision or "auto")
+    from dimebench.launch.bench import bench as measure
+    from dimebench.launch.bench import cells, machine_facts
+    from dimebench.launch.plan import make_plan
+
+    with tempfile.TemporaryDirectory(prefix="dimebench-bench-") as folder:
+        plan = make_plan(request, [0], Path(folder), chosen, mode or "auto", precision or "auto")
+        blocks = cells(plan, asked or parse_seeds(SEEDS[chosen]))
+        if not blocks:
+            raise UsageError(f"{', '.join(request.suite.algorithms)}: learns nothing, so there is nothing to measure")
+        with _progress(as_json) as tell:
+            found = list(measure(blocks, Path(folder), seconds, tell))
+    if as_json:
+        facts = machine_facts() | {"seeds": len(blocks[0].seeds), "seconds": seconds}
+        typer.echo(json.dumps(facts | {"cells": [cell.to_json() for cell in found]}, indent=1, allow_nan=False))
+        return 0
+    _show(found)
+    return 0
+
+
+def _with_defaults(words: list[str]) -> list[str]:
+    """The words, and the defaults for what they leave open; a named suite says everything itself."""
+    keys = {word.partition("=")[0] for word in words}
+    if "suite" in keys:
+        return words
+    return [*words, *(f"{key}={value}" for key, value in DEFAULTS.items() if key not in keys)]
+
+
+@contextmanager
+def _progress(quiet: bool) -> Iterator[Callable[[Any, str], None]]:
+    """What is being measured, on a terminal."""
+    from dimebench.cli.output import console
+
+    if quiet or not console.is_terminal:
+        yield lambda block, part: None
+        return
+    with console.status("") as status:
+        yield lambda block, part: status.update(f"{block.variant} on {block.task}: {part}")
+
+
+PARTS = ("physics", "learner", "acting", "loop")
+HEADER = ("task", "algorithm", "part", "env steps/s", "ms", "floor ms", "of floor")
+
+
+def _show(found: list[Any]) -> None:
+    from dimebench.cli.output import print_line, print_table
+
+    rows: list[list[str]] = []
+    for task in dict.fromkeys(cell.task for cell in found):
+        cells = [cell for cell in found if cell.task == task]
+        rows.append([task, "", "physics", *_figures(cells[0].figures["physics"])])
+        for cell in cells:
+            rows += [[task, cell.variant, part, *_figures(cell.figures[part])] for part in PARTS[1:]]
+    print_table(rows, HEADER, HEADER[3:])
+    for cell in found:
+        parts = ", ".join(f"{part} {share:.0%}" for part, share in cell.shares.items())
+        print_line(f"{cell.variant} on {cell.task}: {cell.dominant} dominates the loop ({parts}, each by itself)")
+    how, best = found[0].execution, max(cell.ceilings.gemm for cell in found)
+    copy = max(cell.ceilings.copy for cell in found)
+    seeds = found[0].figures["loop"].seeds
+    print_line(
+        f"{how['device']}, {how['threads']} thread, {how['mode']} {how['precision']}, {seeds} seeds together; "
+        f"measured ceilings: products {best / 1e9:,.0f} GFLOP/s, copies {copy / 1e9:,.1f} GB/s"
+    )
+
+
+def _figures(figure: Any) -> list[str]:
+    """Env steps per second over all seeds; milliseconds per env step of all seeds, and the floor's; the fraction."""
+    floor = ["", ""]
+    if figure.floor_seconds is not None:
+        floor = [f"{figure.floor_seconds * 1e3:.3g}", f"{figure.fraction:.0%}"]
+    return [f"{figure.seeds / figure.seconds:,.4g}", f"{figure.seconds * 1e3:.3g}", *floor]
