@@ -55,7 +55,7 @@ def physics_times(block: Block, seconds: float) -> PhysicsTimes:
     return PhysicsTimes(statistics.median(ours), statistics.median(theirs))
 
 
-def _step(envs: EnvBlock, action: np.ndarray) -> float:
+def _step(envs: Environments, action: np.ndarray) -> float:
     """Seconds of one env step of every seed; what ended is reset after it."""
     began = time.perf_counter()
     step = envs.step(action)

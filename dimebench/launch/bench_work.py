@@ -63,8 +63,11 @@ def agent_work(algorithm: str, obs: int, act: int, settings: Any) -> AgentWork |
 
 
 def dense(rows: int, sizes: Sequence[int]) -> int:
-    """One pass of `rows` through dense layers of these sizes; also what the gradient of the weights takes."""
-    return sum(2 * rows * i * o for i, o in pairwise(sizes))
+    """One pass of `rows` through dense layers of these sizes; also what the gradient of the weights takes.
+
+    Layers of one output are left out: sums over rows, no matrix products.
+    """
+    return sum(2 * rows * i * o for i, o in pairwise(sizes) if o > 1)
 
 
 def input_gradients(rows: int, sizes: Sequence[int], first: bool) -> int:
@@ -102,7 +105,7 @@ def _with_gaussian(obs: int, act: int, s: Any, outputs: int, renorm: tuple[bool,
     policy = [obs, *s.actor_hidden, 2 * act]  # two heads, of mean and log std
     trained = training_pass(s.batch_size, policy, first=renorm[0])
     sample = _Policy(dense(s.batch_size, policy), trained, dense(1, policy), dense_parameters(policy, renorm[0]))
-    return _actor_critic(sample, [obs + act, *s.critic_hidden, outputs], s.batch_size, renorm[1], targets)
+    return _actor_critic(sample, act, [obs + act, *s.critic_hidden, outputs], s.batch_size, renorm[1], targets)
 
 
 def _dime(obs: int, act: int, s: Any) -> AgentWork:
@@ -121,7 +124,7 @@ def _dime(obs: int, act: int, s: Any) -> AgentWork:
     parameters += (obs + s.time_embedding) * first + dense_parameters(layers, False)
     parameters += 1 + act  # step size and friction
     policy = _Policy(chain(batch), 2 * chain(batch) + back, chain(1), parameters)
-    return _actor_critic(policy, [obs + act, *s.critic_hidden, s.atoms], batch, renorm=True, targets=False)
+    return _actor_critic(policy, act, [obs + act, *s.critic_hidden, s.atoms], batch, renorm=True, targets=False)
 
 
 @dataclass(frozen=True)
@@ -134,14 +137,18 @@ class _Policy:
     parameters: int
 
 
-def _actor_critic(policy: _Policy, sizes: Sequence[int], batch: int, renorm: bool, targets: bool) -> AgentWork:
+def _actor_critic(
+    policy: _Policy, act: int, sizes: Sequence[int], batch: int, renorm: bool, targets: bool
+) -> AgentWork:
     count = CRITICS * dense_parameters(sizes, renorm)
     if targets:
         evaluated = dense(batch, sizes) + training_pass(batch, sizes, first=renorm)
     else:
         evaluated = training_pass(2 * batch, sizes, first=renorm)  # one joint pass over [s; s']
     critic = policy.sample + CRITICS * evaluated
-    actor = policy.trained + CRITICS * (dense(batch, sizes) + input_gradients(batch, sizes, first=True))
+    # The gradient of Q goes back to the action alone, not to the observation beside it.
+    back = dense(batch, [act, sizes[1]]) + input_gradients(batch, sizes, first=False)
+    actor = policy.trained + CRITICS * (dense(batch, sizes) + back)
     moved = count * (ADAM_WORDS + POLYAK_WORDS * targets)
     parameters = {"policy": policy.parameters, "critics": count} | ({"target_critics": count} if targets else {})
     return AgentWork(

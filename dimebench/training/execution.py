@@ -66,9 +66,8 @@ def chosen(algorithm: type[Agent], device: str, mode: str = "auto", precision: s
 
     (Compiling gains nothing on a CPU: docs/benchmarks.md.) An algorithm that knows only plain calls gets those.
     """
-    plain = not device.startswith("cuda") or not all(
-        hasattr(algorithm, needed) for needed in _needed("compile+graph", "bf16")
-    )
+    able = all(hasattr(algorithm, needed) for needed in _needed("compile+graph", "bf16"))
+    plain = not (able and device.startswith("cuda"))
     if mode == "auto":
         mode = "eager" if plain else "compile+graph"
     if precision == "auto":
