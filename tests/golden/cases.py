@@ -66,7 +66,7 @@ class Check:
             self._note(Error(f"{what} {name}", float((error > 2e-6).mean()), limit, "elements off", relative))
 
     def _pair(self, what: str, found: Tensor, golden: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        found = found.detach().double()
+        found = found.detach().double().cpu()
         if self.alone is None:
             assert what not in self.seen, f"compared twice: {what}"
             self.seen[what] = found.clone()
@@ -98,7 +98,7 @@ def every_seed(build: Callable[[int], A], seeds: int) -> Iterator[tuple[A, Check
 def set_log_alpha(agent: ActorCritic, check: Check, golden: np.ndarray | float) -> None:
     """The golden temperature for the golden seed, others for its neighbours."""
     with torch.no_grad():
-        agent.log_alpha.copy_(torch.as_tensor(golden) + 0.5 * check.distance)
+        agent.log_alpha.copy_((torch.as_tensor(golden) + 0.5 * check.distance).to(agent.log_alpha))
 
 
 def _move(agent: ActorCritic, seeds: list[int]) -> None:
@@ -107,7 +107,7 @@ def _move(agent: ActorCritic, seeds: list[int]) -> None:
     with torch.no_grad():
         for arena in agent.arenas.values():
             for seed in seeds:
-                arena[seed] += 0.02 * torch.randn(arena.shape[1], generator=g)
+                arena[seed] += 0.02 * torch.randn(arena.shape[1], generator=g).to(arena.device)
         for seed in seeds:
             agent.log_alpha[seed] += 0.5 * (seed - agent.seeds // 2)
 

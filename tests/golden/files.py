@@ -34,6 +34,8 @@ ACTOR_LAYERS = {
     "fwd.state_time_net.layers_3": "score.out",
 }
 
+DEVICE = os.environ.get("GOLDEN_DEVICE", "cpu")  # cuda: the learners on a GPU, held to the same limits
+
 
 def there() -> bool:
     return (DIRECTORY / "manifest.json").exists()
@@ -63,7 +65,7 @@ def manifest() -> dict:
 
 def stacked(array: np.ndarray, seeds: int = 1) -> Tensor:
     """One seed's array with the seed axis in front: [S, ...]."""
-    return torch.from_numpy(np.asarray(array)).float()[None].expand(seeds, *array.shape).clone()
+    return torch.from_numpy(np.asarray(array)).float()[None].expand(seeds, *array.shape).to(DEVICE).clone()
 
 
 def tensor(name: str, key: str, seeds: int = 1) -> Tensor:
@@ -123,7 +125,7 @@ def put(module: torch.nn.Module, state: dict[str, np.ndarray]) -> None:
     """Copy arrays into a module's tensors, the same for all seeds."""
     own = module.state_dict()
     for key, value in state.items():
-        source = torch.from_numpy(np.array(value)).to(own[key].dtype)
+        source = torch.from_numpy(np.array(value)).to(own[key].device, own[key].dtype)
         if key.endswith("_extra_state"):  # BatchRenorm's step counter, common to all seeds
             own[key] = source
         else:
@@ -147,7 +149,7 @@ def make_agent(seeds: int = 1) -> DIME:
         "batch_size": m["batch"],
     }
     generators = [torch.Generator().manual_seed(s) for s in range(seeds)]
-    agent = DIME(Dims(m["obs_dim"], m["act_dim"]), DIMESettings(**values), generators, "cpu")
+    agent = DIME(Dims(m["obs_dim"], m["act_dim"]), DIMESettings(**values), generators, DEVICE)
     put(agent.policy, actor_state("params_actor", "actor"))
     put(agent.critics, critic_state("params_critic", "critic"))
     agent.policy.score.frequencies.copy_(torch.from_numpy(load("a_score")["timestep_coeff"][0]))
@@ -169,7 +171,7 @@ def score_of_rows(agent: DIME) -> Callable[[], Tensor]:
     """The score of the case's rows, each at its own step: [S, B, A]."""
     case, count = load("a_score"), agent.policy.steps
     obs, x = (tensor("a_score", key, agent.seeds).to(agent.policy.dt.dtype) for key in ("obs", "x"))
-    steps, rows = torch.from_numpy(case["step"]).long(), torch.arange(x.shape[1])
+    steps, rows = torch.from_numpy(case["step"]).long().to(DEVICE), torch.arange(x.shape[1], device=DEVICE)
 
     def score() -> Tensor:
         prepared = agent.policy.score.prepare(obs, count)

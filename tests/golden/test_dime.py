@@ -31,8 +31,8 @@ def test_constants(runs: Runs) -> None:
     (frequencies,) = case["timestep_coeff"]
     assert np.array_equal(float32_linspace(0.1, 100.0, frequencies.size).numpy(), frequencies)
     for agent, check in runs:
-        assert np.array_equal(agent.atoms.numpy(), files.load("d_projection")["z_atoms"])
-        assert np.abs(agent.policy.schedule.numpy() - case["dt_schedule"]).max() < 2e-7
+        assert np.array_equal(agent.atoms.cpu().numpy(), files.load("d_projection")["z_atoms"])
+        assert np.abs(agent.policy.schedule.cpu().numpy() - case["dt_schedule"]).max() < 2e-7
         check("step sizes", agent.policy.step_sizes(), case["delta_t"] / case["friction"], 2e-6, relative=True)
 
 

@@ -74,7 +74,7 @@ def make_agent(name: str, seeds: int, **settings: object) -> SAC:
     sizes = {key: tuple(SIZES[key]) for key in ("actor_hidden", "critic_hidden")}
     values = algorithm.Settings(**(sizes | {"batch_size": SIZES["batch"]} | settings))
     generators = [torch.Generator().manual_seed(s) for s in range(seeds)]
-    agent = algorithm(Dims(SIZES["obs"], SIZES["act"]), values, generators, "cpu")
+    agent = algorithm(Dims(SIZES["obs"], SIZES["act"]), values, generators, files.DEVICE)
     inputs = load(f"{name.split('_')[0]}_inputs")
     for network, module in agent.modules.items():
         files.put(module, arrays(inputs, "in", network) | arrays(case, "in", network))

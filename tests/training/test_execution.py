@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from dimebench.agents.base import ActorCritic
 from dimebench.agents.registry import load_algorithm
+from dimebench.training.block import Protocol
 from dimebench.training.execution import Captured, ExecutionError, chosen, prepare
 from tests.agents.learners import DIMS, LEARNERS, draw, make, streams, train
+from tests.training.blocks import assert_same_outputs, make_block, outputs, trainer
+from tests.training.blocks import train as run_block
 from tests.training.recordings import Recordings
 
 SEEDS = [3, 11]
@@ -61,7 +66,26 @@ def test_metrics_of_a_recorded_update_stay_as_they_were() -> None:
     assert len({float(m["critic_loss"][0]) for m in metrics}) == 8
 
 
-@pytest.mark.parametrize("name", LEARNERS)
+@pytest.mark.parametrize(("algorithm", "env_steps"), [("sac", 1000), ("dime", 100)])
+def test_a_whole_run_through_recordings_is_the_eager_one_bit_for_bit(
+    algorithm: str, env_steps: int, tmp_path: Path
+) -> None:
+    """Of a small task, evaluations included."""
+    protocol = Protocol(env_steps=env_steps, action_repeat=20, eval_interval=env_steps // 2, eval_episodes=1)
+    block = make_block(algorithm, protocol=protocol)
+    assert run_block(block, tmp_path / "eager") == "finished"
+    made = trainer(block, tmp_path / "recorded")
+    made.learner = made.learning.learner = Captured(made.agent, recorder := Recordings())
+    assert made.train() == "finished"
+    made.close()
+    assert recorder.replayed > 1.5 * env_steps  # act and update of most env steps
+    assert_same_outputs(outputs(block, tmp_path / "recorded"), outputs(block, tmp_path / "eager"))
+
+
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize("name", ["sac", *(pytest.param(name, marks=SLOW) for name in LEARNERS if name != "sac")])
 def test_compiled_updates_agree_with_eager_ones(name: str) -> None:
     """To rounding; Adam magnifies that of tiny gradients, so most elements, not all, agree."""
     eager, compiled = make(name, [0]), make(name, [0])
