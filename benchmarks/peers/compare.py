@@ -24,6 +24,8 @@ from typing import Any
 
 from turns import AbsentError, Side
 
+from dimebench.launch.environment import WORKER_ENVIRONMENT
+
 HERE = Path(__file__).parent
 SCRIPTS = {"sb3": "side_sb3.py", "sbx": "side_sb3.py", "torchrl": "side_torchrl.py", "ours": "side_ours.py"}
 HAVE = {"sac": ("sbx", "sb3", "torchrl", "ours"), "crossq": ("sbx", "ours"), "dime": ("ours",)}
@@ -49,7 +51,7 @@ def main() -> None:
         "precision": args.precision,
     }
     try:
-        ours = Side("ours", HERE / SCRIPTS["ours"], sys.executable, spec)
+        ours = Side("ours", HERE / SCRIPTS["ours"], sys.executable, spec, WORKER_ENVIRONMENT)
     except AbsentError as reason:
         sys.exit(f"compare: ours: {reason}")
     peers = list(_peers(args, spec))

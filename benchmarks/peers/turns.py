@@ -34,7 +34,9 @@ class AbsentError(Exception):
 class Side:
     """A side as the driver sees it: a process that inherits the driver's cores."""
 
-    def __init__(self, name: str, script: Path, python: str, spec: dict[str, Any]) -> None:
+    def __init__(
+        self, name: str, script: Path, python: str, spec: dict[str, Any], environment: dict[str, str] | None = None
+    ) -> None:
         """Starts the process and waits until it is ready to train. Raises AbsentError."""
         self.name = name
         self.process = subprocess.Popen(
@@ -42,7 +44,7 @@ class Side:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **ONE_THREAD},
+            env={**os.environ, **ONE_THREAD, **(environment or {})},
         )
         answer = self._answer()
         if "absent" in answer:

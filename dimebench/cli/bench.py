@@ -56,8 +56,9 @@ def bench(
     from dimebench.launch.plan import make_plan
 
     with tempfile.TemporaryDirectory(prefix="dimebench-bench-") as folder:
-        plan = make_plan(request, [0], Path(folder), chosen, mode or "auto", precision or "auto")
-        blocks = cells(plan, asked or parse_seeds(SEEDS[chosen]))
+        together = asked or parse_seeds(SEEDS[chosen])
+        plan = make_plan(request, together, Path(folder), chosen, mode or "auto", precision or "auto")
+        blocks = cells(plan, together)
         if not blocks:
             raise UsageError(f"{', '.join(request.suite.algorithms)}: learns nothing, so there is nothing to measure")
         with _progress(as_json) as tell:

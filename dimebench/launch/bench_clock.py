@@ -35,7 +35,7 @@ def one_core(device: str) -> Iterator[None]:
 
 
 def now(device: str) -> float:
-    """Seconds: of CPU time for a learner on the CPU, where waiting for a core must not count; else the clock's."""
+    """Seconds: of CPU time on the CPU, so that waiting for a busy core does not count; else the clock's."""
     return time.process_time() if device == "cpu" else time.perf_counter()
 
 

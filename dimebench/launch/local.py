@@ -16,18 +16,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dimebench.launch.environment import WORKER_ENVIRONMENT
 from dimebench.launch.plan import Cell, Plan
 from dimebench.launch.worker import record_failure
 from dimebench.training.block import Block
-
-# One thread per worker: ten workers with all cores each would fight over every one of them.
-WORKER_ENVIRONMENT = {
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "PYTHONUNBUFFERED": "1",
-    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
-}
 
 
 @dataclass(frozen=True)
