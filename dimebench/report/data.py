@@ -2,13 +2,16 @@
 
 The declared rules: the curve is the mean return over the episodes of each evaluation. A run that
 diverged counts with its suite's lower bound from the divergence on; so does an evaluation without a
-finite return. Scores are normalised by the suite's fixed bounds, never by the data.
+finite return. Scores are normalised by the suite's fixed bounds, never by the data. An external run, which
+was evaluated elsewhere and at env steps of its own, is read by linear interpolation between two of its
+evaluations, never beyond them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -17,9 +20,11 @@ from numpy.typing import NDArray
 from dimebench.report.errors import NotComparableError
 from dimebench.stats import auc
 from dimebench.store import Run
+from dimebench.store.importers import external
 
 Array = NDArray[np.float64]
 DONE = ("finished", "diverged")
+MOST_POINTS = 100  # of a curve, where no run of one's own decides its env steps
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,26 @@ class Curve:
     returns: tuple[float, ...]
     wall_time_s: tuple[float, ...]  # [K] seconds of training so far
     diverged_at: int | None  # env step from which the lower bound counts
+    external: bool = False  # evaluated elsewhere: read between its evaluations
 
     def covers(self, env_step: int) -> bool:
         """Whether the run has a value at this env step."""
-        return env_step in self.env_steps or (self.diverged_at is not None and env_step >= self.diverged_at)
+        if self.diverged_at is not None and env_step >= self.diverged_at:
+            return True
+        if self.external and self.env_steps:  # an evaluation after one env step is one before training
+            return (self.env_steps[0] if self.env_steps[0] > 1 else 0) <= env_step <= self.env_steps[-1]
+        return env_step in self._evaluated
+
+    @cached_property
+    def _evaluated(self) -> frozenset[int]:
+        return frozenset(self.env_steps)
 
     def values(self, env_steps: Sequence[int]) -> Array:
         """Returns at env steps that the run covers, its lower bound from a divergence on. [len(env_steps)]."""
+        if self.external:
+            between = np.interp(env_steps, self.env_steps, self.returns) if self.env_steps else np.zeros(len(env_steps))
+            late = np.asarray(env_steps) >= (np.inf if self.diverged_at is None else self.diverged_at)
+            return np.where(late, self.run.score["lower"], between)
         at = dict(zip(self.env_steps, self.returns, strict=True))
         return np.array(
             [
@@ -105,6 +123,7 @@ def _curve(run: Run, points: pd.DataFrame | None) -> Curve:
         tuple(float(value) for value in points["value"]),
         tuple(float(value) for value in points["seconds"]),
         diverged_at,
+        external(run) is not None,
     )
 
 
@@ -112,14 +131,17 @@ def shared_env_steps(cells: Iterable[Sequence[Curve]], budget: int | None) -> tu
     """The env steps up to the budget at which every run counts; the last one is the matched budget.
 
     The runs that decide are, of each cell, those that are done; a cell without any is decided by its
-    unfinished runs. `budget` asks for the largest shared evaluation at or below it.
+    unfinished runs. External runs are read at the evaluations of one's own; without any, at their own.
+    `budget` asks for the largest shared evaluation at or below it.
     Raises NotComparableError where there is none after env step 0.
     """
     deciding: list[Curve] = []
     for cell in cells:
         deciding += [curve for curve in cell if curve.done] or list(cell)
-    candidates = sorted({step for curve in deciding for step in curve.env_steps})
-    shared = [step for step in candidates if all(curve.covers(step) for curve in deciding)]
+    own = [curve for curve in deciding if not curve.external]
+    candidates = sorted({step for curve in own or deciding for step in curve.env_steps})
+    alike = {(c.env_steps, c.diverged_at, c.external): c for c in deciding}.values()  # most share one grid
+    shared = [step for step in candidates if all(curve.covers(step) for curve in alike)]
     after_start = [step for step in shared if step > 0]
     if not after_start:
         raise NotComparableError("not comparable: the runs share no evaluation after env step 0")
@@ -129,4 +151,5 @@ def shared_env_steps(cells: Iterable[Sequence[Curve]], budget: int | None) -> tu
             f"not comparable: no evaluation that all runs share at or below {budget:,} env steps "
             f"(the first is at {after_start[0]:,})"
         )
-    return tuple(within)
+    every = 1 if own else -(-len(within) // MOST_POINTS)
+    return tuple(within[::-1][::every][::-1])  # the last one stays
