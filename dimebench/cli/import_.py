@@ -41,7 +41,9 @@ def import_(
         typer.Option(help="Seed of the first file that tells none.", metavar="N", parser=whole_number("--seed", 0)),
     ] = 0,
     bounds: Annotated[str, typer.Option(help="Returns that score 0 and 1.", metavar="LOWER,UPPER")] = "",
-    published: Annotated[bool, typer.Option("--published", help="Mark as published: paper:NAME, not ext:NAME.")] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="Mark as published: paper:NAME, not ext:NAME.")
+    ] = False,
     results: Results = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
@@ -75,7 +77,13 @@ def import_(
 
 
 def _store(
-    frame: Any, origin: Any, suite: str | None, bounds: dict[str, float] | None, results: Path, lost: int, as_json: bool
+    frame: Any,
+    origin: Any,
+    suite: str | None,
+    bounds: dict[str, float] | None,
+    results: Path,
+    lost: int,
+    as_json: bool,
 ) -> int:
     from dimebench.store.importers import external_runs, write_external
 
@@ -92,7 +100,12 @@ def _store(
     kept = {task for target in targets for task in target.score}
     others = sorted(set(frame["task"]) - kept)
     if as_json:
-        facts = {"suites": [t.suite for t in targets], "written": written, "already_there": there, "variants": variants}
+        facts = {
+            "suites": [t.suite for t in targets],
+            "written": written,
+            "already_there": there,
+            "variants": variants,
+        }
         typer.echo(json.dumps(facts | {"rows_left_out": lost, "tasks_left_out": others}, indent=1))
         return 0
     place = ", ".join(f"{results}/{target.suite}" for target in targets)
@@ -117,7 +130,11 @@ def _targets(frame: Any, suite: str | None, bounds: dict[str, float] | None) -> 
     if suite is None:
         families = sorted({task.split("/")[0] for task in tasks})
         return [
-            Target(f"external-{family}".lower().replace("/", "-"), 1, {t: _score(t, bounds) for t in tasks if t.split("/")[0] == family})
+            Target(
+                f"external-{family}".lower().replace("/", "-"),
+                1,
+                {t: _score(t, bounds) for t in tasks if t.split("/")[0] == family},
+            )
             for family in families
         ]
     try:

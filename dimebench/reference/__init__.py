@@ -74,7 +74,9 @@ def references() -> dict[str, Reference]:
         tasks.setdefault(algorithm, []).extend(by_task)
     found: dict[str, Reference] = {}
     # Two sources with an algorithm on different tasks: the plain name is that of dm_control's tasks.
-    for row in sorted(_rows("sources.csv"), key=lambda row: not _on_dm_control(points[row["source"], row["algorithm"]])):
+    for row in sorted(
+        _rows("sources.csv"), key=lambda row: not _on_dm_control(points[row["source"], row["algorithm"]])
+    ):
         key = (row["source"], row["algorithm"])
         shared = len(set(tasks[row["algorithm"]])) < len(tasks[row["algorithm"]])
         name = f"{PREFIX}{row['algorithm']}" + (f"@{row['source'].split('/')[-1]}" if shared else "")

@@ -53,7 +53,9 @@ class Curve:
     def values(self, env_steps: Sequence[int]) -> Array:
         """Returns at env steps that the run covers, its lower bound from a divergence on. [len(env_steps)]."""
         if self.external:
-            between = np.interp(env_steps, self.env_steps, self.returns) if self.env_steps else np.zeros(len(env_steps))
+            between = (
+                np.interp(env_steps, self.env_steps, self.returns) if self.env_steps else np.zeros(len(env_steps))
+            )
             late = np.asarray(env_steps) >= (np.inf if self.diverged_at is None else self.diverged_at)
             return np.where(late, self.run.score["lower"], between)
         at = dict(zip(self.env_steps, self.returns, strict=True))

@@ -90,7 +90,14 @@ def _published(summary: Summary, citation: Citation) -> Grid:
         )
         for task, point in citation.matched.items()
     ]
-    header = ("task", *(f"{v}: mean" for v in summary.variants), "published mean", "published IQM", "env steps", "seeds")
+    header = (
+        "task",
+        *(f"{v}: mean" for v in summary.variants),
+        "published mean",
+        "published IQM",
+        "env steps",
+        "seeds",
+    )
     note = (
         f"Published by {citation.source} (licence: {citation.licence}, action repeat {citation.action_repeat}); "
         f"not run here, in no verdict"

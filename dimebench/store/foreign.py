@@ -109,7 +109,9 @@ def _frame(step: Any, score: Any, seed: Any, length: Any, given: Mapping[str, st
     """Numbers as columns, `given` as the texts. Raises StoreError for an infinite number or a step too large."""
     numbers = {"step": np.asarray(step, np.float64), "score": np.asarray(score, np.float64)}
     for key, values in numbers.items():
-        if np.isinf(values).any() or (key == "step" and (np.isnan(values).any() or np.abs(values).max(initial=0) > 1e15)):
+        if np.isinf(values).any() or (
+            key == "step" and (np.isnan(values).any() or np.abs(values).max(initial=0) > 1e15)
+        ):
             raise StoreError(f"the {key}s are not all finite")
     frame = pd.DataFrame(numbers | {"seed": None if seed is None else np.asarray(seed)})
     frame["length"] = np.asarray(length).astype(np.int64)
