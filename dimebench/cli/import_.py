@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,6 +14,7 @@ import typer
 from dimebench.cli.errors import UsageError
 from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, check_folder, check_writable, whole_number
 
+WRITERS = 16
 UNITS = ("env-steps", "frames")
 BOUNDS = {"dm_control": (0.0, 1000.0), "myosuite": (0.0, 1.0)}  # fixed by how these tasks are built
 
@@ -64,8 +67,13 @@ def import_(
         if (frame[key] == "").any():
             raise UsageError(f"{files[0]}: names no {key}: add --{key} NAME")
     long_table = any(file.suffix in (".parquet", ".pq") for file in files) and not source
-    told = (frame["source"] != "").any() and not source
+    told = bool((frame["source"] != "").any()) and not source
     frame["source"] = frame["source"].where(frame["source"] != "", ", ".join(file.name for file in files))
+    if not licence:
+        from dimebench.reference import licence_of
+
+        known = frame["source"].map({name: licence_of(name) for name in frame["source"].unique()})
+        frame["licence"] = frame["licence"].where(frame["licence"] != "", known)
     origin = Origin(
         source=source,
         licence=licence or "not stated",
@@ -88,15 +96,15 @@ def _store(
     from dimebench.store.importers import external_runs, write_external
 
     written = there = 0
-    others: list[str] = []
-    variants: dict[str, int] = {}
+    variants: Counter[str] = Counter()
     targets = _targets(frame, suite, bounds)
     for target in targets:
         mine = frame[frame["task"].isin(list(target.score))]
-        for run, evals in external_runs(mine, origin, target):
-            new = write_external(results, run, evals)
-            written, there = written + new, there + (not new)
-            variants[run.variant] = variants.get(run.variant, 0) + 1
+        runs = external_runs(mine, origin, target)
+        with ThreadPoolExecutor(WRITERS) as pool:  # each waits for the disk most of the time
+            news = list(pool.map(lambda both: write_external(results, *both), runs))
+        written, there = written + sum(news), there + len(news) - sum(news)
+        variants.update(run.variant for run, _ in runs)
     kept = {task for target in targets for task in target.score}
     others = sorted(set(frame["task"]) - kept)
     if as_json:

@@ -82,8 +82,8 @@ def references() -> dict[str, Reference]:
         name = f"{PREFIX}{row['algorithm']}" + (f"@{row['source'].split('/')[-1]}" if shared else "")
         if name in found:
             name += f"@{row['source'].split('/')[-1]}"
-        by_task = {t: tuple(sorted(p, key=lambda point: point.frames)) for t, p in points[key].items()}
-        found[name] = Reference(name=name, points=by_task, **row)  # type: ignore[arg-type]
+        curves = {task: tuple(sorted(own, key=lambda p: p.frames)) for task, own in points[key].items()}
+        found[name] = Reference(name=name, points=curves, **row)
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
@@ -112,5 +112,5 @@ def _point(row: dict[str, str]) -> Point:
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
-    with (files("dimebench.reference") / name).open(encoding="utf-8", newline="") as file:
+    with (files("dimebench.reference") / name).open(encoding="utf-8") as file:
         yield from csv.DictReader(file)

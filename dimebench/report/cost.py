@@ -48,8 +48,8 @@ def costs(summary: Summary) -> list[CostRow]:
 
 def _energy(run: RunRow) -> float | None:
     """Kilowatt hours of a run, from the joules that a trainer with a GPU's meter writes down."""
-    joules = run.progress.get("energy_j", run.provenance.get("energy_j"))
-    return joules / JOULES_PER_KWH if _positive(joules) else None
+    joules: Any = run.progress.get("energy_j", run.provenance.get("energy_j"))
+    return float(joules) / JOULES_PER_KWH if _positive(joules) else None
 
 
 def _median(values: Iterable[Any]) -> float | None:

@@ -9,7 +9,7 @@ evaluations, never beyond them.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -36,6 +36,7 @@ class Curve:
     returns: tuple[float, ...]
     wall_time_s: tuple[float, ...]  # [K] seconds of training so far
     diverged_at: int | None  # env step from which the lower bound counts
+    grad_steps: tuple[int, ...] = ()  # [K]
     external: bool = False  # evaluated elsewhere: read between its evaluations
 
     def covers(self, env_step: int) -> bool:
@@ -103,28 +104,68 @@ def curves(runs: Iterable[Run], evals: pd.DataFrame) -> list[Curve]:
 
     evals: the columns of `store.read_evals`, one row per episode.
     """
-    keys: list[Hashable] = ["variant", "task", "seed"]
-    finite = pd.to_numeric(evals["return"], errors="coerce").map(np.isfinite).astype(bool)
-    frame = evals.assign(lost=evals["diverged"].astype(bool) | ~finite)
-    points = frame.groupby([*keys, "env_step"], sort=True).agg(
-        value=("return", "mean"), lost=("lost", "any"), seconds=("wall_time_s", "max")
-    )
-    by_run = {key: group.droplevel(keys) for key, group in points.groupby(level=keys)}
-    return [_curve(run, by_run.get((run.variant, run.task, run.seed))) for run in runs]
+    points = _points(evals)
+    return [_curve(run, points.get((run.variant, run.task, run.seed))) for run in runs]
 
 
-def _curve(run: Run, points: pd.DataFrame | None) -> Curve:
+@dataclass(frozen=True)
+class _Points:
+    """A run's evaluations, [K] each, by increasing env step."""
+
+    env_steps: NDArray[np.int64]
+    values: Array  # mean return over the episodes
+    lost: NDArray[np.bool_]  # an episode diverged, or has no finite return
+    seconds: Array
+    grad_steps: NDArray[np.int64]
+
+
+def _points(evals: pd.DataFrame) -> dict[tuple[str, str, int], _Points]:
+    """The evaluations of every run in the table, by variant, task and seed.
+
+    By sorting whole numbers and reducing slices: with millions of rows several times faster than a groupby on texts.
+    """
+    if evals.empty:
+        return {}
+    codes = [pd.factorize(evals[name])[0] for name in ("variant", "task", "seed")]
+    run = codes[0].astype(np.int64)
+    for code in codes[1:]:
+        run = run * (code.max() + 1) + code
+    step = evals["env_step"].to_numpy(np.int64)
+    order = np.lexsort((step, run))
+    run, step = run[order], step[order]
+    new_run = np.r_[True, run[1:] != run[:-1]]
+    starts = np.flatnonzero(new_run | np.r_[True, step[1:] != step[:-1]])  # of evaluations
+    value = pd.to_numeric(evals["return"], errors="coerce").to_numpy(np.float64)[order]
+    finite = np.isfinite(value)
+    lost = evals["diverged"].to_numpy(bool)[order] | ~finite
+    told = np.add.reduceat(~np.isnan(value), starts)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.add.reduceat(np.where(np.isnan(value), 0.0, value), starts) / told
+    lost = np.logical_or.reduceat(lost, starts)
+    seconds = np.maximum.reduceat(evals["wall_time_s"].to_numpy(np.float64)[order], starts)
+    updates = np.maximum.reduceat(evals["grad_step"].fillna(0).to_numpy(np.int64)[order], starts)
+    names = evals[["variant", "task", "seed"]].iloc[order[new_run]].itertuples(index=False, name=None)
+    firsts = np.searchsorted(starts, np.flatnonzero(new_run))
+    found = {}
+    for name, first, end in zip(names, firsts, [*firsts[1:], len(starts)], strict=True):
+        part = slice(first, end)
+        found[name] = _Points(step[starts[part]], mean[part], lost[part], seconds[part], updates[part])
+    return found
+
+
+def _curve(run: Run, points: _Points | None) -> Curve:
     if points is None:
         return Curve(run, (), (), (), 0 if run.status == "diverged" else None)
-    steps = [int(step) for step in points.index]
-    lost = [step for step, is_lost in zip(steps, points["lost"], strict=True) if is_lost]
-    diverged_at = lost[0] if lost else steps[-1] + 1 if run.status == "diverged" else None
+    steps = points.env_steps
+    lost = steps[points.lost]
+    diverged_at = int(lost[0]) if lost.size else int(steps[-1]) + 1 if run.status == "diverged" else None
     return Curve(
         run,
-        tuple(steps),
-        tuple(float(value) for value in points["value"]),
-        tuple(float(value) for value in points["seconds"]),
+        tuple(steps.tolist()),
+        tuple(points.values.tolist()),
+        tuple(points.seconds.tolist()),
         diverged_at,
+        tuple(points.grad_steps.tolist()),
         external(run) is not None,
     )
 

@@ -54,8 +54,10 @@ def draw_learning_curves(summary: Summary) -> Figure:
 
 
 def draw_one_task(summary: Summary, task: str) -> Figure:
-    """A task's panel as a figure of its own, for the page."""
+    """A task's panel as a figure of its own, for the page: fixed margins, since a layout is drawn twice."""
     figure = Figure(figsize=(3.5, 2.5))
+    figure.set_layout_engine("none")
+    figure.subplots_adjust(left=0.165, right=0.965, bottom=0.19, top=0.9)
     draw_task(figure.subplots(), summary, task)
     return figure
 

@@ -51,7 +51,8 @@ def _pages(lines: Sequence[str]) -> Iterator[Sequence[str]]:
 
 
 def _text_page(lines: Sequence[str]) -> Figure:
-    figure = Figure(figsize=PAGE, layout="none")
+    figure = Figure(figsize=PAGE)
+    figure.set_layout_engine("none")
     figure.text(0.06, 0.96, "\n".join(lines), va="top", family="DejaVu Sans Mono", fontsize=6.6, color=INK)
     return figure
 

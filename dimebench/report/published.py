@@ -94,10 +94,12 @@ def cite(summary: Summary, wanted: Sequence[Reference], asked: bool = True) -> S
     asked: somebody named them, so one without a figure is an error (NotComparableError), and what is said of them
     takes the place of "there is nothing to compare it with". Otherwise they only stand beside the runs.
     """
-    found = [_citation(summary, reference) for reference in wanted] if summary.score == "final" else []
+    by_env_step = getattr(summary, "axis", "env_step") == "env_step"
+    alike = summary.score == "final" and by_env_step
+    found = [_citation(summary, reference) for reference in wanted] if alike else []
     if asked and wanted:
-        if summary.score != "final":
-            raise NotComparableError("not comparable: published figures are returns at one env step, not areas")
+        if not found:
+            raise NotComparableError("not comparable: published figures are final returns at an env step, no others")
         for citation, reference in zip(found, wanted, strict=True):
             if not citation.matched:
                 raise NotComparableError(f"not comparable: {_nothing_there(summary, reference)}")

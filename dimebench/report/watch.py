@@ -34,7 +34,7 @@ class State:
 
 
 def looks(results: Path, suite: str | None, every: float) -> Iterator[tuple[State, bool, bool]]:
-    """Look every so many seconds, until nothing is running any more: state, whether it changed, whether it is the last.
+    """Look every so many seconds, until nothing is running any more: state, changed or not, the last or not.
 
     Between two blocks of a plan no run is running, so the end is believed after a few looks; at the first look, at
     once. Raises StoreError.

@@ -57,14 +57,13 @@ def load_policy(algorithm: str, settings: dict[str, Any], dims: Dims, file: Path
 
 
 def frames(
-    agent: Agent, block: EnvBlock, seed: int, size: tuple[int, int], seconds: float, fps: int
+    agent: Agent, block: EnvBlock, seed: int, size: tuple[int, int], seconds: float, every: int
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """An episode of the policy: pictures [height, width, 3] uint8, about `fps` for a second of the task's time, each
-    with the return so far. It ends with the episode, or after `seconds`."""
+    """An episode of the policy: a picture [height, width, 3] uint8 after every so many env steps, with the return so
+    far. It ends with the episode, or after `seconds` of the task's time."""
     import mujoco
 
     model, data, env_step_s = _physics(block)
-    every = max(1, round(1 / (fps * env_step_s)))
     noises = [generator(seed, "film-noise", 0, device="cpu")]
     shapes = agent.policy_noise(1)
     renderer = mujoco.Renderer(model, *size)
@@ -97,19 +96,22 @@ def _physics(block: EnvBlock) -> tuple[Any, Any, float]:
 
 def write_film(request: dict[str, Any]) -> dict[str, Any]:
     """Film what `request` asks for into its `out`. Returns what was filmed: frames, seconds, return."""
-    seed, fps, size = request["seed"], request["fps"], (request["height"], request["width"])
+    seed, size = request["seed"], (request["height"], request["width"])
     block = make_block(request["task"], [sequence(seed, "film-env", request["episode"])], request["action_repeat"])
     dims = Dims(block.spec.obs_dim, block.spec.act_dim)
     agent = load_policy(request["algorithm"], request["settings"], dims, Path(request["policy"]), request["place"])
+    _, _, env_step_s = _physics(block)
+    every = max(1, round(1 / (request["fps"] * env_step_s)))
+    fps = 1 / (every * env_step_s)  # so that the film runs in the task's own time
     pictures, reached = [], 0.0
-    for picture, total in frames(agent, block, seed, size, request["seconds"], fps):
+    for picture, total in frames(agent, block, seed, size, request["seconds"], every):
         pictures.append(picture.copy())
         reached = total
     Path(request["out"]).write_bytes(encode(pictures, request["kind"], fps))
     return {"frames": len(pictures), "seconds": len(pictures) / fps, "return": reached}
 
 
-def encode(pictures: list[np.ndarray], kind: str, fps: int) -> bytes:
+def encode(pictures: list[np.ndarray], kind: str, fps: float) -> bytes:
     """The pictures as a film: "mp4" (H.264; needs imageio-ffmpeg) or "gif"."""
     import imageio.v3 as iio
 
