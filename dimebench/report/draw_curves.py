@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -55,8 +56,8 @@ def draw_learning_curves(summary: Summary) -> Figure:
 
 def draw_one_task(summary: Summary, task: str) -> Figure:
     """A task's panel as a figure of its own, for the page: fixed margins, since a layout is drawn twice."""
-    figure = Figure(figsize=(3.5, 2.5))
-    figure.set_layout_engine("none")
+    with mpl.rc_context({"figure.constrained_layout.use": False}):
+        figure = Figure(figsize=(3.5, 2.5))
     figure.subplots_adjust(left=0.165, right=0.965, bottom=0.19, top=0.9)
     draw_task(figure.subplots(), summary, task)
     return figure
