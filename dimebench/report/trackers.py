@@ -96,6 +96,7 @@ class WandB:
         for run in self._runs.values():
             run.finish()
         self._runs.clear()
+        self._wandb.teardown()  # only then is everything in the file
 
 
 def sink_of(name: str, folder: Path) -> Sink:
