@@ -23,7 +23,10 @@ Budget = Annotated[
 def compare(
     words: Annotated[
         list[str] | None,
-        typer.Argument(help="Two or more algorithms or variants, and suite=NAME.", metavar="A B [WORDS]..."),
+        typer.Argument(
+            help="Two or more algorithms or variants, published ones too (paper:DIME); suite=NAME.",
+            metavar="A B [WORDS]...",
+        ),
     ] = None,
     budget: Budget = None,
     results: Results = DEFAULT_RESULTS,

@@ -15,6 +15,7 @@ EXIT_CODES = {
     "UnknownTaskError": USAGE,
     "UnknownVariantError": USAGE,
     "UnknownSuiteError": USAGE,
+    "UnknownReferenceError": USAGE,
     "NoRunsError": USAGE,
     "StoreError": USAGE,
     "EnvError": USAGE,
@@ -22,6 +23,9 @@ EXIT_CODES = {
     "ExecutionError": USAGE,
     "NotComparableError": NOT_COMPARABLE,
     "IdentityConflictError": NOT_COMPARABLE,
+    "ImportConflictError": NOT_COMPARABLE,
+    "RenderError": USAGE,
+    "MissingExtraError": USAGE,
 }
 
 # A file or folder that was asked for cannot be used so. A full disk is none of these.

@@ -10,6 +10,9 @@ from dimebench.cli.algos import algos
 from dimebench.cli.bench import bench
 from dimebench.cli.compare import compare
 from dimebench.cli.errors import OK, USAGE, UsageError, explain
+from dimebench.cli.export import export
+from dimebench.cli.import_ import import_
+from dimebench.cli.render import render
 from dimebench.cli.report import report
 from dimebench.cli.run import run
 from dimebench.cli.show import show
@@ -26,9 +29,9 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-COMMANDS = (run, compare, report, status, suites, algos, show, bench)
+COMMANDS = (run, compare, report, render, export, import_, status, suites, algos, show, bench)
 for command in COMMANDS:
-    app.command()(command)
+    app.command(command.__name__.rstrip("_"))(command)  # `import` is a word of Python's own
 
 
 @app.callback(invoke_without_command=True)
@@ -59,7 +62,7 @@ def main() -> None:
 
 def _check_command(arguments: list[str]) -> None:
     """Raises UsageError for a command that there is not."""
-    names = [command.__name__ for command in COMMANDS]
+    names = [command.__name__.rstrip("_") for command in COMMANDS]
     if arguments and not arguments[0].startswith("-") and arguments[0] not in names:
         from dimebench.config import nearest
 

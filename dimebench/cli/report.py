@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dimebench.cli.compare import Budget
 from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Results, check_folder, split_words
+from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, check_folder, seconds_above_0, split_words
 
 FORMATS = ("svg", "png", "pdf")
 
@@ -17,32 +18,133 @@ FORMATS = ("svg", "png", "pdf")
 def report(
     words: Annotated[
         list[str] | None,
-        typer.Argument(help="Algorithms or variants (default: all there are), and suite=NAME.", metavar="[WORDS]..."),
+        typer.Argument(
+            help="Algorithms, variants or published references (default: all there are), and suite=NAME.",
+            metavar="[WORDS]...",
+        ),
     ] = None,
     html: Annotated[bool, typer.Option("--html", help="Write one self-contained page as well.")] = False,
+    pdf: Annotated[bool, typer.Option("--pdf", help="Write everything as one PDF as well.")] = False,
+    clips: Annotated[bool, typer.Option("--clips", help="Put a short film per task into the page.")] = False,
+    published: Annotated[
+        bool, typer.Option(help="Set published figures of the same algorithms beside the runs.")
+    ] = True,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Write the page anew as evaluations land, until all runs are done.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option(help="Seconds between two looks.", metavar="S", parser=seconds_above_0("--every"))
+    ] = 10.0,
     budget: Budget = None,
     formats: Annotated[str, typer.Option(help="Figure formats, of svg, png and pdf.", metavar="A,B")] = "svg,png,pdf",
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.", metavar="DIR")] = Path("report"),
     results: Results = DEFAULT_RESULTS,
+    as_json: Json = False,
 ) -> int:
     """Write learning curves, aggregates, profiles, tables and, with --html, a page with all of them."""
     chosen = [form for form in formats.split(",") if form]
     for form in chosen:
         if form not in FORMATS:
             raise UsageError(f"--formats {formats}: unknown format '{form}' (known: {', '.join(FORMATS)})")
+    if (watch or clips) and not html:
+        raise UsageError(f"{'--watch' if watch else '--clips'}: works on the page: add --html")
     check_folder("--out", out)
     names, suite = split_words(words)
     from dimebench.report import summary
+    from dimebench.report.published import cite, peers
+
+    def read() -> Any:
+        found = summary(results, names, suite=suite, budget=budget)
+        return cite(found, peers(found), asked=False) if published and not found.published else found
+
+    if watch:
+        return _watch(read, results, suite, out, every)
+    found = read()
+    folder = out / found.suite
+    written = _write_files(found, folder, chosen)
+    if html:
+        from dimebench.report.html import write_html
+
+        films = _clips(found, results) if clips else []
+        written["page"] = str(write_html(found, folder / "report.html", films))
+    if pdf:
+        from dimebench.report.pdf import write_pdf
+
+        written["pdf"] = str(write_pdf(found, folder / "report.pdf"))
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(written, indent=1))
+        return 0
+    figures = len(written["figures"])
+    typer.echo(
+        f"{figures} figures in {folder / 'figures'}/, tables in {folder / 'tables.txt'} and {folder / 'tables'}/"
+    )
+    for kind in ("page", "pdf"):
+        if kind in written:
+            typer.echo(f"{kind}: {written[kind]}")
+    return 0
+
+
+def _write_files(found: Any, folder: Path, formats: list[str]) -> dict[str, Any]:
     from dimebench.report.figures import write_figures
-    from dimebench.report.html import write_html
+    from dimebench.report.sheets import write_sheets
     from dimebench.report.tables import plain_lines
     from dimebench.store import atomic_write
 
-    found = summary(results, names, suite=suite, budget=budget)
-    folder = out / found.suite
-    figures = write_figures(found, folder / "figures", chosen)
+    figures = write_figures(found, folder / "figures", formats)
     atomic_write(folder / "tables.txt", ("\n".join(plain_lines(found)) + "\n").encode())
-    typer.echo(f"{len(figures)} figures in {folder / 'figures'}/, tables in {folder / 'tables.txt'}")
-    if html:
-        typer.echo(f"page: {write_html(found, folder / 'report.html')}")
+    tables = [folder / "tables.txt", *write_sheets(found, folder / "tables")]
+    return {"figures": [str(path) for path in figures], "tables": [str(path) for path in tables]}
+
+
+def _clips(found: Any, results: Path) -> list[Any]:
+    """One short film per task, of the best variant's first seed that has kept its policy."""
+    import base64
+
+    from dimebench.launch.render import RenderError, film, find_policy
+    from dimebench.report.html import Clip
+
+    clips = []
+    for task in found.tasks:
+        for row in sorted(found.aggregates, key=lambda row: -found.cell(row.variant, task).mean.point):
+            runs = [run for run in found.runs if (run.variant, run.task, run.counted) == (row.variant, task, True)]
+            policy = find_policy(results, found.suite, row.variant, task, [run.seed for run in runs])
+            if policy is None:
+                continue
+            try:
+                shot = film(policy, kind=None, width=256, height=192, seconds=6.0, fps=20)
+            except RenderError as error:
+                typer.echo(f"no film of {task}: {error}", err=True)
+                break
+            title = (
+                f"{task}: {row.variant}, seed {policy.run.seed}, return {shot.reached:.0f} in {shot.seconds:.0f} s"
+            )
+            clips.append(Clip(row.variant, title, shot.kind, base64.b64encode(shot.data).decode()))
+            break
+    return clips
+
+
+def _watch(read: Callable[[], Any], results: Path, suite: str | None, out: Path, every: float) -> int:
+    """Write the page whenever a run's files have changed; the last one, when all is done, stays as it is."""
+    from dimebench.report import NoRunsError, NotComparableError
+    from dimebench.report.html import write_html
+    from dimebench.report.watch import looks
+
+    waiting = ""
+    for state, changed, last in looks(results, suite, every):
+        if not changed and not last:
+            continue
+        try:
+            found = read()
+        except (NotComparableError, NoRunsError) as error:
+            if last:
+                raise
+            if str(error) != waiting:  # runs that have just begun
+                typer.echo(f"waiting: {error}")
+            waiting = str(error)
+            continue
+        path = out / found.suite / "report.html"
+        write_html(found, path, refresh_s=None if last else max(2, round(every)))
+        typer.echo(f"page: {path} at {found.budget:,} env steps, {state.words()}")
     return 0

@@ -49,6 +49,7 @@ def run(
     precision: Annotated[
         str, typer.Option(help="What dense layers multiply in: auto, float32, tf32 (on a GPU), bf16.")
     ] = "auto",
+    log: Annotated[str, typer.Option(help="Log live to tensorboard, wandb or both.", metavar="A,B")] = "",
 ) -> int:
     """Train algorithms on a suite of tasks; runs that are finished are skipped, cut-off ones go on."""
     seed_list = parse_seeds(seeds)
@@ -60,16 +61,18 @@ def run(
     request = parse_words(words or [], algorithms=known_algorithms())
     chosen = parse_device(device)
     check_execution(chosen, mode, precision)
+    from dimebench.cli.follow import following, trackers_of
     from dimebench.cli.live import board
     from dimebench.launch.local import LocalPool
     from dimebench.launch.plan import make_plan
 
+    trackers = trackers_of(log)
     plan = make_plan(request, seed_list, results, chosen, mode, precision)
     if any(cell.blocks for cell in plan.cells):
         check_writable("--results", results)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     pool = LocalPool(plan, 1 if chosen == "cuda" else workers or cores, checkpoint_every)
-    with board(plan) as view:
+    with following(plan, trackers), board(plan) as view:
         outcome = pool.run(view.on_event)
     view.summary(outcome)
     if outcome.interrupted:

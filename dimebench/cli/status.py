@@ -3,25 +3,53 @@
 from __future__ import annotations
 
 import json
+import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, split_words
+from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, seconds_above_0, split_words
 
 
 def status(
     words: Annotated[list[str] | None, typer.Argument(help="suite=NAME to see one suite.", metavar="[WORDS]")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show it anew until all runs are done.")] = False,
+    every: Annotated[
+        float, typer.Option(help="Seconds between two looks.", metavar="S", parser=seconds_above_0("--every"))
+    ] = 2.0,
     results: Results = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
     """Show the runs of a results folder, one line per algorithm and task; failures with their reasons."""
-    from dimebench.store import Run, read_runs
-
     names, suite = split_words(words)
     if names:
         raise UsageError(f"'{names[0]}': status takes suite=NAME alone")
+    if watch:
+        if as_json:
+            raise UsageError("--watch: redraws for a person: leave --json out")
+        return _watch(results, suite, every)
+    return _show(results, suite, as_json)
+
+
+def _watch(results: Path, suite: str | None, every: float) -> int:
+    """The table anew whenever it has changed; on a terminal in place. It ends when no run is running any more."""
+    from dimebench.cli.output import console
+    from dimebench.report.watch import looks
+
+    for state, changed, _ in looks(results, suite, every):
+        if changed:
+            if console.is_terminal:
+                console.clear()
+            typer.echo(f"{time.strftime('%H:%M:%S')}  {state.words()}")
+            _show(results, suite, as_json=False)
+    return 0
+
+
+def _show(results: Path, suite: str | None, as_json: bool) -> int:
+    from dimebench.store import Run, read_runs
+
     everything = read_runs(results)
     runs = [run for run in everything if suite in (None, run.suite)]
     if suite is not None and everything and not runs:

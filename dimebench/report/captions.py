@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dimebench.report.numbers import count, env_steps, percent
+from dimebench.report.draw_curves import draws_runs
+from dimebench.report.numbers import count, env_steps, listed, percent
 from dimebench.report.summary import Summary
 
 
 def learning_curves(summary: Summary) -> str:
-    return (
-        f"Return against env steps, per task. Thin lines are single runs ({seeds(summary)}), each the mean return "
-        f"over the episodes of an evaluation; the thick line is the IQM over seeds. {_band(summary)}"
-    )
+    each = "each point the mean return over the episodes of an evaluation"
+    if all(draws_runs(summary, task) for task in summary.tasks):
+        drawn = f"Thin lines are single runs ({seeds(summary)}), {each}; the thick line is the IQM over seeds."
+    else:
+        drawn = f"Lines are IQMs over {seeds(summary)}, {each}; there are too many runs to draw each."
+    return f"Return against env steps, per task. {drawn} {_band(summary)}{_published(summary)}"
 
 
 def sample_efficiency(summary: Summary) -> str:
@@ -42,6 +45,22 @@ def improvement(summary: Summary) -> str:
     )
 
 
+def matrix(summary: Summary) -> str:
+    return (
+        f"The chance that a run of the row scores above a run of the column, averaged over {tasks(summary)} "
+        f"({seeds(summary)} each) at {env_steps(summary.budget)} env steps: blue where the row is ahead, vermilion "
+        "where the column is."
+    )
+
+
+def cost(summary: Summary) -> str:
+    return (
+        f"Medians over runs. Time: training and evaluation up to {env_steps(summary.budget)} env steps, on "
+        "whatever machine each run had; seeds that train together share it. Gradient steps: critic updates of the "
+        "whole run. Energy is shown where the device told it. A missing bar: not told."
+    )
+
+
 def seeds(summary: Summary) -> str:
     """10 seeds, or 9 to 10 seeds, of the compared variants."""
     rows = [row for row in summary.aggregates if not row.is_floor]
@@ -51,6 +70,17 @@ def seeds(summary: Summary) -> str:
 
 def tasks(summary: Summary) -> str:
     return count(len(summary.tasks), "task")
+
+
+def _published(summary: Summary) -> str:
+    """What the open markers are."""
+    if not summary.published:
+        return ""
+    cited = listed([f"{c.variant} ({c.source}; {c.licence})" for c in summary.published])
+    return (
+        f" Open markers on dotted lines are published aggregates, not run here: {cited}; the IQM, with its 95% "
+        "interval over seeds where the source has curves per seed, else the figure that it gives."
+    )
 
 
 def _band(summary: Summary) -> str:

@@ -1,15 +1,18 @@
-"""The report as one self-contained page: inline CSS and SVG, no script, nothing fetched.
+"""The report as one self-contained page: inline CSS, script, data and SVG; nothing fetched.
 
-The template escapes every text it is given; only this module's own SVG enters unescaped.
+The template escapes every text it is given; only this module's own SVG, script and JSON enter unescaped. A policy
+in the page lets the browser run this one script, by its hash, and load nothing.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
-import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +22,47 @@ from matplotlib.figure import Figure
 
 import dimebench
 from dimebench.report import captions, numbers, tables, verdict
-from dimebench.report.figures import draw_one_task, render, specs
-from dimebench.report.style import FLOOR, SERIES, css_variables, looks
-from dimebench.report.summary import CellRow, RunRow, Summary
+from dimebench.report.cost import costs
+from dimebench.report.draw_curves import draw_one_task
+from dimebench.report.figures import render_for_page, specs
+from dimebench.report.marks import numbers_of
+from dimebench.report.page_parts import (
+    commands_of,
+    origins_of,
+    plain,
+    series_of,
+    settings_of,
+    strip_of,
+    verdict_of,
+)
+from dimebench.report.style import css_variables
+from dimebench.report.summary import Summary
 from dimebench.report.svg import inline
-from dimebench.stats import Comparison
 from dimebench.store import atomic_write
 
 # Text stays text, to be searched and to take the page's font; the page's own colour is the background.
 IN_PAGE = {"svg.fonttype": "none", "figure.facecolor": "none"}
 PER_TASK = "learning_curves"  # drawn task by task, so that the page can arrange the panels
+MOST_RUNS = 600  # listed one by one
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A short film of a policy: its bytes in base64, "mp4" or "gif"."""
+
+    variant: str
+    title: str
+    kind: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One SVG of the page; `key` leads to what it tells under the pointer."""
+
+    key: str
+    title: str
+    svg: Markup
 
 
 @dataclass(frozen=True)
@@ -38,17 +72,21 @@ class PageFigure:
     name: str
     title: str
     caption: str
-    drawings: tuple[Markup, ...]
+    drawings: tuple[Drawing, ...]
+
+    @property
+    def panelled(self) -> bool:
+        return self.name == PER_TASK
 
 
-def write_html(summary: Summary, path: Path) -> Path:
+def write_html(summary: Summary, path: Path, clips: Sequence[Clip] = (), refresh_s: int | None = None) -> Path:
     """Write the page. Raises OSError where it cannot be written; nothing half-written stays behind."""
-    atomic_write(path, page(summary).encode())
+    atomic_write(path, page(summary, clips, refresh_s).encode())
     return path
 
 
-def page(summary: Summary) -> str:
-    """The page's HTML: the same for the same summary."""
+def page(summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = None) -> str:
+    """The page's HTML: the same for the same summary. With `refresh_s` it reads itself anew every so many seconds."""
     environment = Environment(
         loader=PackageLoader("dimebench.report"),
         autoescape=True,
@@ -63,20 +101,38 @@ def page(summary: Summary) -> str:
         "percent": numbers.percent,
         "count": numbers.count,
         "duration": numbers.duration,
-        "estimate": numbers.estimate,
         "plain": plain,
         "whole": lambda value: f"{value:,}" if isinstance(value, int) else plain(value),
         "elapsed": lambda value: numbers.duration(value) if isinstance(value, int | float) else plain(value),
         "seconds": lambda text: str(text).split(".")[0].replace("T", " ").removesuffix("+00:00"),
     }
-    series = _series(summary)
-    origins, origin_of = _origins(summary)
+    writers = {"signed": numbers.signed, "unit": numbers.unit, "raw": numbers.raw}
+    series, names = series_of(summary), numbers_of(summary)
+    origins, origin_of = origins_of(summary)
+    figures, drawn = _figures(summary)
+    told = {
+        "names": {number: name for name, number in names.items()},
+        "series": {number: series[name] for name, number in names.items()},
+        "drawings": drawn,
+    }
+    script = (files("dimebench.report") / "templates" / "report.js").read_text(encoding="utf-8")
+    known = len(summary.comparisons) or 1
     return environment.get_template("report.html.j2").render(
+        **writers,
+        unit2=partial(numbers.unit, digits=2),
         summary=summary,
-        verdicts=[_verdict(summary, index) for index in range(len(summary.sentences))],
-        figures=_figures(summary),
+        cells={(cell.variant, cell.task): cell for cell in summary.cells},
+        verdicts=[verdict_of(summary, index) for index in range(known)],
+        cited_sentences=summary.sentences[known:],
+        figures=figures,
+        costs=costs(summary),
+        clips=clips,
         series=series,
-        strip_of=partial(_strip, series=series),
+        names=names,
+        cited={citation.variant for citation in summary.published},
+        cited_iqm=tables.cited_iqm,
+        time_of=tables.time_of,
+        strip_of=partial(strip_of, series=series),
         left_out=sorted(summary.left_out, key=lambda row: row.status != "failed"),
         remarks=tables.remarks(summary),
         aggregate_words=tables.AGGREGATE_WORDS,
@@ -85,132 +141,38 @@ def page(summary: Summary) -> str:
         overview=verdict.overview(summary.comparisons) if len(summary.comparisons) > 1 else [],
         where=verdict.where(summary),
         caution=verdict.caution(summary.comparisons),
-        settings=_settings(summary),
+        settings=settings_of(summary),
         facts=origins,
+        run_rows=summary.runs if len(summary.runs) <= MOST_RUNS else (),
         place_of=lambda run: 1 + origin_of(run),
-        commands=_commands(summary),
+        commands=commands_of(summary),
         light=Markup(css_variables(dark=False)),
         dark=Markup(css_variables(dark=True)),
+        told=Markup(_json(told)),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        refresh_s=refresh_s,
         version=dimebench.__version__,
     )
 
 
-def plain(value: Any) -> str:
-    """A setting or a fact as text."""
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {plain(item)}" for key, item in value.items())
-    return value if isinstance(value, str) else json.dumps(value, default=str)
+def _json(value: Any) -> str:
+    """JSON that may stand inside <script>: no character of it can end the element or begin another."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _verdict(summary: Summary, index: int) -> dict[str, Any]:
-    comparison = summary.comparisons[index] if summary.comparisons else None
-    pair = verdict.winner(comparison) if comparison else None
-    return {
-        "headline": verdict.headline(comparison) if comparison else summary.variants[0],
-        "better": pair[0] if pair else None,
-        "sentence": summary.sentences[index],
-        "comparison": comparison,
-        "forest": _forest(comparison, summary) if comparison else None,
-    }
-
-
-def _forest(comparison: Comparison, summary: Summary) -> dict[str, float] | None:
-    """Where zero, the point and the interval lie on a bar, in percent; one scale for all comparisons."""
-    interval = comparison.difference.interval
-    if interval is None:
-        return None
-    reach = max(abs(end) for c in summary.comparisons if (i := c.difference.interval) for end in (i.low, i.high))
-    scale = 46 / (reach or 1.0)
-    return {
-        "low": 50 + scale * interval.low,
-        "width": max(0.5, scale * (interval.high - interval.low)),
-        "point": 50 + scale * comparison.difference.point,
-    }
-
-
-def _strip(cell: CellRow, series: dict[str, int]) -> dict[str, Any]:
-    """A cell's runs and its mean's interval on the scale of the suite's bounds, in percent."""
-
-    def place(value: float) -> float:
-        return round(100 * min(1.0, max(0.0, (value - cell.lower) / (cell.upper - cell.lower))), 2)
-
-    interval = cell.mean.interval
-    low = place(interval.low) if interval else 0.0
-    return {
-        "runs": [place(score) for score in cell.scores],
-        "mean": place(cell.mean.point),
-        "low": low,
-        "width": round(place(interval.high) - low, 2) if interval else 0.0,
-        "series": series[cell.variant],
-    }
-
-
-def _series(summary: Summary) -> dict[str, int]:
-    """Variant -> number of its CSS colour."""
-    order = [look.light for look in (*SERIES, FLOOR)]
-    return {name: order.index(look.light) for name, look in looks(summary.shown, summary.floor).items()}
-
-
-def _figures(summary: Summary) -> list[PageFigure]:
-    figures = []
-    draws: list[tuple[str, Callable[[Summary], Figure]]]
+def _figures(summary: Summary) -> tuple[list[PageFigure], dict[str, Any]]:
+    """The figures, and for each drawing what it tells under the pointer."""
+    figures, told = [], {}
     for spec in specs(summary):
+        draws: list[tuple[str, Callable[[Summary], Figure]]] = [(spec.title, spec.draw)]
         if spec.name == PER_TASK:
             draws = [(f"{spec.title}, {task}", partial(draw_one_task, task=task)) for task in summary.tasks]
-        else:
-            draws = [(spec.title, spec.draw)]
-        drawings = tuple(
-            inline(render(draw, summary, "svg", **IN_PAGE).decode(), f"{spec.name}-{index}", title)
-            for index, (title, draw) in enumerate(draws)
-        )
-        figures.append(PageFigure(spec.name, spec.title, spec.caption(summary), drawings))
-    return figures
-
-
-def _settings(summary: Summary) -> list[dict[str, Any]]:
-    """The settings of every variant, tasks with the same ones together."""
-    groups: dict[str, dict[str, Any]] = {}
-    for run in summary.runs:
-        settings = run.identity.get("of", {}).get("settings", {})
-        group = groups.setdefault(
-            _key([run.variant, settings]), {"variant": run.variant, "settings": settings, "tasks": []}
-        )
-        if run.task not in group["tasks"]:
-            group["tasks"].append(run.task)
-    return list(groups.values())
-
-
-def _origins(summary: Summary) -> tuple[list[dict[str, Any]], Callable[[RunRow], int]]:
-    """Code, packages, protocol, execution and machine, runs with the same ones together; and a run's place."""
-    groups: dict[str, dict[str, Any]] = {}
-    for run in summary.runs:
-        facts = _origin(run)
-        group = groups.setdefault(_key(facts), {"title": f"Origin {len(groups) + 1}", "facts": facts, "runs": 0})
-        group["runs"] += 1
-    order = list(groups)
-    return list(groups.values()), lambda run: order.index(_key(_origin(run)))
-
-
-def _origin(run: RunRow) -> dict[str, Any]:
-    of, seen = run.identity.get("of", {}), run.provenance
-    facts = {key: of.get(key) for key in ("code", "versions", "protocol", "execution")}
-    facts |= {key: seen.get(key) for key in ("device", "machine", "command")}
-    return {key: value for key, value in facts.items() if value is not None}
-
-
-def _key(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
-
-
-def _commands(summary: Summary) -> list[str]:
-    """What to type to get these runs, this verdict and this page again."""
-    typed = sorted({str(run.provenance["command"]) for run in summary.runs if run.provenance.get("command")})
-    if not typed:
-        seeds = 1 + max(run.seed for run in summary.runs)
-        typed = [
-            f"dimebench run suite={summary.suite} {shlex.quote('algo=' + ','.join(summary.shown))} --seeds {seeds}"
-        ]
-    names = shlex.join(summary.variants)
-    suite, budget = shlex.quote(f"suite={summary.suite}"), f"--budget {summary.budget}"
-    compare = [f"dimebench compare {names} {suite} {budget}"] if summary.comparisons else []
-    return [*typed, *compare, f"dimebench report {names} {suite} {budget} --html"]
+        drawings = []
+        for index, (title, draw) in enumerate(draws):
+            key = f"{spec.name}-{index}"
+            svg, told[key] = render_for_page(draw, summary, **IN_PAGE)
+            drawings.append(Drawing(key, title, inline(svg, key, title)))
+        figures.append(PageFigure(spec.name, spec.title, spec.caption(summary), tuple(drawings)))
+    return figures, told

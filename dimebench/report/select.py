@@ -21,6 +21,7 @@ from dimebench.report.errors import (
 )
 from dimebench.report.numbers import listed
 from dimebench.store import Run
+from dimebench.store.importers import external
 
 FLOOR = "random"  # the variant that learns nothing: a floor in tables, in no verdict unless asked for
 
@@ -81,7 +82,8 @@ def choose_variants(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[str
     for name in names:
         if name not in known:
             raise UnknownVariantError(f"no runs of '{name}' in suite {runs[0].suite}{nearest(name, known)}")
-    compared = list(dict.fromkeys(names)) or [name for name in known if name != FLOOR] or [FLOOR]
+    own = sorted({run.variant for run in runs if external(run) is None})
+    compared = list(dict.fromkeys(names)) or [name for name in own or known if name != FLOOR] or [FLOOR]
     return compared, FLOOR if FLOOR in known and FLOOR not in compared else None
 
 
@@ -125,7 +127,7 @@ def select(runs: Sequence[Run], evals: pd.DataFrame, names: Sequence[str], budge
         cells=cells,
         left_out=tuple(sorted(left_out, key=lambda r: (r.variant, r.task, r.seed))),
         left_out_tasks=tuple(left_out_tasks),
-        notes=(*notes, *_mixtures(counted)),
+        notes=(*notes, *_origins(counted), *_mixtures([run for run in counted if external(run) is None])),
     )
 
 
@@ -181,20 +183,25 @@ def require_comparable(chosen: Sequence[Curve]) -> None:
     """Raises NotComparableError, naming what differs and between which runs.
 
     All runs must share the protocol and the kind of score; the runs of a task its score bounds and its
-    physics; the seeds of a cell their settings.
+    physics; the seeds of a cell their settings. What an external run does not tell is not asked of it: the notes
+    say where it comes from.
     """
     seen: dict[tuple[str, ...], tuple[Any, Run]] = {}
     for run in (curve.run for curve in chosen):
         require_score(run)
         of = run.identity.get("of", {})
         bounds = {"lower": run.score["lower"], "upper": run.score["upper"]}
-        for key, value in (
-            (("protocol",), of.get("protocol", {})),
+        facts: list[tuple[tuple[str, ...], Any]] = [
             (("score",), {"kind": run.score["kind"]}),
             (("score", run.task), bounds),
-            (("physics", run.task), {"": of.get("physics")}),
-            (("settings", run.variant, run.task), of.get("settings", {})),
-        ):
+        ]
+        if external(run) is None:
+            facts += [
+                (("protocol",), of.get("protocol", {})),
+                (("physics", run.task), {"": of.get("physics")}),
+                (("settings", run.variant, run.task), of.get("settings", {})),
+            ]
+        for key, value in facts:
             known, first = seen.setdefault(key, (value, run))
             if known != value:
                 raise NotComparableError(_difference(key[0], known, first, value, run))
@@ -241,6 +248,22 @@ def _floor_misfit(
         if not any(all(c.covers(step) for step in env_steps) for c in usable[floor, task]):
             return f"no run of it on {task} reached {env_steps[-1]:,} env steps"
     return ""
+
+
+def _origins(runs: Sequence[Run]) -> list[str]:
+    """Where each external variant comes from, and how it is read."""
+    notes: dict[str, str] = {}
+    for run in runs:
+        told = external(run)
+        if told is None or run.variant in notes:
+            continue
+        kind = "published curves" if told.get("published") else "curves of another tool"
+        notes[run.variant] = (
+            f"{run.variant}: {kind} from {told.get('source')} (licence: {told.get('licence')}; steps counted as "
+            f"{told.get('unit')}, action repeat {told.get('action_repeat')}), trained elsewhere under another "
+            "protocol; read by linear interpolation at the matched env steps"
+        )
+    return [notes[name] for name in sorted(notes)]
 
 
 def _mixtures(runs: Sequence[Run]) -> list[str]:

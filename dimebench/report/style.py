@@ -8,7 +8,7 @@ Inside a page the light colours are replaced by CSS variables, which also know t
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -94,6 +94,12 @@ def looks(variants: Sequence[str], floor: str | None) -> dict[str, Look]:
         turn = (len(FIRST) + index) // len(SERIES)
         found[name] = Look(base.light, base.dark, base.marker, LINES[turn % len(LINES)])
     return found | ({floor: FLOOR} if floor else {})
+
+
+def cited_look(variant: str, peers: Mapping[str, str]) -> Look:
+    """The look of a published reference: its peer's colour, where the peer's colour never changes."""
+    own = next((name for name, reference in peers.items() if reference == variant and name in FIRST), None)
+    return SERIES[FIRST.index(own)] if own else Look(FLOOR.light, FLOOR.dark, "o", ":")
 
 
 def css_variables(dark: bool) -> str:

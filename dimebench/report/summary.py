@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from dimebench.report.data import Curve
-from dimebench.report.errors import NoRunsError
+from dimebench.report.errors import NoRunsError, NotComparableError
+from dimebench.report.published import Citation, cite, split
 from dimebench.report.select import FLOOR, LeftOut, LeftOutTask, Selection, choose_suite, select
 from dimebench.report.verdict import sentences
 from dimebench.stats import (
@@ -98,6 +99,7 @@ class Summary:
     left_out_tasks: tuple[LeftOutTask, ...]
     notes: tuple[str, ...]
     runs: tuple[RunRow, ...]
+    published: tuple[Citation, ...] = ()  # aggregates of others, in no verdict
 
     def cell(self, variant: str, task: str) -> CellRow:
         return next(cell for cell in self.cells if (cell.variant, cell.task) == (variant, task))
@@ -129,8 +131,11 @@ def summary(
     if not results.is_dir():
         raise NoRunsError(f"no results folder at '{results}'")
     runs = choose_suite(results, read_runs(results), suite)
-    needed = [run for run in runs if not names or run.variant in {*names, FLOOR}]
-    return summarise(runs, read_evals(needed), names, budget, resamples, seed)
+    own, cited = split(names, {run.variant for run in runs})
+    if cited and not own:
+        raise NotComparableError("not comparable: published aggregates alone; name runs to set beside them")
+    needed = [run for run in runs if not own or run.variant in {*own, FLOOR}]
+    return cite(summarise(runs, read_evals(needed), own, budget, resamples, seed), cited)
 
 
 def summarise(

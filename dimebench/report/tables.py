@@ -16,7 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from dimebench.report import numbers
-from dimebench.report.summary import CellRow, Summary
+from dimebench.report.published import Citation, Cited
+from dimebench.report.summary import CellRow, Summary, VariantRow
 from dimebench.report.verdict import caution, headline, overview, where, winner
 
 AGGREGATE_WORDS = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
@@ -37,7 +38,7 @@ def grids(summary: Summary) -> list[Grid]:
     found = [_aggregates(summary)]
     if len(summary.comparisons) > 1:
         found.append(_comparisons(summary))
-    found += [_tasks(summary), _runs(summary)]
+    found += [_tasks(summary), *(_published(summary, citation) for citation in summary.published), _runs(summary)]
     if summary.left_out:
         found.append(_left_out(summary))
     return found
@@ -63,12 +64,53 @@ def _runs(summary: Summary) -> Grid:
             str(row.runs),
             str(sum(lost.variant == row.variant for lost in summary.left_out)),
             str(row.diverged),
-            numbers.duration(row.median_wall_time_s),
+            time_of(row),
         )
         for row in summary.aggregates
     ]
     header = ("variant", "seeds per task", "runs counted", "left out", "diverged", "median time of a run")
     return Grid("Runs", header, tuple(rows))
+
+
+def time_of(row: VariantRow) -> str:
+    """The median time of a run; "" for runs of others, who do not tell it."""
+    return numbers.duration(row.median_wall_time_s) if row.median_wall_time_s else ""
+
+
+def _published(summary: Summary, citation: Citation) -> Grid:
+    """A reference task by task, beside one's own means."""
+    rows = [
+        (
+            task,
+            *(numbers.estimate(summary.cell(variant, task).mean, raw_units=True) for variant in summary.variants),
+            "" if point.mean is None else numbers.raw(point.mean),
+            cited_iqm(point),
+            f"{point.env_steps:,}",
+            "" if point.seeds is None else str(point.seeds),
+        )
+        for task, point in citation.matched.items()
+    ]
+    header = (
+        "task",
+        *(f"{v}: mean" for v in summary.variants),
+        "published mean",
+        "published IQM",
+        "env steps",
+        "seeds",
+    )
+    note = (
+        f"Published by {citation.source} (licence: {citation.licence}, action repeat {citation.action_repeat}); "
+        f"not run here, in no verdict"
+    )
+    return Grid(f"{citation.variant}, as published", header, tuple(rows), note)
+
+
+def cited_iqm(point: Cited) -> str:
+    if point.iqm is None:
+        return ""
+    if point.iqm_low is None or point.iqm_high is None:
+        return numbers.raw(point.iqm)
+    return f"{numbers.raw(point.iqm)} [{numbers.raw(point.iqm_low)}, {numbers.raw(point.iqm_high)}]"
 
 
 def _comparisons(summary: Summary) -> Grid:
@@ -119,9 +161,10 @@ def remarks(summary: Summary) -> list[str]:
 
 def claims(summary: Summary) -> list[str]:
     """What is claimed: the sentence of one comparison; the claims in short where a table follows."""
+    cited = summary.sentences[len(summary.comparisons) :] if summary.comparisons else ()
     if len(summary.comparisons) < 2:
         return list(summary.sentences)
-    return [*overview(summary.comparisons), where(summary), *filter(None, [caution(summary.comparisons)])]
+    return [*overview(summary.comparisons), where(summary), *filter(None, [caution(summary.comparisons)]), *cited]
 
 
 def render(summary: Summary) -> RenderableType:

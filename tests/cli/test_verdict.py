@@ -9,7 +9,9 @@ import pytest
 
 from tests.cli.calls import TASK, Answer, Call, half_written, snapshot
 
-FIGURES = {"aggregates", "learning_curves", "performance_profile", "probability_of_improvement", "sample_efficiency"}
+COMPARED = {"improvement_matrix", "probability_of_improvement"}
+FIGURES = {"aggregates", "cost", "learning_curves", "performance_profile", "sample_efficiency", *COMPARED}
+SHEETS = {"aggregates", "comparisons", "cost", "seeds", "tasks"}  # in every format; csv has two more
 
 
 @pytest.fixture
@@ -73,16 +75,17 @@ def test_report_writes_figures_tables_and_a_page(dimebench: Call, results: Path,
     answer = dimebench("report", "--html", "--formats", "svg")
     assert (answer.code, answer.err) == (0, "")
     assert answer.lines == [
-        "5 figures in report/tiny/figures/, tables in report/tiny/tables.txt",
+        "7 figures in report/tiny/figures/, tables in report/tiny/tables.txt and report/tiny/tables/",
         "page: report/tiny/report.html",
     ]
     written = {str(file.relative_to(place / "report")) for file in (place / "report").rglob("*") if file.is_file()}
-    assert written == {f"tiny/figures/{name}.svg" for name in FIGURES} | {"tiny/tables.txt", "tiny/report.html"}
+    tables = {f"tiny/tables/{name}.{form}" for name in SHEETS for form in ("csv", "md", "tex")}
+    tables |= {"tiny/tables/curves.csv", "tiny/tables/runs.csv", "tiny/tables.txt"}
+    assert written == {f"tiny/figures/{name}.svg" for name in FIGURES} | tables | {"tiny/report.html"}
     page = (place / "report/tiny/report.html").read_text()
     assert page.lstrip().lower().startswith("<!doctype html>")
     assert page.count("<svg") >= len(FIGURES)
     assert "dimebench run suite=tiny --seeds 2" in page, "how to get these numbers again"
-    assert "<script" not in page
     assert 'src="http' not in page
     assert half_written(place / "report") == []
     assert snapshot(results) == before, "report only reads the results"

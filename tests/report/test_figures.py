@@ -13,7 +13,8 @@ from dimebench.report.style import FLOOR, SERIES, label, looks
 from tests.report.factory import RUN, Book, two_variants
 from tests.report.test_summary import of
 
-NAMES = {"learning_curves", "sample_efficiency", "aggregates", "performance_profile", "probability_of_improvement"}
+COMPARED = {"improvement_matrix", "probability_of_improvement"}
+NAMES = {"learning_curves", "sample_efficiency", "aggregates", "performance_profile", "cost", *COMPARED}
 MAGIC = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}
 
 
@@ -40,14 +41,12 @@ def test_unknown_format_is_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_to_compare_means_no_comparison_figure() -> None:
-    assert {spec.name for spec in specs(of(Book().cell("dime", RUN, [1, 2])))} == NAMES - {
-        "probability_of_improvement"
-    }
+    assert {spec.name for spec in specs(of(Book().cell("dime", RUN, [1, 2])))} == NAMES - COMPARED
 
 
 def test_one_seed_is_drawn_without_bands(tmp_path: Path) -> None:
     summary = of(Book().cell("dime", RUN, [700]).cell("sac", RUN, [300]))
-    assert len(write_figures(summary, tmp_path, ["svg"])) == 5
+    assert len(write_figures(summary, tmp_path, ["svg"])) == len(NAMES)
     captions = {spec.name: spec.caption(summary) for spec in specs(summary)}
     assert captions["learning_curves"].endswith("One seed per task: no bands.")
     assert "no intervals" in captions["aggregates"]
@@ -56,9 +55,12 @@ def test_one_seed_is_drawn_without_bands(tmp_path: Path) -> None:
 def test_captions_state_seeds_and_intervals_and_axes_their_units() -> None:
     summary = of(two_variants())
     for spec in specs(summary):
+        if spec.name in ("improvement_matrix", "cost"):  # points alone; the page tells the matrix's intervals
+            continue
         assert "3 seeds" in spec.caption(summary)
         assert "95% intervals" in spec.caption(summary)
-    text = render(specs(summary)[0].draw, summary, "svg", **{"svg.fonttype": "none"}).decode()
+    curves = next(spec for spec in specs(summary) if spec.name == "learning_curves")
+    text = render(curves.draw, summary, "svg", **{"svg.fonttype": "none"}).decode()
     assert ">env steps<" in text
     assert ">return<" in text
 

@@ -1,0 +1,91 @@
+"""`dimebench export`: tables, figures, raw runs and trackers' files out of a results folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dimebench.cli.compare import Budget
+from dimebench.cli.errors import UsageError
+from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, check_folder, split_words
+
+TABLES = ("csv", "markdown", "latex")
+FORMATS = (*TABLES, "figures", "zip", "tensorboard", "wandb")
+
+
+def export(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help="Algorithms or variants (default: all there are), and suite=NAME.", metavar="[WORDS]..."),
+    ] = None,
+    formats: Annotated[str, typer.Option("--format", help=f"Of {', '.join(FORMATS)}.", metavar="A,B")] = "csv",
+    budget: Budget = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder to write into.", metavar="DIR")] = Path("export"),
+    results: Results = DEFAULT_RESULTS,
+    as_json: Json = False,
+) -> int:
+    """Write per-seed and aggregate tables, figures, the raw runs as a zip, or events for TensorBoard and W&B."""
+    chosen = [form for form in formats.split(",") if form]
+    for form in chosen:
+        if form not in FORMATS:
+            from dimebench.config import nearest
+
+            raise UsageError(f"--format {formats}: unknown format '{form}'{nearest(form, FORMATS)}")
+    if not chosen:
+        raise UsageError(f"--format: name a format (known: {', '.join(FORMATS)})")
+    check_folder("--out", out)
+    names, suite = split_words(words)
+    written: dict[str, Any] = {}
+    if {*TABLES, "figures"} & set(chosen):
+        written |= _tables_and_figures(results, names, suite, budget, chosen, out)
+    if {"zip", "tensorboard", "wandb"} & set(chosen):
+        written |= _raw(results, names, suite, chosen, out)
+    if as_json:
+        typer.echo(json.dumps(written, indent=1))
+        return 0
+    for form, what in written.items():
+        typer.echo(f"{form}: {what if isinstance(what, str) else f'{len(what)} files in {Path(what[0]).parent}/'}")
+    return 0
+
+
+def _tables_and_figures(
+    results: Path, names: list[str], suite: str | None, budget: int | None, chosen: list[str], out: Path
+) -> dict[str, Any]:
+    from dimebench.report import summary
+    from dimebench.report.sheets import write_sheets
+
+    found = summary(results, names, suite=suite, budget=budget)
+    written: dict[str, Any] = {}
+    for form in [form for form in chosen if form in TABLES]:
+        written[form] = [str(path) for path in write_sheets(found, out / found.suite / "tables", [form])]
+    if "figures" in chosen:
+        from dimebench.report.figures import write_figures
+
+        written["figures"] = [str(p) for p in write_figures(found, out / found.suite / "figures", ["pdf", "svg"])]
+    return written
+
+
+def _raw(results: Path, names: list[str], suite: str | None, chosen: list[str], out: Path) -> dict[str, Any]:
+    from dimebench.report.select import choose_suite, choose_variants
+    from dimebench.report.trackers import export_runs, sink_of
+    from dimebench.store import read_runs
+
+    runs = choose_suite(results, read_runs(results), suite)
+    if names:
+        choose_variants(runs, names)  # refuses a name that no run has
+        runs = [run for run in runs if run.variant in names]
+    written: dict[str, Any] = {}
+    if "zip" in chosen:
+        from dimebench.report.archive import write_archive
+
+        path = out / f"{runs[0].suite}.zip"
+        files = write_archive(runs, results, path)
+        written["zip"] = f"{path}, {len(runs)} runs in {files} files"
+    for tracker in [form for form in chosen if form in ("tensorboard", "wandb")]:
+        folder = out / tracker
+        points = export_runs(runs, sink_of(tracker, folder))
+        written[tracker] = f"{folder}, {points} points of {len(runs)} runs"
+    return written

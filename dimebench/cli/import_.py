@@ -1,0 +1,196 @@
+"""`dimebench import FILE ...`: curves of other tools and papers, as external runs beside one's own."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dimebench.cli.errors import UsageError
+from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, check_folder, check_writable, whole_number
+
+WRITERS = 16
+UNITS = ("env-steps", "frames")
+BOUNDS = {"dm_control": (0.0, 1000.0), "myosuite": (0.0, 1.0)}  # fixed by how these tasks are built
+
+
+def import_(
+    words: Annotated[
+        list[str],
+        typer.Argument(
+            help="Files (.npz of SB3, .csv, .parquet, a folder with env_interacts.npy and mean_return.npy), "
+            "and suite=NAME to stand beside the runs of that suite.",
+            metavar="FILE... [suite=NAME]",
+        ),
+    ],
+    algorithm: Annotated[str, typer.Option(help="The algorithm, where the file does not name it.")] = "",
+    task: Annotated[str, typer.Option(help="The task, where the file does not name it.")] = "",
+    source: Annotated[str, typer.Option(help="Where the curves come from (default: the file's name).")] = "",
+    licence: Annotated[str, typer.Option(help="The licence of the curves.")] = "",
+    unit: Annotated[str, typer.Option(help="What the steps count: env-steps or frames.", metavar="UNIT")] = "",
+    action_repeat: Annotated[
+        int,
+        typer.Option(
+            help="Frames per env step at the source.", metavar="N", parser=whole_number("--action-repeat", 1)
+        ),
+    ] = 1,
+    seed: Annotated[
+        int,
+        typer.Option(help="Seed of the first file that tells none.", metavar="N", parser=whole_number("--seed", 0)),
+    ] = 0,
+    bounds: Annotated[str, typer.Option(help="Returns that score 0 and 1.", metavar="LOWER,UPPER")] = "",
+    published: Annotated[
+        bool, typer.Option("--published", help="Mark as published: paper:NAME, not ext:NAME.")
+    ] = False,
+    results: Results = DEFAULT_RESULTS,
+    as_json: Json = False,
+) -> int:
+    """Read curves of another tool or paper into the results folder, marked ext: or paper:, with their source."""
+    files = [Path(word) for word in words if not word.startswith("suite=")]
+    suites = [word.removeprefix("suite=") for word in words if word.startswith("suite=")]
+    if not files or len(suites) > 1:
+        raise UsageError("import takes one file or more, and at most one suite=NAME")
+    if unit and unit not in UNITS:
+        raise UsageError(f"--unit {unit}: unknown unit (known: {', '.join(UNITS)})")
+    check_folder("--results", results)
+    check_writable("--results", results)
+    from dimebench.store.importers import Origin, read_files
+
+    given = {"algorithm": algorithm, "task": _task(task), "source": source, "licence": licence}
+    frame, lost = read_files(files, given, seed)
+    for key in ("algorithm", "task"):
+        if (frame[key] == "").any():
+            raise UsageError(f"{files[0]}: names no {key}: add --{key} NAME")
+    long_table = any(file.suffix in (".parquet", ".pq") for file in files) and not source
+    told = bool((frame["source"] != "").any()) and not source
+    frame["source"] = frame["source"].where(frame["source"] != "", ", ".join(file.name for file in files))
+    if not licence:
+        from dimebench.reference import licence_of
+
+        known = frame["source"].map({name: licence_of(name) for name in frame["source"].unique()})
+        frame["licence"] = frame["licence"].where(frame["licence"] != "", known)
+    origin = Origin(
+        source=source,
+        licence=licence or "not stated",
+        unit=(unit or ("frames" if long_table and told else "env-steps")).replace("-", " "),
+        action_repeat=action_repeat,
+        published=published or told,
+    )
+    return _store(frame, origin, suites[0] if suites else None, _bounds(bounds), results, lost, as_json)
+
+
+def _store(
+    frame: Any,
+    origin: Any,
+    suite: str | None,
+    bounds: dict[str, float] | None,
+    results: Path,
+    lost: int,
+    as_json: bool,
+) -> int:
+    from dimebench.store.importers import external_runs, write_external
+
+    written = there = 0
+    variants: Counter[str] = Counter()
+    targets = _targets(frame, suite, bounds)
+    for target in targets:
+        mine = frame[frame["task"].isin(list(target.score))]
+        runs = external_runs(mine, origin, target)
+        with ThreadPoolExecutor(WRITERS) as pool:  # each waits for the disk most of the time
+            news = list(pool.map(lambda both: write_external(results, *both), runs))
+        written, there = written + sum(news), there + len(news) - sum(news)
+        variants.update(run.variant for run, _ in runs)
+    kept = {task for target in targets for task in target.score}
+    others = sorted(set(frame["task"]) - kept)
+    if as_json:
+        facts = {
+            "suites": [t.suite for t in targets],
+            "written": written,
+            "already_there": there,
+            "variants": variants,
+        }
+        typer.echo(json.dumps(facts | {"rows_left_out": lost, "tasks_left_out": others}, indent=1))
+        return 0
+    place = ", ".join(f"{results}/{target.suite}" for target in targets)
+    again = f", {there} were there already" if there else ""
+    typer.echo(f"{written} runs of {len(variants)} variants imported into {place}{again}")
+    for name, count in sorted(variants.items())[:60]:
+        typer.echo(f"  {name}: {count} runs")
+    if lost:
+        typer.echo(f"left out: {lost} rows without a score, or aggregates over seeds, which are no runs")
+    if others:
+        typer.echo(f"left out: tasks that suite {suite} does not have: {', '.join(others)}")
+    return 0
+
+
+def _targets(frame: Any, suite: str | None, bounds: dict[str, float] | None) -> list[Any]:
+    """The suite that was named, with those of its tasks that the file has; else one suite per family of tasks."""
+    from dimebench.config import ConfigError, load_suite
+    from dimebench.config.names import check_suite
+    from dimebench.store.importers import Target
+
+    tasks = sorted(set(frame["task"]))
+    if suite is None:
+        families = sorted({task.split("/")[0] for task in tasks})
+        return [
+            Target(
+                f"external-{family}".lower().replace("/", "-"),
+                1,
+                {t: _score(t, bounds) for t in tasks if t.split("/")[0] == family},
+            )
+            for family in families
+        ]
+    try:
+        loaded = load_suite(suite)
+    except ConfigError:
+        check_suite(suite)
+        return [Target(suite, 1, {task: _score(task, bounds) for task in tasks})]
+    shared = [task for task in tasks if task in loaded.tasks]
+    if not shared:
+        raise UsageError(f"suite={suite}: has none of the file's tasks ({', '.join(tasks[:8])})")
+    of = {task: loaded.bounds(task) for task in shared}
+    score = {task: {"kind": loaded.score.kind, "lower": b.lower, "upper": b.upper} for task, b in of.items()}
+    return [Target(loaded.name, loaded.budget.action_repeat, score)]
+
+
+def _score(task: str, bounds: dict[str, float] | None) -> dict[str, Any]:
+    """How runs of a task without a suite are scored: by --bounds, else as its family fixes it."""
+    if bounds is not None:
+        return {"kind": "final", **bounds}
+    family, name = task.split("/")[0], task.split("/")[-1]
+    if family in BOUNDS:
+        lower, upper = BOUNDS[family]
+        return {"kind": "final", "lower": lower, "upper": upper}
+    from dimebench.config import load_suite
+
+    if family == "gymnasium":  # the suite's figures come from the -v4 tasks
+        sibling = f"gymnasium/{re.sub(r'-v[0-9]+$', '', name)}-v5"
+        own = load_suite("gym-mujoco")
+        if sibling in own.tasks:
+            found = own.bounds(sibling)
+            return {"kind": "final", "lower": found.lower, "upper": found.upper}
+    raise UsageError(f"{task}: which returns score 0 and 1 is not known: add --bounds LOWER,UPPER")
+
+
+def _bounds(text: str) -> dict[str, float] | None:
+    if not text:
+        return None
+    try:
+        lower, upper = (float(part) for part in text.split(","))
+    except ValueError:
+        lower = upper = 0.0
+    if not -1e300 < lower < upper < 1e300:
+        raise UsageError(f"--bounds {text}: write two numbers, the lower one first")
+    return {"lower": lower, "upper": upper}
+
+
+def _task(name: str) -> str:
+    """The task's full name: `dog-run` is dm_control's, `Ant-v4` Gymnasium's."""
+    if not name or "/" in name:
+        return name
+    return f"{'gymnasium' if re.search(r'-v[0-9]+$', name) else 'dm_control'}/{name}"

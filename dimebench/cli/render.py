@@ -1,0 +1,97 @@
+"""`dimebench render`: a trained policy as a film."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dimebench.cli.errors import UsageError
+from dimebench.cli.options import (
+    DEFAULT_RESULTS,
+    Json,
+    Results,
+    check_folder,
+    seconds_above_0,
+    split_words,
+    whole_number,
+)
+
+SUFFIXES = ("mp4", "gif")
+
+
+def render(
+    words: Annotated[
+        list[str], typer.Argument(help="An algorithm or variant, task=NAME and suite=NAME.", metavar="A task=NAME")
+    ],
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Which run (default: the first).", metavar="N", parser=whole_number("--seed", 0)),
+    ] = None,
+    episode: Annotated[int, typer.Option(help="Which start.", metavar="N", parser=whole_number("--episode", 0))] = 0,
+    seconds: Annotated[
+        float, typer.Option(help="Longest length.", metavar="S", parser=seconds_above_0("--seconds"))
+    ] = 20.0,
+    width: Annotated[int, typer.Option(metavar="PIXELS", parser=whole_number("--width", 32))] = 480,
+    height: Annotated[int, typer.Option(metavar="PIXELS", parser=whole_number("--height", 32))] = 360,
+    fps: Annotated[int, typer.Option(help="Pictures per second.", metavar="N", parser=whole_number("--fps", 1))] = 25,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write, .mp4 or .gif.", metavar="FILE")] = None,
+    results: Results = DEFAULT_RESULTS,
+    as_json: Json = False,
+) -> int:
+    """Film a trained policy: one episode, in the task's own time, as mp4 or gif."""
+    tasks = [word.removeprefix("task=") for word in words if word.startswith("task=")]
+    names, suite = split_words([word for word in words if not word.startswith("task=")])
+    if len(names) != 1 or len(tasks) > 1:
+        raise UsageError("render takes one algorithm or variant, and at most one task=NAME")
+    if out is not None and out.suffix[1:] not in SUFFIXES:
+        raise UsageError(f"--out {out}: must end in .mp4 or .gif")
+    if max(width, height) > 1920 or width % 2 or height % 2:
+        raise UsageError(f"--width {width} --height {height}: even numbers up to 1920")
+    from dimebench.launch.render import film
+    from dimebench.store import atomic_write
+
+    policy = _policy(results, names[0], suite, tasks[0] if tasks else None, seed)
+    file = out or Path(f"{policy.run.variant.replace(':', '@')}-{policy.run.task.split('/')[1]}.mp4")
+    check_folder("--out", file.parent)
+    shot = film(policy, kind=file.suffix[1:], width=width, height=height, seconds=seconds, fps=fps, episode=episode)
+    atomic_write(file, shot.data)
+    facts = {"file": str(file), "frames": shot.frames, "seconds": shot.seconds, "return": shot.reached}
+    if as_json:
+        typer.echo(json.dumps(facts, indent=1))
+        return 0
+    run = policy.run
+    typer.echo(
+        f"{file}: {run.variant} on {run.task}, seed {run.seed}: {shot.seconds:.1f} s, return {shot.reached:.1f}"
+    )
+    return 0
+
+
+def _policy(results: Path, name: str, suite: str | None, task: str | None, seed: int | None) -> Any:
+    """The policy asked for; UsageError, or an error of `report.errors`, that names what there is."""
+    from dimebench.config import nearest
+    from dimebench.launch.render import policy_of
+    from dimebench.report.select import choose_suite, choose_variants
+    from dimebench.store import read_runs
+    from dimebench.store.importers import external
+
+    runs = choose_suite(results, read_runs(results), suite)
+    choose_variants(runs, [name])
+    runs = [run for run in runs if run.variant == name]
+    if any(external(run) for run in runs):
+        raise UsageError(f"{name}: its runs were imported: there is no policy to film")
+    tasks = list(dict.fromkeys(run.task for run in runs))
+    found = [known for known in tasks if task in (None, known, known.split("/")[-1])]
+    if not found:
+        raise UsageError(f"task={task}: no runs of {name} on it{nearest(str(task), tasks)}")
+    if len(found) > 1:
+        raise UsageError(f"{name} has runs on {len(found)} tasks: choose one with task=NAME ({', '.join(found[:8])})")
+    seeds = [run.seed for run in runs if run.task == found[0]]
+    if seed is not None and seed not in seeds:
+        raise UsageError(f"--seed {seed}: no such run (known: {', '.join(map(str, seeds[:12]))})")
+    for run in runs:
+        if run.task == found[0] and seed in (None, run.seed) and (policy := policy_of(run)):
+            return policy
+    raise UsageError(f"{name} on {found[0]}: no policy was kept; a run keeps it when it has finished")

@@ -1,0 +1,66 @@
+"""Whether a results folder has changed since one last looked, and whether anything in it is still to come."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dimebench.report.numbers import count
+from dimebench.store import read_runs
+from dimebench.store.schema import EVALS_FILE, RUN_FILE
+
+OPEN = ("running",)  # statuses of runs that may still change
+QUIET = 3  # looks without a running run
+
+
+@dataclass(frozen=True)
+class State:
+    """A look at a folder: `stamp` is equal exactly where nothing has changed."""
+
+    stamp: tuple[tuple[str, int, int], ...]
+    statuses: Counter[str]
+
+    @property
+    def done(self) -> bool:
+        return not any(self.statuses[status] for status in OPEN)
+
+    def words(self) -> str:
+        """3 finished, 1 running."""
+        return ", ".join(f"{number} {status}" for status, number in sorted(self.statuses.items())) or count(0, "run")
+
+
+def looks(results: Path, suite: str | None, every: float) -> Iterator[tuple[State, bool, bool]]:
+    """Look every so many seconds, until nothing is running any more: state, changed or not, the last or not.
+
+    Between two blocks of a plan no run is running, so the end is believed after a few looks; at the first look, at
+    once. Raises StoreError.
+    """
+    seen: object = None
+    quiet = 0
+    while True:
+        state = state_of(results, suite)
+        quiet = quiet + 1 if state.done else 0
+        last = quiet > QUIET or (state.done and seen is None)
+        yield state, state.stamp != seen, last
+        if last:
+            return
+        seen = state.stamp
+        time.sleep(every)
+
+
+def state_of(results: Path, suite: str | None) -> State:
+    """The runs of a results folder (of one suite, if named) as they stand now. Raises StoreError."""
+    runs = read_runs(results, suite)
+    stamp = []
+    for run in runs:
+        for name in (RUN_FILE, EVALS_FILE):
+            try:
+                facts = os.stat(run.path / name)
+            except FileNotFoundError:
+                continue
+            stamp.append((str(run.path / name), facts.st_mtime_ns, facts.st_size))
+    return State(tuple(stamp), Counter(run.status for run in runs))
