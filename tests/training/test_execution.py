@@ -17,6 +17,7 @@ from tests.training.blocks import train as run_block
 from tests.training.recordings import Recordings
 
 SEEDS = [3, 11]
+SLOW = pytest.mark.slow
 
 
 def assert_same_state(one: ActorCritic, other: ActorCritic) -> None:
@@ -66,7 +67,9 @@ def test_metrics_of_a_recorded_update_stay_as_they_were() -> None:
     assert len({float(m["critic_loss"][0]) for m in metrics}) == 8
 
 
-@pytest.mark.parametrize(("algorithm", "env_steps"), [("sac", 1000), ("dime", 100)])
+@pytest.mark.parametrize(
+    ("algorithm", "env_steps"), [("sac", 150), ("dime", 60), *(pytest.param(a, 1000, marks=SLOW) for a in LEARNERS)]
+)
 def test_a_whole_run_through_recordings_is_the_eager_one_bit_for_bit(
     algorithm: str, env_steps: int, tmp_path: Path
 ) -> None:
@@ -80,9 +83,6 @@ def test_a_whole_run_through_recordings_is_the_eager_one_bit_for_bit(
     made.close()
     assert recorder.replayed > 1.5 * env_steps  # act and update of most env steps
     assert_same_outputs(outputs(block, tmp_path / "recorded"), outputs(block, tmp_path / "eager"))
-
-
-SLOW = pytest.mark.slow
 
 
 @pytest.mark.parametrize("name", ["sac", *(pytest.param(name, marks=SLOW) for name in LEARNERS if name != "sac")])
