@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dimebench.stats import compare, compare_all
-from dimebench.stats.compare import evidence
+from dimebench.stats.intervals import Influence, evidence
 
 
 def runs(level: float, seeds: int = 10, tasks: int = 3, spread: float = 0.05, seed: int = 0):
