@@ -3,7 +3,8 @@
     python benchmarks/sequential.py [--published published_scores.parquet] [--simulations 500]
 
 At most 10 seeds per task and variant in blocks of 2, and at most 20 in blocks of 5. "equal": A and B come from one
-population. Otherwise A is shifted by a difference. "fixed": the permutation test once, with all seeds.
+population; "equal IQM": Gaussians of one level, A's spread four times B's. Otherwise A is shifted by a difference.
+"fixed": the verdict's rule once, with all seeds.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from populations import Population, published, synthetic
+from populations import Population, gaussian, published, synthetic
 
-from dimebench.stats import monitor, permutation_test, planned_looks
+from dimebench.stats import monitor, planned_looks
+from dimebench.stats.power import both_tests
 
 SHUFFLES = 2_000
 DESIGNS = ((10, 2), (20, 5))
@@ -22,15 +24,20 @@ SHIFTS = (0.0, 0.05, 0.1, 0.2)
 
 
 def once(
-    population: Population, shift: float, most: int, block: int, rng: np.random.Generator
+    population: Population,
+    shift: float,
+    most: int,
+    block: int,
+    rng: np.random.Generator,
+    other: Population | None = None,
 ) -> tuple[bool, int, bool]:
     """Whether the sequential test claims, the seeds that it took, and whether the fixed test claims."""
-    a, b = [task + shift for task in population.draw(most, rng)], population.draw(most, rng)
+    a, b = [task + shift for task in population.draw(most, rng)], (other or population).draw(most, rng)
     looks = planned_looks(most, block)
     starts = (0, *looks[:-1])
     blocks = [([x[i:j] for x in a], [x[i:j] for x in b]) for i, j in zip(starts, looks, strict=True)]
     found = monitor(blocks, looks, rng=rng, shuffles=SHUFFLES)
-    fixed = permutation_test(a, b, rng=rng, permutations=SHUFFLES).p_value <= 0.05
+    fixed = both_tests(a, b, rng, SHUFFLES, 0.05) <= 0.05
     return found.verdict != "undecided", found.looks[-1].seeds, fixed
 
 
@@ -47,17 +54,20 @@ def main() -> None:
             names = ("DIME", "SimBa") if tasks == 7 else ("DIME",)
             found = [one for one in published(options.published, tasks, smooth=False) if one.name.startswith(names)]
             made += found if tasks == 7 else found[4:5]  # humanoid-run
+        levels = np.linspace(0.3, 0.7, tasks)
+        wide, narrow = (Population("", tuple(gaussian(x, spread) for x in levels)) for spread in (0.2, 0.05))
         for most, block in DESIGNS:
-            for population in made:
-                for shift in SHIFTS:
-                    rng = np.random.default_rng(7)
-                    runs = [once(population, shift, most, block, rng) for _ in range(options.simulations)]
-                    claims, seeds, fixed = (np.mean(column) for column in zip(*runs, strict=True))
-                    print(
-                        f"| {population.name} | {tasks} | {shift or 'equal'} | {most}, {block} | "
-                        f"{100 * claims:.1f}% | {100 * fixed:.1f}% | {seeds:.1f} | {100 * (1 - seeds / most):.0f}% |",
-                        flush=True,
-                    )
+            cases = [(one, one.name, shift, one) for one in made for shift in SHIFTS]
+            cases.append((wide, "gaussian, equal IQM", 0.0, narrow))
+            for population, name, shift, other in cases:
+                rng = np.random.default_rng(7)
+                runs = [once(population, shift, most, block, rng, other) for _ in range(options.simulations)]
+                claims, seeds, fixed = (np.mean(column) for column in zip(*runs, strict=True))
+                print(
+                    f"| {name} | {tasks} | {shift or 'equal'} | {most}, {block} | {100 * claims:.1f}% | "
+                    f"{100 * fixed:.1f}% | {seeds:.1f} | {100 * (1 - seeds / most):.0f}% |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

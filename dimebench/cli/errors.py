@@ -19,6 +19,7 @@ EXIT_CODES = {
     "StoreError": USAGE,
     "EnvError": USAGE,
     "ReportError": USAGE,
+    "RaggedError": USAGE,
     "NotComparableError": NOT_COMPARABLE,
     "IdentityConflictError": NOT_COMPARABLE,
 }

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from dimebench.cli.compare import Budget
+from dimebench.cli.compare import Budget, EngineName, Interval, question
 from dimebench.cli.errors import UsageError
 from dimebench.cli.options import DEFAULT_RESULTS, Results, check_folder, split_words
 
@@ -21,6 +21,8 @@ def report(
     ] = None,
     html: Annotated[bool, typer.Option("--html", help="Write one self-contained page as well.")] = False,
     budget: Budget = None,
+    interval: Interval = "expanded",
+    engine: EngineName = "numpy",
     formats: Annotated[str, typer.Option(help="Figure formats, of svg, png and pdf.", metavar="A,B")] = "svg,png,pdf",
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.", metavar="DIR")] = Path("report"),
     results: Results = DEFAULT_RESULTS,
@@ -38,7 +40,7 @@ def report(
     from dimebench.report.tables import plain_lines
     from dimebench.store import atomic_write
 
-    found = summary(results, names, suite=suite, budget=budget)
+    found = summary(results, names, suite=suite, budget=budget, question=question(interval=interval, engine=engine))
     folder = out / found.suite
     figures = write_figures(found, folder / "figures", chosen)
     atomic_write(folder / "tables.txt", ("\n".join(plain_lines(found)) + "\n").encode())

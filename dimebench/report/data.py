@@ -31,6 +31,7 @@ class Curve:
     returns: tuple[float, ...]
     wall_time_s: tuple[float, ...]  # [K] seconds of training so far
     diverged_at: int | None  # env step from which the lower bound counts
+    grad_steps: tuple[int, ...] = ()  # [K]
 
     def covers(self, env_step: int) -> bool:
         """Whether the run has a value at this env step."""
@@ -52,13 +53,14 @@ class Curve:
         lower, upper = self.run.score["lower"], self.run.score["upper"]
         return (values - lower) / (upper - lower)
 
-    def score(self, env_steps: Sequence[int]) -> float:
+    def score(self, env_steps: Sequence[int], kind: str | None = None) -> float:
         """The run's score in units of return, over the shared env steps up to the budget.
 
-        "final": the evaluation at the last of them. "auc": the mean height of the curve over them.
+        "final": the evaluation at the last of them. "auc": the mean height of the curve over them. Without a kind,
+        as the suite declares it.
         """
         values = self.values(env_steps)
-        return float(auc(env_steps, values) if self.run.score["kind"] == "auc" else values[-1])
+        return float(auc(env_steps, values) if (kind or self.run.score["kind"]) == "auc" else values[-1])
 
     def diverged_by(self, env_step: int) -> bool:
         return self.diverged_at is not None and self.diverged_at <= env_step
@@ -87,7 +89,7 @@ def curves(runs: Iterable[Run], evals: pd.DataFrame) -> list[Curve]:
     finite = pd.to_numeric(evals["return"], errors="coerce").map(np.isfinite).astype(bool)
     frame = evals.assign(lost=evals["diverged"].astype(bool) | ~finite)
     points = frame.groupby([*keys, "env_step"], sort=True).agg(
-        value=("return", "mean"), lost=("lost", "any"), seconds=("wall_time_s", "max")
+        value=("return", "mean"), lost=("lost", "any"), seconds=("wall_time_s", "max"), updates=("grad_step", "max")
     )
     by_run = {key: group.droplevel(keys) for key, group in points.groupby(level=keys)}
     return [_curve(run, by_run.get((run.variant, run.task, run.seed))) for run in runs]
@@ -105,6 +107,7 @@ def _curve(run: Run, points: pd.DataFrame | None) -> Curve:
         tuple(float(value) for value in points["value"]),
         tuple(float(value) for value in points["seconds"]),
         diverged_at,
+        tuple(int(value) for value in points["updates"].fillna(0)),
     )
 
 

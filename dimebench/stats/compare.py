@@ -23,7 +23,7 @@ from dimebench.stats.engine import Engine, NumpyEngine, Pair
 from dimebench.stats.estimators import Array, Scores, as_scores, iqm, probability_of_improvement, wins
 from dimebench.stats.intervals import CONFIDENCE, Estimate, Interval
 from dimebench.stats.permutation import PERMUTATIONS, PermutationTest, holm, permutation_test
-from dimebench.stats.power import Design, seeds_to_decide, seeds_to_equate
+from dimebench.stats.power import Design, both_tests, seeds_to_decide, seeds_to_equate
 
 Verdict = Literal["A better", "B better", "equivalent", "undecided"]
 FEW_SEEDS = 4  # up to here intervals over one or two tasks cover clearly less than they say
@@ -40,7 +40,7 @@ class TaskRow:
     mean_b: float
     improvement: float  # P(A > B) on this task
     difference: float = 0.0  # IQM(A) - IQM(B) on this task
-    p_value: float | None = None  # permutation test on this task alone
+    p_value: float | None = None  # permutation test and interval on this task alone: the larger of the two
     adjusted_p: float | None = None  # Holm over the tasks
     verdict: Verdict = "undecided"
 
@@ -246,10 +246,9 @@ def _measure(
 def _task_verdicts(
     rows: Sequence[TaskRow], a: Sequence[Array], b: Sequence[Array], seed: int, names: tuple[str, str], alpha: float
 ) -> tuple[TaskRow, ...]:
-    """The rows with a permutation test each, Holm-corrected over the tasks."""
+    """The rows with a verdict each, Holm-corrected over the tasks; by the rule of the whole comparison."""
     tests = [
-        permutation_test([x], [y], rng=stream(seed, "names", *names, row.task)).p_value
-        for row, x, y in zip(rows, a, b, strict=True)
+        both_tests([x], [y], stream(seed, "names", *names, row.task)) for row, x, y in zip(rows, a, b, strict=True)
     ]
     return tuple(
         replace(

@@ -168,7 +168,8 @@ def interval(
 def evidence(draws: Array, point: float, influence: Influence, method: Method = DEFAULT_METHOD) -> float:
     """Smallest alpha at which the interval of the draws [R] excludes 0: the interval read as a two-sided test.
 
-    Counts one draw more on 0's side than there were, so that it is never 0.
+    Counts one draw more on 0's side than there were. Where there was none, 0 lies beyond the draws, and how far is
+    told by their standard deviation.
     """
     if method == "student":
         error = float(np.sqrt(influence.variance))
@@ -179,6 +180,9 @@ def evidence(draws: Array, point: float, influence: Influence, method: Method = 
     if method == "percentile":
         return 2 * share
     z = float(-special.ndtri(share))
+    if beyond == 0:
+        spread = float(draws.std())
+        z = max(z, abs(point) / spread) if spread > 0 else np.inf
     if method == "expanded":
         return 2 * float(special.stdtr(influence.degrees, -z / influence.shortfall))
     ties = ((draws < point).mean() + (draws <= point).mean()) / 2

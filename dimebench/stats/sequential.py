@@ -8,6 +8,9 @@ of the shuffles than its share of alpha allows (the idea of sequential condition
 and Rosenberger 2012, Annals of Statistics 40, 30-44). The runs as they were named are one of the shuffles. Where A
 and B are alike each was as likely, so the chance of any false claim over all looks is at most alpha, at any number
 of seeds and for any scores.
+
+As in `stats.compare`, a claim also needs the interval of the difference to exclude 0, here at the share of shuffles
+beyond the critical value. That guards where only the IQMs are equal, and the spreads are not.
 """
 
 from __future__ import annotations
@@ -21,10 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from dimebench.stats.bootstrap import resamplable
 from dimebench.stats.estimators import Array, Scores, as_scores
 from dimebench.stats.permutation import TIE, iqm_differences, random_arrangements
+from dimebench.stats.power import interval_test
 
 SHUFFLES = 20_000
+INTERVAL_DRAWS = 5_000
 
 SequentialVerdict = Literal["A better", "B better", "undecided"]
 Block = tuple[Scores, Scores]  # the scores of A and of B, over tasks, of one block of seeds
@@ -38,6 +44,7 @@ class Look:
     spent: float  # alpha that all looks so far may use
     difference: float  # IQM(A) - IQM(B)
     critical: float | None  # |difference| from which this look rejects; None: it can reject nothing
+    p_interval: float | None  # of the difference's interval; None with a single run of a task
     decided: bool
 
 
@@ -85,11 +92,13 @@ def monitor(
     members: list[NDArray[np.bool_]] = []  # per block [1 + shuffles, N of the block], the first row as named
     pooled: list[list[Array]] = []  # per block, over tasks
     sizes: list[list[tuple[int, int]]] = []
+    pulled: list[tuple[list[Array], list[Array]]] = []  # A's and B's scores of each block
     stopped = np.zeros(shuffles + 1, dtype=bool)  # shuffles that an earlier look rejected
     looks: list[Look] = []
     verdict: SequentialVerdict = "undecided"
     for block, seeds in zip(blocks, planned, strict=False):
         a, b = ([np.asarray(task, dtype=np.float64) for task in side] for side in block)
+        pulled.append((a, b))
         sizes.append([(x.size, y.size) for x, y in zip(a, b, strict=True)])
         pooled.append([np.concatenate(pair) for pair in zip(a, b, strict=True)])
         named = np.concatenate([np.repeat([True, False], pair) for pair in sizes[-1]])[None]
@@ -97,15 +106,14 @@ def monitor(
         differences = _so_far(members, pooled, sizes)
         spent = spending(seeds / planned[-1], alpha)
         critical = _critical(np.abs(differences), stopped, spent)
-        rejected = ~stopped & (np.abs(differences) >= critical)
-        decided = bool(rejected[0]) and verdict == "undecided"
+        beyond = np.abs(differences) >= critical
+        found = _interval(pulled, rng.spawn(1)[0])
+        decided = bool(beyond[0]) and found is not None and found <= beyond.mean()
+        stopped |= beyond
+        shown = critical if math.isfinite(critical) else None
+        looks.append(Look(seeds, spent, float(differences[0]), shown, found, decided))
         if decided:
             verdict = "A better" if differences[0] > 0 else "B better"
-        stopped |= rejected
-        looks.append(
-            Look(seeds, spent, float(differences[0]), critical if math.isfinite(critical) else None, decided)
-        )
-        if decided:
             break
     return Monitoring(tuple(looks), tuple(planned), alpha, verdict)
 
@@ -121,6 +129,12 @@ def _critical(sizes: Array, stopped: NDArray[np.bool_], spent: float) -> float:
     # Ties with the first that may not be rejected must stay.
     above = going[:allowed][going[:allowed] > going[allowed] + TIE]
     return float(above[-1]) if above.size and above[-1] > TIE else math.inf
+
+
+def _interval(blocks: Sequence[tuple[list[Array], list[Array]]], rng: np.random.Generator) -> float | None:
+    """The p-value of the interval over all blocks so far; None where a task has a single run."""
+    a, b = ([np.concatenate(runs) for runs in zip(*side, strict=True)] for side in zip(*blocks, strict=True))
+    return interval_test(a, b, rng, INTERVAL_DRAWS) if resamplable(a) and resamplable(b) else None
 
 
 def _so_far(

@@ -125,15 +125,20 @@ def test_claims_are_those_whose_judged_interval_excludes_zero(seed: int) -> None
     scores = {n: [rng.normal(rng.random() / 4, 0.1, size=rng.integers(2, 7)) for _ in "xy"] for n in "abc"}
     for found in compare_all(scores, [("a", "b"), ("a", "c"), ("b", "c")], resamples=400):
         assert found.judged is not None
-        assert (found.verdict != "undecided") == found.judged.excludes(0.0)
+        claimed = found.verdict != "undecided"
+        assert found.p_value is not None
+        assert claimed <= found.judged.excludes(0.0)
+        assert claimed == (found.adjusted_p is not None and found.adjusted_p <= 0.05)
+        assert claimed <= (found.p_value <= 1 - found.judged.confidence + 1e-12)
         assert (found.reason == "") == (found.verdict != "undecided")
 
 
 def test_evidence_counts_the_draws_beyond_zero() -> None:
+    pulls = Influence(np.array([0.1, -0.1, 0.1, -0.1]), (2, 2))
     draws = np.concatenate([np.full(3, -1.0), np.full(96, 1.0)])
-    assert evidence(draws) == pytest.approx(2 * 4 / 100)
-    assert evidence(np.ones(999)) == pytest.approx(2 / 1000)
-    assert evidence(np.zeros(10)) == 1.0
+    assert evidence(draws, 1.0, pulls, "percentile") == pytest.approx(2 * 4 / 100)
+    assert evidence(np.ones(999), 1.0, pulls, "percentile") == pytest.approx(2 / 1000)
+    assert evidence(np.zeros(10), 0.0, pulls, "percentile") == 1.0
 
 
 def test_variants_over_different_tasks_are_refused() -> None:
