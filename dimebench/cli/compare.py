@@ -56,7 +56,7 @@ def compare(
     metric: Annotated[
         str | None,
         typer.Option(
-            help="final, auc, or threshold:0.8 for how early that normalised score is reached (default: the suite's).",
+            help="final, auc, or threshold:0.8: how early that normalised score is reached (default: the suite's).",
             metavar="METRIC",
         ),
     ] = None,

@@ -9,6 +9,7 @@ import typer
 from dimebench.cli.algos import algos
 from dimebench.cli.compare import compare
 from dimebench.cli.errors import OK, USAGE, UsageError, explain
+from dimebench.cli.power import power
 from dimebench.cli.report import report
 from dimebench.cli.run import run
 from dimebench.cli.show import show
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-COMMANDS = (run, compare, report, status, suites, algos, show)
+COMMANDS = (run, compare, power, report, status, suites, algos, show)
 for command in COMMANDS:
     app.command()(command)
 

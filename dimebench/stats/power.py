@@ -9,7 +9,6 @@ runs from the pilot runs and asks how often the verdict's own rule decides.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -186,11 +185,3 @@ def _next(point: PowerPoint, below: int, above: int | None, chance: float) -> in
 def _draw(task: Array, seeds: int, rng: np.random.Generator) -> Array:
     spread = float(task.std(ddof=1)) if task.size > 1 else 0.0
     return rng.choice(task, seeds) + rng.normal(size=seeds) * spread / math.sqrt(task.size)
-
-
-def as_pilot(scores: Sequence[Array], tasks: Sequence[str]) -> list[Array]:
-    """The pilot scores. Raises ValueError, naming the task, where one has a single run: it has no spread."""
-    for name, task in zip(tasks, as_scores(scores), strict=True):
-        if task.size < 2:
-            raise ValueError(f"{name} has one run: at least two are needed to know the spread")
-    return as_scores(scores)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.calls import Call, process, refused, snapshot
 
-COMMANDS = "run, compare, report, status, suites, algos, show"
+COMMANDS = "run, compare, power, report, status, suites, algos, show"
 
 
 @pytest.mark.parametrize(
