@@ -55,7 +55,7 @@ def power(
         Path | None,
         typer.Option(
             "--from",
-            help="Take runs from this csv or Parquet table (algorithm, task, env_steps, seed, score), not from results.",
+            help="Runs from this csv or Parquet table (algorithm, task, env_steps, seed, score).",
             metavar="FILE",
         ),
     ] = None,
@@ -106,7 +106,7 @@ def power(
 
 def _lines(names: list[str], pilot: Pilot, answer: PowerAnswer, comparisons: int) -> list[str]:
     """The answer in words, then the table of what was tried."""
-    from dimebench.report.numbers import count, percent, unit
+    from dimebench.report.numbers import count, percent, span, unit
     from dimebench.stats.power import MOST_SEEDS
 
     spread = " and ".join(dict.fromkeys(names))
@@ -114,10 +114,10 @@ def _lines(names: list[str], pilot: Pilot, answer: PowerAnswer, comparisons: int
     found = f"about {answer.seeds} seeds" if answer.seeds else f"more than {MOST_SEEDS:,} seeds"
     together = f", {comparisons} comparisons judged together" if comparisons > 1 else ""
     lines = [
-        f"An IQM difference of {unit(answer.difference)} on {count(len(pilot.tasks), 'task')} needs {found} per task and "
-        f"variant, to be found with a chance of {percent(answer.chance)} at {percent(1 - answer.alpha)} confidence"
-        f"{together}.",
-        f"From the spread of {spread} over {min(seeds)} to {max(seeds)} seeds at {pilot.budget:,} env steps "
+        f"An IQM difference of {unit(answer.difference)} on {count(len(pilot.tasks), 'task')} needs {found} per task "
+        f"and variant, to be found with a chance of {percent(answer.chance)} at {percent(1 - answer.alpha)} "
+        f"confidence{together}.",
+        f"From the spread of {spread} over {span(min(seeds), max(seeds))} seeds at {pilot.budget:,} env steps "
         f"({pilot.source}); few seeds tell a spread roughly.",
     ]
     if answer.simulated:

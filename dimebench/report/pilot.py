@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from dimebench.report.errors import NotComparableError, ReportError, UnknownVariantError, nearest
+from dimebench.report.question import Question
 from dimebench.report.select import choose_suite, select
 from dimebench.store import read_evals, read_runs
 
@@ -31,20 +32,15 @@ def pilot_of_results(results: Path, names: Sequence[str], suite: str | None, bud
     runs = choose_suite(results, read_runs(results), suite)
     needed = [run for run in runs if not names or run.variant in names]
     chosen = select(needed or runs, read_evals(needed), names, budget)
-    return Pilot(
-        f"suite {chosen.suite} in {results}",
-        chosen.tasks,
-        chosen.budget,
-        {
-            variant: [
-                np.array(
-                    [float(c.normalised(np.array(c.score(chosen.env_steps)))) for c in chosen.cells[variant, task]]
-                )
-                for task in chosen.tasks
-            ]
-            for variant in chosen.variants
-        },
-    )
+    question = Question()
+    scores = {
+        variant: [
+            np.array([question.metric_of(c).normalised(c, chosen.env_steps) for c in chosen.cells[variant, task]])
+            for task in chosen.tasks
+        ]
+        for variant in chosen.variants
+    }
+    return Pilot(f"suite {chosen.suite} in {results}", chosen.tasks, chosen.budget, scores)
 
 
 def pilot_of_file(
@@ -54,7 +50,7 @@ def pilot_of_file(
 
     bounds: the scores that count as 0 and 1. tasks: only these; none: all that the variants share. A run's score is
     its last evaluation up to the budget (default: where the shortest of the shared tasks' runs ends). Rows whose seed
-    is no number (`mean`, `iqm`) are aggregates, not runs, and are left out. Raises ReportError for a file without these
+    is no number (`mean`, `iqm`) are aggregates, not runs, and left out. Raises ReportError for a file without these
     columns, UnknownVariantError, NotComparableError.
     """
     table = _read(file)
@@ -62,7 +58,7 @@ def pilot_of_file(
     if lacking:
         raise ReportError(f"{file}: column '{lacking[0]}' is missing (needed: {', '.join(COLUMNS)})")
     table = table[pd.to_numeric(table["seed"], errors="coerce").notna() & np.isfinite(table["score"])]
-    known = sorted(table["algorithm"].unique())
+    known = sorted(map(str, table["algorithm"].unique()))
     for name in names:
         if name not in known:
             raise UnknownVariantError(f"{file}: no runs of '{name}'{nearest(name, known)}")

@@ -26,6 +26,7 @@ from dimebench.stats.permutation import PERMUTATIONS, PermutationTest, holm, per
 from dimebench.stats.power import Design, both_tests, seeds_to_decide, seeds_to_equate
 
 Verdict = Literal["A better", "B better", "equivalent", "undecided"]
+TASK_DRAWS = 2_000  # resamples and arrangements of a single task
 FEW_SEEDS = 4  # up to here intervals over one or two tasks cover clearly less than they say
 
 
@@ -90,11 +91,14 @@ def compare(
     seed: int = 0,
     delta: float | None = None,
     engine: Engine | None = None,
+    permutations: int = PERMUTATIONS,
 ) -> Comparison:
     """One comparison on its own; see `compare_all`."""
     engine = engine or NumpyEngine(resamples, seed, confidence)
     scores = dict(zip(names, (a, b), strict=True))
-    return compare_all(scores, [names], tasks=tasks, seed=seed, delta=delta, engine=engine)[0]
+    return compare_all(
+        scores, [names], tasks=tasks, seed=seed, delta=delta, engine=engine, permutations=permutations
+    )[0]
 
 
 def compare_all(
@@ -137,7 +141,7 @@ def compare_all(
             iqm_b=sides[b].iqm(engine.confidence),
             difference=replace(measured[a, b].difference, interval=pair.difference(engine.confidence)),
             improvement=replace(measured[a, b].improvement, interval=pair.improvement(engine.confidence)),
-            tasks=_task_verdicts(measured[a, b].tasks, arrays[a], arrays[b], seed, (a, b), 1 - engine.confidence),
+            tasks=_task_verdicts(measured[a, b], arrays[a], arrays[b], seed, min(permutations, TASK_DRAWS)),
             verdict=claim,
             judged=interval,
             family=len(judged),
@@ -244,11 +248,13 @@ def _measure(
 
 
 def _task_verdicts(
-    rows: Sequence[TaskRow], a: Sequence[Array], b: Sequence[Array], seed: int, names: tuple[str, str], alpha: float
+    found: Comparison, a: Sequence[Array], b: Sequence[Array], seed: int, draws: int
 ) -> tuple[TaskRow, ...]:
     """The rows with a verdict each, Holm-corrected over the tasks; by the rule of the whole comparison."""
+    rows, alpha = found.tasks, 1 - found.confidence
     tests = [
-        both_tests([x], [y], stream(seed, "names", *names, row.task)) for row, x, y in zip(rows, a, b, strict=True)
+        both_tests([x], [y], stream(seed, "names", found.a, found.b, row.task), draws)
+        for row, x, y in zip(rows, a, b, strict=True)
     ]
     return tuple(
         replace(

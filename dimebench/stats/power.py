@@ -8,6 +8,7 @@ runs from the pilot runs and asks how often the verdict's own rule decides.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from scipy import special
 from dimebench.stats.bootstrap import bootstrap, influence
 from dimebench.stats.estimators import Array, Scores, as_scores, iqm
 from dimebench.stats.intervals import evidence
-from dimebench.stats.permutation import permutation_test
+from dimebench.stats.permutation import permutation_test, smallest_p_value
 
 CHANCE = 0.8  # of deciding: what "likely" means
 MOST_SEEDS = 1_000  # per task and variant; beyond that no number is given
@@ -55,7 +56,9 @@ def seeds_to_decide(design: Design, difference: float, alpha: float = 0.05, chan
     """Seeds per task and variant that find a true difference with this chance; None beyond `MOST_SEEDS`."""
     seeds = np.arange(2, MOST_SEEDS + 1, dtype=np.float64)
     reach = (design.quantile(1 - alpha / 2, seeds) + design.quantile(chance, seeds)) * design.error(seeds)
-    return _first(seeds, (abs(difference) >= reach) & (difference != 0) & testable(seeds, design.tasks, alpha))
+    return _first(
+        seeds, (abs(difference) >= reach) & (difference != 0) & (seeds >= fewest_testable(design.tasks, alpha))
+    )
 
 
 def seeds_to_equate(
@@ -67,11 +70,9 @@ def seeds_to_equate(
     return _first(seeds, reach * design.error(seeds) <= delta - abs(difference))
 
 
-def testable(seeds: Array, tasks: int, alpha: float) -> NDArray[np.bool_]:
-    """Whether so many seeds of A and of B on so many tasks allow a permutation p-value as small as alpha."""
-    n = np.asarray(seeds)
-    ways = special.gammaln(2 * n + 1) - 2 * special.gammaln(n + 1)  # log of 2n choose n
-    return np.asarray(np.log(2) - tasks * ways <= np.log(alpha) + 1e-9)
+def fewest_testable(tasks: int, alpha: float) -> int:
+    """The least number of seeds of A and of B that allows a permutation p-value as small as alpha."""
+    return next(n for n in itertools.count(2) if smallest_p_value([(n, n)] * tasks) <= alpha)
 
 
 def _first(seeds: Array, enough: NDArray[np.bool_]) -> int | None:

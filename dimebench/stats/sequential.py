@@ -44,7 +44,7 @@ class Look:
     spent: float  # alpha that all looks so far may use
     difference: float  # IQM(A) - IQM(B)
     critical: float | None  # |difference| from which this look rejects; None: it can reject nothing
-    p_interval: float | None  # of the difference's interval; None with a single run of a task
+    p_interval: float | None  # of the interval, where the critical value is reached; None with one run of a task
     decided: bool
 
 
@@ -107,8 +107,9 @@ def monitor(
         spent = spending(seeds / planned[-1], alpha)
         critical = _critical(np.abs(differences), stopped, spent)
         beyond = np.abs(differences) >= critical
-        found = _interval(pulled, rng.spawn(1)[0])
-        decided = bool(beyond[0]) and found is not None and found <= beyond.mean()
+        interval_rng = rng.spawn(1)[0]  # of each look, wanted or not: later looks must not depend on it
+        found = _interval(pulled, interval_rng) if beyond[0] else None
+        decided = bool(beyond[0]) and found is not None and bool(found <= beyond.mean())
         stopped |= beyond
         shown = critical if math.isfinite(critical) else None
         looks.append(Look(seeds, spent, float(differences[0]), shown, found, decided))
