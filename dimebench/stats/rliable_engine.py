@@ -18,6 +18,9 @@ from dimebench.stats.estimators import AGGREGATES, Array, Scores, as_scores, is_
 from dimebench.stats.intervals import CONFIDENCE, Estimate, Interval
 
 RLIABLE_RESAMPLES = 2_000  # seconds, where 50,000 would be minutes
+RLIABLE_CURVE_RESAMPLES = (
+    200  # bands are drawn, not tabulated, and a profile of 201 points takes a second per hundred
+)
 
 
 class RaggedError(ValueError):
@@ -96,7 +99,8 @@ class RliableEngine:
         xs = tuple(np.asarray(x, dtype=np.float64).tolist())
         if len(runs) < 2:
             return Band(xs, tuple(at_each(runs).tolist()), None, None, self.confidence)
-        ends = intervals(runs, at_each, self.resamples, self.confidence)
+        resamples = min(self.resamples, RLIABLE_CURVE_RESAMPLES)
+        ends = intervals(runs, at_each, resamples, self.confidence)
         points, low, high = (tuple(each.tolist()) for each in ends)
         return Band(xs, points, low, high, self.confidence)
 
@@ -109,7 +113,10 @@ class RliableEngine:
             points = library.score_distributions(runs, taus)
             return Band(xs, tuple(np.asarray(points).tolist()), None, None, self.confidence)
         found, bands = library.create_performance_profile(
-            {"": runs}, taus, reps=self.resamples, confidence_interval_size=self.confidence
+            {"": runs},
+            taus,
+            reps=min(self.resamples, RLIABLE_CURVE_RESAMPLES),
+            confidence_interval_size=self.confidence,
         )
         low, high = bands[""]
         return Band(xs, tuple(found[""].tolist()), tuple(low.tolist()), tuple(high.tolist()), self.confidence)

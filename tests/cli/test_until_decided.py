@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.cli.calls import Call, process, refused
 
-# Two environments steps an evaluation: what matters here is which seeds are trained, and what is said.
 MODULE = """
 import torch
 from dimebench.agents.random import Random
@@ -46,8 +46,6 @@ def with_package(tmp_path: Path, place: Path) -> dict[str, str]:
         "[dimebench.algorithms]\nstill = a_package:Still\ntwin = a_package:Twin\n"
     )
     (place / "suites" / "short.yaml").write_text(SHORT)
-    import os
-
     return {"PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")])}
 
 
@@ -56,7 +54,17 @@ def seeds_of(results: Path, variant: str) -> int:
 
 
 def test_a_large_difference_stops_the_training_early(place: Path, with_package: dict[str, str]) -> None:
-    words = ["suite=short", "algo=still,random", "--until-decided", "--max-seeds", "9", "--block-seeds", "3"]
+    words = [
+        "suite=short",
+        "algo=still,random",
+        "--until-decided",
+        "--max-seeds",
+        "9",
+        "--block-seeds",
+        "3",
+        "--workers",
+        "1",
+    ]
     answer = process("run", *words, cwd=place, env=with_package)
     assert (answer.code, answer.err) == (0, "")
     assert answer.lines[-1] == "still is better than random after 6 of at most 9 seeds per task"
@@ -79,11 +87,21 @@ def test_a_large_difference_stops_the_training_early(place: Path, with_package: 
 
 
 def test_equal_algorithms_train_to_the_end_undecided(place: Path, with_package: dict[str, str]) -> None:
-    words = ["suite=short", "algo=twin,random", "--until-decided", "--max-seeds", "4", "--block-seeds", "2"]
+    words = [
+        "suite=short",
+        "algo=twin,random",
+        "--until-decided",
+        "--max-seeds",
+        "3",
+        "--block-seeds",
+        "2",
+        "--workers",
+        "1",
+    ]
     answer = process("run", *words, cwd=place, env=with_package)
     assert answer.code == 0
-    assert answer.lines[-1] == "undecided between twin and random after 4 of at most 4 seeds per task"
-    assert seeds_of(place / "results", "twin") == 4
+    assert answer.lines[-1] == "undecided between twin and random after 3 of at most 3 seeds per task"
+    assert seeds_of(place / "results", "twin") == 3
 
 
 @pytest.mark.parametrize(
