@@ -3,19 +3,38 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, split_words, whole_number
+from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, number_above_0, one_of, split_words, whole_number
+
+if TYPE_CHECKING:
+    from dimebench.report.question import Question
 
 Budget = Annotated[
     int | None,
     typer.Option(
-        help="Compare at this many env steps (default: what all have).",
+        help="Compare at this many env steps (default: what all have); with --axis, in its unit.",
         metavar="ENV_STEPS",
         parser=whole_number("--budget", 1, " env step"),
+    ),
+]
+Interval = Annotated[
+    str,
+    typer.Option(
+        help="How intervals are made: expanded, percentile, bca or student.",
+        metavar="METHOD",
+        parser=one_of("--interval", "method", "expanded", "percentile", "bca", "student"),
+    ),
+]
+EngineName = Annotated[
+    str,
+    typer.Option(
+        help="Whose bootstrap: numpy, or rliable (percentile intervals, 2,000 resamples, slow).",
+        metavar="NAME",
+        parser=one_of("--engine", "engine", "numpy", "rliable"),
     ),
 ]
 
@@ -29,16 +48,42 @@ def compare(
         ),
     ] = None,
     budget: Budget = None,
+    axis: Annotated[
+        str,
+        typer.Option(
+            help="What budget and curves count: env_step, grad_step or wall_time (seconds of training).",
+            metavar="AXIS",
+            parser=one_of("--axis", "axis", "env_step", "grad_step", "wall_time"),
+        ),
+    ] = "env_step",
+    metric: Annotated[
+        str | None,
+        typer.Option(
+            help="final, auc, or threshold:0.8: how early that normalised score is reached (default: the suite's).",
+            metavar="METRIC",
+        ),
+    ] = None,
+    delta: Annotated[
+        float | None,
+        typer.Option(
+            help="Say 'equivalent' where the IQM difference is surely within this margin of normalised score.",
+            metavar="MARGIN",
+            parser=number_above_0("--delta"),
+        ),
+    ] = None,
+    interval: Interval = "expanded",
+    engine: EngineName = "numpy",
     results: Results = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
-    """Say which algorithm is better at a matched env-step budget, with 95% intervals."""
+    """Say which algorithm is better at a matched budget, with 95% intervals and a permutation test."""
     names, suite = split_words(words)
     if len(set(names)) < 2:
         raise UsageError(f"compare takes two algorithms or more, not {len(set(names))}: dimebench compare A B")
     from dimebench.report import summary
 
-    found = summary(results, names, suite=suite, budget=budget)
+    asked = question(axis=axis, metric=metric, delta=delta, interval=interval, engine=engine)
+    found = summary(results, names, suite=suite, budget=budget, question=asked)
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=1, allow_nan=False))
         return 0
@@ -51,3 +96,21 @@ def compare(
         for line in tables.plain_lines(found):
             typer.echo(line)
     return 0
+
+
+def question(
+    *,
+    axis: str = "env_step",
+    metric: str | None = None,
+    delta: float | None = None,
+    interval: str = "expanded",
+    engine: str = "numpy",
+) -> Question:
+    """The question that the options ask. Raises UsageError for options that exclude each other."""
+    if engine == "rliable" and interval not in ("expanded", "percentile"):
+        raise UsageError(f"--interval {interval}: rliable has percentile intervals alone; leave out --engine rliable")
+    from dimebench.report.question import Metric, Question
+    from dimebench.stats import Engine, NumpyEngine, RliableEngine
+
+    chosen: Engine = RliableEngine() if engine == "rliable" else NumpyEngine(method=interval)  # type: ignore[arg-type]
+    return Question(axis, None if metric is None else Metric.parse(metric), delta, chosen)

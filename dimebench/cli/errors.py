@@ -21,6 +21,7 @@ EXIT_CODES = {
     "EnvError": USAGE,
     "ReportError": USAGE,
     "ExecutionError": USAGE,
+    "RaggedError": USAGE,
     "NotComparableError": NOT_COMPARABLE,
     "IdentityConflictError": NOT_COMPARABLE,
     "ImportConflictError": NOT_COMPARABLE,

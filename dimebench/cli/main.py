@@ -12,6 +12,7 @@ from dimebench.cli.compare import compare
 from dimebench.cli.errors import OK, USAGE, UsageError, explain
 from dimebench.cli.export import export
 from dimebench.cli.import_ import import_
+from dimebench.cli.power import power
 from dimebench.cli.render import render
 from dimebench.cli.report import report
 from dimebench.cli.run import run
@@ -29,7 +30,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-COMMANDS = (run, compare, report, render, export, import_, status, suites, algos, show, bench)
+COMMANDS = (run, compare, power, report, render, export, import_, status, suites, algos, show, bench)
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)  # `import` is a word of Python's own
 

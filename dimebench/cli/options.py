@@ -111,6 +111,34 @@ def check_execution(device: str, mode: str, precision: str) -> None:
             raise UsageError(f"{option} {value}: needs a CUDA device; this run is on the CPU")
 
 
+def number_above_0(option: str) -> Callable[[str], float]:
+    """A parser for an option's value: a finite number above 0. It raises UsageError."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not 0 < value < float("inf"):
+            raise UsageError(f"{option} {text}: must be a number above 0")
+        return value
+
+    return parse
+
+
+def one_of(option: str, what: str, *known: str) -> Callable[[str], str]:
+    """A parser for an option's value: one of a few words. It raises UsageError, with the nearest of them."""
+
+    def parse(text: str) -> str:
+        from dimebench.config import nearest
+
+        if text not in known:
+            raise UsageError(f"{option} {text}: unknown {what}{nearest(text, known)}")
+        return text
+
+    return parse
+
+
 def check_folder(option: str, folder: Path) -> None:
     """Raises UsageError where `folder` is no folder, or lies below a file."""
     place = _existing(folder)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.compare import Budget
+from dimebench.cli.compare import Budget, EngineName, Interval
 from dimebench.cli.errors import UsageError
 from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, check_folder, seconds_above_0, split_words
 
@@ -36,6 +36,8 @@ def report(
         float, typer.Option(help="Seconds between two looks.", metavar="S", parser=seconds_above_0("--every"))
     ] = 10.0,
     budget: Budget = None,
+    interval: Interval = "expanded",
+    engine: EngineName = "numpy",
     formats: Annotated[str, typer.Option(help="Figure formats, of svg, png and pdf.", metavar="A,B")] = "svg,png,pdf",
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.", metavar="DIR")] = Path("report"),
     results: Results = DEFAULT_RESULTS,
@@ -54,7 +56,8 @@ def report(
     from dimebench.report.published import cite, peers
 
     def read() -> Any:
-        found = summary(results, names, suite=suite, budget=budget)
+        asked = question(interval=interval, engine=engine)
+        found = summary(results, names, suite=suite, budget=budget, question=asked)
         return cite(found, peers(found), asked=False) if published and not found.published else found
 
     if watch:

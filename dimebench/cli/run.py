@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED
+from dimebench.cli.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED, UsageError
 from dimebench.cli.options import (
     DEFAULT_RESULTS,
     Results,
@@ -19,6 +20,9 @@ from dimebench.cli.options import (
     seconds_above_0,
     whole_number,
 )
+
+if TYPE_CHECKING:
+    from dimebench.config import Request
 
 
 def run(
@@ -50,9 +54,33 @@ def run(
         str, typer.Option(help="What dense layers multiply in: auto, float32, tf32 (on a GPU), bf16.")
     ] = "auto",
     log: Annotated[str, typer.Option(help="Log live to tensorboard, wandb or both.", metavar="A,B")] = "",
+    until_decided: Annotated[
+        bool,
+        typer.Option(
+            "--until-decided", help="Add blocks of seeds until a group-sequential test says which is better."
+        ),
+    ] = False,
+    max_seeds: Annotated[
+        int,
+        typer.Option(
+            help="With --until-decided: at most so many.",
+            metavar="N",
+            parser=whole_number("--max-seeds", 2, " seeds"),
+        ),
+    ] = 20,
+    block_seeds: Annotated[
+        int,
+        typer.Option(
+            help="With --until-decided: seeds per block.",
+            metavar="K",
+            parser=whole_number("--block-seeds", 2, " seeds"),
+        ),
+    ] = 5,
 ) -> int:
     """Train algorithms on a suite of tasks; runs that are finished are skipped, cut-off ones go on."""
     seed_list = parse_seeds(seeds)
+    if until_decided and seeds != "5":
+        raise UsageError(f"--seeds {seeds}: with --until-decided, --block-seeds and --max-seeds say how many")
     check_folder("--results", results)
     os.environ.setdefault("MUJOCO_GL", "disabled")
     from dimebench.agents.registry import known_algorithms
@@ -67,16 +95,24 @@ def run(
     from dimebench.launch.plan import make_plan
 
     trackers = trackers_of(log)
-    plan = make_plan(request, seed_list, results, chosen, mode, precision)
-    if any(cell.blocks for cell in plan.cells):
-        check_writable("--results", results)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    pool = LocalPool(plan, 1 if chosen == "cuda" else workers or cores, checkpoint_every)
-    with following(plan, trackers), board(plan) as view:
-        outcome = pool.run(view.on_event)
-    view.summary(outcome)
-    if outcome.interrupted:
-        return INTERRUPTED
-    if outcome.failed and outcome.conflicts == len(outcome.failed):
-        return NOT_COMPARABLE
-    return SOME_FAILED if outcome.failed else OK
+
+    def train(asked: Request, seed_list: Sequence[int]) -> int:
+        plan = make_plan(asked, seed_list, results, chosen, mode, precision)
+        if any(cell.blocks for cell in plan.cells):
+            check_writable("--results", results)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        pool = LocalPool(plan, 1 if chosen == "cuda" else workers or cores, checkpoint_every)
+        with following(plan, trackers), board(plan) as view:
+            outcome = pool.run(view.on_event)
+        view.summary(outcome)
+        if outcome.interrupted:
+            return INTERRUPTED
+        if outcome.failed and outcome.conflicts == len(outcome.failed):
+            return NOT_COMPARABLE
+        return SOME_FAILED if outcome.failed else OK
+
+    if not until_decided:
+        return train(request, seed_list)
+    from dimebench.cli.sequential import run_until_decided
+
+    return run_until_decided(request, train, results, max_seeds, min(block_seeds, max_seeds))

@@ -73,13 +73,14 @@ class Curve:
         lower, upper = self.run.score["lower"], self.run.score["upper"]
         return (values - lower) / (upper - lower)
 
-    def score(self, env_steps: Sequence[int]) -> float:
+    def score(self, env_steps: Sequence[int], kind: str | None = None) -> float:
         """The run's score in units of return, over the shared env steps up to the budget.
 
-        "final": the evaluation at the last of them. "auc": the mean height of the curve over them.
+        "final": the evaluation at the last of them. "auc": the mean height of the curve over them. Without a kind,
+        as the suite declares it.
         """
         values = self.values(env_steps)
-        return float(auc(env_steps, values) if self.run.score["kind"] == "auc" else values[-1])
+        return float(auc(env_steps, values) if (kind or self.run.score["kind"]) == "auc" else values[-1])
 
     def diverged_by(self, env_step: int) -> bool:
         return self.diverged_at is not None and self.diverged_at <= env_step

@@ -31,6 +31,18 @@ def env_steps(value: int) -> str:
     return f"{value:,}"
 
 
+def place(value: int, axis: str = "env_step") -> str:
+    """A place on an axis: 500,000 env steps; 12,000 gradient steps; 2 h 05 min of training."""
+    if axis == "wall_time":
+        return f"{duration(value)} of training"
+    return f"{value:,} {'gradient steps' if axis == 'grad_step' else 'env steps'}"
+
+
+def p_value(value: float) -> str:
+    """p = 0.013, or p < 0.001."""
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+
+
 def short_steps(value: float) -> str:
     """A count of env steps for an axis: 0, 25k, 1M, 1.5M."""
     for size, letter in ((1e6, "M"), (1e3, "k")):

@@ -11,22 +11,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dimebench.report.axes import on_axis
 from dimebench.report.data import Curve
 from dimebench.report.errors import NoRunsError, NotComparableError
 from dimebench.report.published import Citation, cite, split
+from dimebench.report.question import Metric, Question
 from dimebench.report.select import FLOOR, LeftOut, LeftOutTask, Selection, choose_suite, select
 from dimebench.report.verdict import sentences
 from dimebench.stats import (
     AGGREGATES,
     Band,
     Comparison,
+    Engine,
     Estimate,
+    NumpyEngine,
     compare_all,
-    estimate,
-    iqm_band,
-    performance_profile,
 )
-from dimebench.stats.bootstrap import CONFIDENCE, RESAMPLES, stream
+from dimebench.stats.bootstrap import RESAMPLES
 from dimebench.store import Run, read_evals, read_runs
 
 
@@ -48,7 +49,7 @@ class VariantRow:
 
 @dataclass(frozen=True)
 class CellRow:
-    """A variant on one task, in units of return."""
+    """A variant on one task, in units of return (with a threshold metric: where on the axis it was reached)."""
 
     variant: str
     task: str
@@ -86,8 +87,8 @@ class Summary:
     variants: tuple[str, ...]  # compared
     floor: str | None
     tasks: tuple[str, ...]
-    score: str  # "final" or "auc"
-    budget: int  # matched, in env steps
+    score: str  # "final", "auc" or "threshold:0.8"
+    budget: int  # matched, in env steps or the unit of `axis`
     confidence: float
     resamples: int
     seed: int  # of the bootstrap
@@ -100,6 +101,8 @@ class Summary:
     notes: tuple[str, ...]
     runs: tuple[RunRow, ...]
     published: tuple[Citation, ...] = ()  # aggregates of others, in no verdict
+    axis: str = "env_step"  # or "grad_step", "wall_time" (seconds): what budget and curves count
+    method: str = ""  # how the intervals were made, in words
 
     def cell(self, variant: str, task: str) -> CellRow:
         return next(cell for cell in self.cells if (cell.variant, cell.task) == (variant, task))
@@ -122,10 +125,12 @@ def summary(
     budget: int | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    question: Question | None = None,
 ) -> Summary:
     """The summary of a results folder.
 
-    names: the variants to compare, in order; none: all there are, best first. budget in env steps.
+    names: the variants to compare, in order; none: all there are, best first. budget in env steps, or in the unit of
+    the question's axis. A question brings its own engine: `resamples` then has no say.
     Raises the errors of `report.errors`, and StoreError for files that cannot be read.
     """
     if not results.is_dir():
@@ -135,7 +140,7 @@ def summary(
     if cited and not own:
         raise NotComparableError("not comparable: published aggregates alone; name runs to set beside them")
     needed = [run for run in runs if not own or run.variant in {*own, FLOOR}]
-    return cite(summarise(runs, read_evals(needed), own, budget, resamples, seed), cited)
+    return cite(summarise(runs, read_evals(needed), own, budget, resamples, seed, question), cited)
 
 
 def summarise(
@@ -145,45 +150,52 @@ def summarise(
     budget: int | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    question: Question | None = None,
 ) -> Summary:
     """The summary of the runs of one suite and their evaluations (the columns of `store.read_evals`)."""
-    chosen = select(runs, evals, names, budget)
+    question = question or Question(engine=NumpyEngine(resamples, seed))
+    engine = question.engine
+    by_env_step = question.axis == "env_step"
+    chosen = on_axis(select(runs, evals, names, budget if by_env_step else None), question.axis, budget)
     variants = chosen.variants
+    metric = question.metric_of(chosen.cells[variants[0], chosen.tasks[0]][0])
     shown = [*variants, *([chosen.floor] if chosen.floor else [])]
-    scores = {variant: _scores(chosen, variant) for variant in shown}
+    scores = {variant: _scores(chosen, variant, metric) for variant in shown}
     thresholds = _thresholds(scores)
-    rows = {v: _variant_row(chosen, v, scores[v], thresholds, resamples, seed) for v in shown}
+    rows = {v: _variant_row(chosen, v, scores[v], thresholds, engine) for v in shown}
     if not names:
         variants = tuple(sorted(variants, key=lambda v: (-rows[v].estimates["iqm"].point, v)))
         shown = [*variants, *shown[len(variants) :]]
     pairs = list(itertools.combinations(variants, 2))
-    comparisons = compare_all(scores, pairs, tasks=chosen.tasks, resamples=resamples, seed=seed)
+    comparisons = compare_all(scores, pairs, tasks=chosen.tasks, seed=seed, delta=question.delta, engine=engine)
     found = Summary(
         suite=chosen.suite,
         variants=variants,
         floor=chosen.floor,
         tasks=chosen.tasks,
-        score=chosen.cells[variants[0], chosen.tasks[0]][0].run.score["kind"],
+        score=str(metric),
         budget=chosen.budget,
-        confidence=CONFIDENCE,
-        resamples=resamples,
+        confidence=engine.confidence,
+        resamples=engine.resamples,
         seed=seed,
         sentences=(),
         comparisons=comparisons,
         aggregates=tuple(rows[variant] for variant in shown),
-        cells=tuple(_cell_row(chosen, v, t, resamples, seed) for t in chosen.tasks for v in shown),
+        cells=tuple(_cell_row(chosen, v, t, metric, engine) for t in chosen.tasks for v in shown),
         left_out=chosen.left_out,
         left_out_tasks=chosen.left_out_tasks,
         notes=chosen.notes,
         runs=_run_rows(runs, chosen),
+        axis=question.axis,
+        method=engine.words,
     )
     return replace(found, sentences=sentences(found))
 
 
-def _scores(chosen: Selection, variant: str) -> list[np.ndarray]:
+def _scores(chosen: Selection, variant: str, metric: Metric) -> list[np.ndarray]:
     """Normalised scores, over tasks, each [runs]."""
     return [
-        np.array([float(c.normalised(np.array(c.score(chosen.env_steps)))) for c in chosen.cells[variant, task]])
+        np.array([metric.normalised(curve, chosen.env_steps) for curve in chosen.cells[variant, task]])
         for task in chosen.tasks
     ]
 
@@ -199,8 +211,7 @@ def _variant_row(
     variant: str,
     scores: list[np.ndarray],
     thresholds: np.ndarray,
-    resamples: int,
-    seed: int,
+    engine: Engine,
 ) -> VariantRow:
     cells = [chosen.cells[variant, task] for task in chosen.tasks]
     runs = [curve for cell in cells for curve in cell]
@@ -212,18 +223,18 @@ def _variant_row(
         fewest_seeds=min(len(cell) for cell in cells),
         most_seeds=max(len(cell) for cell in cells),
         diverged=sum(curve.diverged_by(chosen.budget) for curve in runs),
-        estimates=estimate(scores, tuple(AGGREGATES), rng=stream(seed, "runs", variant), resamples=resamples),
-        curve=iqm_band(chosen.env_steps, curves, rng=stream(seed, "curve", variant)),
-        profile=performance_profile(scores, thresholds, rng=stream(seed, "profile", variant)),
+        estimates=engine.estimates(scores, tuple(AGGREGATES), "runs", variant),
+        curve=engine.band(chosen.env_steps, curves, "curve", variant),
+        profile=engine.profile(scores, thresholds, "profile", variant),
         median_wall_time_s=float(np.median([curve.seconds_at(chosen.budget) for curve in runs])),
     )
 
 
-def _cell_row(chosen: Selection, variant: str, task: str, resamples: int, seed: int) -> CellRow:
+def _cell_row(chosen: Selection, variant: str, task: str, metric: Metric, engine: Engine) -> CellRow:
     cell: list[Curve] = sorted(chosen.cells[variant, task], key=lambda curve: curve.run.seed)
-    scores = np.array([curve.score(chosen.env_steps) for curve in cell])
+    scores = np.array([metric.shown(curve, chosen.env_steps) for curve in cell])
     values = np.stack([curve.values(chosen.env_steps) for curve in cell])  # [runs, K]
-    found = estimate([scores], ("mean", "iqm"), rng=stream(seed, "cell", variant, task), resamples=resamples)
+    found = engine.estimates([scores], ("mean", "iqm"), "cell", variant, task)
     return CellRow(
         variant=variant,
         task=task,
@@ -234,7 +245,7 @@ def _cell_row(chosen: Selection, variant: str, task: str, resamples: int, seed: 
         diverged=tuple(curve.run.seed for curve in cell if curve.diverged_by(chosen.budget)),
         mean=found["mean"],
         iqm=found["iqm"],
-        curve=iqm_band(chosen.env_steps, [values], rng=stream(seed, "cell curve", variant, task)),
+        curve=engine.band(chosen.env_steps, [values], "cell curve", variant, task),
         run_curves=tuple(tuple(row) for row in values.tolist()),
     )
 

@@ -133,7 +133,16 @@ def _comparisons(summary: Summary) -> Grid:
 
 def _tasks(summary: Summary) -> Grid:
     rows = [(task, *(_cell(summary.cell(v, task)) for v in summary.shown)) for task in summary.tasks]
-    return Grid("Mean return per task (seeds)", ("task", *summary.shown), tuple(rows))
+    return Grid(f"{per_task(summary)} (seeds)", ("task", *summary.shown), tuple(rows))
+
+
+def per_task(summary: Summary) -> str:
+    """What the cells of the per-task table are."""
+    kind, _, threshold = summary.score.partition(":")
+    if kind != "threshold":
+        return "Mean return per task"
+    what = {"env_step": "env steps", "grad_step": "gradient steps", "wall_time": "seconds"}[summary.axis]
+    return f"Mean {what} to a normalised score of {threshold} per task, {summary.budget:,} where it is not reached"
 
 
 def _cell(cell: CellRow) -> str:
@@ -148,10 +157,7 @@ def _left_out(summary: Summary) -> Grid:
 
 def method(summary: Summary) -> str:
     """How the intervals were made."""
-    return (
-        f"[{numbers.percent(summary.confidence)} intervals: stratified bootstrap over seeds, "
-        f"{summary.resamples:,} resamples]"
-    )
+    return f"[{numbers.percent(summary.confidence)} intervals: {summary.method}]"
 
 
 def remarks(summary: Summary) -> list[str]:

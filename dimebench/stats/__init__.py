@@ -1,28 +1,51 @@
-"""Statistics of runs: estimators, stratified bootstrap, curves, comparisons.
+"""Statistics of runs: estimators, stratified bootstrap, intervals, tests, curves, comparisons, power, sequential
+looks.
 
 Scores everywhere are a list over tasks of 1-D arrays, one normalised score per run; tasks may have
 different numbers of runs. The replication unit is the run (one seed), never the episode or the env step.
+What each estimator and test is, and how often it errs: docs/statistics.md.
 """
 
-from dimebench.stats.bootstrap import Estimate, Interval, estimate, percentile_interval
-from dimebench.stats.compare import Comparison, TaskRow, compare, compare_all
-from dimebench.stats.curves import Band, auc, iqm_band, performance_profile
+from dimebench.stats.bootstrap import estimate
+from dimebench.stats.compare import Comparison, TaskRow, Verdict, compare, compare_all
+from dimebench.stats.curves import Band, auc, iqm_band, performance_profile, time_to_threshold
+from dimebench.stats.engine import Engine, NumpyEngine
 from dimebench.stats.estimators import AGGREGATES, Scores, probability_of_improvement
+from dimebench.stats.intervals import METHODS, Estimate, Interval, Method, percentile_interval
+from dimebench.stats.permutation import holm, permutation_test
+from dimebench.stats.power import PowerAnswer, how_many_seeds
+from dimebench.stats.rliable_engine import RaggedError, RliableEngine
+from dimebench.stats.sequential import Monitoring, monitor, planned_looks
 
 __all__ = [
     "AGGREGATES",
+    "METHODS",
     "Band",
     "Comparison",
+    "Engine",
     "Estimate",
     "Interval",
+    "Method",
+    "Monitoring",
+    "NumpyEngine",
+    "PowerAnswer",
+    "RaggedError",
+    "RliableEngine",
     "Scores",
     "TaskRow",
+    "Verdict",
     "auc",
     "compare",
     "compare_all",
     "estimate",
+    "holm",
+    "how_many_seeds",
     "iqm_band",
+    "monitor",
     "percentile_interval",
     "performance_profile",
+    "permutation_test",
+    "planned_looks",
     "probability_of_improvement",
+    "time_to_threshold",
 ]

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,30 +26,19 @@ from dimebench.stats.estimators import (
     trimmed_mass,
     wins,
 )
+from dimebench.stats.intervals import (
+    CONFIDENCE,
+    DEFAULT_METHOD,
+    Estimate,
+    Influence,
+    Method,
+    interval,
+    jackknife,
+    leave_one_out,
+)
 
 CHUNK = 1_000_000  # counts held at once
 RESAMPLES = 50_000
-CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A confidence interval; `confidence` as a fraction."""
-
-    low: float
-    high: float
-    confidence: float
-
-    def excludes(self, value: float) -> bool:
-        return not self.low <= value <= self.high
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A point estimate; `interval` is None where one run per task leaves nothing to resample."""
-
-    point: float
-    interval: Interval | None
 
 
 def stream(seed: int, *purpose: str) -> np.random.Generator:
@@ -62,19 +50,6 @@ def stream(seed: int, *purpose: str) -> np.random.Generator:
     digest = hashlib.sha256("\0".join(purpose).encode()).digest()
     key = tuple(np.frombuffer(digest, dtype="<u4").tolist())
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
-
-
-def percentile_bounds(draws: Array, confidence: float = CONFIDENCE) -> tuple[Array, Array]:
-    """The interval method, in one place: the central percentiles over the draws [R, ...]. Returns [...] twice."""
-    tail = (1 - confidence) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail], axis=0)
-    return low, high
-
-
-def percentile_interval(draws: Array, confidence: float = CONFIDENCE) -> Interval:
-    """The interval of one quantity, from its bootstrap draws [R]."""
-    low, high = percentile_bounds(draws, confidence)
-    return Interval(float(low), float(high), confidence)
 
 
 def resamplable(scores: Sequence[Array]) -> bool:
@@ -104,16 +79,19 @@ def draw_counts(
         yield np.bincount(drawn.ravel(), minlength=rows * width).reshape(rows, width).astype(np.float64)
 
 
-def iqm_of_counts(counts: Array, values: Array, mass: Array) -> Array:
+def iqm_of_counts(counts: Array, values: Array, mass: Array, total: int | None = None) -> Array:
     """IQM of each resample [r], from counts [r, N], the runs' values [N] and masses [N].
+
+    total: the mass of one resample, which is its number of runs (default: N).
 
     Sorting the N values once is enough: with C the mass up to and including a value, clipped to what
     the trimming keeps, the trimmed sum is the telescoped sum of C times the steps between values.
     """
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    cut = trimmed_mass(values.size)
-    low, high = float(cut), float(values.size - cut)
+    total = values.size if total is None else total
+    cut = trimmed_mass(total)
+    low, high = float(cut), float(total - cut)
     ends = np.cumsum(counts[:, order] * mass[order], axis=1)
     np.clip(ends, low, high, out=ends)
     steps = np.append(-np.diff(ordered), 0.0)
@@ -128,25 +106,37 @@ def task_averages(values: Array, sizes: Sequence[int]) -> Array:
     return averages
 
 
-def bootstrap(
-    scores: Scores, names: Sequence[str], resamples: int, rng: np.random.Generator, chunk: int = CHUNK
-) -> dict[str, Array]:
-    """Bootstrap draws [resamples] of each named aggregate (a key of `AGGREGATES`), from shared resamples."""
-    tasks = as_scores(scores)
+def on_counts(tasks: Sequence[Array]) -> dict[str, Callable[[Array], Array]]:
+    """Each aggregate of `AGGREGATES` as a function of counts [r, N], giving [r]."""
     sizes = [task.size for task in tasks]
     values, mass = np.concatenate(tasks), run_mass(sizes)
     means, capped = task_averages(values, sizes), task_averages(np.minimum(values, GAMMA), sizes)
-    on_counts: dict[str, Callable[[Array], Array]] = {
+    return {
         "iqm": lambda counts: iqm_of_counts(counts, values, mass),
         "mean": lambda counts: (counts @ means).mean(axis=1),
         "median": lambda counts: np.median(counts @ means, axis=1),
         "optimality_gap": lambda counts: GAMMA - (counts @ capped).mean(axis=1),
     }
+
+
+def bootstrap(
+    scores: Scores, names: Sequence[str], resamples: int, rng: np.random.Generator, chunk: int = CHUNK
+) -> dict[str, Array]:
+    """Bootstrap draws [resamples] of each named aggregate (a key of `AGGREGATES`), from shared resamples."""
+    tasks = as_scores(scores)
+    functions = on_counts(tasks)
     draws: dict[str, list[Array]] = {name: [] for name in names}
-    for counts in draw_counts(sizes, resamples, rng, chunk):
+    for counts in draw_counts([task.size for task in tasks], resamples, rng, chunk):
         for name in names:
-            draws[name].append(on_counts[name](counts))
+            draws[name].append(functions[name](counts))
     return {name: np.concatenate(parts) for name, parts in draws.items()}
+
+
+def influence(scores: Scores, name: str) -> Influence:
+    """The jackknife influence of each run on a named aggregate; needs two runs of every task."""
+    tasks = as_scores(scores)
+    sizes = [task.size for task in tasks]
+    return jackknife(on_counts(tasks)[name](leave_one_out(sizes)), sizes)
 
 
 def bootstrap_improvement(
@@ -187,6 +177,7 @@ def estimate(
     rng: np.random.Generator,
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
+    method: Method = DEFAULT_METHOD,
 ) -> dict[str, Estimate]:
     """Each named aggregate with its interval (None with a single run of any task)."""
     tasks = as_scores(scores)
@@ -194,4 +185,7 @@ def estimate(
     if not resamplable(tasks):
         return {name: Estimate(point, None) for name, point in points.items()}
     draws = bootstrap(tasks, names, resamples, rng)
-    return {name: Estimate(point, percentile_interval(draws[name], confidence)) for name, point in points.items()}
+    return {
+        name: Estimate(point, interval(draws[name], point, influence(tasks, name), confidence, method))
+        for name, point in points.items()
+    }

@@ -1,10 +1,15 @@
 """Is A better than B? The verdict is a claim about the IQM difference, with an error rate.
 
-"A better" and "B better" are said when the interval of IQM(A) - IQM(B) excludes 0; everything else is
-"undecided", which is no claim that A and B are alike. When several comparisons are made together, Holm's
-step-down keeps the chance of any wrong claim at 1 - confidence: the comparison with the strongest
-evidence must exclude 0 at 1 - alpha/m, the next at 1 - alpha/(m-1), and the first that does not ends the
-claims.
+"A better" and "B better" need two things at once: the permutation test within tasks rejects, and the interval of
+IQM(A) - IQM(B) excludes 0. The test errs at most as often as it says where A and B are alike in everything; the
+interval also holds where their IQMs agree and their spreads do not. "equivalent" needs a margin `delta`: the
+interval at 1 - 2 alpha lies within (-delta, delta), two one-sided tests (Schuirmann 1987, J. Pharmacokinetics and
+Biopharmaceutics 15, 657-680). Everything else is "undecided", which is no claim that A and B are alike.
+
+Several comparisons made together are judged together: Holm's step-down keeps the chance of any wrong claim at
+1 - confidence. The comparison with the strongest evidence must hold at alpha/m, the next at alpha/(m-1), and the
+first that does not ends the claims. With a `delta` each comparison can claim two things, and Holm's easing is not
+safe: then every one is judged at alpha/m (Bonferroni).
 """
 
 from __future__ import annotations
@@ -13,26 +18,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from dimebench.stats.bootstrap import (
-    CONFIDENCE,
-    RESAMPLES,
-    Estimate,
-    Interval,
-    bootstrap,
-    bootstrap_improvement,
-    percentile_interval,
-    resamplable,
-    stream,
-)
+from dimebench.stats.bootstrap import RESAMPLES, resamplable, stream
+from dimebench.stats.engine import Engine, NumpyEngine, Pair
 from dimebench.stats.estimators import Array, Scores, as_scores, iqm, probability_of_improvement, wins
+from dimebench.stats.intervals import CONFIDENCE, Estimate, Interval
+from dimebench.stats.permutation import PERMUTATIONS, PermutationTest, holm, permutation_test
+from dimebench.stats.power import Design, both_tests, seeds_to_decide, seeds_to_equate
 
-Verdict = Literal["A better", "B better", "undecided"]
-FEW_SEEDS = 4  # up to here percentile intervals cover clearly less than they say
+Verdict = Literal["A better", "B better", "equivalent", "undecided"]
+TASK_DRAWS = 2_000  # resamples and arrangements of a single task
+FEW_SEEDS = 4  # up to here intervals over one or two tasks cover clearly less than they say
 
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One task of a comparison, in normalised scores. Descriptive: no verdict is made per task."""
+    """One task of a comparison, in normalised scores; its verdict is Holm-corrected over the comparison's tasks."""
 
     task: str
     seeds_a: int
@@ -40,6 +40,10 @@ class TaskRow:
     mean_a: float
     mean_b: float
     improvement: float  # P(A > B) on this task
+    difference: float = 0.0  # IQM(A) - IQM(B) on this task
+    p_value: float | None = None  # permutation test and interval on this task alone: the larger of the two
+    adjusted_p: float | None = None  # Holm over the tasks
+    verdict: Verdict = "undecided"
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,24 @@ class Comparison:
     verdict: Verdict
     reason: str  # why undecided; "" when decided
     confidence: float  # of the whole family of comparisons
-    judged: Interval | None  # the difference's interval at the Holm-adjusted confidence
+    judged: Interval | None  # the difference's interval at the adjusted confidence
     family: int  # how many comparisons were judged together; 0 without an interval
     fewest_seeds: int  # over A's and B's tasks
     most_seeds: int
+    p_value: float | None = None  # permutation test within tasks, two-sided
+    adjusted_p: float | None = None  # of test and interval together, adjusted for the family
+    delta: float | None = None  # the margin of "equivalent", where one was asked for
+    seeds_needed: int | None = None  # seeds per task and variant that would likely decide; None: decided, or too many
 
     @property
     def few_seeds(self) -> bool:
         """Whether the intervals rest on so few seeds that they cover less than they say."""
         return 2 <= self.fewest_seeds <= FEW_SEEDS
+
+    @property
+    def more_seeds(self) -> int | None:
+        """How many seeds more, per task and variant, would likely decide."""
+        return None if self.seeds_needed is None else max(1, self.seeds_needed - self.fewest_seeds)
 
 
 def compare(
@@ -76,10 +89,16 @@ def compare(
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
     seed: int = 0,
+    delta: float | None = None,
+    engine: Engine | None = None,
+    permutations: int = PERMUTATIONS,
 ) -> Comparison:
     """One comparison on its own; see `compare_all`."""
+    engine = engine or NumpyEngine(resamples, seed, confidence)
     scores = dict(zip(names, (a, b), strict=True))
-    return compare_all(scores, [names], tasks=tasks, resamples=resamples, confidence=confidence, seed=seed)[0]
+    return compare_all(
+        scores, [names], tasks=tasks, seed=seed, delta=delta, engine=engine, permutations=permutations
+    )[0]
 
 
 def compare_all(
@@ -90,62 +109,97 @@ def compare_all(
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
     seed: int = 0,
+    delta: float | None = None,
+    engine: Engine | None = None,
+    permutations: int = PERMUTATIONS,
 ) -> tuple[Comparison, ...]:
-    """All comparisons of one family, in the order of `pairs`, judged together with Holm's correction.
+    """All comparisons of one family, in the order of `pairs`, judged together.
 
-    scores: variant -> normalised run scores, over the same tasks for every variant; `tasks` names them.
-    Raises ValueError where two variants differ in their number of tasks.
+    scores: variant -> normalised run scores, over the same tasks for every variant; `tasks` names them. `engine`
+    takes the place of `resamples` and `confidence`. Raises ValueError where two variants differ in their number of
+    tasks.
     """
+    engine = engine or NumpyEngine(resamples, seed, confidence)
     arrays = {name: as_scores(scores[name]) for pair in pairs for name in pair}
     if len({len(array) for array in arrays.values()}) > 1:
         raise ValueError("variants differ in tasks: " + ", ".join(f"{n} {len(a)}" for n, a in arrays.items()))
-    draws = {
-        name: bootstrap(array, ["iqm"], resamples, stream(seed, "runs", name))["iqm"]
-        for name, array in arrays.items()
-        if resamplable(array)
+    sides = {name: engine.side(array, name) for name, array in arrays.items() if resamplable(array)}
+    measured = {(a, b): _measure(a, b, arrays[a], arrays[b], tasks, engine.confidence, delta) for a, b in pairs}
+    judged = {
+        (a, b): _Judged(
+            engine.pair(sides[a], sides[b]),
+            permutation_test(arrays[a], arrays[b], rng=stream(seed, "names", a, b), permutations=permutations),
+        )
+        for a, b in pairs
+        if a in sides and b in sides
     }
-    differences = {(a, b): draws[a] - draws[b] for a, b in pairs if a in draws and b in draws}
-    judged = _holm(differences, confidence)
-    comparisons = []
-    for a, b in pairs:
-        measured = _measure(a, b, arrays[a], arrays[b], tasks, confidence)
-        if (a, b) in judged:
-            chance = bootstrap_improvement(
-                arrays[a], arrays[b], resamples, stream(seed, "runs", a), stream(seed, "runs", b)
+    for (a, b), (claim, interval, adjusted) in _family(judged, engine.confidence, delta).items():
+        pair, test = judged[a, b].pair, judged[a, b].test
+        found = replace(
+            measured[a, b],
+            iqm_a=sides[a].iqm(engine.confidence),
+            iqm_b=sides[b].iqm(engine.confidence),
+            difference=replace(measured[a, b].difference, interval=pair.difference(engine.confidence)),
+            improvement=replace(measured[a, b].improvement, interval=pair.improvement(engine.confidence)),
+            tasks=_task_verdicts(measured[a, b], arrays[a], arrays[b], seed, min(permutations, TASK_DRAWS)),
+            verdict=claim,
+            judged=interval,
+            family=len(judged),
+            p_value=test.p_value,
+            adjusted_p=adjusted,
+        )
+        if claim == "undecided":
+            found = replace(
+                found, reason=_reason(found, test), seeds_needed=_seeds_needed(found, Design.of(arrays[a], arrays[b]))
             )
-            intervals = [
-                percentile_interval(drawn, confidence) for drawn in (draws[a], draws[b], differences[a, b], chance)
-            ]
-            measured = _decide(measured, intervals, *judged[a, b], len(judged))
-        comparisons.append(measured)
-    return tuple(comparisons)
+        measured[a, b] = found
+    return tuple(measured[pair] for pair in pairs)
 
 
-def evidence(draws: Array) -> float:
-    """Smallest alpha at which the percentile interval of the draws [R] excludes 0 (two-sided).
+@dataclass(frozen=True)
+class _Judged:
+    """What the verdict on a pair reads."""
 
-    Counts one draw more on 0's side than there were, so that it is never 0. Used to order comparisons.
+    pair: Pair
+    test: PermutationTest
+
+    @property
+    def evidence(self) -> float:
+        """The p-value of test and interval together: both must hold."""
+        return max(self.test.p_value, self.pair.evidence())
+
+    def claim(self, alpha: float, delta: float | None) -> tuple[Verdict, Interval]:
+        """What may be claimed at alpha, and the interval that was read. Within delta a difference does not matter."""
+        interval = self.pair.difference(1 - alpha)
+        if delta is not None:
+            inner = self.pair.difference(1 - 2 * alpha)
+            if inner.within(delta):
+                return "equivalent", inner
+        if self.test.p_value <= alpha and interval.excludes(0.0) and self.pair.evidence() <= alpha:
+            return ("A better" if interval.low > 0 else "B better"), interval
+        return "undecided", interval
+
+
+def _family(
+    judged: Mapping[tuple[str, str], _Judged], confidence: float, delta: float | None
+) -> dict[tuple[str, str], tuple[Verdict, Interval, float]]:
+    """For each pair: the claim, the interval that the verdict read, and the adjusted p-value.
+
+    Comparisons after the one that ended the claims are shown at that one's confidence: their evidence is weaker
+    still.
     """
-    beyond = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
-    return min(1.0, 2 * (beyond + 1) / (draws.size + 1))
-
-
-def _holm(
-    differences: Mapping[tuple[str, str], Array], confidence: float
-) -> dict[tuple[str, str], tuple[Interval, bool]]:
-    """For each pair's draws: the interval the verdict reads, and whether a claim is made.
-
-    Comparisons after the one that ended the claims are shown at that one's confidence: their evidence
-    is weaker still, so they do not exclude 0 there either.
-    """
-    results: dict[tuple[str, str], tuple[Interval, bool]] = {}
-    claiming, level = True, confidence
-    for rank, pair in enumerate(sorted(differences, key=lambda pair: evidence(differences[pair]))):
+    alpha, count = 1 - confidence, len(judged)
+    if delta is not None:
+        return {p: (*one.claim(alpha / count, delta), min(1.0, count * one.evidence)) for p, one in judged.items()}
+    adjusted = dict(zip(judged, holm([one.evidence for one in judged.values()]), strict=True))
+    results: dict[tuple[str, str], tuple[Verdict, Interval, float]] = {}
+    claiming, level = True, alpha
+    for rank, pair in enumerate(sorted(judged, key=lambda pair: judged[pair].evidence)):
         if claiming:
-            level = 1 - (1 - confidence) / (len(differences) - rank)
-        interval = percentile_interval(differences[pair], level)
-        claiming = claiming and interval.excludes(0.0)
-        results[pair] = (interval, claiming)
+            level = alpha / (count - rank)
+        claim, interval = judged[pair].claim(level, None)
+        claiming = claiming and claim != "undecided"
+        results[pair] = (claim if claiming else "undecided", interval, adjusted[pair])
     return results
 
 
@@ -156,11 +210,20 @@ def _measure(
     b: Sequence[Array],
     tasks: Sequence[str] | None,
     confidence: float,
+    delta: float | None,
 ) -> Comparison:
     """The comparison without intervals: all there is to say with one seed."""
     names = list(tasks) if tasks is not None else [f"task {index}" for index in range(len(a))]
     rows = tuple(
-        TaskRow(name, x.size, y.size, float(x.mean()), float(y.mean()), float(wins(x, y).mean()))
+        TaskRow(
+            task=name,
+            seeds_a=x.size,
+            seeds_b=y.size,
+            mean_a=float(x.mean()),
+            mean_b=float(y.mean()),
+            improvement=float(wins(x, y).mean()),
+            difference=iqm([x]) - iqm([y]),
+        )
         for name, x, y in zip(names, a, b, strict=True)
     )
     iqm_a, iqm_b = iqm(a), iqm(b)
@@ -180,6 +243,27 @@ def _measure(
         family=0,
         fewest_seeds=min(seeds),
         most_seeds=max(seeds),
+        delta=delta,
+    )
+
+
+def _task_verdicts(
+    found: Comparison, a: Sequence[Array], b: Sequence[Array], seed: int, draws: int
+) -> tuple[TaskRow, ...]:
+    """The rows with a verdict each, Holm-corrected over the tasks; by the rule of the whole comparison."""
+    rows, alpha = found.tasks, 1 - found.confidence
+    tests = [
+        both_tests([x], [y], stream(seed, "names", found.a, found.b, row.task), draws)
+        for row, x, y in zip(rows, a, b, strict=True)
+    ]
+    return tuple(
+        replace(
+            row,
+            p_value=p,
+            adjusted_p=adjusted,
+            verdict="undecided" if adjusted > alpha else "A better" if row.difference > 0 else "B better",
+        )
+        for row, p, adjusted in zip(rows, tests, holm(tests), strict=True)
     )
 
 
@@ -193,33 +277,33 @@ def _too_few(name_a: str, name_b: str, rows: Sequence[TaskRow]) -> str:
     return f"one seed of {name} on {single[0]} gives no interval" if single else ""
 
 
-def _decide(
-    measured: Comparison, intervals: Sequence[Interval], judged: Interval, claimed: bool, family: int
-) -> Comparison:
-    """The comparison with its intervals (IQM of A and B, difference, P(A > B)) and its verdict."""
-    iqm_a, iqm_b, difference, improvement = intervals
-    verdict: Verdict = "undecided"
-    reason = ""
-    if claimed:
-        verdict = "A better" if judged.low > 0 else "B better"
-    elif difference.excludes(0.0):
-        reason = (
-            f"the {_percent(difference)} interval of the IQM difference excludes 0, "
-            f"but not at the {_percent(judged)} that {family} comparisons together need"
-        )
-    else:
-        reason = "the interval of the IQM difference contains 0"
-    return replace(
-        measured,
-        iqm_a=replace(measured.iqm_a, interval=iqm_a),
-        iqm_b=replace(measured.iqm_b, interval=iqm_b),
-        difference=replace(measured.difference, interval=difference),
-        improvement=replace(measured.improvement, interval=improvement),
-        verdict=verdict,
-        reason=reason,
-        judged=judged,
-        family=family,
+def _reason(found: Comparison, test: PermutationTest) -> str:
+    """Why a comparison with intervals is undecided."""
+    difference, judged = found.difference.interval, found.judged
+    assert difference is not None
+    assert judged is not None
+    alpha = 1 - found.confidence
+    if not difference.excludes(0.0):
+        return "the interval of the IQM difference contains 0"
+    if test.smallest > alpha:
+        return f"so few runs allow no p-value below {test.smallest:.2g} in the permutation test"
+    if test.p_value > alpha:
+        return f"the permutation test gives p = {test.p_value:.2g}, above {alpha:.2g}"
+    return (
+        f"the {_percent(difference)} interval of the IQM difference excludes 0, "
+        f"but not at the {_percent(judged)} that {found.family} comparisons together need"
     )
+
+
+def _seeds_needed(found: Comparison, design: Design) -> int | None:
+    """Seeds that would likely settle it, if what was seen is the truth: a difference or, with delta, equivalence."""
+    assert found.judged is not None
+    alpha = (1 - found.confidence) / max(found.family, 1)
+    wanted = [seeds_to_decide(design, found.difference.point, alpha)]
+    if found.delta is not None:
+        wanted.append(seeds_to_equate(design, found.difference.point, found.delta, alpha))
+    found_any = [seeds for seeds in wanted if seeds is not None]
+    return max(min(found_any), found.fewest_seeds + 1) if found_any else None
 
 
 def _percent(interval: Interval) -> str:

@@ -13,8 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dimebench.stats.bootstrap import CHUNK, CONFIDENCE, draw_counts, iqm_of_counts, percentile_bounds
+from dimebench.stats.bootstrap import CHUNK, draw_counts, iqm_of_counts
 from dimebench.stats.estimators import Array, Scores, as_scores, iqm, run_mass
+from dimebench.stats.intervals import (
+    CONFIDENCE,
+    DEFAULT_METHOD,
+    Influence,
+    Method,
+    bounds,
+    jackknife,
+    leave_one_out,
+)
 
 CURVE_RESAMPLES = 2_000  # bands are drawn, not tabulated
 
@@ -42,6 +51,18 @@ def auc(env_steps: ArrayLike, values: ArrayLike) -> Array:
     return np.trapezoid(y, x, axis=-1) / (x[-1] - x[0])
 
 
+def time_to_threshold(x: ArrayLike, values: ArrayLike, threshold: float) -> Array:
+    """Where curves first reach a threshold, as a share of their range.
+
+    x [K], increasing; values [..., K]. Returns [...]: the first x at which the value is at or above `threshold`, over
+    the last x; 1 for a curve that never gets there, which so counts as if it had only just done so (time restricted
+    to the budget, as a restricted mean survival time).
+    """
+    at, y = np.asarray(x, dtype=np.float64), np.asarray(values, dtype=np.float64)
+    reached = y >= threshold
+    return np.where(reached.any(axis=-1), at[reached.argmax(axis=-1)] / at[-1], 1.0)
+
+
 def iqm_band(
     env_steps: ArrayLike,
     curves: Sequence[ArrayLike],
@@ -49,6 +70,7 @@ def iqm_band(
     rng: np.random.Generator,
     resamples: int = CURVE_RESAMPLES,
     confidence: float = CONFIDENCE,
+    method: Method = DEFAULT_METHOD,
 ) -> Band:
     """IQM over runs and tasks at each env step, with a band from resampling whole runs.
 
@@ -59,15 +81,15 @@ def iqm_band(
     sizes = [task.shape[0] for task in tasks]
     points = [iqm([task[:, k] for task in tasks]) for k in range(x.size)]
     if min(sizes) < 2:
-        return _band(x, points, None, confidence)
+        return Band(tuple(x.tolist()), tuple(points), None, None, confidence)
     values, mass = np.concatenate(tasks), run_mass(sizes)  # [N, K], [N]
-    draws = np.concatenate(
-        [
-            np.stack([iqm_of_counts(counts, values[:, k], mass) for k in range(x.size)], axis=1)
-            for counts in draw_counts(sizes, resamples, rng, CHUNK)
-        ]
-    )  # [R, K]
-    return _band(x, points, draws, confidence)
+
+    def at_each(counts: Array) -> Array:
+        return np.stack([iqm_of_counts(counts, values[:, k], mass) for k in range(x.size)], axis=1)
+
+    draws = np.concatenate([at_each(counts) for counts in draw_counts(sizes, resamples, rng, CHUNK)])  # [R, K]
+    pulls = jackknife(at_each(leave_one_out(sizes)), sizes)
+    return _band(x, np.asarray(points), draws, pulls, confidence, method)
 
 
 def performance_profile(
@@ -77,6 +99,7 @@ def performance_profile(
     rng: np.random.Generator,
     resamples: int = CURVE_RESAMPLES,
     confidence: float = CONFIDENCE,
+    method: Method = DEFAULT_METHOD,
 ) -> Band:
     """Fraction of runs that score above each threshold (run-score distribution of rliable).
 
@@ -89,14 +112,13 @@ def performance_profile(
     above *= (run_mass(sizes) / sum(sizes))[:, None]
     points = above.sum(axis=0)
     if min(sizes) < 2:
-        return _band(x, points, None, confidence)
+        return Band(tuple(x.tolist()), tuple(points.tolist()), None, None, confidence)
     draws = np.concatenate([counts @ above for counts in draw_counts(sizes, resamples, rng)])  # [R, K]
-    return _band(x, points, draws, confidence)
+    pulls = jackknife(leave_one_out(sizes) @ above, sizes)
+    return _band(x, points, draws, pulls, confidence, method)
 
 
-def _band(x: Array, points: ArrayLike, draws: Array | None, confidence: float) -> Band:
-    xs, ys = tuple(x.tolist()), tuple(np.asarray(points).tolist())
-    if draws is None:
-        return Band(xs, ys, None, None, confidence)
-    low, high = percentile_bounds(draws, confidence)
-    return Band(xs, ys, tuple(low.tolist()), tuple(high.tolist()), confidence)
+def _band(x: Array, points: Array, draws: Array, pulls: Influence, confidence: float, method: Method) -> Band:
+    low, high = bounds(draws, points, pulls, confidence, method)
+    xs, ys, lows, highs = (tuple(each.tolist()) for each in (x, points, low, high))
+    return Band(xs, ys, lows, highs, confidence)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.calls import Call, process, refused, snapshot
 
-COMMANDS = "run, compare, report, status, suites, algos, show, bench"
+COMMANDS = "run, compare, power, report, render, export, import, status, suites, algos, show, bench"
 
 
 @pytest.mark.parametrize(

@@ -100,3 +100,39 @@ def test_report_writes_the_formats_asked_for_where_it_is_told(dimebench: Call, r
     compared = dimebench("compare", "dime", "sac").out
     assert (place / "papers/one/tiny/tables.txt").read_text() == compared, "the tables are those of compare"
     assert not (place / "report").exists()
+
+
+def test_axis_metric_margin_and_method_can_be_asked_for(dimebench: Call, results: Path) -> None:
+    def asked(*options: str) -> dict:
+        answer = dimebench("compare", "dime", "sac", "--json", *options)
+        assert (answer.code, answer.err) == (0, "")
+        return json.loads(answer.out)
+
+    assert asked()["axis"] == "env_step"
+    assert asked("--axis", "wall_time")["axis"] == "wall_time"
+    assert asked("--axis", "grad_step", "--metric", "threshold:0.2")["score"] == "threshold:0.2"
+    found = asked("--metric", "auc", "--delta", "0.9", "--interval", "bca")
+    assert (found["score"], found["comparisons"][0]["delta"]) == ("auc", 0.9)
+    assert "BCa" in found["method"]
+    assert "rliable" in asked("--engine", "rliable")["method"]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--axis", "epochs"], "--axis epochs: unknown axis (known: env_step, grad_step, wall_time)"),
+        (["--metric", "best"], "--metric best: unknown metric (known: final, auc, threshold:SCORE)"),
+        (["--delta", "0"], "--delta 0: must be a number above 0"),
+        (["--interval", "bac"], "--interval bac: unknown method (nearest: bca)"),
+        (["--engine", "scipy"], "--engine scipy: unknown engine (known: numpy, rliable)"),
+        (
+            ["--engine", "rliable", "--interval", "bca"],
+            "--interval bca: rliable has percentile intervals alone; leave out --engine rliable",
+        ),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_asked_is_named(options: list[str], line: str, dimebench: Call, results: Path) -> None:
+    from tests.cli.calls import refused
+
+    refused(dimebench("compare", "dime", "sac", *options), line)

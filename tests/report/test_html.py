@@ -152,7 +152,7 @@ def test_text_from_files_is_escaped_everywhere() -> None:
 def test_many_comparisons_are_summed_up_and_each_has_its_sentence() -> None:
     book = Book()
     for index, name in enumerate("abcd"):
-        book.cell(name, RUN, [900 - 200 * index + k for k in range(3)])
+        book.cell(name, RUN, [900 - 200 * index + k for k in range(6)])
     summary = of(book)
     text = Reader(page(summary)).text
     assert "a is better than b, c and d" in text

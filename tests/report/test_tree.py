@@ -33,9 +33,9 @@ def write_run(
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     folder = tmp_path / "results"
-    for seed in range(3):
+    for seed in range(5):
         write_run(folder, "dime", seed, 800 + seed)
-        write_run(folder, "sac", seed, 300 + seed, status="diverged" if seed == 2 else "finished")
+        write_run(folder, "sac", seed, 300 + seed, status="diverged" if seed == 4 else "finished")
     return folder
 
 
@@ -43,10 +43,10 @@ def test_results_on_disk_give_the_verdict(results: Path, tmp_path: Path) -> None
     found = summary(results, ["dime", "sac"], resamples=500)
     assert found.comparisons[0].verdict == "A better"
     assert found.budget == 300
-    assert found.cell("dime", RUN).scores == pytest.approx((800, 801, 802))
-    assert found.cell("sac", RUN).scores == pytest.approx((300, 301, 0))
-    assert found.cell("sac", RUN).diverged == (2,)
-    assert np.array(found.cell("sac", RUN).run_curves)[2].tolist() == pytest.approx([0, 302 / 3, 604 / 3, 0])
+    assert found.cell("dime", RUN).scores == pytest.approx((800, 801, 802, 803, 804))
+    assert found.cell("sac", RUN).scores == pytest.approx((300, 301, 302, 303, 0))
+    assert found.cell("sac", RUN).diverged == (4,)
+    assert np.array(found.cell("sac", RUN).run_curves)[4].tolist() == pytest.approx([0, 304 / 3, 608 / 3, 0])
     assert write_html(found, tmp_path / "report.html").stat().st_size > 50_000
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rliable import library
 
-from dimebench.stats import auc, estimate, iqm_band, performance_profile
+from dimebench.stats import auc, estimate, iqm_band, performance_profile, time_to_threshold
 from dimebench.stats.bootstrap import draw_counts, stream
 
 STEPS = np.arange(0, 11) * 100.0
@@ -83,3 +83,8 @@ def test_profile_is_rliables_on_a_full_matrix() -> None:
 def test_profile_falls_from_one_to_zero_and_weighs_ragged_tasks_alike() -> None:
     band = performance_profile([[0.2] * 9, [0.8]], [-0.1, 0.5, 0.9], rng=stream(0, "p"))
     assert band.point == pytest.approx((1.0, 0.5, 0.0))
+
+
+def test_time_to_a_threshold_is_a_share_of_the_range_and_all_of_it_where_it_is_missed() -> None:
+    values = [[0.0, 0.5, 0.9, 0.2], [0.0, 0.1, 0.2, 0.3], [0.8, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.8]]
+    assert time_to_threshold([0, 100, 200, 400], values, 0.8).tolist() == [0.5, 1.0, 0.0, 1.0]

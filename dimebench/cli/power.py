@@ -1,0 +1,128 @@
+"""`dimebench power A [B]`: how many seeds does a difference need?"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dimebench.cli.compare import Budget
+from dimebench.cli.errors import UsageError
+from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, number_above_0, split_words, whole_number
+
+if TYPE_CHECKING:
+    from dimebench.report.pilot import Pilot
+    from dimebench.stats import PowerAnswer
+
+
+def power(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="One algorithm or variant with runs to take the spread from, or the two to compare; suite=NAME.",
+            metavar="A [B] [WORDS]...",
+        ),
+    ] = None,
+    difference: Annotated[
+        float | None,
+        typer.Option(
+            help="IQM difference of normalised scores to find (default: the one seen between A and B).",
+            metavar="D",
+            parser=number_above_0("--difference"),
+        ),
+    ] = None,
+    chance: Annotated[
+        float,
+        typer.Option(help="Chance of finding it, between 0 and 1.", metavar="P", parser=number_above_0("--chance")),
+    ] = 0.8,
+    comparisons: Annotated[
+        int,
+        typer.Option(
+            help="How many comparisons are judged together.", metavar="M", parser=whole_number("--comparisons", 1)
+        ),
+    ] = 1,
+    simulations: Annotated[
+        int,
+        typer.Option(
+            help="Simulated comparisons per number of seeds.", metavar="N", parser=whole_number("--simulations", 20)
+        ),
+    ] = 300,
+    budget: Budget = None,
+    published: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            help="Runs from this csv or Parquet table (algorithm, task, env_steps, seed, score).",
+            metavar="FILE",
+        ),
+    ] = None,
+    task: Annotated[str, typer.Option(help="With --from: only these tasks.", metavar="X,Y")] = "",
+    upper: Annotated[
+        float,
+        typer.Option(help="With --from: the score that counts as 1.", metavar="S", parser=number_above_0("--upper")),
+    ] = 1000.0,
+    results: Results = DEFAULT_RESULTS,
+    as_json: Json = False,
+) -> int:
+    """Say how many seeds per task and variant find an IQM difference, from the spread of runs there are."""
+    names, suite = split_words(words)
+    if not 1 <= len(set(names)) <= 2:
+        raise UsageError(f"power takes one algorithm or two, not {len(set(names))}: dimebench power A [B]")
+    if difference is None and len(names) < 2:
+        raise UsageError("power of one algorithm needs a difference to find: --difference 0.05")
+    if not 0 < chance < 1:
+        raise UsageError(f"--chance {chance}: must be between 0 and 1")
+    from dimebench.report.pilot import pilot_of_file, pilot_of_results
+    from dimebench.stats import how_many_seeds
+    from dimebench.stats.bootstrap import stream
+    from dimebench.stats.estimators import iqm
+
+    if published is None:
+        pilot = pilot_of_results(results, names, suite, budget)
+    else:
+        pilot = pilot_of_file(published, names, budget, (0.0, upper), [name for name in task.split(",") if name])
+    for name, scores in pilot.scores.items():
+        for on, runs in zip(pilot.tasks, scores, strict=True):
+            if len(runs) < 2:
+                raise UsageError(f"power needs at least two runs of every task, not {len(runs)} of {name} on {on}")
+    a, b = pilot.scores[names[0]], pilot.scores[names[-1]]
+    wanted = abs(iqm(a) - iqm(b)) if difference is None else difference
+    if wanted == 0:
+        raise UsageError(f"{names[0]} and {names[-1]} do not differ at all: name a difference, --difference 0.05")
+    answer = how_many_seeds(
+        a, b, wanted, rng=stream(0, "power", *names), alpha=0.05 / comparisons, chance=chance, simulations=simulations
+    )
+    if as_json:
+        about = {"variants": names, "tasks": pilot.tasks, "budget": pilot.budget, "source": pilot.source}
+        typer.echo(json.dumps(about | {"comparisons": comparisons} | asdict(answer), indent=1, allow_nan=False))
+    else:
+        for line in _lines(names, pilot, answer, comparisons):
+            typer.echo(line)
+    return 0
+
+
+def _lines(names: list[str], pilot: Pilot, answer: PowerAnswer, comparisons: int) -> list[str]:
+    """The answer in words, then the table of what was tried."""
+    from dimebench.report.numbers import count, percent, span, unit
+    from dimebench.stats.power import MOST_SEEDS
+
+    spread = " and ".join(dict.fromkeys(names))
+    seeds = [len(runs) for name in dict.fromkeys(names) for runs in pilot.scores[name]]
+    found = f"about {answer.seeds} seeds" if answer.seeds else f"more than {MOST_SEEDS:,} seeds"
+    together = f", {comparisons} comparisons judged together" if comparisons > 1 else ""
+    lines = [
+        f"An IQM difference of {unit(answer.difference)} on {count(len(pilot.tasks), 'task')} needs {found} per task "
+        f"and variant, to be found with a chance of {percent(answer.chance)} at {percent(1 - answer.alpha)} "
+        f"confidence{together}.",
+        f"From the spread of {spread} over {span(min(seeds), max(seeds))} seeds at {pilot.budget:,} env steps "
+        f"({pilot.source}); few seeds tell a spread roughly.",
+    ]
+    if answer.simulated:
+        lines += ["", "seeds  found in"]
+        lines += [
+            f"{p.seeds:<5}  {percent(p.power)} of {p.simulations} (+-{percent(p.error)})" for p in answer.simulated
+        ]
+    return lines

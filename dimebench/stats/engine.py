@@ -1,0 +1,169 @@
+"""Who makes the intervals: our NumPy kernel, or `rliable.library` itself (`--engine rliable`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dimebench.stats.bootstrap import RESAMPLES, bootstrap, bootstrap_improvement, estimate, influence, stream
+from dimebench.stats.curves import CURVE_RESAMPLES, Band, iqm_band, performance_profile
+from dimebench.stats.estimators import AGGREGATES, Array, Scores, iqm, probability_of_improvement
+from dimebench.stats.improvement import improvement_influence, improvement_interval
+from dimebench.stats.intervals import CONFIDENCE, DEFAULT_METHOD, Estimate, Influence, Interval, Method, evidence
+from dimebench.stats.intervals import interval as interval_of
+
+
+class Side(Protocol):
+    """One variant's scores, made ready to be compared with several others."""
+
+    def iqm(self, confidence: float) -> Estimate: ...
+
+
+class Pair(Protocol):
+    """The intervals of A against B."""
+
+    def difference(self, confidence: float) -> Interval: ...
+
+    def improvement(self, confidence: float) -> Interval: ...
+
+    def evidence(self) -> float:
+        """The two-sided p-value of the difference's interval; 0 where the engine knows none."""
+
+
+class Engine(Protocol):
+    """Estimates with intervals. `purpose` names a random stream, as in `bootstrap.stream`."""
+
+    @property
+    def resamples(self) -> int: ...
+
+    @property
+    def confidence(self) -> float: ...
+
+    @property
+    def words(self) -> str:
+        """How the intervals are made, in a few words."""
+
+    def estimates(self, scores: Scores, names: Sequence[str], *purpose: str) -> dict[str, Estimate]: ...
+
+    def side(self, scores: Scores, name: str) -> Any: ...
+
+    def pair(self, a: Any, b: Any) -> Pair:
+        """Of two sides that this engine made."""
+
+    def band(self, x: ArrayLike, curves: Sequence[ArrayLike], *purpose: str) -> Band: ...
+
+    def profile(self, scores: Scores, thresholds: ArrayLike, *purpose: str) -> Band: ...
+
+
+@dataclass(frozen=True)
+class NumpyEngine:
+    """Our kernel: vectorised, seeded, ragged run counts, whole runs resampled along a curve."""
+
+    resamples: int = RESAMPLES
+    seed: int = 0
+    confidence: float = CONFIDENCE
+    method: Method = DEFAULT_METHOD
+
+    @property
+    def words(self) -> str:
+        kind = {
+            "expanded": "stratified bootstrap over seeds, expanded percentiles",
+            "percentile": "stratified bootstrap over seeds, percentiles",
+            "bca": "stratified bootstrap over seeds, BCa",
+            "student": "Student's t on the stratified jackknife",
+        }[self.method]
+        return kind if self.method == "student" else f"{kind}, {self.resamples:,} resamples"
+
+    def estimates(
+        self, scores: Scores, names: Sequence[str] = tuple(AGGREGATES), *purpose: str
+    ) -> dict[str, Estimate]:
+        return estimate(
+            scores,
+            names,
+            rng=stream(self.seed, *purpose),
+            resamples=self.resamples,
+            confidence=self.confidence,
+            method=self.method,
+        )
+
+    def side(self, scores: Scores, name: str) -> NumpySide:
+        return NumpySide(self, scores, name)
+
+    def pair(self, a: NumpySide, b: NumpySide) -> NumpyPair:
+        return NumpyPair(self, a, b)
+
+    def band(self, x: ArrayLike, curves: Sequence[ArrayLike], *purpose: str) -> Band:
+        resamples = min(self.resamples, CURVE_RESAMPLES)
+        rng = stream(self.seed, *purpose)
+        return iqm_band(x, curves, rng=rng, resamples=resamples, confidence=self.confidence, method=self.method)
+
+    def profile(self, scores: Scores, thresholds: ArrayLike, *purpose: str) -> Band:
+        resamples = min(self.resamples, CURVE_RESAMPLES)
+        rng = stream(self.seed, *purpose)
+        return performance_profile(
+            scores, thresholds, rng=rng, resamples=resamples, confidence=self.confidence, method=self.method
+        )
+
+
+@dataclass(frozen=True)
+class NumpySide:
+    """One variant: its resamples are drawn once, whoever it is compared with."""
+
+    engine: NumpyEngine
+    scores: Scores
+    name: str
+
+    @cached_property
+    def draws(self) -> Array:
+        """The IQM of each resample."""
+        return bootstrap(self.scores, ["iqm"], self.engine.resamples, self.stream())["iqm"]
+
+    @cached_property
+    def influence(self) -> Influence:
+        return influence(self.scores, "iqm")
+
+    @cached_property
+    def point(self) -> float:
+        return iqm(self.scores)
+
+    def iqm(self, confidence: float) -> Estimate:
+        found = interval_of(self.draws, self.point, self.influence, confidence, self.engine.method)
+        return Estimate(self.point, found)
+
+    def stream(self) -> np.random.Generator:
+        return stream(self.engine.seed, "runs", self.name)
+
+
+@dataclass(frozen=True)
+class NumpyPair:
+    """A against B through our kernel. The runs of A and of B are resampled independently."""
+
+    engine: NumpyEngine
+    a: NumpySide
+    b: NumpySide
+
+    @cached_property
+    def influence(self) -> Influence:
+        return self.a.influence.minus(self.b.influence)
+
+    def difference(self, confidence: float) -> Interval:
+        draws, point = self.a.draws - self.b.draws, self.a.point - self.b.point
+        return interval_of(draws, point, self.influence, confidence, self.engine.method)
+
+    def evidence(self) -> float:
+        draws, point = self.a.draws - self.b.draws, self.a.point - self.b.point
+        return evidence(draws, point, self.influence, self.engine.method)
+
+    def improvement(self, confidence: float) -> Interval:
+        """The score interval, where the expanded method is asked for: no resampling says anything at 0 and 1."""
+        a, b = self.a.scores, self.b.scores
+        if self.engine.method == "expanded":
+            return improvement_interval(a, b, confidence)
+        draws = bootstrap_improvement(a, b, self.engine.resamples, self.a.stream(), self.b.stream())
+        point = probability_of_improvement(a, b)
+        return interval_of(draws, point, improvement_influence(a, b), confidence, self.engine.method)

@@ -1,0 +1,188 @@
+"""How many seeds does a difference need?
+
+First by formula: with V the variance of IQM(A) - IQM(B) for one seed per task (from the jackknife, a task at a time)
+and n seeds, a difference d is likely decided when |d| >= (t(1 - alpha/2) + t(chance)) sqrt(V/n), the usual sum of two
+quantiles (Cohen 1988), here of Student's t at Satterthwaite's degrees of freedom. Then by trial: `simulate` draws
+runs from the pilot runs and asks how often the verdict's own rule decides.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from dimebench.stats.bootstrap import bootstrap, influence
+from dimebench.stats.estimators import Array, Scores, as_scores, iqm
+from dimebench.stats.intervals import evidence
+from dimebench.stats.permutation import permutation_test, smallest_p_value
+
+CHANCE = 0.8  # of deciding: what "likely" means
+MOST_SEEDS = 1_000  # per task and variant; beyond that no number is given
+MOST_SIMULATED = 100
+SIMULATIONS, DRAWS = 300, 400  # data sets per number of seeds; resamples and arrangements in each
+
+
+@dataclass(frozen=True)
+class Design:
+    """What pilot runs say about the spread of IQM(A) - IQM(B)."""
+
+    per_seed: float  # its variance with one seed of every task and variant
+    freedom: float  # its degrees of freedom per (seed - 1)
+    tasks: int
+
+    @classmethod
+    def of(cls, a: Scores, b: Scores) -> Design:
+        """From the runs of A and of B; at least two of every task."""
+        pulls = influence(a, "iqm").minus(influence(b, "iqm"))
+        shares = pulls.stratum_variances * np.asarray(pulls.sizes)  # [2 T]
+        total, squares = float(shares.sum()), float((shares**2).sum())
+        return cls(total, total**2 / squares if squares > 0 else float(shares.size), len(a))
+
+    def error(self, seeds: Array) -> Array:
+        """Standard error of the difference with so many seeds."""
+        return np.sqrt(self.per_seed / seeds)
+
+    def quantile(self, share: float, seeds: Array) -> Array:
+        """Of Student's t, at the degrees of freedom that so many seeds give."""
+        return special.stdtrit(self.freedom * (seeds - 1), share)
+
+
+def seeds_to_decide(design: Design, difference: float, alpha: float = 0.05, chance: float = CHANCE) -> int | None:
+    """Seeds per task and variant that find a true difference with this chance; None beyond `MOST_SEEDS`."""
+    seeds = np.arange(2, MOST_SEEDS + 1, dtype=np.float64)
+    reach = (design.quantile(1 - alpha / 2, seeds) + design.quantile(chance, seeds)) * design.error(seeds)
+    return _first(
+        seeds, (abs(difference) >= reach) & (difference != 0) & (seeds >= fewest_testable(design.tasks, alpha))
+    )
+
+
+def seeds_to_equate(
+    design: Design, difference: float, delta: float, alpha: float = 0.05, chance: float = CHANCE
+) -> int | None:
+    """Seeds that show with this chance that a true difference is within delta; None beyond `MOST_SEEDS`."""
+    seeds = np.arange(2, MOST_SEEDS + 1, dtype=np.float64)
+    reach = design.quantile(1 - alpha, seeds) + design.quantile((1 + chance) / 2, seeds)
+    return _first(seeds, reach * design.error(seeds) <= delta - abs(difference))
+
+
+def fewest_testable(tasks: int, alpha: float) -> int:
+    """The least number of seeds of A and of B that allows a permutation p-value as small as alpha."""
+    return next(n for n in itertools.count(2) if smallest_p_value([(n, n)] * tasks) <= alpha)
+
+
+def _first(seeds: Array, enough: NDArray[np.bool_]) -> int | None:
+    return int(seeds[np.argmax(enough)]) if enough.any() else None
+
+
+@dataclass(frozen=True)
+class PowerPoint:
+    """How often data sets of so many seeds per task and variant were decided, with the standard error."""
+
+    seeds: int
+    power: float
+    error: float
+    simulations: int
+
+
+@dataclass(frozen=True)
+class PowerAnswer:
+    """Seeds per task and variant for a difference. `simulated` is by increasing seeds, or empty: too many to try."""
+
+    difference: float
+    alpha: float
+    chance: float
+    by_formula: int | None
+    seeds: int | None  # the answer: by simulation where there is one, else by formula
+    simulated: tuple[PowerPoint, ...]
+
+
+def simulate(
+    a: Scores,
+    b: Scores,
+    difference: float,
+    seeds: int,
+    *,
+    rng: np.random.Generator,
+    alpha: float = 0.05,
+    simulations: int = SIMULATIONS,
+) -> PowerPoint:
+    """How often the verdict's rule finds that A, moved to IQM(B) + difference, is better than B.
+
+    Runs are drawn from the pilot runs with replacement, each task by itself, plus Gaussian noise of
+    1/sqrt(n) of the task's spread: that gives back the variance that drawing from n runs loses.
+    """
+    pilot_a, pilot_b = as_scores(a), as_scores(b)
+    shift = difference - (iqm(pilot_a) - iqm(pilot_b))
+    found = 0
+    for _ in range(simulations):
+        drawn_a, drawn_b = ([_draw(task, seeds, rng) for task in pilot] for pilot in (pilot_a, pilot_b))
+        found += both_tests([task + shift for task in drawn_a], drawn_b, rng, DRAWS, alpha) <= alpha
+    share = found / simulations
+    return PowerPoint(seeds, share, math.sqrt(share * (1 - share) / simulations), simulations)
+
+
+def interval_test(a: Scores, b: Scores, rng: np.random.Generator, draws: int = 1_000) -> float:
+    """The p-value of the expanded interval of IQM(A) - IQM(B); at least two runs of every task."""
+    of_a, of_b = (bootstrap(scores, ["iqm"], draws, rng)["iqm"] for scores in (a, b))
+    pulls = influence(a, "iqm").minus(influence(b, "iqm"))
+    return evidence(of_a - of_b, iqm(a) - iqm(b), pulls)
+
+
+def both_tests(a: Scores, b: Scores, rng: np.random.Generator, draws: int = 1_000, enough: float = 1.0) -> float:
+    """The larger p-value of interval and permutation test; the latter is not made where the former is enough."""
+    found = interval_test(a, b, rng, draws)
+    return found if found > enough else max(found, permutation_test(a, b, rng=rng, permutations=draws).p_value)
+
+
+def how_many_seeds(
+    a: Scores,
+    b: Scores,
+    difference: float,
+    *,
+    rng: np.random.Generator,
+    alpha: float = 0.05,
+    chance: float = CHANCE,
+    simulations: int = SIMULATIONS,
+) -> PowerAnswer:
+    """Seeds per task and variant that find `difference` with this chance, from pilot runs of A and of B.
+
+    The formula's answer is tried, and the search goes on from there until the least number that reaches the chance is
+    known to a tenth.
+    """
+    guess = seeds_to_decide(Design.of(a, b), difference, alpha, chance)
+    if guess is None or guess > MOST_SIMULATED:
+        return PowerAnswer(difference, alpha, chance, guess, guess, ())
+    tried: dict[int, PowerPoint] = {}
+    below, above = 1, None
+    seeds = guess
+    while seeds not in tried and seeds <= 2 * MOST_SIMULATED:
+        tried[seeds] = simulate(a, b, difference, seeds, rng=rng, alpha=alpha, simulations=simulations)
+        if tried[seeds].power >= chance:
+            above = seeds
+        else:
+            below = max(below, seeds)
+        seeds = _next(tried[seeds], below, above, chance)
+    return PowerAnswer(difference, alpha, chance, guess, above, tuple(tried[n] for n in sorted(tried)))
+
+
+def _next(point: PowerPoint, below: int, above: int | None, chance: float) -> int:
+    """The next number of seeds to try; one that was tried where the answer is known well enough."""
+    if above is not None and above - below <= max(1, above // 10):
+        return above
+    # Power is about Phi(|d| sqrt(n/V) - z): one point of it gives the slope, and so the place where it is `chance`.
+    z = special.ndtri(0.975)
+    seen = special.ndtri(min(max(point.power, 0.02), 0.98))
+    guess = math.ceil(point.seeds * ((z + special.ndtri(chance)) / (z + seen)) ** 2)
+    if above is None:
+        return max(guess, below + 1)
+    return min(max(guess, below + 1), above - 1)
+
+
+def _draw(task: Array, seeds: int, rng: np.random.Generator) -> Array:
+    spread = float(task.std(ddof=1)) if task.size > 1 else 0.0
+    return rng.choice(task, seeds) + rng.normal(size=seeds) * spread / math.sqrt(task.size)

@@ -1,0 +1,117 @@
+"""`run --until-decided`: real training in blocks of seeds, until the looks decide or there are enough."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.cli.calls import Call, process, refused
+
+MODULE = """
+import torch
+from dimebench.agents.random import Random
+
+
+class Still(Random):
+    summary = "no force at all: balances better than a random one"
+
+    def act(self, obs, noise):
+        return torch.zeros_like(super().act(obs, noise))
+
+
+class Twin(Random):
+    summary = "uniform random actions, under another name"
+"""
+SHORT = """\
+name: short
+description: Shorter than tiny
+tasks: [dm_control/cartpole-balance]
+algorithms: [random]
+budget: {env_steps: 10, action_repeat: 100}
+evaluation: {interval: 10, episodes: 1}
+"""
+
+
+@pytest.fixture
+def with_package(tmp_path: Path, place: Path) -> dict[str, str]:
+    """The environment in which an installed package brings `still` and `twin`."""
+    facts = tmp_path / "site" / "a_package-1.0.dist-info"
+    facts.mkdir(parents=True)
+    (tmp_path / "site" / "a_package.py").write_text(MODULE)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: a-package\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text(
+        "[dimebench.algorithms]\nstill = a_package:Still\ntwin = a_package:Twin\n"
+    )
+    (place / "suites" / "short.yaml").write_text(SHORT)
+    return {"PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")])}
+
+
+def seeds_of(results: Path, variant: str) -> int:
+    return len(list(results.glob(f"short/{variant}/*/*/seed-*/run.json")))
+
+
+def test_a_large_difference_stops_the_training_early(place: Path, with_package: dict[str, str]) -> None:
+    words = [
+        "suite=short",
+        "algo=still,random",
+        "--until-decided",
+        "--max-seeds",
+        "9",
+        "--block-seeds",
+        "3",
+        "--workers",
+        "1",
+    ]
+    answer = process("run", *words, cwd=place, env=with_package)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.lines[-1] == "still is better than random after 6 of at most 9 seeds per task"
+    looks = [line for line in answer.lines if line.startswith("look ")]
+    assert looks[0].startswith("look 1 of 3, 3 seeds: still - random, IQM difference +0.")
+    assert looks[0].endswith("undecided between still and random")
+    assert looks[1].endswith("still is better than random")
+    assert seeds_of(place / "results", "still") == seeds_of(place / "results", "random") == 6
+    (record,) = json.loads((place / "results/short/until-decided.json").read_text())
+    assert (record["a"], record["b"], record["verdict"], record["planned"]) == (
+        "still",
+        "random",
+        "A better",
+        [3, 6, 9],
+    )
+    assert [look["seeds"] for look in record["looks"]] == [3, 6]
+    again = process("run", *words, cwd=place, env=with_package)
+    assert [line for line in again.lines if line.startswith("look ")] == looks, "nothing is trained twice"
+    assert "0 runs finished, 12 were done already" in again.out
+
+
+def test_equal_algorithms_train_to_the_end_undecided(place: Path, with_package: dict[str, str]) -> None:
+    words = [
+        "suite=short",
+        "algo=twin,random",
+        "--until-decided",
+        "--max-seeds",
+        "3",
+        "--block-seeds",
+        "2",
+        "--workers",
+        "1",
+    ]
+    answer = process("run", *words, cwd=place, env=with_package)
+    assert answer.code == 0
+    assert answer.lines[-1] == "undecided between twin and random after 3 of at most 3 seeds per task"
+    assert seeds_of(place / "results", "twin") == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["algo=sac"], "--until-decided compares two algorithms or more, not sac: algo=A,B"),
+        (["--seeds", "3"], "--seeds 3: with --until-decided, --block-seeds and --max-seeds say how many"),
+        (["--max-seeds", "1"], "--max-seeds 1: must be at least 2 seeds"),
+        (["--block-seeds", "x"], "--block-seeds x: must be a whole number"),
+    ],
+)
+def test_what_cannot_be_watched_is_refused(arguments: list[str], line: str, dimebench: Call, place: Path) -> None:
+    refused(dimebench("run", "suite=tiny", "--device", "cpu", "--until-decided", *arguments), line)
