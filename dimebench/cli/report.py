@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.compare import Budget, EngineName, Interval
+from dimebench.cli.compare import Budget, EngineName, Interval, question
 from dimebench.cli.errors import UsageError
 from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, check_folder, seconds_above_0, split_words
 
