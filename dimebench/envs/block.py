@@ -12,7 +12,7 @@ from importlib.metadata import version
 import numpy as np
 
 from dimebench.envs.environment import Environment, Seed
-from dimebench.envs.spec import EnvError, TaskSpec
+from dimebench.envs.spec import EnvError, TaskSpec, one_line
 
 _ROUNDING = 1e-5  # how far outside [-1, 1] an action may lie and still be float32 rounding
 
@@ -54,7 +54,10 @@ class EnvBlock:
         Returns the current observations [S, O] float32: those of `which` fresh, the others as they were.
         """
         for i in range(len(self._envs)) if which is None else which:
-            self._envs[i].reset(self._rows[i])
+            try:
+                self._envs[i].reset(self._rows[i])
+            except Exception as error:
+                raise self._lost(int(i), error) from error
         self._check_finite()
         return self._obs.copy()
 
@@ -69,9 +72,12 @@ class EnvBlock:
         terminated = np.empty(seeds, np.bool_)
         truncated = np.empty(seeds, np.bool_)
         for i, env in enumerate(self._envs):
-            total, terminated[i], truncated[i] = env.step(controls[i], self._rows[i], self.action_repeat)
+            try:
+                total, terminated[i], truncated[i] = env.step(controls[i], self._rows[i], self.action_repeat)
+            except Exception as error:
+                raise self._lost(i, error) from error
             if not math.isfinite(total):
-                raise EnvError(f"{self.spec.name}: the reward is not finite ({total})")
+                raise self._lost(i, EnvError(f"{self.spec.name}: the reward is not finite ({total})"))
             reward[i] = total
         self._check_finite()
         return StepResult(self._obs.copy(), reward, terminated, truncated)
@@ -140,7 +146,15 @@ class EnvBlock:
             return
         for i, row in enumerate(self._rows):
             if not np.isfinite(row).all():
-                raise EnvError(f"{self.spec.name}: the observation of environment {i} is not finite")
+                text = f"{self.spec.name}: the observation of environment {i} is not finite"
+                raise self._lost(i, EnvError(text))
+
+    def _lost(self, i: int, error: Exception) -> EnvError:
+        """What environment `i` raised, as an EnvError that says which one it is: the others are sound."""
+        if not isinstance(error, EnvError):
+            error = EnvError(f"{self.spec.name}: {type(error).__name__}: {one_line(error)}")
+        error.environment = i
+        return error
 
     def _header(self) -> dict[str, str | int]:
         return {
