@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Annotated
 
 import typer
@@ -41,8 +42,20 @@ def run(
         float,
         typer.Option(help="Seconds between checkpoints.", metavar="S", parser=seconds_above_0("--checkpoint-every")),
     ] = 300.0,
+    keep_checkpoints: Annotated[
+        bool, typer.Option("--keep-checkpoints", help="Keep the last checkpoint and the replay of finished runs.")
+    ] = False,
+    hang_timeout: Annotated[
+        float,
+        typer.Option(
+            help="Kill a worker that gives no sign of life for this long.",
+            metavar="S",
+            parser=seconds_above_0("--hang-timeout"),
+        ),
+    ] = 1800.0,
 ) -> int:
     """Train algorithms on a suite of tasks; runs that are finished are skipped, cut-off ones go on."""
+    stop_quietly_on_signals()
     seed_list = parse_seeds(seeds)
     check_folder("--results", results)
     os.environ.setdefault("MUJOCO_GL", "disabled")
@@ -52,22 +65,38 @@ def run(
     request = parse_words(words or [], algorithms=known_algorithms())
     chosen = _device(device)
     from dimebench.cli.live import board
-    from dimebench.launch.local import LocalPool
+    from dimebench.launch.local import LocalPool, PoolSettings
     from dimebench.launch.plan import make_plan
 
     plan = make_plan(request, seed_list, results, chosen)
     if any(cell.blocks for cell in plan.cells):
         check_writable("--results", results)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    pool = LocalPool(plan, 1 if chosen == "cuda" else workers or cores, checkpoint_every)
+    settings = PoolSettings(
+        workers=1 if chosen == "cuda" else workers or cores,
+        checkpoint_every_s=checkpoint_every,
+        keep_checkpoints=keep_checkpoints,
+        hang_timeout_s=hang_timeout,
+    )
     with board(plan) as view:
-        outcome = pool.run(view.on_event)
+        outcome = LocalPool(plan, settings).run(view.on_event)
     view.summary(outcome)
     if outcome.interrupted:
         return INTERRUPTED
     if outcome.failed and outcome.conflicts == len(outcome.failed):
         return NOT_COMPARABLE
-    return SOME_FAILED if outcome.failed else OK
+    return SOME_FAILED if outcome.failed or outcome.diverged else OK
+
+
+def stop_quietly_on_signals() -> None:
+    """What a scheduler sends before anything trains ends the command as Ctrl-C does."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, stop)
 
 
 def _device(asked: str) -> str:
