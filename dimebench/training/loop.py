@@ -86,8 +86,8 @@ class Trainer:
                 self._check_parameters()
                 self.records.log(self.env_step, self.agent.grad_steps)
             if time.monotonic() - self._last_checkpoint > self.hooks.checkpoint_every_s:
+                self.records.write(self.env_step, self.agent.grad_steps)  # first: a checkpoint does not hold the rows
                 self._save()
-                self.records.write(self.env_step, self.agent.grad_steps)
             self._progress()
 
     def _env_step(self) -> None:
@@ -172,6 +172,7 @@ class Trainer:
         return "diverged" if self.diverged.all() else "finished"
 
     def _interrupt(self) -> str:
+        self.records.write(self.env_step, self.agent.grad_steps)
         self._save()
         self.records.interrupt(self.env_step, self.agent.grad_steps)
         self._progress(force=True)
