@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, split_words, whole_number
+from dimebench.cli.options import DEFAULT_RESULTS, Allow, Json, Results, parse_allow, split_words, whole_number
 
 Budget = Annotated[
     int | None,
@@ -26,6 +26,7 @@ def compare(
         typer.Argument(help="Two or more algorithms or variants, and suite=NAME.", metavar="A B [WORDS]..."),
     ] = None,
     budget: Budget = None,
+    allow: Allow = None,
     results: Results = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
@@ -33,9 +34,10 @@ def compare(
     names, suite = split_words(words)
     if len(set(names)) < 2:
         raise UsageError(f"compare takes two algorithms or more, not {len(set(names))}: dimebench compare A B")
+    allowed = parse_allow(allow)
     from dimebench.report import summary
 
-    found = summary(results, names, suite=suite, budget=budget)
+    found = summary(results, names, suite=suite, budget=budget, allow=allowed)
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=1, allow_nan=False))
         return 0

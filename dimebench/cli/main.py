@@ -8,6 +8,7 @@ import typer
 
 from dimebench.cli.algos import algos
 from dimebench.cli.compare import compare
+from dimebench.cli.doctor import doctor
 from dimebench.cli.errors import OK, USAGE, UsageError, explain
 from dimebench.cli.report import report
 from dimebench.cli.run import run
@@ -25,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-COMMANDS = (run, compare, report, status, suites, algos, show)
+COMMANDS = (run, compare, report, status, suites, algos, show, doctor)
 for command in COMMANDS:
     app.command()(command)
 

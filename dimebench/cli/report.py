@@ -9,7 +9,7 @@ import typer
 
 from dimebench.cli.compare import Budget
 from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Results, check_folder, split_words
+from dimebench.cli.options import DEFAULT_RESULTS, Allow, Results, check_folder, parse_allow, split_words
 
 FORMATS = ("svg", "png", "pdf")
 
@@ -21,6 +21,7 @@ def report(
     ] = None,
     html: Annotated[bool, typer.Option("--html", help="Write one self-contained page as well.")] = False,
     budget: Budget = None,
+    allow: Allow = None,
     formats: Annotated[str, typer.Option(help="Figure formats, of svg, png and pdf.", metavar="A,B")] = "svg,png,pdf",
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.", metavar="DIR")] = Path("report"),
     results: Results = DEFAULT_RESULTS,
@@ -32,13 +33,14 @@ def report(
             raise UsageError(f"--formats {formats}: unknown format '{form}' (known: {', '.join(FORMATS)})")
     check_folder("--out", out)
     names, suite = split_words(words)
+    allowed = parse_allow(allow)
     from dimebench.report import summary
     from dimebench.report.figures import write_figures
     from dimebench.report.html import write_html
     from dimebench.report.tables import plain_lines
     from dimebench.store import atomic_write
 
-    found = summary(results, names, suite=suite, budget=budget)
+    found = summary(results, names, suite=suite, budget=budget, allow=allowed)
     folder = out / found.suite
     figures = write_figures(found, folder / "figures", chosen)
     atomic_write(folder / "tables.txt", ("\n".join(plain_lines(found)) + "\n").encode())

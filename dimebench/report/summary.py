@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -120,17 +120,19 @@ def summary(
     budget: int | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    allow: Collection[str] = (),
 ) -> Summary:
     """The summary of a results folder.
 
     names: the variants to compare, in order; none: all there are, best first. budget in env steps.
+    allow: differences that are noted, not refused: see `select.ALLOWABLE`.
     Raises the errors of `report.errors`, and StoreError for files that cannot be read.
     """
     if not results.is_dir():
         raise NoRunsError(f"no results folder at '{results}'")
     runs = choose_suite(results, read_runs(results), suite)
     needed = [run for run in runs if not names or run.variant in {*names, FLOOR}]
-    return summarise(runs, read_evals(needed), names, budget, resamples, seed)
+    return summarise(runs, read_evals(needed), names, budget, resamples, seed, allow)
 
 
 def summarise(
@@ -140,9 +142,10 @@ def summarise(
     budget: int | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
+    allow: Collection[str] = (),
 ) -> Summary:
     """The summary of the runs of one suite and their evaluations (the columns of `store.read_evals`)."""
-    chosen = select(runs, evals, names, budget)
+    chosen = select(runs, evals, names, budget, allow)
     variants = chosen.variants
     shown = [*variants, *([chosen.floor] if chosen.floor else [])]
     scores = {variant: _scores(chosen, variant) for variant in shown}
