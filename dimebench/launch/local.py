@@ -186,8 +186,8 @@ class LocalPool:
     # --- what workers say -------------------------------------------------------------------------------------
 
     def _handle(self, worker: WorkerProcess, facts: dict[str, Any], listen: Callable[[Event], None]) -> None:
-        worker.heard()
         kind, job = facts.pop("event"), worker.job
+        worker.heard(kind)
         if kind == "died":
             self._retire(worker)
         if job is None:

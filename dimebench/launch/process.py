@@ -27,7 +27,7 @@ WORKER_ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
 }
-STARTING_S = 300.0  # what a process may take to say its first word: imports from a slow disk
+STARTING_S = 300.0  # what a job may take to begin, at least: imports from a slow disk, a GPU's context
 
 Events = queue.Queue[tuple["WorkerProcess", dict[str, Any]]]
 
@@ -72,16 +72,16 @@ class WorkerProcess:
         for claim in claims:
             with contextlib.suppress(OSError, ClaimLostError):  # told at the next beat
                 claim.beat()
-        self._silent_s = 0.0
+        self._silent_s, self._spoke = 0.0, False
         content = {"block": job.block.to_json(), "claims": [claim.to_json() for claim in claims], **facts}
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died: the listening thread says so
             self.process.stdin.write(json.dumps(content) + "\n")
             self.process.stdin.flush()
 
-    def heard(self) -> None:
-        """It gave a sign of life."""
-        self._silent_s, self._spoke = 0.0, True
+    def heard(self, kind: str) -> None:
+        """It gave a sign of life; before the first that is more than that it imports and builds what it needs."""
+        self._silent_s, self._spoke = 0.0, self._spoke or kind != "alive"
 
     def silent_for(self, elapsed: float, limit_s: float) -> bool:
         """Whether it has given no sign of life for longer than the limit, `elapsed` more seconds included."""

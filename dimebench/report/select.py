@@ -255,7 +255,7 @@ def _floor_misfit(
     try:
         require_comparable([*(curve for cell in cells.values() for curve in cell), *own], allow)
     except NotComparableError as error:
-        return str(error).removeprefix("not comparable: ")
+        return str(error).removeprefix("not comparable: ").partition(" (--allow ")[0]
     for task in tasks:
         if not any(all(c.covers(step) for step in env_steps) for c in usable[floor, task]):
             return f"no run of it on {task} reached {env_steps[-1]:,} env steps"

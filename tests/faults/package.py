@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-MODULE = '''
+MODULE = """
 import os, signal, sys, time
 import torch
 from dimebench.agents.random import Random
@@ -55,27 +55,27 @@ class Huge(SAC):
 
 
 class Breaker(SAC):
-    """Its environment of seed 1 raises once it learns."""
+    summary = "the training environment of seed 1 raises in its 25th step"
 
-    summary = "breaks an environment"
-
-    def update(self, batch, noise):
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
         import dimebench.training.loop as loop
-
-        if not getattr(loop.make_block, "breaks", False):
-            breaking(loop)
-        return super().update(batch, noise)
+        if loop.make_block is not breaking:
+            breaking.original, loop.make_block = loop.make_block, breaking
 
 
-def breaking(loop):
-    import gc
-    for trainer in [each for each in gc.get_objects() if isinstance(each, loop.Trainer)]:
-        if 1 in trainer.block.seeds:
-            env = trainer.envs._envs[trainer.block.seeds.index(1)]
-            def step(*_):
-                raise ValueError("the simulator fell over")
-            env.step = step
-'''
+def breaking(task, seeds, repeat):
+    block = breaking.original(task, seeds, repeat)
+    for env, seed in zip(block._envs, seeds):
+        if seed.entropy == 1:
+            step, calls = env.step, iter(range(10**9))
+            def limited(*given):
+                if next(calls) >= 25:
+                    raise ValueError("the simulator fell over")
+                return step(*given)
+            env.step = limited
+    return block
+"""
 NAMES = {"stuck": "Stuck", "nan": "NaN", "greedy": "Greedy", "huge": "Huge", "slow": "Slow", "breaker": "Breaker"}
 
 

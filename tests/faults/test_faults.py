@@ -20,7 +20,7 @@ from dimebench.store import read_evals, read_runs
 from tests.cli.calls import COMMAND, TASK, TINY, cell, process
 from tests.faults.package import install
 from tests.launch.requests import request
-from tests.training.blocks import make_block, train
+from tests.training.blocks import make_block, stop_after, train
 
 
 @pytest.fixture
@@ -51,12 +51,12 @@ def run_json(results: Path, variant: str, seed: int = 0) -> dict[str, Any]:
 def test_hung_nan_and_too_large_learners_spare_the_others(place: Path) -> None:
     """Three faults in one command, for a process costs seconds."""
     site = f"{place / 'site'}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    words = ["suite=tiny", "algo=stuck,nan,huge,random", "--seeds", "1", "--workers", "2", "--hang-timeout", "4"]
+    words = ["suite=tiny", "algo=stuck,nan,huge,random", "--seeds", "1", "--workers", "2", "--hang-timeout", "6"]
     answer = process("run", *words, cwd=place, env={"PYTHONPATH": site})
     assert (answer.code, answer.err) == (3, "")
     assert "Traceback" not in answer.out
     told = [line for line in answer.lines if line.startswith(("failed: ", "diverged: "))]
-    hung = "no sign of life from the worker process for 4 s, so it was killed"
+    hung = "no sign of life from the worker process for 6 s, so it was killed"
     memory = "out of memory on the device: OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB"
     assert f"failed: stuck on {TASK}, seed-000: {hung}" in told
     assert f"failed: huge on {TASK}, seed-000: {memory}" in told
@@ -70,10 +70,11 @@ def test_hung_nan_and_too_large_learners_spare_the_others(place: Path) -> None:
 
 
 def together(results: Path, algo: str, seeds: tuple[int, ...]) -> Plan:
-    """A plan whose seeds train in one process, as on a GPU."""
-    plan = make_plan(request("steps=60", algo="sac"), [seeds[0]], results, "cpu")
-    ((cell_, block),) = plan.blocks()
-    cell_.blocks = [replace(block, seeds=seeds, algorithm=algo, variant=algo, cell=block.cell.replace("sac", algo))]
+    """A plan that goes on with seeds which began in one process, as on a GPU."""
+    ((_, block),) = make_plan(request("steps=60", algo=algo), [seeds[0]], results, "cpu").blocks()
+    assert train(replace(block, seeds=seeds), results, stop_after(40)) == "interrupted"
+    plan = make_plan(request("steps=60", algo=algo), list(seeds), results, "cpu")
+    assert [block.seeds for _, block in plan.blocks()] == [seeds]
     return plan
 
 
@@ -104,7 +105,7 @@ def test_one_environment_that_raises_costs_its_own_seed_alone(faulty: Path) -> N
     runs = {run.seed: run for run in read_runs(faulty)}
     assert {seed: run.status for seed, run in runs.items()} == {0: "finished", 1: "failed", 2: "finished"}
     assert runs[1].reason == reason
-    assert runs[0].block == "seeds-000-002"
+    assert (runs[0].block, runs[1].block) == ("seeds-000-002", "seed-001")
     details = block.checkpoint_folder(faulty) / "error.txt"
     assert "the simulator fell over" in details.read_text()
 

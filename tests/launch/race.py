@@ -14,9 +14,9 @@ ALGORITHMS = "sac,crossq"
 SEEDS = [0, 1, 2]
 
 
-def plan(results: Path) -> Plan:
+def plan(results: Path, steps: str = "steps=400") -> Plan:
     """Twelve cells of one run each: two tasks, two algorithms, three seeds."""
-    return make_plan(request(f"task={','.join(TASKS)}", "steps=400", algo=ALGORITHMS), SEEDS, results, "cpu")
+    return make_plan(request(f"task={','.join(TASKS)}", steps, algo=ALGORITHMS), SEEDS, results, "cpu")
 
 
 def main() -> None:
