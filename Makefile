@@ -9,7 +9,7 @@ GOLDEN ?= ../shared/reference/golden/A
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint golden slow learns bench clean
+.PHONY: help quickstart test lint golden slow learns torture bench clean
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -47,6 +47,10 @@ slow: $(VENV)/installed-dev  ## the checks that take longer
 
 learns: $(VENV)/installed-dev  ## train every learner until it solves a task, about an hour
 	$(PYTEST) tests/launch/test_learns.py -m slow -s
+
+KILLS ?= 200
+torture: $(VENV)/installed-dev  ## SIGKILL at random instants, the same bits in the end: make torture KILLS=200 [SEED=0]
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.resume.kills --kills $(KILLS) --seed $(or $(SEED),0)
 
 bench: $(VENV)/installed  ## throughput of this machine beside its floors, a few minutes
 	$(BIN)/dimebench bench --seconds 2

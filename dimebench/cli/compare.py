@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, number_above_0, one_of, split_words, whole_number
+from dimebench.cli.options import (
+    DEFAULT_RESULTS,
+    Allow,
+    Json,
+    Results,
+    number_above_0,
+    one_of,
+    parse_allow,
+    split_words,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from dimebench.report.question import Question
@@ -73,6 +83,7 @@ def compare(
     ] = None,
     interval: Interval = "expanded",
     engine: EngineName = "numpy",
+    allow: Allow = None,
     results: Results = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
@@ -80,10 +91,11 @@ def compare(
     names, suite = split_words(words)
     if len(set(names)) < 2:
         raise UsageError(f"compare takes two algorithms or more, not {len(set(names))}: dimebench compare A B")
+    allowed = parse_allow(allow)
     from dimebench.report import summary
 
     asked = question(axis=axis, metric=metric, delta=delta, interval=interval, engine=engine)
-    found = summary(results, names, suite=suite, budget=budget, question=asked)
+    found = summary(results, names, suite=suite, budget=budget, question=asked, allow=allowed)
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=1, allow_nan=False))
         return 0

@@ -50,7 +50,8 @@ class Board(ABC):
         self.progress = {(id(cell), block.name): _Progress(block) for cell, block in plan.blocks()}
 
     def on_event(self, event: Event) -> None:
-        progress = self.progress[id(event.cell), event.block.name]
+        key = id(event.cell), event.block.name
+        progress = self.progress.setdefault(key, _Progress(event.block))  # a part of a block has no entry yet
         if event.kind == "started":
             progress.state, progress.since = "training", time.monotonic()
         elif event.kind in ("progress", "evaluation"):
@@ -60,8 +61,8 @@ class Board(ABC):
             progress.latest_return = event.facts["latest_return"]
         elif event.kind == "done":
             progress.state = event.facts["status"]
-        elif event.kind == "failed":
-            progress.state = "failed"
+        elif event.kind in ("failed", "elsewhere", "split"):
+            progress.state = event.kind
         self.show(event, progress)
 
     @abstractmethod
@@ -78,12 +79,18 @@ class Board(ABC):
         skipped = sum(len(cell.done) for cell in self.plan.cells)
         states = [(p.state, len(p.block.seeds)) for p in self.progress.values()]
         ended = sum(n for state, n in states if state in ("finished", "diverged"))
-        for block, reason in outcome.failed:
-            out.print(
-                f"failed: {block.variant} on {block.task}, {block.name}: {reason}", markup=False, soft_wrap=True
-            )
+        elsewhere = sum(n for state, n in states if state == "elsewhere")
+        lines = [
+            f"diverged: {block.variant} on {block.task}, seed-{seed:03d}: {reason}"
+            for block, seed, reason in outcome.diverged
+        ]
+        lines += [f"failed: {block.variant} on {block.task}, {block.name}: {why}" for block, why in outcome.failed]
+        for line in lines:
+            out.print(line, markup=False, soft_wrap=True)
         failed = sum(len(block.seeds) for block, _ in outcome.failed)
         parts = [f"{ended} runs finished", f"{skipped} were done already"]
+        parts += [f"{elsewhere} were trained by another process"] if elsewhere else []
+        parts += [f"{len(outcome.diverged)} diverged"] if outcome.diverged else []
         parts += [f"{failed} failed"] if failed else []
         if outcome.interrupted:
             parts.append("interrupted, state saved: the same command goes on from there")
@@ -99,7 +106,10 @@ class _Table(Board):
     """A table that redraws itself."""
 
     def show(self, event: Event, progress: _Progress) -> None:
-        """The table reads the progress itself, whenever it redraws."""
+        """The table reads the progress itself, whenever it redraws; what is not in it stands above it."""
+        text = _remark(event)
+        if text:
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def __rich__(self) -> Table:
         title = f"{self.plan.suite}, {_duration(time.monotonic() - self.began)}"
@@ -147,8 +157,25 @@ class _Lines(Board):
         elif event.kind == "failed":
             text = f"{name}: failed: {event.facts['reason']}"
         else:
+            text = _remark(event)
+        if not text:
             return
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _remark(event: Event) -> str:
+    """The line for what happens rarely; "" for the rest."""
+    name, facts = f"{event.cell.name} {event.block.name}", event.facts
+    if event.kind == "notice":
+        return f"{name}: {facts['text']}"
+    if event.kind == "waiting":
+        return f"{name}: waits for {facts['owner']}, which trains it"
+    if event.kind == "elsewhere":
+        return f"{name}: trained by another process"
+    if event.kind == "split":
+        parts = " and ".join(str(len(part.seeds)) for part in facts["parts"])
+        return f"{name}: {facts['reason']}; goes on in parts of {parts}"
+    return ""
 
 
 @contextmanager

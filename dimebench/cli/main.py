@@ -9,6 +9,7 @@ import typer
 from dimebench.cli.algos import algos
 from dimebench.cli.bench import bench
 from dimebench.cli.compare import compare
+from dimebench.cli.doctor import doctor
 from dimebench.cli.errors import OK, USAGE, UsageError, explain
 from dimebench.cli.export import export
 from dimebench.cli.import_ import import_
@@ -30,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-COMMANDS = (run, compare, power, report, render, export, import_, status, suites, algos, show, bench)
+COMMANDS = (run, compare, power, report, render, export, import_, status, suites, algos, show, bench, doctor)
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)  # `import` is a word of Python's own
 

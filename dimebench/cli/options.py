@@ -24,6 +24,14 @@ Results = Annotated[
     Path, typer.Option("--results", help="Folder that holds the runs.", metavar="DIR", parser=_folder)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        help="Compare in spite of a difference, which is then noted: budget, physics, protocol, settings.",
+        metavar="A,B",
+    ),
+]
 DEFAULT_RESULTS = Path("results")
 
 MOST_SEEDS, LARGEST_SEED = 10_000, 999_999_999
@@ -82,6 +90,18 @@ def whole_number(option: str, least: int, what: str = "") -> Callable[[str], int
         return int(value)
 
     return parse
+
+
+def parse_allow(words: list[str] | None) -> list[str]:
+    """The differences that `--allow A,B` names. Raises UsageError."""
+    from dimebench.config import nearest
+    from dimebench.report.select import ALLOWABLE
+
+    names = [name for word in words or [] for name in word.split(",")]
+    for name in names:
+        if name not in ALLOWABLE:
+            raise UsageError(f"--allow {name}: unknown difference '{name}'{nearest(name, ALLOWABLE)}")
+    return names
 
 
 def seconds_above_0(option: str) -> Callable[[str], float]:

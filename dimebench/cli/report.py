@@ -10,7 +10,16 @@ import typer
 
 from dimebench.cli.compare import Budget, EngineName, Interval, question
 from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, check_folder, seconds_above_0, split_words
+from dimebench.cli.options import (
+    DEFAULT_RESULTS,
+    Allow,
+    Json,
+    Results,
+    check_folder,
+    parse_allow,
+    seconds_above_0,
+    split_words,
+)
 
 FORMATS = ("svg", "png", "pdf")
 
@@ -38,6 +47,7 @@ def report(
     budget: Budget = None,
     interval: Interval = "expanded",
     engine: EngineName = "numpy",
+    allow: Allow = None,
     formats: Annotated[str, typer.Option(help="Figure formats, of svg, png and pdf.", metavar="A,B")] = "svg,png,pdf",
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.", metavar="DIR")] = Path("report"),
     results: Results = DEFAULT_RESULTS,
@@ -52,12 +62,13 @@ def report(
         raise UsageError(f"{'--watch' if watch else '--clips'}: works on the page: add --html")
     check_folder("--out", out)
     names, suite = split_words(words)
+    allowed = parse_allow(allow)
     from dimebench.report import summary
     from dimebench.report.published import cite, peers
 
     def read() -> Any:
         asked = question(interval=interval, engine=engine)
-        found = summary(results, names, suite=suite, budget=budget, question=asked)
+        found = summary(results, names, suite=suite, budget=budget, question=asked, allow=allowed)
         return cite(found, peers(found), asked=False) if published and not found.published else found
 
     if watch:

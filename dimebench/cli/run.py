@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -76,8 +77,20 @@ def run(
             parser=whole_number("--block-seeds", 2, " seeds"),
         ),
     ] = 5,
+    keep_checkpoints: Annotated[
+        bool, typer.Option("--keep-checkpoints", help="Keep the last checkpoint and the replay of finished runs.")
+    ] = False,
+    hang_timeout: Annotated[
+        float,
+        typer.Option(
+            help="Kill a worker that gives no sign of life for this long.",
+            metavar="S",
+            parser=seconds_above_0("--hang-timeout"),
+        ),
+    ] = 1800.0,
 ) -> int:
     """Train algorithms on a suite of tasks; runs that are finished are skipped, cut-off ones go on."""
+    stop_quietly_on_signals()
     seed_list = parse_seeds(seeds)
     if until_decided and seeds != "5":
         raise UsageError(f"--seeds {seeds}: with --until-decided, --block-seeds and --max-seeds say how many")
@@ -91,7 +104,7 @@ def run(
     check_execution(chosen, mode, precision)
     from dimebench.cli.follow import following, trackers_of
     from dimebench.cli.live import board
-    from dimebench.launch.local import LocalPool
+    from dimebench.launch.local import LocalPool, PoolSettings
     from dimebench.launch.plan import make_plan
 
     trackers = trackers_of(log)
@@ -101,18 +114,34 @@ def run(
         if any(cell.blocks for cell in plan.cells):
             check_writable("--results", results)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        pool = LocalPool(plan, 1 if chosen == "cuda" else workers or cores, checkpoint_every)
+        settings = PoolSettings(
+            workers=1 if chosen == "cuda" else workers or cores,
+            checkpoint_every_s=checkpoint_every,
+            keep_checkpoints=keep_checkpoints,
+            hang_timeout_s=hang_timeout,
+        )
         with following(plan, trackers), board(plan) as view:
-            outcome = pool.run(view.on_event)
+            outcome = LocalPool(plan, settings).run(view.on_event)
         view.summary(outcome)
         if outcome.interrupted:
             return INTERRUPTED
         if outcome.failed and outcome.conflicts == len(outcome.failed):
             return NOT_COMPARABLE
-        return SOME_FAILED if outcome.failed else OK
+        return SOME_FAILED if outcome.failed or outcome.diverged else OK
 
     if not until_decided:
         return train(request, seed_list)
     from dimebench.cli.sequential import run_until_decided
 
     return run_until_decided(request, train, results, max_seeds, min(block_seeds, max_seeds))
+
+
+def stop_quietly_on_signals() -> None:
+    """What a scheduler sends before anything trains ends the command as Ctrl-C does."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, stop)

@@ -23,6 +23,7 @@ def status(
     as_json: Json = False,
 ) -> int:
     """Show the runs of a results folder, one line per algorithm and task; failures with their reasons."""
+
     names, suite = split_words(words)
     if names:
         raise UsageError(f"'{names[0]}': status takes suite=NAME alone")
@@ -49,6 +50,7 @@ def _watch(results: Path, suite: str | None, every: float) -> int:
 
 def _show(results: Path, suite: str | None, as_json: bool) -> int:
     from dimebench.store import Run, read_runs
+    from dimebench.store.claims import claimed_by
 
     everything = read_runs(results)
     runs = [run for run in everything if suite in (None, run.suite)]
@@ -58,8 +60,9 @@ def _show(results: Path, suite: str | None, as_json: bool) -> int:
         raise UsageError(
             f"no runs of suite '{suite}' in '{results}'{nearest(suite, sorted({r.suite for r in everything}))}"
         )
+    held = {run.path: claimed_by(run.path) for run in runs if run.status not in ("finished", "diverged")}
     if as_json:
-        typer.echo(json.dumps([_plain(run) for run in runs], indent=1))
+        typer.echo(json.dumps([_plain(run, held.get(run.path)) for run in runs], indent=1))
         return 0
     if not runs:
         typer.echo(f"no runs in '{results}'")
@@ -69,25 +72,35 @@ def _show(results: Path, suite: str | None, as_json: bool) -> int:
     cells: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         cells.setdefault((run.suite, run.variant, run.task), []).append(run)
-    rows = [[*key, *_figures(members)] for key, members in cells.items()]
+    rows = [[*key, *_figures(members, held)] for key, members in cells.items()]
     right = ("seeds", "finished", "other", "env steps")
     print_table(rows, ("suite", "algorithm", "task", *right), right)
     for run in runs:
+        name = f"{run.variant} on {run.task} seed {run.seed}"
         if run.reason:
-            print_line(f"{run.status}: {run.variant} on {run.task} seed {run.seed}: {run.reason}")
+            print_line(f"{run.status}: {name}: {run.reason}")
+        owner = held.get(run.path)
+        if owner is not None:
+            print_line(f"held: {name}: {owner}")
     return 0
 
 
-def _figures(members: list[Any]) -> list[str]:
+def _figures(members: list[Any], held: dict[Any, Any]) -> list[str]:
     """A cell's seeds, those finished, the others by status, and the env steps that every seed has reached."""
     finished = sum(run.status == "finished" for run in members)
-    others = sorted({run.status for run in members} - {"finished"})
-    other = ", ".join(f"{sum(run.status == status for run in members)} {status}" for status in others)
+    statuses = [_status(run, held.get(run.path)) for run in members]
+    others = sorted({*statuses} - {"finished"})
+    other = ", ".join(f"{statuses.count(status)} {status}" for status in others)
     steps = min(run.progress["env_step"] for run in members)
     budget = max(run.identity["of"]["protocol"]["env_steps"] for run in members)
     return [str(len(members)), str(finished), other, f"{steps:,} of {budget:,}"]
 
 
-def _plain(run: Any) -> dict[str, Any]:
-    content = run.to_json()
-    return {"path": str(run.path), **content}
+def _status(run: Any, owner: Any) -> str:
+    """As run.json says, but for runs whose process was killed before it could write anything."""
+    return "cut off" if run.status == "running" and owner is None else str(run.status)
+
+
+def _plain(run: Any, owner: Any) -> dict[str, Any]:
+    holder = None if owner is None else {"host": owner.host, "processes": [pid for pid, _ in owner.processes]}
+    return {"path": str(run.path), **run.to_json(), "held_by": holder}

@@ -126,7 +126,10 @@ class ParallelBlock(Block):
         if failed.any():
             messages = [self._workers[i].error() for i in np.flatnonzero(failed)]
             failed[:] = False
-            raise EnvError(messages[0])
+            text, number = messages[0]
+            error = EnvError(text)
+            error.environment = number
+            raise error
 
     def _ask(self, name: str, arguments: Sequence[tuple[Any, ...]]) -> list[Any]:
         """One request to every worker, and their answers. Raises the first error, once all have answered."""

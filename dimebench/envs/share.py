@@ -10,7 +10,7 @@ import numpy as np
 
 from dimebench.envs.arrays import Arrays
 from dimebench.envs.environment import Environment, Seed
-from dimebench.envs.spec import EnvError, TaskSpec
+from dimebench.envs.spec import EnvError, TaskSpec, one_line
 
 State = dict[str, np.ndarray]
 
@@ -46,18 +46,24 @@ class Share:
     def reset(self, which: Iterable[int]) -> None:
         """Begin an episode in these environments, numbered from 0 within the share."""
         for i in which:
-            self.envs[i].reset(self._rows[i])
+            try:
+                self.envs[i].reset(self._rows[i])
+            except Exception as error:
+                raise self._lost(i, error) from error
         self._check_finite()
 
     def step(self, which: Iterable[int]) -> None:
         """Apply their controls. Raises EnvError where an episode is over or the physics diverged."""
         arrays, repeat = self._arrays, self._action_repeat
         for i in which:
-            total, arrays.terminated[i], arrays.truncated[i] = self.envs[i].step(
-                self._controls[i], self._rows[i], repeat
-            )
+            try:
+                total, arrays.terminated[i], arrays.truncated[i] = self.envs[i].step(
+                    self._controls[i], self._rows[i], repeat
+                )
+            except Exception as error:
+                raise self._lost(i, error) from error
             if not math.isfinite(total):
-                raise EnvError(f"{self._task}: the reward is not finite ({total})")
+                raise self._lost(i, EnvError(f"{self._task}: the reward is not finite ({total})"))
             arrays.reward[i] = total
         self._check_finite()
 
@@ -96,4 +102,12 @@ class Share:
             return
         for i, row in enumerate(self._rows):
             if not np.isfinite(row).all():
-                raise EnvError(f"{self._task}: the observation of environment {self._first + i} is not finite")
+                text = f"{self._task}: the observation of environment {self._first + i} is not finite"
+                raise self._lost(i, EnvError(text))
+
+    def _lost(self, i: int, error: Exception) -> EnvError:
+        """What environment `i` raised, as an EnvError that says which one it is: the others are sound."""
+        if not isinstance(error, EnvError):
+            error = EnvError(f"{self._task}: {type(error).__name__}: {one_line(error)}")
+        error.environment = self._first + i
+        return error

@@ -21,6 +21,8 @@ class TaskSpec:
 class EnvError(Exception):
     """A task cannot be loaded, stepped, saved or restored. The message is one whole line."""
 
+    environment: int | None = None  # which one of a block, where it is one alone
+
 
 class UnknownTaskError(EnvError):
     """No task has this name."""

@@ -67,7 +67,8 @@ class Worker:
             work(self._chosen.nonzero()[0].tolist())
         except Exception as error:
             self._arrays.failed[self._setup.number] = True
-            self._connection.send(_message(error, self._setup.spec.name))
+            number = getattr(error, "environment", None)
+            self._connection.send((_message(error, self._setup.spec.name), number))
 
     def _answer(self, work: Callable[[], Any]) -> bool:
         """Send ("ok", what it returned) or ("error", a line)."""

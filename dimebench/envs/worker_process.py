@@ -76,8 +76,8 @@ class WorkerProcess:
                 return
         raise self._hangs(self._timeout_s)
 
-    def error(self) -> str:
-        """What went wrong in the command just carried out."""
+    def error(self) -> tuple[str, int | None]:
+        """What went wrong in the command just carried out, and in which environment of the block, if in one."""
         return self._receive_raw(self._timeout_s)
 
     def request(self, name: str, *arguments: Any) -> None:

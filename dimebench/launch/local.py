@@ -1,30 +1,39 @@
-"""Training on this machine: a pool of worker processes, one block at a time each."""
+"""Training on this machine: a pool of worker processes, one block at a time each.
+
+Other pools may work on the same results folder: a block is trained by whoever holds the claims on its runs.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import signal
-import subprocess
 import sys
-import tempfile
-import threading
-from collections import deque
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from dimebench.launch.environment import WORKER_ENVIRONMENT
-from dimebench.launch.plan import Cell, Plan
-from dimebench.launch.worker import record_failure
+from dimebench.launch.identity import IdentityConflictError
+from dimebench.launch.plan import Cell, Plan, settle, tidy
+from dimebench.launch.process import Events, Job, WorkerProcess
+from dimebench.launch.worker import SIGNALS, one_line, record_failure
+from dimebench.store import StoreError
+from dimebench.store.claims import BEATS_PER_LEASE, LEASE_S, Claim, ClaimLostError, Watch
 from dimebench.training.block import Block
+
+TICK_S = 0.5  # between two looks at the workers where nothing happens
+LONGEST_TICK_S = 5.0  # more between two looks means that this process was suspended, and its workers with it
+HANG_TIMEOUT_S = 1800.0  # a checkpoint of gigabytes on a slow disk is no hang
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a block: started, progress, evaluation, done or failed."""
+    """Something that happened to a block: started, progress, evaluation, notice, done, failed, split, waiting
+    (another process trains it) or elsewhere (another process has trained it)."""
 
     kind: str
     cell: Cell
@@ -39,89 +48,133 @@ class Outcome:
     failed: list[tuple[Block, str]]  # with their reasons
     interrupted: bool  # the state of what was in work is saved
     conflicts: int = 0  # failures because the place holds a run of another identity
+    diverged: tuple[tuple[Block, int, str], ...] = ()  # runs (block, seed, reason) that diverged now
+
+
+@dataclass(frozen=True)
+class PoolSettings:
+    """How a pool works; none of it changes a number."""
+
+    workers: int = 1
+    checkpoint_every_s: float = 300.0
+    keep_checkpoints: bool = False
+    hang_timeout_s: float = HANG_TIMEOUT_S  # without a sign of life from a worker, before it is killed
+    lease_s: float = LEASE_S  # without a sign of life from an owner on another machine, before its claim expires
 
 
 class LocalPool:
     """Carries out a plan with up to `workers` processes; on a GPU one process trains one block at a time."""
 
-    def __init__(self, plan: Plan, workers: int, checkpoint_every_s: float) -> None:
-        self.plan, self.checkpoint_every_s = plan, checkpoint_every_s
-        self._todo = deque(plan.blocks())
-        self._events: queue.Queue[tuple[_WorkerProcess, dict[str, Any]]] = queue.Queue()
+    def __init__(self, plan: Plan, settings: PoolSettings) -> None:
+        self.plan, self.settings = plan, settings
+        self._todo = list(plan.blocks())
+        self._events: Events = queue.Queue()
         self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-        self._workers: list[_WorkerProcess] = []
-        self._count = min(workers, len(self._todo))
+        self._slots: list[WorkerProcess | None] = [None] * min(settings.workers, len(self._todo))
         escape = any(block.task == "dm_control/quadruped-escape" for _, block in self._todo)
         # The one task whose reset wants a renderer; the others train without.
         self._environment = WORKER_ENVIRONMENT | {"MUJOCO_GL": "egl" if escape else "disabled"}
+        self._watch = Watch(settings.lease_s)
+        self._waiting: dict[str, str] = {}  # blocks that other processes train, with their owners
+        self._next_look = self._next_beat = 0.0
+        self._last_tick = time.monotonic()
         self._stopping = False
         self._interrupted = False
         self._failed: list[tuple[Block, str]] = []
+        self._diverged: list[tuple[Block, int, str]] = []
         self._conflicts = 0
 
     def run(self, listen: Callable[[Event], None]) -> Outcome:
         """Train every block of the plan, telling `listen` of what happens.
 
-        SIGINT and SIGTERM let every worker save and leave; a second one ends them at once.
+        SIGINT, SIGTERM and SIGUSR1 let every worker save and leave; a second one ends them at once.
         """
-        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
         try:
-            for slot in range(self._count):
-                self._workers.append(self._worker(slot))
-                self._feed(self._workers[slot], listen)
-            while any(worker.job for worker in self._workers):
-                worker, facts = self._events.get()
-                self._handle(worker, facts, listen)
+            for cell in self.plan.cells:
+                tidy(cell)
+            while self._working() or (self._todo and not self._stopping):
+                self._hand_out(listen)
+                with contextlib.suppress(queue.Empty):
+                    worker, facts = self._events.get(timeout=TICK_S)
+                    self._handle(worker, facts, listen)
+                self._look_after()
         finally:
-            for worker in self._workers:
-                worker.close()
+            for each in self._slots:
+                if each is not None:
+                    each.close(self.settings.hang_timeout_s)
             for number, handler in before.items():
                 signal.signal(number, handler)
-        return Outcome(self._failed, self._stopping or self._interrupted, self._conflicts)
+        interrupted = self._stopping or self._interrupted
+        return Outcome(self._failed, interrupted, self._conflicts, tuple(self._diverged))
 
-    def _handle(self, worker: _WorkerProcess, facts: dict[str, Any], listen: Callable[[Event], None]) -> None:
-        kind = facts.pop("event")
-        if worker.job is None:
-            return  # it has left: nothing is left to do
-        cell, block = worker.job
-        gone = kind == "died"
-        if gone and self._stopping:
-            kind, facts = "done", {"status": "interrupted"}
-        elif gone:
-            kind, facts = "failed", {"reason": f"the worker process died ({facts['how']})"}
-            record_failure(block, self.plan.results, facts["reason"], worker.last_words())
-        if kind == "failed":
-            self._failed.append((block, facts["reason"]))
-            self._conflicts += bool(facts.get("conflict"))
-        if kind == "done" and facts["status"] == "interrupted":
-            self._interrupted = gone = True  # it leaves, whoever signalled it
-        listen(Event(kind, cell, block, facts))
-        if kind in ("done", "failed"):
-            worker.job = None
-            if gone and self._todo and not self._stopping:
-                worker = self._replace(worker)
-            self._feed(worker, listen)
+    def _working(self) -> list[WorkerProcess]:
+        return [worker for worker in self._slots if worker is not None and worker.job is not None]
 
-    def _replace(self, gone: _WorkerProcess) -> _WorkerProcess:
-        slot = self._workers.index(gone)
-        gone.close()
-        self._workers[slot] = self._worker(slot)
-        return self._workers[slot]
+    # --- handing out ------------------------------------------------------------------------------------------
 
-    def _feed(self, worker: _WorkerProcess, listen: Callable[[Event], None]) -> None:
-        if self._todo and not self._stopping:
-            cell, block = worker.job = self._todo.popleft()
-            worker.send(
-                {
-                    "block": block.to_json(),
-                    "results": str(self.plan.results),
-                    "checkpoint_every_s": self.checkpoint_every_s,
-                }
-            )
-            listen(Event("started", cell, block, {}))
+    def _hand_out(self, listen: Callable[[Event], None]) -> None:
+        """Give work to whoever has none, as far as other processes have left any."""
+        now = time.monotonic()
+        if len(self._working()) == len(self._slots) or not self._todo or self._stopping or now < self._next_look:
+            return
+        for cell, block in list(self._todo):
+            if len(self._working()) == len(self._slots) or self._stopping:
+                return
+            self._take(cell, block, listen)
+        self._next_look = now + min(self.settings.lease_s / 12, LONGEST_TICK_S)
 
-    def _worker(self, slot: int) -> _WorkerProcess:
-        return _WorkerProcess(self._core(slot), self._environment, self._events)
+    def _take(self, cell: Cell, block: Block, listen: Callable[[Event], None]) -> None:
+        """Start the block, if this process gets the claims on its runs and they still need training."""
+        folders = [block.run_folder(self.plan.results, seed) for seed in block.seeds]
+        try:
+            claims = self._watch.acquire_all(folders)
+            if claims is None:
+                self._say_waiting(cell, block, folders, listen)
+                return
+            done, blocks = settle(lambda seeds: replace(block, seeds=seeds), block.seeds, self.plan.results)
+        except (OSError, StoreError, IdentityConflictError) as error:
+            self._todo.remove((cell, block))
+            self._fail(cell, block, one_line(error), listen, isinstance(error, IdentityConflictError))
+            return
+        self._waiting.pop(f"{cell.name} {block.name}", None)
+        if blocks == [block]:
+            self._todo.remove((cell, block))
+            self._start(Job(cell, block, claims), listen)
+            return
+        for claim in claims:  # another process has trained it, or some of its seeds, since the plan was made
+            claim.release(finished=not blocks)
+        if done:
+            listen(Event("elsewhere", cell, block, {"seeds": sorted(done)}))
+        self._replan(cell, block, blocks)
+
+    def _start(self, job: Job, listen: Callable[[Event], None]) -> None:
+        slot = next(i for i, worker in enumerate(self._slots) if worker is None or worker.job is None)
+        worker = self._slots[slot]
+        if worker is None:
+            worker = self._slots[slot] = WorkerProcess(self._core(slot), self._environment, self._events)
+        worker.start(
+            job,
+            results=str(self.plan.results),
+            checkpoint_every_s=self.settings.checkpoint_every_s,
+            keep_checkpoints=self.settings.keep_checkpoints,
+            hang_timeout_s=self.settings.hang_timeout_s,
+        )
+        listen(Event("started", job.cell, job.block, {}))
+
+    def _say_waiting(self, cell: Cell, block: Block, folders: list[Path], listen: Callable[[Event], None]) -> None:
+        owner = next((owner for owner in map(self._watch.holder, folders) if owner is not None), None)
+        if owner is not None and self._waiting.get(f"{cell.name} {block.name}") != str(owner):
+            self._waiting[f"{cell.name} {block.name}"] = str(owner)
+            listen(Event("waiting", cell, block, {"owner": str(owner)}))
+
+    def _replan(self, cell: Cell, old: Block, blocks: list[Block]) -> None:
+        """Other blocks in the place of one; they come next."""
+        at = self._todo.index((cell, old)) if (cell, old) in self._todo else 0
+        self._todo[at : at + ((cell, old) in self._todo)] = [(cell, block) for block in blocks]
+        at = cell.blocks.index(old)
+        cell.blocks[at : at + 1] = blocks
+        self._next_look = 0.0
 
     def _core(self, slot: int) -> int | None:
         """A core of its own for each worker, where training on the CPU takes all of them.
@@ -129,63 +182,112 @@ class LocalPool:
         With cores to spare the choice is the system's: another command may be pinned to the first ones.
         """
         on_cpu = all(block.device == "cpu" for _, block in self.plan.blocks())
-        return self._cores[slot] if on_cpu and self._count == len(self._cores) else None
+        return self._cores[slot] if on_cpu and len(self._slots) == len(self._cores) else None
+
+    # --- what workers say -------------------------------------------------------------------------------------
+
+    def _handle(self, worker: WorkerProcess, facts: dict[str, Any], listen: Callable[[Event], None]) -> None:
+        kind, job = facts.pop("event"), worker.job
+        worker.heard(kind)
+        if kind == "died":
+            self._retire(worker)
+        if job is None:
+            return  # it has left: nothing is left to do
+        if kind == "died":
+            self._after_death(worker, job, facts, listen)
+        elif kind == "split":
+            self._after_split(worker, job, facts, listen)
+        elif kind == "failed":
+            worker.job = None
+            self._fail(job.cell, job.block, facts["reason"], listen, bool(facts.get("conflict")))
+        elif kind == "done":
+            worker.job = None
+            self._diverged += [(job.block, seed, reason) for seed, reason in facts.get("diverged", [])]
+            if facts["status"] == "interrupted":  # it leaves, whoever signalled it
+                self._interrupted = True
+                self._retire(worker)
+            listen(Event("done", job.cell, job.block, facts))
+        elif kind != "alive":
+            listen(Event(kind, job.cell, job.block, facts))
+        if worker.job is None:
+            self._next_look = 0.0
+
+    def _after_death(
+        self, worker: WorkerProcess, job: Job, facts: dict[str, Any], listen: Callable[[Event], None]
+    ) -> None:
+        worker.job = None
+        for claim in job.claims:
+            claim.release(finished=False)
+        if worker.claim_lost or facts["claim_lost"]:
+            self._todo.append((job.cell, job.block))  # whoever has it now may yet die
+            text = "taken over by another process, which had no sign of life from this one"
+            listen(Event("notice", job.cell, job.block, {"text": text}))
+        elif self._stopping:
+            listen(Event("done", job.cell, job.block, {"status": "interrupted"}))
+        else:
+            reason = worker.killed_because or f"the worker process died ({facts['how']})"
+            record_failure(job.block, self.plan.results, reason, worker.last_words)
+            self._fail(job.cell, job.block, reason, listen)
+
+    def _after_split(
+        self, worker: WorkerProcess, job: Job, facts: dict[str, Any], listen: Callable[[Event], None]
+    ) -> None:
+        """A block that could not go on as one: its parts do, but for a seed that failed."""
+        worker.job = None
+        self._retire(worker)  # what it holds of the device's memory goes with it
+        parts = [replace(job.block, seeds=tuple(seeds)) for seeds in facts["parts"]]
+        listen(Event("split", job.cell, job.block, {"reason": facts["reason"], "parts": parts}))
+        self._replan(job.cell, job.block, parts)
+        if facts["failed"] is not None:
+            failed = next(part for part in parts if part.seeds == (facts["failed"],))
+            self._todo.remove((job.cell, failed))
+            self._fail(job.cell, failed, facts["reason"], listen)
+
+    def _fail(
+        self, cell: Cell, block: Block, reason: str, listen: Callable[[Event], None], conflict: bool = False
+    ) -> None:
+        self._failed.append((block, reason))
+        self._conflicts += conflict
+        listen(Event("failed", cell, block, {"reason": reason}))
+
+    def _retire(self, worker: WorkerProcess) -> None:
+        self._slots = [None if each is worker else each for each in self._slots]
+        worker.close(self.settings.hang_timeout_s)
+
+    # --- looking after them -----------------------------------------------------------------------------------
+
+    def _look_after(self) -> None:
+        """Keep the claims of blocks in work, and end workers that hang."""
+        now = time.monotonic()
+        elapsed, self._last_tick = min(now - self._last_tick, LONGEST_TICK_S), now
+        beat = now >= self._next_beat
+        if beat:
+            self._next_beat = now + self.settings.lease_s / BEATS_PER_LEASE
+        for worker in self._working():
+            assert worker.job is not None
+            if self._stopping and not worker.told:  # it was being started when the signal came
+                worker.stop(signal.SIGTERM)
+            if beat:
+                self._beat(worker, worker.job.claims)
+            limit = self.settings.hang_timeout_s
+            if worker.silent_for(elapsed, limit):
+                worker.kill(f"no sign of life from the worker process for {limit:.0f} s, so it was killed")
+
+    def _beat(self, worker: WorkerProcess, claims: list[Claim]) -> None:
+        for claim in claims:
+            try:
+                claim.beat()
+            except ClaimLostError:
+                worker.claim_lost = True
+                worker.process.kill()
+                return
+            except OSError:  # a full disk, a network file system that is away: the worker decides
+                continue
 
     def _on_signal(self, *_: Any) -> None:
         hint = "stopping at once" if self._stopping else "saving what is in work; Ctrl-C again stops at once"
         print(f"dimebench: {hint}", file=sys.stderr)
-        for worker in self._workers:
-            worker.process.send_signal(signal.SIGKILL if self._stopping else signal.SIGTERM)
+        for worker in self._slots:
+            if worker is not None:
+                worker.stop(signal.SIGKILL if self._stopping else signal.SIGTERM)
         self._stopping = True
-
-
-class _WorkerProcess:
-    """One worker: its process, the thread that reads its events, the block that it works on."""
-
-    def __init__(
-        self,
-        core: int | None,
-        environment: dict[str, str],
-        events: queue.Queue[tuple[_WorkerProcess, dict[str, Any]]],
-    ) -> None:
-        self.job: tuple[Cell, Block] | None = None
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "dimebench.launch.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            text=True,
-            env={**os.environ, **environment},
-            start_new_session=True,  # Ctrl-C reaches the parent alone, which passes it on
-        )
-        if core is not None:
-            os.sched_setaffinity(self.process.pid, {core})
-        threading.Thread(target=self._listen, args=(events,), daemon=True).start()
-
-    def send(self, job: dict[str, Any]) -> None:
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it died: the listening thread says so
-            self.process.stdin.write(json.dumps(job) + "\n")
-            self.process.stdin.flush()
-
-    def last_words(self) -> str:
-        """What the process wrote to its standard error."""
-        self._stderr.seek(0)
-        return self._stderr.read().decode(errors="replace")
-
-    def close(self) -> None:
-        """Let the process leave (it saves what it works on) and wait for it."""
-        assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-        self.process.wait()
-        self._stderr.close()
-
-    def _listen(self, events: queue.Queue[tuple[_WorkerProcess, dict[str, Any]]]) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            events.put((self, json.loads(line)))
-        code = self.process.wait()
-        how = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        events.put((self, {"event": "died", "how": how}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +20,13 @@ from dimebench.config import Request, Variant, cell_settings, check_shared_setti
 from dimebench.envs import UnknownTaskError, known_tasks, worker_count
 from dimebench.launch.identity import check_run
 from dimebench.store import Run, read_run
+from dimebench.store.claims import drop_claims
 from dimebench.store.provenance import code_version, command_line, package_versions
 from dimebench.training.block import Block, Protocol, plain_settings
+from dimebench.training.checkpoint import Checkpoints
 from dimebench.training.execution import chosen
+
+DONE = ("finished", "diverged")
 
 
 def usable_cores() -> int:
@@ -90,7 +94,15 @@ def make_plan(
 
 
 def _plan_cell(make: _BlockMaker, variant: Variant, task: str, seeds: tuple[int, ...], results: Path) -> Cell:
-    cell = Cell(variant.name, task, seeds)
+    done, blocks = settle(make, seeds, results)
+    return Cell(variant.name, task, seeds, done, blocks)
+
+
+def settle(
+    make: Callable[[tuple[int, ...]], Block], seeds: Sequence[int], results: Path
+) -> tuple[dict[int, Run], list[Block]]:
+    """What of these seeds is done, and the blocks, made by `make`, that train the others; nothing is written."""
+    done: dict[int, Run] = {}
     resumed: dict[tuple[int, ...], Block] = {}  # by their seeds: all that began together, asked for now or not
     fresh: list[int] = []
     for seed in seeds:
@@ -98,20 +110,39 @@ def _plan_cell(make: _BlockMaker, variant: Variant, task: str, seeds: tuple[int,
         run = read_run(alone.run_folder(results, seed))
         if run is not None:
             check_run(run, alone.identity())
-            if run.status in ("finished", "diverged"):
-                cell.done[seed] = run
+            if run.status in DONE:
+                done[seed] = run
                 continue
-            block = make(tuple(run.provenance.get("seeds_together", [seed])))
+            block = make(_together(run))
             if block.name == run.block and block.checkpoint_folder(results).is_dir():
                 resumed[block.seeds] = block
                 continue
         fresh.append(seed)
-    together = [tuple(fresh)] if make.device.startswith("cuda") and fresh else [(seed,) for seed in fresh]
-    cell.blocks = [*resumed.values(), *map(make, together)]
-    for block in cell.blocks:  # a seed that diverged stays in its block
+    on_gpu = make((0,)).device.startswith("cuda")
+    together = [tuple(fresh)] if on_gpu and fresh else [(seed,) for seed in fresh]
+    blocks = [*resumed.values(), *map(make, together)]
+    for block in blocks:  # a seed that diverged stays in its block
         for seed in block.seeds:
-            cell.done.pop(seed, None)
-    return cell
+            done.pop(seed, None)
+    return done, blocks
+
+
+def tidy(cell: Cell) -> None:
+    """Remove what processes that were killed have left of runs that are done: claims, and checkpoints unless kept."""
+    for run in cell.done.values():
+        partners = [read_run(run.path.parent / f"seed-{seed:03d}") for seed in _together(run)]
+        if all(partner is not None and partner.status in DONE for partner in partners):
+            drop_claims(run.path)
+            if not run.provenance.get("checkpoints_kept"):
+                Checkpoints(run.path.parent / "checkpoints" / run.block).remove()
+
+
+def _together(run: Run) -> tuple[int, ...]:
+    """The seeds of the block that the run began in."""
+    seeds = run.provenance.get("seeds_together")
+    if isinstance(seeds, list) and run.seed in seeds and all(type(seed) is int and seed >= 0 for seed in seeds):
+        return tuple(seeds)
+    return (run.seed,)
 
 
 def _all_settings() -> dict[str, type]:

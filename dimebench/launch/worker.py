@@ -1,9 +1,10 @@
-"""The process that trains blocks, one after another: blocks come as lines of JSON, events go back the same way.
+"""The process that trains blocks, one after another: jobs come as lines of JSON, events go back the same way.
 
-In:   {"block": {...}, "results": "...", "checkpoint_every_s": 300}      end of input: save and leave
-Out:  {"event": "progress" | "done" | "failed", ...}
+In:   {"block": {...}, "claims": [...], "results": "...", ...}      end of input: save and leave
+Out:  {"event": "alive" | "progress" | "evaluation" | "notice" | "done" | "failed" | "split", ...}
 
-A signal (SIGINT, SIGTERM, SIGUSR1) or the end of input stops the block in work, with its state saved.
+A signal (SIGINT, SIGTERM, SIGUSR1) or the end of input stops the block in work, with its state saved. A process
+that has lost its claim on a run leaves at once, without another write: being killed is always safe.
 """
 
 from __future__ import annotations
@@ -15,33 +16,46 @@ import queue
 import signal
 import sys
 import threading
+import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from dimebench.envs import EnvError
 from dimebench.launch.identity import IdentityConflictError, block_identity
 from dimebench.store import StoreError, mark_run
 from dimebench.store.atomic import atomic_write
+from dimebench.store.claims import BEATS_PER_LEASE, Claim, ClaimLostError
 from dimebench.training.block import Block
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+EXIT_CLAIM_LOST, EXIT_STUCK = 75, 76
+ALIVE_EVERY_S = 2.0
 
 
 class Worker:
-    """Serves blocks from `source` until it ends."""
+    """Serves jobs from `source` until it ends."""
 
     def __init__(self, source: TextIO, sink: TextIO) -> None:
         self._source, self._sink = source, sink
+        self._sending = threading.Lock()
         self._stop = threading.Event()
         self._jobs: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._last_event = 0.0
         for number in SIGNALS:
             signal.signal(number, lambda *_: self._stop.set())
         threading.Thread(target=self._read, daemon=True).start()
 
     def serve(self) -> None:
         while (job := self._jobs.get()) is not None and not self._stop.is_set():
-            self._train(Block.from_json(job["block"]), Path(job["results"]), job["checkpoint_every_s"])
+            self._send({"event": "alive"})
+            claims = [Claim.from_json(claim) for claim in job["claims"]]
+            with _Beating(claims, self._stop, job["hang_timeout_s"]) as beating:
+                done = self._train(Block.from_json(job["block"]), job, beating)
+            for claim in claims:
+                claim.release(finished=done["event"] == "done" and done["status"] != "interrupted")
+            self._send(done)  # last: what comes next may be another process's
             gc.collect()  # environments hang in reference cycles: free their physics before the next block
 
     def _read(self) -> None:
@@ -51,28 +65,120 @@ class Worker:
         self._jobs.put(None)
 
     def _send(self, event: dict[str, Any]) -> None:
+        self._last_event = time.monotonic()
         try:
-            self._sink.write(json.dumps(event) + "\n")
-            self._sink.flush()
+            with self._sending:
+                self._sink.write(json.dumps(event) + "\n")
+                self._sink.flush()
         except (BrokenPipeError, ValueError):
             self._stop.set()  # nobody listens any more: save and leave
 
-    def _train(self, block: Block, results: Path, checkpoint_every_s: float) -> None:
+    def _train(self, block: Block, job: dict[str, Any], beating: _Beating) -> dict[str, Any]:
+        """Train the block; the event that says how it ended."""
+        results = Path(job["results"])
+
+        def should_stop() -> bool:
+            beating.check()
+            if time.monotonic() - self._last_event > ALIVE_EVERY_S:  # in an evaluation nothing else tells
+                self._send({"event": "alive"})
+            return self._stop.is_set()
+
         try:
             from dimebench.training.loop import Hooks, Trainer
 
-            hooks = Hooks(self._send, self._stop.is_set, checkpoint_every_s)
+            hooks = Hooks(self._send, should_stop, job["checkpoint_every_s"], job["keep_checkpoints"])
             trainer = Trainer(block, results, block_identity(block, results), hooks)
             try:
-                self._send({"event": "done", "status": trainer.train()})
+                status = trainer.train()
+                return {"event": "done", "status": status, "diverged": trainer.records.diverged()}
             finally:
                 trainer.close()
         except IdentityConflictError as error:
-            self._send({"event": "failed", "reason": str(error), "conflict": True})
+            return {"event": "failed", "reason": str(error), "conflict": True}
         except Exception as error:
-            reason = one_line(error)
-            record_failure(block, results, reason, traceback.format_exc())
-            self._send({"event": "failed", "reason": reason})
+            return _failure(block, results, error)
+
+
+class _Beating:
+    """A thread that keeps the claims of a job; the process ends when one is lost."""
+
+    def __init__(self, claims: list[Claim], stop: threading.Event, grace_s: float) -> None:
+        self._claims, self._stop, self._grace_s = claims, stop, grace_s
+        self._lease_s = min((claim.lease_s for claim in claims), default=60.0)
+        self._done = threading.Event()
+        self._latest = time.monotonic()  # beat that was written
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> _Beating:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        """To be asked before anything is written: after a long absence the claim may be gone."""
+        if time.monotonic() - self._latest > self._lease_s / 2:
+            self._beat()
+
+    def _run(self) -> None:
+        asked_to_stop: float | None = None
+        while not self._done.wait(self._lease_s / BEATS_PER_LEASE):
+            self._beat()
+            if self._stop.is_set():
+                asked_to_stop = asked_to_stop or time.monotonic()
+                if time.monotonic() - asked_to_stop > self._grace_s:
+                    os._exit(EXIT_STUCK)  # it hangs, and its parent may be gone: others may have its runs
+
+    def _beat(self) -> None:
+        try:
+            for claim in self._claims:
+                claim.beat()
+            self._latest = time.monotonic()
+        except ClaimLostError:
+            os._exit(EXIT_CLAIM_LOST)
+        except OSError:  # a full disk, a network file system that is away
+            if time.monotonic() - self._latest > self._lease_s:
+                os._exit(EXIT_CLAIM_LOST)  # nobody sees it alive any more
+
+
+def _failure(block: Block, results: Path, error: Exception) -> dict[str, Any]:
+    """What becomes of a block whose training raised: seeds that can go on without each other do."""
+    several = len(block.seeds) > 1
+    if type(error).__name__ == "OutOfMemoryError":  # torch's
+        if several:
+            half = (len(block.seeds) + 1) // 2
+            reason = f"out of memory on the device with {len(block.seeds)} seeds in one process"
+            return _split(block, results, [block.seeds[:half], block.seeds[half:]], reason)
+        return _failed(block, results, f"out of memory on the device: {one_line(error)}")
+    if several and isinstance(error, EnvError) and error.environment is not None:
+        seed = block.seeds[error.environment]
+        others = tuple(each for each in block.seeds if each != seed)
+        return _split(block, results, [others, (seed,)], one_line(error), seed)
+    return _failed(block, results, one_line(error))
+
+
+def _split(
+    block: Block, results: Path, parts: list[tuple[int, ...]], reason: str, failed: int | None = None
+) -> dict[str, Any]:
+    """Let the parts go on as blocks of their own, from the last checkpoint; `failed` is a seed that will not."""
+    details = traceback.format_exc()
+    try:
+        from dimebench.training.split import split_block
+
+        blocks = split_block(block, results, parts, reason)
+    except Exception as error:
+        return _failed(block, results, f"{reason}; its seeds could not be parted: {one_line(error)}")
+    for each in blocks:
+        if each.seeds == (failed,):
+            record_failure(each, results, reason, details)
+    return {"event": "split", "parts": parts, "reason": reason, "failed": failed}
+
+
+def _failed(block: Block, results: Path, reason: str) -> dict[str, Any]:
+    record_failure(block, results, reason, traceback.format_exc())
+    return {"event": "failed", "reason": reason}
 
 
 def record_failure(block: Block, results: Path, reason: str, details: str) -> None:

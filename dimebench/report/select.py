@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from dimebench.report.numbers import listed
 from dimebench.store import Run
 from dimebench.store.importers import external
 
+ALLOWABLE = ("budget", "physics", "protocol", "settings")  # differences that `--allow` lets pass
 FLOOR = "random"  # the variant that learns nothing: a floor in tables, in no verdict unless asked for
 
 
@@ -87,8 +88,17 @@ def choose_variants(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[str
     return compared, FLOOR if FLOOR in known and FLOOR not in compared else None
 
 
-def select(runs: Sequence[Run], evals: pd.DataFrame, names: Sequence[str], budget: int | None) -> Selection:
-    """The runs of one suite that the statistics count. Raises the errors of `report.errors`."""
+def select(
+    runs: Sequence[Run],
+    evals: pd.DataFrame,
+    names: Sequence[str],
+    budget: int | None,
+    allow: Collection[str] = (),
+) -> Selection:
+    """The runs of one suite that the statistics count. Raises the errors of `report.errors`.
+
+    allow: differences (of ALLOWABLE) that are noted instead of refused.
+    """
     variants, floor = choose_variants(runs, names)
     usable: dict[tuple[str, str], list[Curve]] = {}
     left_out: list[LeftOut] = []
@@ -102,13 +112,12 @@ def select(runs: Sequence[Run], evals: pd.DataFrame, names: Sequence[str], budge
             usable.setdefault((run.variant, run.task), []).append(curve)
     tasks, left_out_tasks = _shared_tasks(runs, variants, usable)
     cells = {(v, t): usable[v, t] for t in tasks for v in variants}
-    require_comparable([curve for cell in cells.values() for curve in cell])
+    notes = require_comparable([curve for cell in cells.values() for curve in cell], allow)
     env_steps = shared_env_steps(cells.values(), budget)
-    notes: list[str] = []
     if budget is not None and env_steps[-1] != budget:
         notes.append(f"asked for {budget:,} env steps; {env_steps[-1]:,} is the latest evaluation up to there")
     if floor is not None:
-        why_not = _floor_misfit(floor, tasks, usable, cells, env_steps)
+        why_not = _floor_misfit(floor, tasks, usable, cells, env_steps, allow)
         if why_not:
             notes.append(f"{floor} is not shown as the floor: {why_not}")
             floor = None
@@ -179,32 +188,41 @@ def require_score(run: Run) -> None:
         raise NotComparableError(f"not comparable: {run.path / 'run.json'} has no usable score: {run.score}")
 
 
-def require_comparable(chosen: Sequence[Curve]) -> None:
-    """Raises NotComparableError, naming what differs and between which runs.
+def require_comparable(chosen: Sequence[Curve], allow: Collection[str] = ()) -> list[str]:
+    """Notes on the differences that `allow` names. Raises NotComparableError for any other, naming what differs.
 
-    All runs must share the protocol and the kind of score; the runs of a task its score bounds and its
+    All runs must share the protocol, the budget and the kind of score; the runs of a task its score bounds and its
     physics; the seeds of a cell their settings. What an external run does not tell is not asked of it: the notes
     say where it comes from.
     """
     seen: dict[tuple[str, ...], tuple[Any, Run]] = {}
+    notes: dict[str, None] = {}
     for run in (curve.run for curve in chosen):
         require_score(run)
         of = run.identity.get("of", {})
+        protocol = dict(of.get("protocol", {}))
+        budget = {"env_steps": protocol.pop("env_steps", None)}
         bounds = {"lower": run.score["lower"], "upper": run.score["upper"]}
-        facts: list[tuple[tuple[str, ...], Any]] = [
-            (("score",), {"kind": run.score["kind"]}),
-            (("score", run.task), bounds),
+        facts: list[tuple[str, str, tuple[str, ...], Any]] = [
+            ("", "score", (), {"kind": run.score["kind"]}),
+            ("", "score", (run.task,), bounds),
         ]
         if external(run) is None:
             facts += [
-                (("protocol",), of.get("protocol", {})),
-                (("physics", run.task), {"": of.get("physics")}),
-                (("settings", run.variant, run.task), of.get("settings", {})),
+                ("protocol", "protocol", (), protocol),
+                ("budget", "protocol", (), budget),
+                ("physics", "physics", (run.task,), {"": of.get("physics")}),
+                ("settings", "settings", (run.variant, run.task), of.get("settings", {})),
             ]
-        for key, value in facts:
-            known, first = seen.setdefault(key, (value, run))
+        for kind, name, key, value in facts:
+            known, first = seen.setdefault((kind, name, *key), (value, run))
             if known != value:
-                raise NotComparableError(_difference(key[0], known, first, value, run))
+                text = _difference(name, known, first, value, run)
+                if kind not in allow:
+                    hint = f" (--allow {kind} compares them all the same)" if kind else ""
+                    raise NotComparableError(f"not comparable: {text}{hint}")
+                notes[f"allowed by --allow {kind}: {text}"] = None
+    return list(notes)
 
 
 def _difference(what: str, a: Any, run_a: Run, b: Any, run_b: Run) -> str:
@@ -216,7 +234,7 @@ def _difference(what: str, a: Any, run_a: Run, b: Any, run_b: Run) -> str:
     place = f" on {run_a.task}" if run_a.task == run_b.task else ""
     if run_a.task != run_b.task:
         here, there = f"{here} on {run_a.task}", f"{there} on {run_b.task}"
-    return f"not comparable: {name.removesuffix('.')}{place} is {old} for {here} and {new} for {there}"
+    return f"{name.removesuffix('.')}{place} is {old} for {here} and {new} for {there}"
 
 
 def _unequal(path: str, a: Any, b: Any) -> Any:
@@ -234,6 +252,7 @@ def _floor_misfit(
     usable: dict[tuple[str, str], list[Curve]],
     cells: dict[tuple[str, str], list[Curve]],
     env_steps: Sequence[int],
+    allow: Collection[str] = (),
 ) -> str:
     """Why the floor cannot stand beside the compared runs; "" if it can."""
     lacking = [task for task in tasks if (floor, task) not in usable]
@@ -241,9 +260,9 @@ def _floor_misfit(
         return f"it has no usable run on {listed(lacking)}"
     own = [curve for task in tasks for curve in usable[floor, task]]
     try:
-        require_comparable([*(curve for cell in cells.values() for curve in cell), *own])
+        require_comparable([*(curve for cell in cells.values() for curve in cell), *own], allow)
     except NotComparableError as error:
-        return str(error).removeprefix("not comparable: ")
+        return str(error).removeprefix("not comparable: ").partition(" (--allow ")[0]
     for task in tasks:
         if not any(all(c.covers(step) for step in env_steps) for c in usable[floor, task]):
             return f"no run of it on {task} reached {env_steps[-1]:,} env steps"

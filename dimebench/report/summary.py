@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -126,11 +126,13 @@ def summary(
     resamples: int = RESAMPLES,
     seed: int = 0,
     question: Question | None = None,
+    allow: Collection[str] = (),
 ) -> Summary:
     """The summary of a results folder.
 
     names: the variants to compare, in order; none: all there are, best first. budget in env steps, or in the unit of
     the question's axis. A question brings its own engine: `resamples` then has no say.
+    allow: differences that are noted, not refused: see `select.ALLOWABLE`.
     Raises the errors of `report.errors`, and StoreError for files that cannot be read.
     """
     if not results.is_dir():
@@ -140,7 +142,7 @@ def summary(
     if cited and not own:
         raise NotComparableError("not comparable: published aggregates alone; name runs to set beside them")
     needed = [run for run in runs if not own or run.variant in {*own, FLOOR}]
-    return cite(summarise(runs, read_evals(needed), own, budget, resamples, seed, question), cited)
+    return cite(summarise(runs, read_evals(needed), own, budget, resamples, seed, question, allow), cited)
 
 
 def summarise(
@@ -151,12 +153,13 @@ def summarise(
     resamples: int = RESAMPLES,
     seed: int = 0,
     question: Question | None = None,
+    allow: Collection[str] = (),
 ) -> Summary:
     """The summary of the runs of one suite and their evaluations (the columns of `store.read_evals`)."""
     question = question or Question(engine=NumpyEngine(resamples, seed))
     engine = question.engine
     by_env_step = question.axis == "env_step"
-    chosen = on_axis(select(runs, evals, names, budget if by_env_step else None), question.axis, budget)
+    chosen = on_axis(select(runs, evals, names, budget if by_env_step else None, allow), question.axis, budget)
     variants = chosen.variants
     metric = question.metric_of(chosen.cells[variants[0], chosen.tasks[0]][0])
     shown = [*variants, *([chosen.floor] if chosen.floor else [])]

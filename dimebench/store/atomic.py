@@ -1,4 +1,8 @@
-"""The one place that writes files: beside their place, flushed to disk, then renamed into it."""
+"""The one place that writes files: beside their place, flushed to disk, then renamed into it.
+
+What these functions have returned from outlives a power cut: the file's content is flushed before the rename,
+the folder's entry after it.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,10 @@ def atomic_write(path: Path, data: bytes) -> None:
 
     Raises OSError naming `path` (a full disk, a read-only folder), the old file intact and nothing left beside it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        write_file(beside, data)
         beside.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):
@@ -27,3 +28,34 @@ def atomic_write(path: Path, data: bytes) -> None:
         if isinstance(error, OSError):  # a write names no file, the others name `beside`
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
+    sync_folder(path.parent)
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Write a file and flush its content: for one that nobody looks at before its folder is renamed into place."""
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, flushing the entry of each new one."""
+    missing = []
+    for folder in (path, *path.parents):
+        if folder.is_dir():
+            break
+        missing.append(folder)
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(missing):
+        sync_folder(folder.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Flush a folder's entries, so that a rename into it is not undone by a power cut."""
+    with contextlib.suppress(OSError):  # some network file systems refuse it, and flush by themselves
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

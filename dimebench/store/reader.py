@@ -25,6 +25,7 @@ from dimebench.store.schema import (
 )
 
 READERS = 4  # files read side by side
+MOST_ROWS, MOST_COLUMNS = 5_000_000, 1000  # a file of a few kB can unfold to more than fits in memory
 
 
 def read_run(path: Path) -> Run | None:
@@ -89,8 +90,11 @@ def _tables(runs: Sequence[Run], name: str) -> list[pa.Table]:
 def read_table(file: Path) -> pa.Table:
     """A run's evals.parquet or train.parquet, in its schema. Raises StoreError for anything else."""
     try:
-        table = pq.ParquetFile(file, page_checksum_verification=True).read(use_threads=False)
-    except (OSError, pa.ArrowException) as error:
+        stored = pq.ParquetFile(file, page_checksum_verification=True)
+        if stored.metadata.num_rows > MOST_ROWS or stored.metadata.num_columns > MOST_COLUMNS:
+            raise StoreError(f"{file}: more rows or columns than a run has")
+        table = stored.read(use_threads=False)
+    except (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
         raise StoreError(f"{file}: not a readable Parquet file ({_short(error)})") from error
     schema = EVALS_SCHEMA if file.name == EVALS_FILE else TRAIN_SCHEMA
     lacking = [name for name in schema.names if name not in table.column_names]

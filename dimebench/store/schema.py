@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,8 @@ _SHAPE: dict[str, Any] = {
     "progress": {"env_step": int, "grad_step": int, "wall_time_s": float},
     "block": str,
 }
+# Names that become folders; none of them may lead out of one.
+_NAMES = {"suite": re.compile(r"[^/\\\\.][^/\\\\]*"), "block": re.compile(r"[A-Za-z0-9-]+")}
 _WORDS = {str: "printable text", int: "a whole number from 0", float: "a finite number"}
 _DEEPEST = 20  # what this package writes has five levels
 
@@ -111,6 +114,9 @@ def _problem(content: Any) -> str:
     problem = _misfit(content, _SHAPE, "")
     if problem:
         return problem
+    for key, form in _NAMES.items():
+        if not form.fullmatch(content[key]) or ".." in content[key]:
+            return f"'{key}' is no name that a folder can have"
     if content["status"] not in STATUSES:
         return f"unknown status '{content['status']}' (known: {', '.join(STATUSES)})"
     score = content["score"]

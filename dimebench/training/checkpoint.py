@@ -1,46 +1,80 @@
 """A block's training state on disk: numbered folders that appear whole, replay in append-only chunks.
 
-    checkpoints/<block>/000007/manifest.json      small facts, checksums, replay chunks
+    checkpoints/<block>/000007/manifest.json      small facts, checksums, replay chunks; its own checksum
                                state.safetensors  learner, optimisers, generators, environments
     checkpoints/<block>/replay/000000000-000012000.safetensors
 
 A checkpoint is written beside its place and renamed into it; the one before is removed only then. One whose
-checksums do not hold is passed over for the one before.
+checksums do not hold is named in `problems` and passed over for the one before.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
+import secrets
 import shutil
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import Tensor
+from torch import OutOfMemoryError, Tensor
 
-from dimebench.store.atomic import atomic_write
+from dimebench.store.atomic import atomic_write, make_folder, sync_folder, write_file
 
-CHECKPOINT_VERSION = 1
+CHECKPOINT_VERSION = 2
 KEPT = 2  # the newest, and the one before in case its files turn out to be torn
+CHUNK_ROWS = 50_000  # transitions in one file at most: what is in memory twice while it is written
+SMALL_CHUNKS = 64  # smaller files at the end at most; then they are written again as one
+LARGEST_MANIFEST = 16_000_000  # bytes
+
+MANIFEST, STATE = "manifest.json", "state.safetensors"
+_CHUNK_NAME = re.compile(r"[0-9]{9,18}-[0-9]{9,18}\.safetensors")
+_NUMBER = re.compile(r"[0-9]{6,12}")
+
+
+class CheckpointError(Exception):
+    """A checkpoint that cannot be used; one line that names it."""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint that was read back whole: every checksum held."""
+    """A checkpoint that was found whole: every checksum held."""
 
     facts: dict[str, Any]
     state: dict[str, Tensor]
-    chunks: list[tuple[int, dict[str, Tensor]]]  # number of the first transition, the transitions
+    chunks: Chunks  # of replay: number of the first transition, the transitions
+
+
+@dataclass(frozen=True)
+class Chunks(Sequence[tuple[int, dict[str, Tensor]]]):
+    """Replay chunks, each read when it is asked for: replay and all of its chunks need not fit in memory."""
+
+    folder: Path
+    entries: list[dict[str, Any]] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Chunks(self.folder, self.entries[index])
+        entry = self.entries[index]
+        return entry["first"], load(_read_checked(self.folder / entry["file"], entry["sha256"]))
 
 
 class Checkpoints:
-    """The checkpoints of one block."""
+    """The checkpoints of one block. `problems` says, a line each, what `load` had to pass over."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.problems: list[str] = []
+        self._torn: list[tuple[str, str]] = []  # folders that `load` passed over, and why
         self._next = int(self._numbered()[-1].name) + 1 if self._numbered() else 0
         self._chunks: list[dict[str, Any]] = []  # of the newest checkpoint: file, first, last, sha256
 
@@ -56,88 +90,179 @@ class Checkpoints:
 
         Raises OSError (a full disk, say) with the checkpoint before intact.
         """
-        chunks = [c for c in self._chunks if c["last"] > added - kept]
-        first = max(self._chunks[-1]["last"] if self._chunks else 0, added - kept)
-        new_chunk: Path | None = None
-        if first < added:
-            file = f"{first:09d}-{added:09d}.safetensors"
-            new_chunk = self.folder / "replay" / file
-            digest = self._write(new_chunk, save(chunk(first, added)))
-            chunks.append({"file": file, "first": first, "last": added, "sha256": digest})
+        stay, spans = _spans(self._chunks, added, kept)
+        self._commit(facts, state, stay, ((first, last, chunk(first, last)) for first, last in spans))
+
+    def copy(
+        self,
+        facts: Mapping[str, Any],
+        state: Mapping[str, Tensor],
+        chunks: Chunks,
+        change: Callable[[dict[str, Tensor]], dict[str, Tensor]],
+    ) -> None:
+        """Write a checkpoint whose replay is that of another block's, each chunk changed on the way."""
+        spans = zip(chunks.entries, chunks, strict=True)
+        self._commit(facts, state, [], ((e["first"], e["last"], change(chunk)) for e, (_, chunk) in spans))
+
+    def _commit(
+        self,
+        facts: Mapping[str, Any],
+        state: Mapping[str, Tensor],
+        stay: list[dict[str, Any]],
+        more: Iterable[tuple[int, int, dict[str, Tensor]]],
+    ) -> None:
+        """A checkpoint of chunks that are on disk already, and (first, last, transitions) more."""
         final = self.folder / f"{self._next:06d}"
-        beside = self.folder / f".{final.name}.tmp"
-        shutil.rmtree(beside, ignore_errors=True)
+        beside = self.folder / f".{final.name}.{secrets.token_hex(4)}.tmp"
+        chunks = list(stay)
         try:
-            digest = self._write(beside / "state.safetensors", save({k: v.contiguous() for k, v in state.items()}))
-            manifest = {
-                "version": CHECKPOINT_VERSION,
-                "facts": dict(facts),
-                "state": digest,
-                "replay": chunks,
-            }
-            self._write(beside / "manifest.json", json.dumps(manifest, indent=1).encode())
+            for first, last, transitions in more:
+                file, data = f"{first:09d}-{last:09d}.safetensors", save(transitions)
+                atomic_write(self.folder / "replay" / file, data)
+                chunks.append({"file": file, "first": first, "last": last, "sha256": _sha256(data)})
+            make_folder(beside)
+            data = save({k: v.contiguous() for k, v in state.items()})
+            write_file(beside / STATE, data)
+            content = {"version": CHECKPOINT_VERSION, "facts": dict(facts), "state": _sha256(data), "replay": chunks}
+            write_file(beside / MANIFEST, _manifest(content))
+            sync_folder(beside)
             beside.rename(final)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(beside, ignore_errors=True)
-            if new_chunk is not None:
-                new_chunk.unlink(missing_ok=True)
+            for name in {c["file"] for c in chunks} - {c["file"] for c in self._chunks}:
+                (self.folder / "replay" / name).unlink(missing_ok=True)
+            if isinstance(error, OSError) and (error.filename is None or str(beside) in str(error.filename)):
+                raise OSError(error.errno, error.strerror, str(final)) from error
             raise
+        sync_folder(self.folder)
         self._chunks = chunks
         self._next += 1
         self._drop_old()
 
     def load(self) -> Checkpoint | None:
         """The newest whole checkpoint, or None where there is none."""
+        self._torn = []
+        found = self._newest_whole()
+        instead = f"{found[0].name} is used" if found else "there is no other, so it begins anew"
+        self.problems = [f"checkpoint {name} cannot be used: {why}; {instead}" for name, why in self._torn]
+        return found[1] if found else None
+
+    def _newest_whole(self) -> tuple[Path, Checkpoint] | None:
         for folder in reversed(self._numbered()):
             try:
-                manifest = json.loads((folder / "manifest.json").read_bytes())
-                if manifest["version"] != CHECKPOINT_VERSION:
-                    continue
-                state = self._read(folder / "state.safetensors", manifest["state"])
-                chunks = [
-                    (c["first"], self._read(self.folder / "replay" / c["file"], c["sha256"]))
-                    for c in manifest["replay"]
-                ]
-            except (OSError, ValueError, KeyError, TypeError):
-                continue  # torn or corrupt: the one before
+                manifest = _read_manifest(folder / MANIFEST)
+                state = load(_read_checked(folder / STATE, manifest["state"]))
+                for entry in manifest["replay"]:
+                    _read_checked(self.folder / "replay" / entry["file"], entry["sha256"])
+            except (CheckpointError, SafetensorError) as error:
+                self._torn.append((folder.name, str(error)))
+                continue
             self._chunks = manifest["replay"]
-            return Checkpoint(manifest["facts"], state, chunks)
+            chunks = Chunks(self.folder / "replay", manifest["replay"])
+            return folder, Checkpoint(manifest["facts"], state, chunks)
         return None
+
+    @contextmanager
+    def fitting(self) -> Iterator[None]:
+        """Turns what a checkpoint of another shape or meaning raises while it is restored into a CheckpointError."""
+        try:
+            yield
+        except OutOfMemoryError:
+            raise
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
+            text = " ".join(f"{type(error).__name__}: {error}".split())
+            raise CheckpointError(f"{self.folder}: its checkpoint does not fit this run ({text})") from error
 
     def keep_policy(self, policy: Mapping[str, Tensor]) -> None:
         """Write the trained policy's parameters, small and apart."""
         if policy:
-            self._write(self.folder / "policy.safetensors", save({k: v.contiguous() for k, v in policy.items()}))
+            atomic_write(self.folder / "policy.safetensors", save({k: v.contiguous() for k, v in policy.items()}))
 
     def remove(self) -> None:
         """Drop the checkpoints, when the block is finished; the policy stays."""
-        for folder in [*self._numbered(), self.folder / "replay"]:
+        for folder in [*self._numbered(), self.folder / "replay", *self.folder.glob(".*.tmp")]:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _numbered(self) -> list[Path]:
-        return sorted(p for p in self.folder.glob("[0-9]*") if p.is_dir() and p.name.isdigit())
+        found = [p for p in self.folder.glob("[0-9]*") if _NUMBER.fullmatch(p.name) and p.is_dir()]
+        return sorted(found, key=lambda p: int(p.name))
 
     def _drop_old(self) -> None:
-        for folder in self._numbered()[:-KEPT]:
+        """Remove what no checkpoint that is kept needs, leavings of killed processes included."""
+        torn = {name for name, _ in self._torn}
+        whole = [folder for folder in self._numbered() if folder.name not in torn]
+        old = [folder for folder in self._numbered() if folder.name in torn or folder not in whole[-KEPT:]]
+        for folder in [*old, *self.folder.glob(".*.tmp")]:
             shutil.rmtree(folder, ignore_errors=True)
         used = {c["file"] for c in self._chunks}
         for folder in self._numbered():
             try:
-                used |= {c["file"] for c in json.loads((folder / "manifest.json").read_bytes())["replay"]}
-            except (OSError, ValueError, KeyError):
+                used |= {c["file"] for c in _read_manifest(folder / MANIFEST)["replay"]}
+            except CheckpointError:
                 continue
-        for file in (self.folder / "replay").glob("*.safetensors"):
+        for file in [*(self.folder / "replay").glob("*.safetensors"), *(self.folder / "replay").glob(".*.tmp")]:
             if file.name not in used:
                 file.unlink(missing_ok=True)
 
-    @staticmethod
-    def _write(path: Path, data: bytes) -> str:
-        atomic_write(path, data)
-        return hashlib.sha256(data).hexdigest()
 
-    @staticmethod
-    def _read(path: Path, sha256: str) -> dict[str, Tensor]:
-        data = path.read_bytes()
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise ValueError(f"{path.name}: checksum does not hold")
-        return load(data)
+def _spans(chunks: list[dict[str, Any]], added: int, kept: int) -> tuple[list[dict[str, Any]], list[tuple[int, int]]]:
+    """Of the chunks on disk those that stay, and the spans (first, last) of transitions to write.
+
+    New transitions are appended. Once SMALL_CHUNKS files at the end are smaller than CHUNK_ROWS, they become one,
+    so that the number of files stays bounded however often a long run is checkpointed.
+    """
+    stay = [c for c in chunks if c["last"] > added - kept]
+    small = 0
+    while small < len(stay) and stay[-1 - small]["last"] - stay[-1 - small]["first"] < CHUNK_ROWS:
+        small += 1
+    if small >= SMALL_CHUNKS:
+        stay = stay[:-small]
+    first = max(stay[-1]["last"] if stay else 0, added - kept)
+    return stay, [(at, min(at + CHUNK_ROWS, added)) for at in range(first, added, CHUNK_ROWS)]
+
+
+def _manifest(content: dict[str, Any]) -> bytes:
+    content = json.loads(json.dumps(content))  # as it will be read
+    return json.dumps({"sha256": _sha256(_canonical(content)), **content}, indent=1).encode()
+
+
+def _read_manifest(file: Path) -> dict[str, Any]:
+    """The manifest's content. Raises CheckpointError for anything that `_manifest` has not written."""
+    try:
+        with file.open("rb") as stream:
+            content = json.loads(stream.read(LARGEST_MANIFEST))
+        sha256 = content.pop("sha256")
+        if content["version"] != CHECKPOINT_VERSION:
+            raise CheckpointError(f"{file.name} is of version {content['version']}, not {CHECKPOINT_VERSION}")
+        if sha256 != _sha256(_canonical(content)):
+            raise CheckpointError(f"the checksum of {file.name} does not hold")
+        for entry in content["replay"]:
+            if not _CHUNK_NAME.fullmatch(entry["file"]):
+                raise CheckpointError(f"{file.name} names a file that is no replay chunk")
+            int(entry["first"]), int(entry["last"]), str(entry["sha256"])
+        if not isinstance(content["facts"], dict):
+            raise TypeError
+    except OSError as error:
+        raise CheckpointError(f"{file.name} cannot be read ({error.strerror})") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{file.name} is not a manifest") from error
+    return content
+
+
+def _read_checked(file: Path, sha256: str) -> bytes:
+    """The file's bytes. Raises CheckpointError where they are not those that were written."""
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{file.name} cannot be read ({error.strerror})") from error
+    if _sha256(data) != sha256:
+        raise CheckpointError(f"the checksum of {file.name} does not hold")
+    return data
+
+
+def _canonical(content: dict[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -17,7 +17,7 @@ from dimebench.agents.base import Agent, Dims, under
 from dimebench.agents.registry import load_algorithm
 from dimebench.envs import EnvError, make_block, task_spec
 from dimebench.training.block import Block, build_settings
-from dimebench.training.checkpoint import Checkpoints
+from dimebench.training.checkpoint import Checkpoint, Checkpoints
 from dimebench.training.evaluate import Evaluator, StopRequestedError
 from dimebench.training.execution import prepare
 from dimebench.training.learning import Learning
@@ -34,6 +34,7 @@ class Hooks:
     report: Callable[[dict[str, Any]], None]  # told of progress and evaluations
     should_stop: Callable[[], bool]  # asked between env steps
     checkpoint_every_s: float = 300.0
+    keep_checkpoints: bool = False  # the last one stays when training is over
 
 
 class Trainer:
@@ -93,8 +94,8 @@ class Trainer:
                 self._check_parameters()
                 self.records.log(self.env_step, self.agent.grad_steps)
             if time.monotonic() - self._last_checkpoint > self.hooks.checkpoint_every_s:
+                self.records.write(self.env_step, self.agent.grad_steps)  # first: a checkpoint does not hold the rows
                 self._save()
-                self.records.write(self.env_step, self.agent.grad_steps)
             self._progress()
 
     def _env_step(self) -> None:
@@ -149,6 +150,10 @@ class Trainer:
             episodes, broken = self.evaluator.evaluate(self.learner, self.env_step, self.hooks.should_stop)
         except StopRequestedError:
             return False
+        except EnvError as error:  # of the environments of all seeds' episodes
+            if error.environment is not None:
+                error.environment //= self.block.protocol.eval_episodes
+            raise
         self.evaluated_at = self.env_step
         self._mark_diverged(broken)
         self.records.add_evaluation(self.env_step, self.agent.grad_steps, episodes, self.diverged)
@@ -159,12 +164,16 @@ class Trainer:
 
     def _finish(self) -> str:
         self.checkpoints.keep_policy(self.agent.policy_state())
-        self.records.finish(self.env_step, self.agent.grad_steps)
-        self.checkpoints.remove()  # last: a kill before it leaves a finished run, and files in excess
+        if self.hooks.keep_checkpoints:
+            self._save()
+        self.records.finish(self.env_step, self.agent.grad_steps, self.hooks.keep_checkpoints)
+        if not self.hooks.keep_checkpoints:
+            self.checkpoints.remove()  # last: a kill before it leaves a finished run, and files in excess
         self._progress(force=True)
         return "diverged" if self.diverged.all() else "finished"
 
     def _interrupt(self) -> str:
+        self.records.write(self.env_step, self.agent.grad_steps)
         self._save()
         self.records.interrupt(self.env_step, self.agent.grad_steps)
         self._progress(force=True)
@@ -187,10 +196,16 @@ class Trainer:
 
     def _resume(self) -> None:
         checkpoint = self.checkpoints.load()
-        if checkpoint is None or checkpoint.facts["env_step"] == 0:
+        for problem in self.checkpoints.problems:
+            self._note(problem)
+        if checkpoint is None or checkpoint.facts.get("env_step") == 0:
             if self.agent.learns:
                 self.obs = self.envs.reset()
             return
+        with self.checkpoints.fitting():
+            self._restore(checkpoint)
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
         facts, state = checkpoint.facts, checkpoint.state
         self.env_step, self.evaluated_at = facts["env_step"], facts["evaluated_at"]
         self.diverged = np.array(facts["diverged"])
@@ -200,6 +215,10 @@ class Trainer:
             self.learning.load_state_dict(under(state, "streams."))
             self.learning.replay.restore(checkpoint.chunks, self.env_step)
             self.obs = self.envs.restore({k: v.numpy() for k, v in under(state, "env.").items()})
+
+    def _note(self, text: str) -> None:
+        self.records.note(text)
+        self.hooks.report({"event": "notice", "text": text})
 
     def _progress(self, force: bool = False) -> None:
         now = time.monotonic()

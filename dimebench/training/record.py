@@ -16,6 +16,8 @@ from dimebench.store import Run, RunWriter, read_run
 from dimebench.store.provenance import machine
 from dimebench.training.block import Block
 
+MOST_EVENTS = 100
+
 
 class Records:
     """The runs of a block's seeds, and the sums between two logging points."""
@@ -44,6 +46,8 @@ class Records:
             "seeds_together": list(block.seeds),
             "machine": machine(),
         }
+        if before is not None and "events" in before.provenance:
+            provenance["events"] = before.provenance["events"]
         return Run(
             path=path,
             suite=block.suite,
@@ -108,6 +112,16 @@ class Records:
             )
             self.writers[i].write(status="diverged", reason=reason)
 
+    def note(self, text: str) -> None:
+        """Something that happened to the block and that a reader of its run.json should know."""
+        for writer in self.writers:
+            writer.run = replace(writer.run, provenance=with_event(writer.run.provenance, event(text)))
+
+    def diverged(self) -> list[tuple[int, str]]:
+        """The seeds that diverged, and why."""
+        runs = [writer.run for writer in self.writers]
+        return [(run.seed, run.reason or "") for run in runs if run.status == "diverged"]
+
     # --- writing ----------------------------------------------------------------------------------------------
 
     def start(self, env_step: int, grad_step: int) -> None:
@@ -117,8 +131,9 @@ class Records:
         """All files of all seeds, as they stand."""
         self._write_all(self._reached(env_step, grad_step))
 
-    def finish(self, env_step: int, grad_step: int) -> None:
-        self._write_all(self._reached(env_step, grad_step), status="finished", finished=_now())
+    def finish(self, env_step: int, grad_step: int, checkpoints_kept: bool = False) -> None:
+        facts = {"finished": _now(), **({"checkpoints_kept": True} if checkpoints_kept else {})}
+        self._write_all(self._reached(env_step, grad_step), status="finished", provenance=facts)
 
     def interrupt(self, env_step: int, grad_step: int) -> None:
         self._write_all(self._reached(env_step, grad_step), status="interrupted")
@@ -126,13 +141,15 @@ class Records:
     def _reached(self, env_step: int, grad_step: int) -> dict[str, Any]:
         return {"progress": {"env_step": env_step, "grad_step": grad_step, "wall_time_s": self._wall_time()}}
 
-    def _write_all(self, changes: dict[str, Any], status: str | None = None, finished: str | None = None) -> None:
+    def _write_all(
+        self, changes: dict[str, Any], status: str | None = None, provenance: dict[str, Any] | None = None
+    ) -> None:
         for writer in self.writers:
             own = dict(changes)
             if status is not None and writer.run.status != "diverged":
                 own["status"] = status
-            if finished is not None:
-                own["provenance"] = writer.run.provenance | {"finished": finished}
+            if provenance is not None:
+                own["provenance"] = writer.run.provenance | provenance
             writer.write(**own)
 
     # --- what a checkpoint holds ------------------------------------------------------------------------------
@@ -170,6 +187,17 @@ class Records:
 
     def _wall_time(self) -> float:
         return self._before + time.monotonic() - self._begun
+
+
+def event(text: str) -> dict[str, str]:
+    """An entry of run.json's events."""
+    return {"at": _now(), "what": text}
+
+
+def with_event(provenance: dict[str, Any], one: dict[str, str]) -> dict[str, Any]:
+    """The provenance with one more event; the oldest go where there are very many."""
+    before = provenance.get("events", [])
+    return provenance | {"events": [*(before if isinstance(before, list) else []), one][-MOST_EVENTS:]}
 
 
 def _finite(value: float) -> float | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dimebench.store.claims import Watch
 from tests.cli.calls import TASK, Answer, Call, cell, process, refused, snapshot
 
 
@@ -124,3 +126,30 @@ def test_runs_that_failed_go_on_where_they_can_and_the_others_stay(results: Path
     assert json.loads((torn / "run.json").read_text())["status"] == "failed"
     again = json.loads((untrained / "run.json").read_text())
     assert (again["status"], again["reason"]) == ("finished", None)
+
+
+def test_status_says_who_holds_what_and_what_was_cut_off(dimebench: Call, results: Path) -> None:
+    held, cut_off = cell(results, "sac") / "seed-000", cell(results, "sac") / "seed-001"
+    for folder in (held, cut_off):
+        edit(folder, {"status": "running"})
+    claim = Watch().acquire(held)
+    assert claim is not None
+    told = dimebench("status")
+    assert any("1 cut off, 1 running" in line for line in told.lines)
+    assert told.lines[-1].startswith(f"held: sac on {TASK} seed 0: process {os.getpid()} on ")
+    plain = {row["path"]: row["held_by"] for row in json.loads(dimebench("status", "--json").out)}
+    assert plain[str(held.relative_to(results.parent))]["processes"] == [os.getpid()]
+    assert plain[str(cut_off.relative_to(results.parent))] is None
+    claim.release(finished=True)
+
+
+def test_what_a_killed_process_left_of_a_finished_run_is_tidied_away(dimebench: Call, results: Path) -> None:
+    """Killed between the last line of run.json and the removal of its checkpoints."""
+    before = snapshot(results)
+    folder = cell(results, "sac") / "checkpoints" / "seed-000"
+    (folder / "000003").mkdir()
+    (folder / "000003" / "manifest.json").write_text("{}")
+    (folder / "replay").mkdir()
+    (cell(results, "sac") / "seed-000" / "claim-000002.json").write_text("{}")
+    assert dimebench("run", "suite=tiny", "--seeds", "2", "--device", "cpu").code == 0
+    assert snapshot(results) == before

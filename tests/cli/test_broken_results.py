@@ -84,7 +84,28 @@ def test_runs_of_another_protocol_are_not_comparable(dimebench: Call, results: P
         content["identity"]["of"]["protocol"]["action_repeat"] = 1
         file.write_text(json.dumps(content))
     line = f"protocol.action_repeat on {TASK} is 50 for dime and 1 for sac"
-    refused(dimebench("compare", "dime", "sac"), f"not comparable: {line}", code=4)
+    hint = " (--allow protocol compares them all the same)"
+    refused(dimebench("compare", "dime", "sac"), f"not comparable: {line}{hint}", code=4)
+    refused(dimebench("compare", "dime", "sac", "--allow", "physics"), f"not comparable: {line}{hint}", code=4)
+    allowed = dimebench("compare", "dime", "sac", "--allow", "physics,protocol")
+    assert allowed.code == 0
+    assert f"allowed by --allow protocol: {line}" in allowed.out
+
+
+def test_an_unknown_difference_is_refused(dimebench: Call, results: Path) -> None:
+    line = "--allow phisics: unknown difference 'phisics' (nearest: physics)"
+    refused(dimebench("compare", "dime", "sac", "--allow", "phisics"), line)
+    refused(dimebench("report", "--allow", "phisics"), line)
+
+
+def test_a_report_never_lands_outside_its_folder(dimebench: Call, results: Path, place: Path) -> None:
+    """The suite's name becomes a folder, and comes from a file."""
+    for file in results.glob("tiny/*/*/*/*/run.json"):
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"suite": "../../escaped"}))
+    answer = dimebench("report", "--html", "--out", "deep/report")
+    assert answer.err.endswith("run.json: 'suite' is no name that a folder can have\n")
+    assert (answer.code, answer.out) == (2, "")
+    assert not list(place.rglob("escaped*"))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dimebench.launch.local import Event, LocalPool
+from dimebench.launch.local import Event, LocalPool, PoolSettings
 from dimebench.launch.plan import make_plan
 from dimebench.store import read_runs
 from tests.launch.requests import request
@@ -40,7 +40,7 @@ def test_a_worker_that_dies_fails_its_block_and_the_others_go_on(tmp_path: Path)
             killed.extend(set(children()) - before)
             os.kill(killed[0], signal.SIGKILL)
 
-    outcome = LocalPool(plan, 1, 60.0).run(kill_once)
+    outcome = LocalPool(plan, PoolSettings(1)).run(kill_once)
     assert [(block.seeds, reason) for block, reason in outcome.failed] == [
         ((0,), "the worker process died (SIGKILL)")
     ]
@@ -56,10 +56,10 @@ def test_a_failed_block_is_tried_again_by_the_next_run(tmp_path: Path) -> None:
     place = block.run_folder(tmp_path, 0)
     place.parent.mkdir(parents=True)
     place.write_text("in the way")  # the run's folder cannot be made
-    outcome = LocalPool(plan, 1, 60.0).run(lambda event: None)
+    outcome = LocalPool(plan, PoolSettings(1)).run(lambda event: None)
     assert len(outcome.failed) == 1
     place.unlink()
-    outcome = LocalPool(make_plan(request(), [0], tmp_path, "cpu"), 1, 60.0).run(lambda event: None)
+    outcome = LocalPool(make_plan(request(), [0], tmp_path, "cpu"), PoolSettings(1)).run(lambda event: None)
     assert outcome.failed == []
     assert [run.status for run in read_runs(tmp_path)] == ["finished"]
 
@@ -79,7 +79,7 @@ def test_a_signal_saves_and_stops_every_worker(tmp_path: Path, number: signal.Si
 
     threading.Thread(target=interrupt, daemon=True).start()
     began = time.monotonic()
-    outcome = LocalPool(plan, 2, 60.0).run(note)
+    outcome = LocalPool(plan, PoolSettings(2)).run(note)
     assert outcome.interrupted
     assert outcome.failed == []
     assert time.monotonic() - began < 60
@@ -100,7 +100,7 @@ def test_a_worker_that_is_told_to_stop_on_its_own_leaves_the_others_at_work(tmp_
             told.extend(set(children()) - before)
             os.kill(told[0], signal.SIGTERM)
 
-    outcome = LocalPool(plan, 1, 60.0).run(tell_once)
+    outcome = LocalPool(plan, PoolSettings(1)).run(tell_once)
     assert outcome.interrupted
     assert outcome.failed == []
     assert {run.seed: run.status for run in read_runs(tmp_path)} == {0: "interrupted", 1: "finished"}

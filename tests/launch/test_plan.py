@@ -10,7 +10,7 @@ import pytest
 from dimebench.config import ConfigError, Suite
 from dimebench.envs import UnknownTaskError
 from dimebench.launch.identity import IdentityConflictError
-from dimebench.launch.local import LocalPool
+from dimebench.launch.local import LocalPool, PoolSettings
 from dimebench.launch.plan import Plan, make_plan
 from dimebench.store import mark_run, read_runs
 from tests.launch.requests import request
@@ -61,7 +61,7 @@ def test_a_suite_with_an_unknown_task_is_refused_before_anything_trains(tmp_path
 
 def test_finished_runs_are_skipped_and_another_identity_is_refused(tmp_path: Path) -> None:
     first = make_plan(request(), [0, 1], tmp_path, "cpu")
-    outcome = LocalPool(first, 2, 60.0).run(lambda event: None)
+    outcome = LocalPool(first, PoolSettings(2)).run(lambda event: None)
     assert (outcome.failed, outcome.interrupted) == ([], False)
     again = make_plan(request(), [0, 1, 2], tmp_path, "cpu")
     assert sorted(again.cells[0].done) == [0, 1]
@@ -83,7 +83,7 @@ def test_seeds_that_began_together_go_on_together_whichever_are_asked_for(tmp_pa
     plan = make_plan(request(), [0, 1, 3], tmp_path, "cpu")
     assert block_seeds(plan) == [(0, 1, 2), (3,)]
     assert plan.cells[0].done == {}
-    outcome = LocalPool(plan, 2, 60.0).run(lambda event: None)
+    outcome = LocalPool(plan, PoolSettings(2)).run(lambda event: None)
     assert outcome.failed == []
     assert {run.seed: run.progress["env_step"] for run in read_runs(tmp_path)} == {0: 40, 1: 40, 2: 40, 3: 40}
 

@@ -109,6 +109,7 @@ def test_different_protocols_are_refused() -> None:
     longer = {"protocol": PROTOCOL | {"env_steps": 1000}}
     assert refusal(pair(of_b=longer)) == (
         f"not comparable: protocol.env_steps on {RUN} is 300 for dime and 1000 for sac"
+        " (--allow budget compares them all the same)"
     )
 
 
@@ -118,12 +119,14 @@ def test_different_protocols_of_one_variants_tasks_are_refused() -> None:
     )
     assert refusal(book) == (
         f"not comparable: protocol.eval_episodes is 2 for dime seed 0 on {RUN} and 9 for dime seed 0 on {WALK}"
+        " (--allow protocol compares them all the same)"
     )
 
 
 def test_different_physics_are_refused() -> None:
     assert refusal(pair(of_b={"physics": "beef"})) == (
         f"not comparable: physics on {RUN} is f00d-{RUN} for dime and beef for sac"
+        " (--allow physics compares them all the same)"
     )
 
 
@@ -155,7 +158,10 @@ def test_score_that_cannot_be_used_is_refused(score: dict) -> None:
 
 def test_seeds_of_one_cell_with_different_settings_are_refused() -> None:
     book = pair().add("dime", RUN, 5, of={"settings": {"batch_size": 64, "utd": 2}})
-    assert refusal(book) == f"not comparable: settings.utd on {RUN} is 1 for dime seed 0 and 2 for dime seed 5"
+    assert refusal(book) == (
+        f"not comparable: settings.utd on {RUN} is 1 for dime seed 0 and 2 for dime seed 5"
+        " (--allow settings compares them all the same)"
+    )
 
 
 def test_variants_may_differ_in_settings() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -67,13 +69,18 @@ def test_a_torn_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, dam
     elif damage == "remove":
         state.unlink()
     elif damage == "manifest":
-        (tmp_path / "000001" / "manifest.json").write_text('{"version": 1, "facts"')
+        (tmp_path / "000001" / "manifest.json").write_text('{"version": 2, "facts"')
     else:
         (tmp_path / "replay" / "000000010-000000020.safetensors").write_bytes(b"")
-    found = Checkpoints(tmp_path).load()
+    again = Checkpoints(tmp_path)
+    found = again.load()
     assert found is not None
     assert found.facts == {"env_step": 10}
-    save(Checkpoints(tmp_path), 30, 0)  # goes on beside the torn one
+    (problem,) = again.problems
+    assert problem.startswith("checkpoint 000001 cannot be used: ")
+    assert problem.endswith("; 000000 is used")
+    save(again, 30, 30)
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name.isdigit()) == ["000000", "000002"], "the torn one goes"
 
 
 def test_a_failing_write_leaves_the_checkpoint_before_intact(tmp_path: Path) -> None:
@@ -97,3 +104,48 @@ def test_nothing_but_the_policy_stays_when_a_block_is_finished(tmp_path: Path) -
     checkpoints.keep_policy({"policy.weight": torch.ones(2)})
     checkpoints.remove()
     assert [p.name for p in tmp_path.rglob("*")] == ["policy.safetensors"]
+
+
+def test_the_number_of_files_stays_bounded_and_the_order_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dimebench.training.checkpoint.CHUNK_ROWS", 100)
+    monkeypatch.setattr("dimebench.training.checkpoint.SMALL_CHUNKS", 8)
+    checkpoints = Checkpoints(tmp_path)
+    for step in range(7, 1000, 7):
+        save(checkpoints, step, step)
+        assert len(list((tmp_path / "replay").iterdir())) <= step // 100 + 2 * 8 + 1
+    found = Checkpoints(tmp_path).load()
+    assert found is not None
+    assert torch.cat([chunk["reward"][0] for _, chunk in found.chunks]).tolist() == list(range(step))
+
+
+def test_what_is_written_is_flushed_before_it_is_renamed_and_its_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order that outlives a power cut."""
+    steps: list[str] = []
+    fsync, rename = os.fsync, Path.rename
+
+    def note_fsync(descriptor: int) -> None:
+        steps.append(
+            "fsync " + re.sub("[0-9a-f]{8}.tmp", "tmp", Path(os.readlink(f"/proc/self/fd/{descriptor}")).name)
+        )
+        fsync(descriptor)
+
+    def note_rename(path: Path, target: Path) -> Path:
+        steps.append(f"rename {target.name}")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", note_fsync)
+    monkeypatch.setattr(Path, "rename", note_rename)
+    save(Checkpoints(tmp_path / "block"), 10, 10)
+    at = steps.index("rename 000000")
+    assert steps[at - 3 : at + 2] == [
+        "fsync state.safetensors",
+        "fsync manifest.json",
+        "fsync .000000.tmp",
+        "rename 000000",
+        "fsync block",
+    ]
+    assert steps.index("fsync replay") < at

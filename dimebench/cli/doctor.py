@@ -1,0 +1,66 @@
+"""`dimebench doctor`: is this machine fit for days of training?"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dimebench.cli.errors import OK, SOME_FAILED, UsageError
+from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, split_words
+
+if TYPE_CHECKING:
+    from dimebench.launch.doctor import Check
+
+DEFAULT_SUITE = "quick"
+
+
+def doctor(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(help=f"suite=NAME: whose tasks to load (default: {DEFAULT_SUITE}).", metavar="[WORDS]"),
+    ] = None,
+    results: Results = DEFAULT_RESULTS,
+    as_json: Json = False,
+) -> int:
+    """Check versions, device, rendering, the results folder, every task of a suite, and that a killed run resumes."""
+    names, suite = split_words(words)
+    if names:
+        raise UsageError(f"'{names[0]}': doctor takes suite=NAME alone")
+    os.environ.setdefault("MUJOCO_GL", "disabled")
+    from dimebench.config import load_suite
+    from dimebench.launch import doctor as checks
+
+    tasks = load_suite(suite or DEFAULT_SUITE).tasks
+    found = []
+    for check in (
+        *(checks.versions, checks.device, checks.rendering),
+        *(lambda: checks.results_folder(_existing(results)), lambda: checks.tasks(tasks)),
+        lambda: checks.resume(checks.self_test_block),
+    ):
+        for each in check():
+            found.append(each)
+            if not as_json:
+                _say(each)
+    bad = sum(not each.ok for each in found)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in found], indent=1))
+    else:
+        typer.echo(f"{len(found)} checks, {bad} failed" if bad else f"{len(found)} checks, all well")
+    return SOME_FAILED if bad else OK
+
+
+def _say(check: Check) -> None:
+    from dimebench.cli.output import print_line
+
+    mark = "ok    " if check.ok else "FAILED"
+    print_line(f"{mark}  {check.group:<9}  {check.name}: {check.detail}")
+
+
+def _existing(results: Path) -> Path:
+    """The results folder, or the nearest one above it: a check makes no folder that was not there."""
+    return next(place for place in (results, *results.parents, Path()) if place.exists())

@@ -1,0 +1,311 @@
+"""Who trains a run: claim files that work on network file systems too (no flock).
+
+    seed-003/claim-000002.json    who holds the run, and a counter that its owner raises
+
+A claim of generation n + 1 is made with O_EXCL when the one of generation n is free, or its owner is gone; so of
+several that want a run exactly one gets it, whatever each of them has seen. The highest generation counts. An owner
+whose claim has disappeared, or stands below another one, has lost it and must stop at once.
+
+An owner is gone when its processes are, where that can be seen (same machine, same boot), or when its counter has
+stood still for the lease by the observer's own monotonic clock: no two clocks are ever compared.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import platform
+import re
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from dimebench.store.atomic import make_folder
+
+LEASE_S = 60.0  # how long a counter may stand still
+LONGEST_LEASE_S = 3600.0  # more is not believed
+BEATS_PER_LEASE = 6
+SIZE = 512  # bytes of a claim file: rewritten in place, so that a beat needs no new block on a full disk
+LONGEST_PAUSE_S = 5.0  # between two looks of an observer; more means that it was suspended itself
+
+_NAME = re.compile(r"claim-([0-9]{6})\.json")
+
+
+class ClaimLostError(Exception):
+    """Somebody else holds the run now; one line that names it."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whoever holds a run. `processes` are (pid, start in ticks since boot); `space` is boot and pid namespace."""
+
+    host: str
+    processes: tuple[tuple[int, int], ...]
+    space: str
+
+    def __str__(self) -> str:
+        pid = self.processes[-1][0] if self.processes else 0
+        return f"process {pid} on {self.host}" if pid else f"a process on {self.host}"
+
+    def is_gone(self) -> bool:
+        """Whether every one of its processes has certainly ended; False where that cannot be seen from here."""
+        if not self.space or self.space != _space() or not self.processes:
+            return False
+        return all(_start_ticks(pid) != ticks for pid, ticks in self.processes)
+
+
+@dataclass(frozen=True)
+class Held:
+    """A claim as it stands on disk."""
+
+    owner: Owner
+    lease_s: float
+    free: bool
+    raw: bytes = field(repr=False)
+
+
+class Claim:
+    """A claim that is held: by this process, or handed to it as JSON."""
+
+    def __init__(self, folder: Path, generation: int, token: str, owner: Owner, lease_s: float) -> None:
+        self.folder, self.generation, self.token = folder, generation, token
+        self.owner, self.lease_s = owner, lease_s
+        self._beats = 0
+
+    @property
+    def path(self) -> Path:
+        return _path(self.folder, self.generation)
+
+    def with_process(self, pid: int) -> Claim:
+        """The same claim, held by that process as well."""
+        owner = replace(self.owner, processes=(*self.owner.processes, (pid, _start_ticks(pid) or 0)))
+        return Claim(self.folder, self.generation, self.token, owner, self.lease_s)
+
+    def beat(self) -> None:
+        """Show a sign of life. Raises ClaimLostError, or OSError where it cannot be written for now."""
+        self._beats += 1
+        self._write(free=False)
+
+    def release(self, finished: bool) -> None:
+        """Let go. What is finished needs no claim any more; otherwise the file stays, marked as free.
+
+        It is the number in its name that keeps an observer with old knowledge from taking a place that is taken.
+        """
+        with contextlib.suppress(OSError, ClaimLostError):
+            self._check()
+            if finished:
+                self.path.unlink()
+            else:
+                self._write(free=True)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "folder": str(self.folder),
+            "generation": self.generation,
+            "token": self.token,
+            "owner": asdict(self.owner),
+            "lease_s": self.lease_s,
+        }
+
+    @classmethod
+    def from_json(cls, content: dict[str, Any]) -> Claim:
+        owner = content["owner"]
+        processes = tuple((pid, ticks) for pid, ticks in owner["processes"])
+        return cls(
+            Path(content["folder"]),
+            content["generation"],
+            content["token"],
+            Owner(owner["host"], processes, owner["space"]),
+            content["lease_s"],
+        )
+
+    def _check(self) -> None:
+        """Raises ClaimLostError where the claim does not count any more."""
+        if max(_generations(self.folder), default=0) != self.generation:
+            raise ClaimLostError(f"{self.folder} is trained by another process now")
+        held = read_claim(self.path)
+        if held is not None and held.raw[:SIZE].find(self.token.encode()) < 0:
+            raise ClaimLostError(f"{self.folder} is trained by another process now")
+
+    def _write(self, free: bool) -> None:
+        self._check()
+        try:
+            descriptor = os.open(self.path, os.O_WRONLY)
+        except FileNotFoundError:
+            raise ClaimLostError(f"{self.folder} is trained by another process now") from None
+        try:
+            os.pwrite(descriptor, self._content(free), 0)
+        finally:
+            os.close(descriptor)
+
+    def _content(self, free: bool) -> bytes:
+        content = {
+            "host": self.owner.host[:60],
+            "processes": self.owner.processes,
+            "space": self.owner.space,
+            "token": self.token,
+            "lease_s": self.lease_s,
+            "free": free,
+            "beats": self._beats,
+        }
+        return json.dumps(content).encode().ljust(SIZE)
+
+
+class Watch:
+    """One observer of claims. Nothing but what it has seen itself, by its own clock, makes a claim expire."""
+
+    def __init__(self, lease_s: float = LEASE_S, clock: Callable[[], float] = time.monotonic) -> None:
+        self.lease_s = lease_s
+        self._clock = _AwakeClock(clock)
+        self._seen: dict[Path, tuple[bytes, float]] = {}  # the newest claim of a folder, and since when it stands so
+
+    def holder(self, folder: Path) -> Owner | None:
+        """Who holds the run of that folder; None where it can be had."""
+        return self._judge(folder)[1]
+
+    def _judge(self, folder: Path) -> tuple[int, Owner | None]:
+        """The generation that counts (0 for none), and who holds it."""
+        now = self._clock()
+        generation = max(_generations(folder), default=0)
+        held = read_claim(_path(folder, generation)) if generation else None
+        if held is None or held.free or held.owner.is_gone():
+            self._seen.pop(folder, None)
+            return generation, None
+        what = b"%d " % generation + held.raw
+        before, since = self._seen.get(folder, (b"", now))
+        if before != what:
+            self._seen[folder] = what, now
+            return generation, held.owner
+        return generation, held.owner if now - since <= held.lease_s else None
+
+    def acquire(self, folder: Path, pids: Sequence[int] = ()) -> Claim | None:
+        """The claim of a run's folder, which is made where it is missing; None where somebody else holds it.
+
+        pids: of the processes that hold it (this one by default). Raises OSError for a folder that cannot be written.
+        """
+        judged, owner = self._judge(folder)
+        if owner is not None:
+            return None
+        make_folder(folder)
+        generation = judged + 1  # of the claim that was judged: one made since then must be in the way
+        claim = Claim(folder, generation, secrets.token_hex(8), _owner(pids or [os.getpid()]), self.lease_s)
+        try:
+            descriptor = os.open(claim.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        except FileExistsError:
+            return None  # another one was faster
+        try:
+            os.write(descriptor, claim._content(free=False))
+        except OSError as error:
+            claim.path.unlink(missing_ok=True)
+            raise OSError(error.errno, error.strerror, str(claim.path)) from error
+        finally:
+            os.close(descriptor)
+        if max(_generations(folder), default=0) != generation:
+            claim.path.unlink(missing_ok=True)  # made from old knowledge: the place was taken long ago
+            return None
+        for older in _generations(folder):
+            if older < generation:
+                _path(folder, older).unlink(missing_ok=True)
+        return claim
+
+    def acquire_all(self, folders: Sequence[Path]) -> list[Claim] | None:
+        """All of these runs, or none of them."""
+        claims: list[Claim] = []
+        for folder in folders:
+            try:
+                claim = self.acquire(folder)
+            except OSError:
+                _release_all(claims)
+                raise
+            if claim is None:
+                _release_all(claims)
+                return None
+            claims.append(claim)
+        return claims
+
+
+def read_claim(path: Path) -> Held | None:
+    """A claim file; None where there is none. Whatever stands in it counts: while it changes, somebody is there."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(4 * SIZE)
+    except OSError:
+        return None
+    try:
+        content = json.loads(raw)
+        processes = tuple((int(pid), int(ticks)) for pid, ticks in content["processes"])
+        owner = Owner(str(content["host"])[:60], processes, str(content["space"]))
+        lease_s, free = min(max(0.0, float(content["lease_s"])), LONGEST_LEASE_S), content["free"] is True
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        return Held(Owner("an unknown machine", (), ""), LEASE_S, False, raw)  # killed while it wrote the first time
+    return Held(owner, lease_s, free, raw)
+
+
+def claimed_by(folder: Path) -> Owner | None:
+    """Who holds a run, as far as one look can tell: an owner on another machine may be gone already."""
+    return Watch().holder(folder)
+
+
+def drop_claims(folder: Path) -> None:
+    """Remove what killed processes left in the folder of a finished run."""
+    for generation in _generations(folder):
+        with contextlib.suppress(OSError):
+            _path(folder, generation).unlink(missing_ok=True)
+
+
+class _AwakeClock:
+    """Seconds that this process was awake: a suspended observer must not take its own absence for the owner's."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock, self._last, self._awake = clock, clock(), 0.0
+
+    def __call__(self) -> float:
+        now = self._clock()
+        self._awake += min(now - self._last, LONGEST_PAUSE_S)
+        self._last = now
+        return self._awake
+
+
+def _release_all(claims: Sequence[Claim]) -> None:
+    for claim in claims:
+        claim.release(finished=False)
+
+
+def _path(folder: Path, generation: int) -> Path:
+    return folder / f"claim-{generation:06d}.json"
+
+
+def _generations(folder: Path) -> list[int]:
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    return [int(match[1]) for name in names if (match := _NAME.fullmatch(name))]
+
+
+def _owner(pids: Sequence[int]) -> Owner:
+    return Owner(platform.node(), tuple((pid, _start_ticks(pid) or 0) for pid in pids), _space())
+
+
+@functools.cache
+def _space() -> str:
+    """Where process ids mean the same as here: this boot of this machine, this namespace; "" where nobody knows."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return ""
+
+
+def _start_ticks(pid: int) -> int | None:
+    """When a process began, in clock ticks since boot; None where it has ended (a zombie has)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])

@@ -1,0 +1,99 @@
+"""A block's seeds go on as several blocks: each part takes its share of the newest checkpoint along.
+
+The seeds of a block never touch each other's numbers, so a share is a matter of picking along the seed axis:
+learner tensors, replay and the records' lists by their first dimension, random streams and environments by name.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from dimebench.store import read_run, write_run
+from dimebench.training.block import Block
+from dimebench.training.checkpoint import Checkpoints
+from dimebench.training.record import event, with_event
+
+
+def split_block(block: Block, results: Path, parts: Sequence[tuple[int, ...]], reason: str) -> list[Block]:
+    """Blocks of the given seeds, together those of `block`, in its place; `reason` is noted in their runs.
+
+    A kill in between leaves the old block, or runs that begin anew: the old checkpoints go when the new are whole.
+    """
+    made = [replace(block, seeds=part) for part in parts]
+    old = Checkpoints(block.checkpoint_folder(results))
+    checkpoint = old.load()
+    if checkpoint is not None:
+        for part in made:
+            which = [block.seeds.index(seed) for seed in part.seeds]
+            seeds = len(block.seeds)
+            new = Checkpoints(part.checkpoint_folder(results))
+            new.remove()
+            new.copy(
+                _pick(checkpoint.facts, which, seeds),
+                pick_state(checkpoint.state, which, seeds),
+                checkpoint.chunks,
+                lambda chunk, which=which: pick_chunk(chunk, which),  # type: ignore[misc]
+            )
+    shutil.rmtree(old.folder, ignore_errors=True)
+    for part in made:
+        for seed in part.seeds:
+            run = read_run(part.run_folder(results, seed))
+            if run is not None:
+                facts = with_event(run.provenance, event(f"{reason}; goes on with {len(part.seeds)} of the seeds"))
+                write_run(replace(run, block=part.name, provenance=facts | {"seeds_together": list(part.seeds)}))
+    return made
+
+
+def pick_state(state: Mapping[str, Tensor], which: Sequence[int], seeds: int) -> dict[str, Tensor]:
+    """The share of the seeds at places `which`, of a checkpoint's state of `seeds` seeds."""
+    picked: dict[str, Tensor] = {}
+    for name, value in state.items():
+        room, _, rest = name.partition(".")
+        if room == "agent":
+            picked[name] = _rows(value, which, seeds)
+        elif room == "env":
+            _pick_environment(picked, rest, value, which)
+        else:  # streams.<purpose>.<place>
+            head, _, place = name.rpartition(".")
+            if int(place) in which:
+                picked[f"{head}.{which.index(int(place))}"] = value
+    return picked
+
+
+def pick_chunk(chunk: Mapping[str, Tensor], which: Sequence[int]) -> dict[str, Tensor]:
+    """The share of a replay chunk [S, n, ...]; `next_obs` holds a row for every episode's end, seed after seed."""
+    ended = chunk["ended"]
+    owner = ended.nonzero()[:, 0]
+    ends = torch.cat([chunk["next_obs"][owner == place] for place in which])
+    rows = {name: value[list(which)].contiguous() for name, value in chunk.items() if name != "next_obs"}
+    return rows | {"next_obs": ends.contiguous()}
+
+
+def _pick_environment(picked: dict[str, Tensor], rest: str, value: Tensor, which: Sequence[int]) -> None:
+    place, _, key = rest.partition(".")
+    if place == "header":
+        header = json.loads(bytes(value.tolist())) | {"seeds": len(which)}
+        picked["env.header"] = torch.tensor(list(json.dumps(header).encode()), dtype=torch.uint8)
+    elif int(place) in which:
+        picked[f"env.{which.index(int(place))}.{key}"] = value
+
+
+def _rows(value: Tensor, which: Sequence[int], seeds: int) -> Tensor:
+    return value[list(which)].contiguous() if value.ndim and value.shape[0] == seeds else value
+
+
+def _pick(facts: Any, which: Sequence[int], seeds: int) -> Any:
+    """Facts with the share of every list that has an entry per seed."""
+    if isinstance(facts, dict):
+        return {key: _pick(value, which, seeds) for key, value in facts.items()}
+    if isinstance(facts, list) and len(facts) == seeds:
+        return [facts[place] for place in which]
+    return facts

@@ -1,0 +1,90 @@
+"""Algorithms of a package that misbehaves, as a worker process finds them through an entry point."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MODULE = """
+import os, signal, sys, time
+import torch
+from dimebench.agents.random import Random
+from dimebench.agents.sac import SAC
+
+
+class Stuck(SAC):
+    summary = "stands still in its first update, as a hung driver does"
+
+    def update(self, batch, noise):
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return super().update(batch, noise)
+
+
+class NaN(SAC):
+    summary = "its policy gives NaN from the fifth update on"
+
+    def update(self, batch, noise):
+        metrics = super().update(batch, noise)
+        if self.grad_steps >= 5:
+            with torch.no_grad():
+                self.arenas["policy"].fill_(float("nan"))
+        return metrics
+
+
+class Greedy(SAC):
+    summary = "more than one seed of it does not fit on the device"
+
+    def update(self, batch, noise):
+        if self.seeds > 1 and self.grad_steps >= 5:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        return super().update(batch, noise)
+
+
+class Slow(SAC):
+    summary = "an evaluation of it takes half a minute"
+
+    def evaluate(self, obs, noise):
+        time.sleep(1.5)
+        return super().evaluate(obs, noise)
+
+
+class Huge(SAC):
+    summary = "does not fit at all"
+
+    def update(self, batch, noise):
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
+
+
+class Breaker(SAC):
+    summary = "the training environment of seed 1 raises in its 25th step"
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        import dimebench.training.loop as loop
+        if loop.make_block is not breaking:
+            breaking.original, loop.make_block = loop.make_block, breaking
+
+
+def breaking(task, seeds, repeat):
+    block = breaking.original(task, seeds, repeat)
+    for env, seed in zip(block._envs, seeds):
+        if seed.entropy == 1:
+            step, calls = env.step, iter(range(10**9))
+            def limited(*given):
+                if next(calls) >= 25:
+                    raise ValueError("the simulator fell over")
+                return step(*given)
+            env.step = limited
+    return block
+"""
+NAMES = {"stuck": "Stuck", "nan": "NaN", "greedy": "Greedy", "huge": "Huge", "slow": "Slow", "breaker": "Breaker"}
+
+
+def install(site: Path) -> Path:
+    """The folder, for PYTHONPATH, with the package in it as an installer would leave it."""
+    facts = site / "faulty-1.0.dist-info"
+    facts.mkdir(parents=True)
+    (site / "faulty.py").write_text(MODULE)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
+    points = "\n".join(f"{name} = faulty:{cls}" for name, cls in NAMES.items())
+    (facts / "entry_points.txt").write_text(f"[dimebench.algorithms]\n{points}\n")
+    return site
