@@ -67,8 +67,8 @@ def main() -> None:
 
     a, b = in_turns(our_band, their_band, rounds)
     print(
-        f"{CURVE_RESAMPLES} resamples of a curve of {POINTS} points: ours {a * 1e3:.0f} ms, rliable {b * 1e3:.0f} ms, "
-        f"ratio {b / a:.0f}"
+        f"{CURVE_RESAMPLES} resamples of a curve of {POINTS} points: ours {a * 1e3:.0f} ms, "
+        f"rliable {b * 1e3:.0f} ms, ratio {b / a:.0f}"
     )
     whole = statistics.median(seconds(lambda: draws(50_000)) for _ in range(rounds))
     print(f"50,000 resamples of 10 x 7: ours {whole * 1e3:.0f} ms")
