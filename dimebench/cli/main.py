@@ -28,7 +28,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-COMMANDS = (run, compare, report, render, export, import_, status, suites, algos, show)
+COMMANDS = (run, compare, report, status, suites, algos, show, export, import_, render)
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)  # `import` is a word of Python's own
 
