@@ -31,7 +31,10 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
-COMMANDS = (run, compare, power, report, render, export, import_, status, suites, algos, show, bench, doctor)
+COMMANDS = (
+    *(run, compare, power, report, status, suites, algos, show),
+    *(export, import_, render, bench, doctor),
+)
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)  # `import` is a word of Python's own
 
