@@ -89,7 +89,7 @@ def frames(
 
 def _physics(block: Block) -> tuple[Any, Any, float]:
     """MuJoCo's model, a function that gives its data, and the seconds of one env step."""
-    env = block._envs[0]._env  # type: ignore[attr-defined]
+    env = block._share.envs[0]._env  # type: ignore[attr-defined]
     if hasattr(env, "physics"):  # dm_control
         return env.physics.model.ptr, lambda: env.physics.data.ptr, env.control_timestep() * block.action_repeat
     return env.unwrapped.model, lambda: env.unwrapped.data, float(env.unwrapped.dt) * block.action_repeat

@@ -47,7 +47,8 @@ def test_status_for_programs_is_every_run_json_with_its_path(dimebench: Call, re
     runs = parsed(dimebench("status", "--json"))
     assert len(runs) == 8
     for run in runs:
-        path = Path(run.pop("path"))
+        path, held_by = Path(run.pop("path")), run.pop("held_by")
+        assert held_by is None  # nobody trains
         assert path == cell(Path("results"), run["variant"]) / f"seed-{run['seed']:03d}"
         assert run == json.loads((path / "run.json").read_text())
     assert parsed(dimebench("status", "--json", "suite=tiny")) == parsed(dimebench("status", "--json"))

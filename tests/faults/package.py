@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 MODULE = """
-import os, signal, sys, time
+import os, signal, sys, time, weakref
 import torch
 from dimebench.agents.random import Random
 from dimebench.agents.sac import SAC
@@ -33,8 +33,14 @@ class NaN(SAC):
 class Greedy(SAC):
     summary = "more than one seed of it does not fit on the device"
 
+    alive = weakref.WeakSet()  # on a CPU every seed of a block has a learner of its own
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.alive.add(self)
+
     def update(self, batch, noise):
-        if self.seeds > 1 and self.grad_steps >= 5:
+        if len(self.alive) > 1 and self.grad_steps >= 5:
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB")
         return super().update(batch, noise)
 
@@ -64,9 +70,9 @@ class Breaker(SAC):
             breaking.original, loop.make_block = loop.make_block, breaking
 
 
-def breaking(task, seeds, repeat):
-    block = breaking.original(task, seeds, repeat)
-    for env, seed in zip(block._envs, seeds):
+def breaking(task, seeds, repeat, workers=0):
+    block = breaking.original(task, seeds, repeat, workers)
+    for env, seed in zip(block._share.envs, seeds):
         if seed.entropy == 1:
             step, calls = env.step, iter(range(10**9))
             def limited(*given):
