@@ -58,12 +58,14 @@ def pick_state(state: Mapping[str, Tensor], which: Sequence[int], seeds: int) ->
     for name, value in state.items():
         room, _, rest = name.partition(".")
         if room == "agent":
-            picked[name] = _rows(value, which, seeds)
+            _pick_learner(picked, rest, value, which, seeds)
         elif room == "env":
             _pick_environment(picked, rest, value, which)
         else:  # streams.<purpose>.<place>
             head, _, place = name.rpartition(".")
-            if int(place) in which:
+            if place == "taken":  # of numbers drawn ahead, by all seeds alike
+                picked[name] = value
+            elif int(place) in which:
                 picked[f"{head}.{which.index(int(place))}"] = value
     return picked
 
@@ -84,6 +86,16 @@ def _pick_environment(picked: dict[str, Tensor], rest: str, value: Tensor, which
         picked["env.header"] = torch.tensor(list(json.dumps(header).encode()), dtype=torch.uint8)
     elif int(place) in which:
         picked[f"env.{which.index(int(place))}.{key}"] = value
+
+
+def _pick_learner(picked: dict[str, Tensor], rest: str, value: Tensor, which: Sequence[int], seeds: int) -> None:
+    """Of one learner of all seeds its rows; of learners apart (`agents.apart`: agent.<place>.<key>) those of `which`."""
+    place, _, key = rest.partition(".")
+    if not place.isdigit():
+        picked[f"agent.{rest}"] = _rows(value, which, seeds)
+    elif int(place) in which:
+        new = f"{which.index(int(place))}." if len(which) > 1 else ""  # one seed is a learner by itself
+        picked[f"agent.{new}{key}"] = value
 
 
 def _rows(value: Tensor, which: Sequence[int], seeds: int) -> Tensor:
