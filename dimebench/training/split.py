@@ -89,7 +89,7 @@ def _pick_environment(picked: dict[str, Tensor], rest: str, value: Tensor, which
 
 
 def _pick_learner(picked: dict[str, Tensor], rest: str, value: Tensor, which: Sequence[int], seeds: int) -> None:
-    """Of one learner of all seeds its rows; of learners apart (`agents.apart`: agent.<place>.<key>) those of `which`."""
+    """Of one learner of all seeds its rows; of learners apart (agent.<place>.<key>) those of `which`."""
     place, _, key = rest.partition(".")
     if not place.isdigit():
         picked[f"agent.{rest}"] = _rows(value, which, seeds)
