@@ -20,7 +20,7 @@ from dimebench.launch.environment import WORKER_ENVIRONMENT
 from dimebench.launch.identity import IdentityConflictError
 from dimebench.launch.plan import Cell, Plan, settle, tidy
 from dimebench.launch.process import Events, Job, WorkerProcess
-from dimebench.launch.worker import SIGNALS, one_line, record_failure
+from dimebench.launch.worker import SIGNALS, mark_interrupted, one_line, record_failure
 from dimebench.store import StoreError
 from dimebench.store.claims import BEATS_PER_LEASE, LEASE_S, Claim, ClaimLostError, Watch
 from dimebench.training.block import Block
@@ -216,18 +216,19 @@ class LocalPool:
         self, worker: WorkerProcess, job: Job, facts: dict[str, Any], listen: Callable[[Event], None]
     ) -> None:
         worker.job = None
-        for claim in job.claims:
-            claim.release(finished=False)
         if worker.claim_lost or facts["claim_lost"]:
             self._todo.append((job.cell, job.block))  # whoever has it now may yet die
             text = "taken over by another process, which had no sign of life from this one"
             listen(Event("notice", job.cell, job.block, {"text": text}))
-        elif self._stopping:
+        elif self._stopping:  # killed at once, or before it could listen to signals: its last checkpoint stands
+            mark_interrupted(job.block, self.plan.results)
             listen(Event("done", job.cell, job.block, {"status": "interrupted"}))
         else:
             reason = worker.killed_because or f"the worker process died ({facts['how']})"
             record_failure(job.block, self.plan.results, reason, worker.last_words)
             self._fail(job.cell, job.block, reason, listen)
+        for claim in job.claims:
+            claim.release(finished=False)
 
     def _after_split(
         self, worker: WorkerProcess, job: Job, facts: dict[str, Any], listen: Callable[[Event], None]

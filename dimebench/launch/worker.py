@@ -24,7 +24,7 @@ from typing import Any, TextIO
 
 from dimebench.envs import EnvError
 from dimebench.launch.identity import IdentityConflictError, block_identity
-from dimebench.store import StoreError, mark_run
+from dimebench.store import StoreError, mark_run, read_run
 from dimebench.store.atomic import atomic_write
 from dimebench.store.claims import BEATS_PER_LEASE, Claim, ClaimLostError
 from dimebench.training.block import Block
@@ -191,6 +191,15 @@ def record_failure(block: Block, results: Path, reason: str, details: str) -> No
             mark_run(block.run_folder(results, seed), "failed", reason)
     with suppress(OSError):
         atomic_write(block.checkpoint_folder(results) / "error.txt", details.encode())
+
+
+def mark_interrupted(block: Block, results: Path) -> None:
+    """Say of the block's runs that are said to be running that they are not."""
+    for seed in block.seeds:
+        with suppress(OSError, StoreError):
+            run = read_run(block.run_folder(results, seed))
+            if run is not None and run.status == "running":
+                mark_run(run.path, "interrupted", None)
 
 
 def one_line(error: Exception) -> str:
