@@ -105,7 +105,7 @@ def run(
     from dimebench.cli.follow import following, trackers_of
     from dimebench.cli.live import board
     from dimebench.launch.local import LocalPool, PoolSettings
-    from dimebench.launch.plan import make_plan
+    from dimebench.launch.plan import make_plan, usable_cores
 
     trackers = trackers_of(log)
 
@@ -113,9 +113,8 @@ def run(
         plan = make_plan(asked, seed_list, results, chosen, mode, precision)
         if any(cell.blocks for cell in plan.cells):
             check_writable("--results", results)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         settings = PoolSettings(
-            workers=1 if chosen == "cuda" else workers or cores,
+            workers=1 if chosen == "cuda" else workers or usable_cores(),
             checkpoint_every_s=checkpoint_every,
             keep_checkpoints=keep_checkpoints,
             hang_timeout_s=hang_timeout,
