@@ -22,6 +22,7 @@ MOST_PLACES = 200  # of the shared grid; with fewer evaluations the grid holds e
 def on_axis(chosen: Selection, axis: str, budget: int | None) -> Selection:
     """The selection along `axis`, up to `budget` in its unit, or as far as every compared run got.
 
+    Places are whole: runs that end within their first second are compared at one second, where they have ended.
     Raises NotComparableError where a run got nowhere, or the budget lies beyond one.
     """
     if axis == "env_step":
@@ -29,7 +30,7 @@ def on_axis(chosen: Selection, axis: str, budget: int | None) -> Selection:
     compared = [curve for (variant, _), cell in chosen.cells.items() if variant != chosen.floor for curve in cell]
     last = min(compared, key=lambda curve: places(curve, axis)[-1])
     reach = float(places(last, axis)[-1])
-    if not reach >= 1:
+    if not reach > 0:
         raise NotComparableError(
             f"not comparable: {last.run.variant} on {last.run.task} seed {last.run.seed} has no {NAMES[axis]}"
         )
@@ -38,7 +39,7 @@ def on_axis(chosen: Selection, axis: str, budget: int | None) -> Selection:
             f"not comparable at {place(budget, axis)}: {last.run.variant} on {last.run.task} seed {last.run.seed} "
             f"ends at {place(int(reach), axis)}"
         )
-    end = int(reach) if budget is None else budget
+    end = max(1, int(reach)) if budget is None else budget
     cells, floor, notes = dict(chosen.cells), chosen.floor, chosen.notes
     if floor is not None and any(
         places(curve, axis)[-1] < end for (variant, _), cell in cells.items() if variant == floor for curve in cell

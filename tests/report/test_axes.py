@@ -129,3 +129,13 @@ def test_what_is_no_metric_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["final", "auc", "threshold:0.8"])
 def test_a_metric_reads_as_it_is_written(text: str) -> None:
     assert str(Metric.parse(text)) == text
+
+
+def test_runs_that_end_within_their_first_second_are_compared_where_they_ended() -> None:
+    book = slow_and_fast()
+    for row in book.rows:
+        row["wall_time_s"] /= 2000
+    found = ask(book, axis="wall_time")
+    assert found.budget == 1
+    assert found.cell("sac", RUN).scores == pytest.approx((600, 601, 602, 603, 604))
+    assert found.cell("dime", RUN).scores == pytest.approx((900, 901, 902, 903, 904))
