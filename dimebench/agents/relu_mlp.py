@@ -81,7 +81,7 @@ class _ReluMLP(torch.autograd.Function):
         if ctx.needs_input_grad[1]:
             of_action = torch.bmm(g, weights[0][:, -ctx.actions :].transpose(1, 2)).to(of_heads[0].dtype)
             of_action = of_action.unflatten(0, (-1, ctx.copies)).sum(1)
-        return None, of_action, None, None, *(into or [None] * len(ctx.shapes))
+        return None, of_action, None, None, *(into if wanted else [None for _ in ctx.shapes])
 
 
 def _behind_heads(of_heads: Sequence[Tensor], weights: Sequence[Tensor], h: Tensor) -> Tensor:
@@ -111,4 +111,5 @@ def _side_by_side(shapes: Sequence[torch.Size], like: Tensor) -> list[Tensor]:
     sizes = [shape.numel() for shape in shapes]
     row = like.new_empty(-(-sum(sizes) // LANE) * LANE)
     row[sum(sizes) :].zero_()
-    return [part.view(shape) for part, shape in zip(row.split(sizes + [len(row) - sum(sizes)]), shapes, strict=False)]
+    parts = row.split([*sizes, len(row) - sum(sizes)])
+    return [part.view(shape) for part, shape in zip(parts, shapes, strict=False)]
