@@ -63,6 +63,11 @@ class GaussianPolicy(nn.Module):
             mean, log_std = self.mean(features), self.log_std(features)
         return mean, log_std.clamp(LOG_STD_MIN, LOG_STD_MAX)
 
+    def act(self, obs: Tensor, eps: Tensor) -> Tensor:
+        """The action of `sample` alone."""
+        mean, log_std = self(obs)
+        return torch.tanh(mean + log_std.exp() * eps)
+
     def sample(self, obs: Tensor, eps: Tensor, training: bool = False) -> GaussianSample:
         """The action for standard normal eps [S, B, A], and its log-probability; eps = 0 gives tanh(mean)."""
         mean, log_std = self(obs, training)

@@ -48,33 +48,34 @@ class _ReluMLP(torch.autograd.Function):
         inputs = [x]
         for weight, bias in zip(dense[::2], dense[1::2], strict=True):
             inputs.append(torch.baddbmm(bias, inputs[-1], weight).relu_())
-        heads, h = [], inputs[-1]
-        for weight, bias in zip(parameters[2 * depth :: 2], parameters[2 * depth + 1 :: 2], strict=True):
-            if weight.shape[-1] == 1:  # as `stacked_product` has it
-                heads.append((h.to(weight.dtype) * weight.transpose(-1, -2)).sum(-1, keepdim=True) + bias)
-            else:
-                heads.append(torch.baddbmm(bias.to(dtype), h, weight.to(dtype)).to(bias.dtype))
+        # Several heads are one product; narrow ones take nearly as long as it does.
+        weight, bias = _beside(parameters[2 * depth :: 2]), _beside(parameters[2 * depth + 1 :: 2])
+        h = inputs[-1]
+        if weight.shape[-1] == 1:  # as `stacked_product` has it
+            out = (h.to(weight.dtype) * weight.transpose(-1, -2)).sum(-1, keepdim=True) + bias
+        else:
+            out = torch.baddbmm(bias.to(dtype), h, weight.to(dtype)).to(bias.dtype)
         ctx.depth, ctx.copies, ctx.actions = depth, copies, 0 if action is None else action.shape[-1]
         ctx.shapes = [p.shape for p in parameters]
-        ctx.save_for_backward(*inputs, *dense[::2], *parameters[2 * depth :: 2])
-        return tuple(heads)
+        ctx.save_for_backward(*inputs, *dense[::2], weight)
+        widths = [p.shape[-1] for p in parameters[2 * depth :: 2]]
+        return tuple(part.contiguous() for part in out.split(widths, dim=-1)) if len(widths) > 1 else (out,)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *of_heads: Tensor) -> tuple[Tensor | None, ...]:
         depth, saved = ctx.depth, ctx.saved_tensors
-        inputs, weights, head_weights = saved[: depth + 1], saved[depth + 1 : 2 * depth + 1], saved[2 * depth + 1 :]
+        inputs, weights, head = saved[: depth + 1], saved[depth + 1 : 2 * depth + 1], saved[-1]
         wanted = any(ctx.needs_input_grad[4:])
         into = _side_by_side(ctx.shapes, of_heads[0]) if wanted else []
-        h = inputs[-1]
-        g = _behind_heads(of_heads, head_weights, h)
+        h, g, back = inputs[-1], _beside(of_heads), head.transpose(1, 2)
         if wanted:
-            for i, (of_head, weight) in enumerate(zip(of_heads, head_weights, strict=True)):
-                _dense_gradient(h, of_head, weight.shape[-1], *into[2 * (depth + i) : 2 * (depth + i) + 2])
+            _heads_gradients(h, g, into[2 * depth :])
+        g = (g * back).to(h.dtype) if back.shape[1] == 1 else torch.bmm(g.to(h.dtype), back.to(h.dtype))
         for i in reversed(range(depth)):
             torch.ops.aten.threshold_backward.grad_input(g, inputs[i + 1], 0, grad_input=g)
             if wanted:
-                _dense_gradient(inputs[i], g, g.shape[-1], *into[2 * i : 2 * i + 2])
+                _dense_gradient(inputs[i], g, *into[2 * i : 2 * i + 2])
             if i:
                 g = torch.bmm(g, weights[i].transpose(1, 2))
         of_action = None
@@ -84,21 +85,26 @@ class _ReluMLP(torch.autograd.Function):
         return None, of_action, None, None, *(into if wanted else [None for _ in ctx.shapes])
 
 
-def _behind_heads(of_heads: Sequence[Tensor], weights: Sequence[Tensor], h: Tensor) -> Tensor:
-    """The gradient of what the heads were computed from, [N, B, H], in the type of the products."""
-    total: Tensor | None = None
-    for of_head, weight in zip(of_heads, weights, strict=True):
-        back = weight.transpose(1, 2)
-        g = (of_head * back).to(h.dtype) if back.shape[1] == 1 else torch.bmm(of_head.to(h.dtype), back.to(h.dtype))
-        total = g if total is None else total.add_(g)
-    assert total is not None
-    return total
+def _beside(parts: Sequence[Tensor]) -> Tensor:
+    return torch.cat(list(parts), -1) if len(parts) > 1 else parts[0]
 
 
-def _dense_gradient(x: Tensor, g: Tensor, outputs: int, of_weight: Tensor, of_bias: Tensor) -> None:
+def _heads_gradients(h: Tensor, g: Tensor, into: Sequence[Tensor]) -> None:
+    """The gradients of heads, written into place: weight, bias, weight, ... of widths that add up to g's."""
+    if len(into) == 2:
+        _dense_gradient(h, g, *into)
+        return
+    widths = [of_weight.shape[-1] for of_weight in into[::2]]
+    of_weights, of_biases = torch.bmm(h.transpose(1, 2), g.to(h.dtype)), g.sum(1, keepdim=True)
+    for i, parts in enumerate(zip(of_weights.split(widths, -1), of_biases.split(widths, -1), strict=True)):
+        into[2 * i].copy_(parts[0])
+        into[2 * i + 1].copy_(parts[1])
+
+
+def _dense_gradient(x: Tensor, g: Tensor, of_weight: Tensor, of_bias: Tensor) -> None:
     """The gradients of a dense layer's weight and bias, written into place: x [N, B, I], g [N, B, O]."""
     torch.sum(g, 1, keepdim=True, dtype=of_bias.dtype, out=of_bias)
-    if outputs == 1:
+    if g.shape[-1] == 1:
         torch.sum(x.to(g.dtype) * g, 1, out=of_weight.squeeze(-1))
     elif x.dtype == of_weight.dtype:
         torch.bmm(x.transpose(1, 2), g, out=of_weight)

@@ -72,16 +72,18 @@ REFUSED = {  # what depends on values, or makes tensors of Python's numbers: ano
 }
 
 UNFILLED = {"aten::empty", "aten::empty_like", "aten::empty_strided", "aten::new_empty", "aten::new_empty_strided"}
+CONSTANT = {"aten::ones_like", "aten::zeros_like", "aten::scalar_tensor", "aten::ones", "aten::zeros", "aten::full"}
 
 
 @dataclass
 class Operation:
-    """One call of a tensor operation; `fresh` are the results that were made by it."""
+    """One call of a tensor operation: `fresh` are the results that it made, `written` the tensors that it changed."""
 
     function: Any
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     fresh: list[Tensor]
+    written: list[Tensor]
 
     def tensors(self) -> Iterator[Tensor]:
         yield from _tensors((self.args, self.kwargs))
@@ -102,8 +104,10 @@ class CpuGraphs:
         with torch.no_grad():
             for storage, value in recorder.before.values():
                 storage.copy_(value)
-        moved = _share_memory(recorder.operations, result)
-        steps = [_step(o, moved) for o in recorder.operations if o.function._schema.name not in UNFILLED]
+        constant = _constant(recorder.operations)
+        moved = _share_memory(recorder.operations, [result, *(o.fresh for o in constant)])
+        idle = {id(o) for o in constant} | {id(o) for o in recorder.operations if _name(o) in UNFILLED}
+        steps = [_step(o, moved) for o in recorder.operations if id(o) not in idle]
 
         @torch.no_grad()
         def replay() -> None:
@@ -137,8 +141,18 @@ class _Recorder(TorchDispatchMode):
         fresh = [tensor for tensor in _tensors(result) if _place(tensor) not in given]
         self._made |= {_place(tensor) for tensor in fresh}
         if (writes or fresh) and not name.startswith("profiler::"):
-            self.operations.append(Operation(func, args, kwargs, fresh))
+            self.operations.append(Operation(func, args, kwargs, fresh, writes))
         return result
+
+
+def _name(operation: Operation) -> str:
+    return operation.function._schema.name
+
+
+def _constant(operations: list[Operation]) -> list[Operation]:
+    """Those whose result is the same in every call, and stays as it was made."""
+    changed = {_place(tensor) for operation in operations for tensor in operation.written}
+    return [o for o in operations if _name(o) in CONSTANT and not {_place(t) for t in o.fresh} & changed]
 
 
 def _tensors(tree: Any) -> Iterator[Tensor]:
@@ -187,23 +201,23 @@ def _out_variant(function: Any) -> tuple[Any, list[str]] | None:
     return None
 
 
-def _share_memory(operations: list[Operation], result: Any) -> Callable[[Tensor], Tensor]:
+def _share_memory(operations: list[Operation], kept: Any) -> Callable[[Tensor], Tensor]:
     """Where each tensor of a recording lives from now on: those made on the way in places that are used again.
 
-    The call's results, and whatever was there before it, stay where they are.
+    What is to be kept, the call's results among it, and whatever was there before stay where they are.
     """
     last: dict[int, int] = {}
     for at, operation in enumerate(operations):
         for tensor in operation.tensors():
             last[_place(tensor)] = at
-    kept = {_place(tensor) for tensor in _tensors(result)}
+    stays = {_place(tensor) for tensor in _tensors(kept)}
     ends: dict[int, list[int]] = {}
     homes: dict[int, Tensor] = {}
     free: list[Tensor] = []  # the latest given up last: it is still in the caches
     for at, operation in enumerate(operations):
         for tensor in operation.fresh:
             place, size = _place(tensor), tensor.untyped_storage().nbytes()
-            if place in kept or place in homes or not size:
+            if place in stays or place in homes or not size:
                 continue
             homes[place] = home = _take(free, size)
             ends.setdefault(last[place], []).append(place)
