@@ -79,6 +79,20 @@ def test_a_dead_owner_on_this_machine_is_seen_at_once(tmp_path: Path) -> None:
     assert Watch().acquire(tmp_path / "run") is not None
 
 
+def test_another_users_process_that_proc_does_not_show_is_not_taken_for_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with /proc mounted with hidepid."""
+
+    def forbid(pid: int, number: int) -> None:
+        raise PermissionError
+
+    assert Watch().acquire(tmp_path / "run", pids=[os.getpid()]) is not None
+    monkeypatch.setattr("dimebench.store.owner.started_at", lambda pid: None)
+    monkeypatch.setattr(os, "kill", forbid)
+    assert Watch().holder(tmp_path / "run") is not None
+
+
 def test_an_owner_elsewhere_expires_when_its_counter_stands_still_for_the_lease(tmp_path: Path) -> None:
     clock = Clock()
     watch = Watch(lease_s=60.0, clock=clock)
