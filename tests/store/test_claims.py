@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 from dimebench.store.claims import SIZE, Claim, ClaimLostError, Watch, drop_claims, read_claim
 
+FUZZ = int(os.environ.get("FUZZ", "200"))  # examples of a property
+
 
 class Clock:
     """A monotonic clock that a test sets."""
@@ -162,7 +164,7 @@ def test_all_runs_of_a_block_or_none(tmp_path: Path) -> None:
     assert Watch().acquire(folders[0]) is not None, "let go again"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=FUZZ, deadline=None)
 @given(data=st.binary(max_size=2 * SIZE))
 def test_whatever_stands_in_a_claim_it_is_one(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("claim")
@@ -174,7 +176,7 @@ def test_whatever_stands_in_a_claim_it_is_one(data: bytes, tmp_path_factory: pyt
     assert list(folder.iterdir()) == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=FUZZ, deadline=None)
 @given(
     content=st.fixed_dictionaries(
         {},
