@@ -15,7 +15,7 @@ from dimebench.training.block import Protocol
 from dimebench.training.execution import Captured, ExecutionError, chosen, prepare
 from dimebench.training.graphs import CpuGraphs
 from tests.agents.learners import DIMS, LEARNERS, draw, make, streams, train
-from tests.training.blocks import assert_same_outputs, make_block, outputs, trainer
+from tests.training.blocks import assert_same_outputs, carry_out, make_block, outputs, trainer
 from tests.training.blocks import train as run_block
 
 SEEDS = [3, 11]
@@ -97,8 +97,7 @@ def test_a_whole_run_through_recordings_is_the_eager_one_bit_for_bit(
     assert run_block(block, tmp_path / "eager") == "finished"
     made = trainer(block, tmp_path / "recorded")
     made.learner = made.learning.learner = Captured(made.agent, recorder := Counting())
-    assert made.train() == "finished"
-    made.close()
+    assert carry_out(made, tmp_path / "recorded") == "finished"
     assert recorder.replayed > 1.5 * env_steps  # act and update of most env steps
     assert_same_outputs(outputs(block, tmp_path / "recorded"), outputs(block, tmp_path / "eager"))
 
