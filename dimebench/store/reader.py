@@ -54,7 +54,7 @@ def read_runs(results: Path, suite: str | None = None) -> list[Run]:
     """
     if not results.is_dir():
         raise StoreError(f"no results folder at '{results}'")
-    runs = [read_run(file.parent) for file in sorted(results.glob(f"*/*/*/*/seed-*/{RUN_FILE}"))]
+    runs = [read_run(file.parent) for file in sorted(results.glob(f"[!.]*/*/*/*/seed-*/{RUN_FILE}"))]
     found: dict[tuple[str, str, str, int], Run] = {}
     for run in runs:
         if run is None or suite not in (None, run.suite):
