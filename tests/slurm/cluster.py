@@ -50,7 +50,7 @@ ReturnToService=2
 KillWait=30
 MinJobAge=60
 MailProg=/bin/true
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=16000 State=UNKNOWN
 PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -171,6 +171,8 @@ def main() -> None:
     if reason:
         sys.exit(reason)
     cluster = Cluster(Path(sys.argv[1]).absolute())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     cluster.start()
     try:
         print(f"export SLURM_CONF={cluster.environment['SLURM_CONF']}", flush=True)
