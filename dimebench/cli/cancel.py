@@ -43,9 +43,7 @@ def cancel(
         return 0
     left = cancel_jobs(chosen, LONGEST_S)
     running = sum(each.state not in ("pending", "requeued", "held") for each in chosen)
-    typer.echo(
-        f"cancelled {count(len(chosen), 'job')}, {running} of them running; the same `run` goes on from what they saved"
-    )
+    typer.echo(f"cancelled {count(len(chosen), 'job')}, {running} of them running; `run` goes on from what is saved")
     for each in left:
         typer.echo(f"job {each.job} on {each.node} has not ended yet ({each.state})")
     return 0

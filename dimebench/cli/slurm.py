@@ -49,10 +49,9 @@ def submit_plan(plan: Plan, request: Request, settings: PoolSettings) -> list[St
         return queued
     order = Order.write(plan, settings, ENGINE, request.suite.resources.of)
     jobs = submit(order, request.suite.resources.parallel)
-    runs = sum(len(block.seeds) for block in order.blocks)
-    typer.echo(
-        f"{plan.suite}: {count(runs, 'run')} in {count(len(jobs), 'job')}: {ranges(jobs.values())}{''.join(', ' + t for t in told)}"
-    )
+    runs = count(sum(len(block.seeds) for block in order.blocks), "run")
+    submitted = f"{runs} in {count(len(jobs), 'job')}: {ranges(jobs.values())}"
+    typer.echo(f"{plan.suite}: {', '.join([submitted, *told])}")
     where = "" if str(plan.results) == "results" else f" --results {plan.results}"
     typer.echo(f"results in {plan.results}/, logs in {plan.results}/.launch/{order.id}/jobs/")
     typer.echo(f"dimebench status{where} shows how far they are, dimebench cancel{where} takes them back")
