@@ -108,4 +108,4 @@ def _status(run: Any, owner: Any) -> str:
 
 def _plain(run: Any, owner: Any, job: Any) -> dict[str, Any]:
     holder = None if owner is None else {"host": owner.host, "processes": [pid for pid, _ in owner.processes]}
-    return {"path": str(run.path), **run.to_json(), "held_by": holder, "job": job}
+    return {"path": str(run.path), **run.to_json(), "held_by": holder, **({"job": job} if job else {})}
