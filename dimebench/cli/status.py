@@ -69,6 +69,7 @@ def _show(results: Path, suite: str | None, as_json: bool) -> int:
         return 0
     if not runs and not queue.standings:
         typer.echo(f"no runs in '{results}'")
+        queue.show()
         return 0
     from dimebench.cli.output import print_line, print_table
 
