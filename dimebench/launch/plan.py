@@ -132,9 +132,9 @@ def tidy(cell: Cell) -> None:
     for run in cell.done.values():
         partners = [read_run(run.path.parent / f"seed-{seed:03d}") for seed in _together(run)]
         if all(partner is not None and partner.status in DONE for partner in partners):
-            drop_claims(run.path)
+            drop_claims(run.folder)
             if not run.provenance.get("checkpoints_kept"):
-                Checkpoints(run.path.parent / "checkpoints" / run.block).remove()
+                Checkpoints(run.folder.parent / "checkpoints" / run.block).remove()
 
 
 def _together(run: Run) -> tuple[int, ...]:

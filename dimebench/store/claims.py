@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 from dimebench.store.atomic import make_folder
+from dimebench.store.places import Place, RemotePath
+from dimebench.store.schema import StoreError
 
 LEASE_S = 60.0  # how long a counter may stand still
 LONGEST_LEASE_S = 3600.0  # more is not believed
@@ -79,7 +81,7 @@ class Claim:
 
     @property
     def path(self) -> Path:
-        return _path(self.folder, self.generation)
+        return self.folder / _name(self.generation)
 
     def with_process(self, pid: int) -> Claim:
         """The same claim, held by that process as well."""
@@ -162,17 +164,17 @@ class Watch:
     def __init__(self, lease_s: float = LEASE_S, clock: Callable[[], float] = time.monotonic) -> None:
         self.lease_s = lease_s
         self._clock = _AwakeClock(clock)
-        self._seen: dict[Path, tuple[bytes, float]] = {}  # the newest claim of a folder, and since when it stands so
+        self._seen: dict[Place, tuple[bytes, float]] = {}  # the newest claim of a folder, and since when it stands so
 
-    def holder(self, folder: Path) -> Owner | None:
+    def holder(self, folder: Place) -> Owner | None:
         """Who holds the run of that folder; None where it can be had."""
         return self._judge(folder)[1]
 
-    def _judge(self, folder: Path) -> tuple[int, Owner | None]:
+    def _judge(self, folder: Place) -> tuple[int, Owner | None]:
         """The generation that counts (0 for none), and who holds it."""
         now = self._clock()
         generation = max(_generations(folder), default=0)
-        held = read_claim(_path(folder, generation)) if generation else None
+        held = read_claim(folder / _name(generation)) if generation else None
         if held is None or held.free or held.owner.is_gone():
             self._seen.pop(folder, None)
             return generation, None
@@ -210,7 +212,7 @@ class Watch:
             return None
         for older in _generations(folder):
             if older < generation:
-                _path(folder, older).unlink(missing_ok=True)
+                (folder / _name(older)).unlink(missing_ok=True)
         return claim
 
     def acquire_all(self, folders: Sequence[Path]) -> list[Claim] | None:
@@ -229,12 +231,15 @@ class Watch:
         return claims
 
 
-def read_claim(path: Path) -> Held | None:
+def read_claim(path: Place) -> Held | None:
     """A claim file; None where there is none. Whatever stands in it counts: while it changes, somebody is there."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(4 * SIZE)
-    except OSError:
+        if isinstance(path, Path):
+            with path.open("rb") as file:
+                raw = file.read(4 * SIZE)
+        else:
+            raw = path.read_bytes()[: 4 * SIZE]
+    except (OSError, StoreError):
         return None
     try:
         content = json.loads(raw)
@@ -246,7 +251,7 @@ def read_claim(path: Path) -> Held | None:
     return Held(owner, lease_s, free, raw)
 
 
-def claimed_by(folder: Path) -> Owner | None:
+def claimed_by(folder: Place) -> Owner | None:
     """Who holds a run, as far as one look can tell: an owner on another machine may be gone already."""
     return Watch().holder(folder)
 
@@ -255,7 +260,7 @@ def drop_claims(folder: Path) -> None:
     """Remove what killed processes left in the folder of a finished run."""
     for generation in _generations(folder):
         with contextlib.suppress(OSError):
-            _path(folder, generation).unlink(missing_ok=True)
+            (folder / _name(generation)).unlink(missing_ok=True)
 
 
 class _AwakeClock:
@@ -276,14 +281,14 @@ def _release_all(claims: Sequence[Claim]) -> None:
         claim.release(finished=False)
 
 
-def _path(folder: Path, generation: int) -> Path:
-    return folder / f"claim-{generation:06d}.json"
+def _name(generation: int) -> str:
+    return f"claim-{generation:06d}.json"
 
 
-def _generations(folder: Path) -> list[int]:
+def _generations(folder: Place) -> list[int]:
     try:
-        names = os.listdir(folder)
-    except OSError:
+        names = folder.names() if isinstance(folder, RemotePath) else os.listdir(str(folder))
+    except (OSError, StoreError):
         return []
     return [int(match[1]) for name in names if (match := _NAME.fullmatch(name))]
 
