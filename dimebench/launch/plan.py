@@ -137,6 +137,13 @@ def tidy(cell: Cell) -> None:
                 Checkpoints(run.folder.parent / "checkpoints" / run.block).remove()
 
 
+def own_code(algorithm: str) -> str:
+    """The version of the code that trains this algorithm here, that of another package included."""
+    if algorithm_source(algorithm).startswith("dimebench."):
+        return code_version()
+    return code_version((Path(inspect.getfile(load_algorithm(algorithm))),))
+
+
 def _together(run: Run) -> tuple[int, ...]:
     """The seeds of the block that the run began in."""
     seeds = run.provenance.get("seeds_together")
@@ -163,9 +170,6 @@ class _BlockMaker:
         algorithm = load_algorithm(variant.algorithm)
         settings: Any = cell_settings(algorithm.Settings, request, variant, task)
         bounds = suite.bounds(task)
-        sources: tuple[Path, ...] = ()
-        if not algorithm_source(variant.algorithm).startswith("dimebench."):
-            sources = (Path(inspect.getfile(algorithm)),)
         self._common: dict[str, Any] = {
             "suite": suite.name,
             "algorithm": variant.algorithm,
@@ -181,7 +185,7 @@ class _BlockMaker:
             "score": {"kind": suite.score.kind, "lower": bounds.lower, "upper": bounds.upper},
             "device": device,
             "threads": 1,
-            "code": code_version(sources),
+            "code": own_code(variant.algorithm),
             "versions": package_versions(),
             "cell": f"{suite.name}/{variant.slug}/{task}",
             "command": command_line(),

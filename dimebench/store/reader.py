@@ -56,7 +56,7 @@ def read_runs(results: Place, suite: str | None = None) -> list[Run]:
     """
     if not results.is_dir():
         raise StoreError(f"no results folder at '{results}'")
-    files = sorted(results.glob(f"*/*/*/*/seed-*/{RUN_FILE}"), key=lambda file: str(file).split("/"))
+    files = sorted(results.glob(f"[!.]*/*/*/*/seed-*/{RUN_FILE}"), key=lambda file: str(file).split("/"))
     readers = REMOTE_READERS if isinstance(results, RemotePath) else 1
     runs = _side_by_side(read_run, [file.parent for file in files], readers)
     found: dict[tuple[str, str, str, int], Run] = {}
