@@ -27,6 +27,7 @@ EXIT_CODES = {
     "ImportConflictError": NOT_COMPARABLE,
     "RenderError": USAGE,
     "MissingExtraError": USAGE,
+    "EngineError": USAGE,
 }
 
 # A file or folder that was asked for cannot be used so. A full disk is none of these.

@@ -79,10 +79,15 @@ def _ends(part: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
-def parse_device(asked: str) -> str:
-    """cpu or cuda; auto is cuda where torch sees such a device. Raises UsageError."""
+def check_device_name(asked: str) -> None:
+    """Raises UsageError for a --device that there is not."""
     if asked not in ("auto", "cpu", "cuda"):
         raise UsageError(f"--device {asked}: unknown device (known: auto, cpu, cuda)")
+
+
+def parse_device(asked: str) -> str:
+    """cpu or cuda; auto is cuda where torch sees such a device. Raises UsageError."""
+    check_device_name(asked)
     if asked == "cpu":
         return "cpu"
     import torch

@@ -11,16 +11,18 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from dimebench.launch.local import PoolSettings
-from dimebench.launch.plan import Plan
 from dimebench.store import StoreError, atomic_write, read_run
 from dimebench.training.block import Block
+
+if TYPE_CHECKING:  # whoever only looks at orders needs no learner
+    from dimebench.launch.local import PoolSettings
+    from dimebench.launch.plan import Plan
 
 SCHEMA_VERSION = 1
 FOLDER = ".launch"  # below the results; whoever reads runs passes it by
@@ -29,6 +31,10 @@ ORDER_FILE = "order.json"
 
 class OrderError(StoreError):
     """An order that cannot be read; one line that names the file."""
+
+
+class EngineError(Exception):
+    """An engine that is missing here, or that refuses; one line, with its own words."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +46,14 @@ class Order:
     suite: str
     blocks: tuple[Block, ...]
     resources: tuple[dict[str, Any], ...]  # of each block, as config.resources has them
-    settings: PoolSettings
+    pool: dict[str, Any]  # the settings of the pool that trains a block, as plain values
+
+    @property
+    def settings(self) -> PoolSettings:
+        from dimebench.launch.local import PoolSettings
+
+        known = {each.name for each in fields(PoolSettings)}
+        return PoolSettings(**{key: value for key, value in self.pool.items() if key in known})
 
     @property
     def results(self) -> Path:
@@ -68,7 +81,7 @@ class Order:
             suite=plan.suite,
             blocks=blocks,
             resources=tuple(dict(resources(block.task)) for block in blocks),
-            settings=settings,
+            pool=asdict(settings),
         )
         jobs = [
             {"block": block.to_json(), "resources": asked}
@@ -79,7 +92,7 @@ class Order:
             "engine": engine,
             "suite": plan.suite,
             "results": str(order.results),
-            "settings": asdict(settings),
+            "settings": order.pool,
             "jobs": jobs,
         }
         atomic_write(order.folder / ORDER_FILE, json.dumps(content).encode())
@@ -94,20 +107,20 @@ class Order:
         if content.get("schema") != SCHEMA_VERSION:
             raise OrderError(f"{folder / ORDER_FILE}: not an order of schema {SCHEMA_VERSION}")
         try:
-            known = {each.name for each in fields(PoolSettings)}
             return cls(
                 folder=folder,
                 engine=content["engine"],
                 suite=content["suite"],
                 blocks=tuple(Block.from_json(job["block"]) for job in content["jobs"]),
                 resources=tuple(dict(job["resources"]) for job in content["jobs"]),
-                settings=PoolSettings(**{k: v for k, v in content["settings"].items() if k in known}),
+                pool=dict(content["settings"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise OrderError(f"{folder / ORDER_FILE}: not an order ({type(error).__name__}: {error})") from error
 
     def began(self, index: int) -> dict[str, Any] | None:
-        """host, attempt (from 1), at, env_step (one number per seed, when it was taken up)"""
+        """By whom and when it was taken up: host, attempt (from 1), at, env_step (of each seed, then), and idle (how
+        many attempts in a row before this one ended where they began)."""
         return read_json(self.folder / f"began-{index}.json")
 
     def ended(self, index: int) -> dict[str, Any] | None:
@@ -151,8 +164,3 @@ def read_json(file: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise OrderError(f"{file}: not a mapping")
     return content
-
-
-def seeds_of(blocks: Sequence[Block]) -> set[tuple[str, int]]:
-    """The runs that blocks train, as (cell's folder, seed)."""
-    return {(block.cell, seed) for block in blocks for seed in block.seeds}

@@ -39,9 +39,10 @@ def train_block(folder: str, index: int) -> dict[str, Any]:
     """
     with Signals() as signals:
         order = Order.read(Path(folder))
-        attempt = ((order.began(index) or {}).get("attempt") or 0) + 1
-        facts = {"host": platform.node(), "attempt": attempt}
-        order.note("began", index, {**facts, "at": _now(), "env_step": order.env_steps(index)})
+        before, steps = order.began(index) or {"attempt": 0}, order.env_steps(index)
+        facts = {"host": platform.node(), "attempt": before["attempt"] + 1}
+        idle = before["idle"] + 1 if before.get("env_step") == steps else 0
+        order.note("began", index, {**facts, "at": _now(), "env_step": steps, "idle": idle})
         (order.folder / f"ended-{index}.json").unlink(missing_ok=True)
         ended = {**_train(order, index, signals), **facts, "at": _now(), "env_step": order.env_steps(index)}
         ended["signals"] = sorted(signals.heard)

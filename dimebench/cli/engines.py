@@ -1,0 +1,123 @@
+"""`run --on ENGINE`: where a plan is carried out. An engine settles the device, then trains or submits the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol
+
+from dimebench.cli.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED, UsageError
+
+if TYPE_CHECKING:
+    from dimebench.config import Request
+    from dimebench.launch.local import PoolSettings
+    from dimebench.launch.plan import Plan
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How `run` was asked to go about it, beside the pool's settings."""
+
+    workers: int  # processes on this machine, 0 for one per core
+    trackers: list[str]
+    wait: bool  # until what was handed to a cluster has ended
+
+
+class Engine(Protocol):
+    waits: bool  # whether `carry_out` returns only when all has ended
+
+    def device(self, asked: str, request: Request) -> str:
+        """cpu or cuda, for --device and what the request asks for. Raises UsageError."""
+
+    def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
+        """Train the plan, or see that it is trained; the command's exit code."""
+
+
+def engine_of(name: str, manner: Manner, words: list[str]) -> Engine:
+    """The engine that `--on NAME` asks for. Raises UsageError for options that would do nothing there."""
+    return ENGINES[name](manner, words)
+
+
+class Local:
+    """This machine: training ends with the command."""
+
+    waits = True
+
+    def __init__(self, manner: Manner, words: list[str]) -> None:
+        if manner.wait:
+            raise UsageError(
+                "--wait: is for clusters, with --on slurm; here the command lasts as long as the training"
+            )
+        for word in words:
+            if word.startswith("resources."):
+                raise UsageError(f"{word}: is asked of a cluster, with --on slurm; this machine is not asked")
+        self._manner = manner
+
+    def device(self, asked: str, request: Request) -> str:
+        from dimebench.cli.options import parse_device
+
+        return parse_device(asked)
+
+    def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
+        from dimebench.cli.follow import following
+        from dimebench.cli.live import board
+        from dimebench.launch.local import LocalPool
+        from dimebench.launch.plan import usable_cores
+
+        on_gpu = any(block.device.startswith("cuda") for _, block in plan.blocks())
+        settings = replace(settings, workers=1 if on_gpu else self._manner.workers or usable_cores())
+        with following(plan, self._manner.trackers), board(plan) as view:
+            outcome = LocalPool(plan, settings).run(view.on_event)
+        view.summary(outcome)
+        if outcome.interrupted:
+            return INTERRUPTED
+        if outcome.failed and outcome.conflicts == len(outcome.failed):
+            return NOT_COMPARABLE
+        return SOME_FAILED if outcome.failed or outcome.diverged else OK
+
+
+class Slurm:
+    """A cluster's queue: the command ends when all is submitted, or with --wait when all has ended."""
+
+    def __init__(self, manner: Manner, words: list[str]) -> None:
+        from dimebench.launch.slurm import check_slurm
+
+        if manner.workers:
+            raise UsageError(
+                f"--workers {manner.workers}: with --on slurm, resources.parallel=N says how many jobs at a time"
+            )
+        if manner.trackers and not manner.wait:
+            raise UsageError("--log: follows the runs while the command lasts: add --wait")
+        check_slurm()
+        self._manner = manner
+        self.waits = manner.wait
+
+    def device(self, asked: str, request: Request) -> str:
+        """A GPU where one is asked for; the machine that submits need not have any."""
+        from dimebench.cli.options import check_device_name
+
+        check_device_name(asked)
+        gpus = {task: request.suite.resources.of(task).get("gpus", 0) > 0 for task in request.suite.tasks}
+        if asked == "auto":
+            if len(set(gpus.values())) > 1:
+                raise UsageError("--device auto: some tasks ask for GPUs and some for none: run them apart, task=...")
+            return "cuda" if all(gpus.values()) else "cpu"
+        for task, some in gpus.items():
+            if (asked == "cuda") != some:
+                has = (
+                    "asks for no GPU: add resources.gpus=1" if asked == "cuda" else "asks for a GPU: resources.gpus=0"
+                )
+                raise UsageError(f"--device {asked}: {task} {has}")
+        return asked
+
+    def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
+        from dimebench.cli.follow import following
+        from dimebench.cli.slurm import submit_plan, wait_for
+
+        with following(plan, self._manner.trackers):
+            chosen = submit_plan(plan, request, settings)
+            return wait_for(plan, chosen) if self._manner.wait else OK
+
+
+# `--on NAME`; another engine is one more class like these, and its line here.
+ENGINES: dict[str, Callable[[Manner, list[str]], Engine]] = {"local": Local, "slurm": Slurm}
