@@ -192,7 +192,7 @@ def test_a_peak_is_of_the_time_since_counting_began() -> None:
     grown = peak.resident()
     assert grown - before > 90_000_000
     del held
-    assert peak.resident() >= grown
+    assert peak.resident() > grown - 10_000_000, "the most, not what is held now"
 
 
 def test_the_same_bits_whatever_blocks_the_seeds_are_split_into(tmp_path: Path) -> None:
