@@ -20,7 +20,7 @@ import platform
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ LEASE_S = 60.0  # how long a counter may stand still
 LONGEST_LEASE_S = 3600.0  # more is not believed
 BEATS_PER_LEASE = 6
 SIZE = 512  # bytes of a claim file: rewritten in place, so that a beat needs no new block on a full disk
+LONGEST_HOST = 60  # characters of a host's name
 LONGEST_PAUSE_S = 5.0  # between two looks of an observer; more means that it was suspended itself
 
 _NAME = re.compile(r"claim-([0-9]{6})\.json")
@@ -147,7 +148,7 @@ class Claim:
 
     def _content(self, free: bool) -> bytes:
         content = {
-            "host": self.owner.host[:60],
+            "host": self.owner.host[:LONGEST_HOST],
             "processes": self.owner.processes,
             "space": self.owner.space,
             "token": self.token,
@@ -172,6 +173,10 @@ class Watch:
 
     def _judge(self, folder: Place) -> tuple[int, Owner | None]:
         """The generation that counts (0 for none), and who holds it."""
+        return self._after(folder, 1.0)
+
+    def _after(self, folder: Place, share: float) -> tuple[int, Owner | None]:
+        """As `_judge`, of an owner whose counter may stand still for that share of its lease."""
         now = self._clock()
         generation = max(_generations(folder), default=0)
         held = read_claim(folder / _name(generation)) if generation else None
@@ -183,7 +188,22 @@ class Watch:
         if before != what:
             self._seen[folder] = what, now
             return generation, held.owner
-        return generation, held.owner if now - since <= held.lease_s else None
+        return generation, held.owner if now - since <= share * held.lease_s else None
+
+    def free_if_dead(self, folder: Path, hosts: Collection[str]) -> bool:
+        """Let go of a claim whose owner's machine is said to be dead, once its counter has missed two beats.
+
+        So whoever wants the run need not wait for the whole lease. A machine that is alive after all loses the run at
+        its next beat, as with any claim that has expired. True where the claim was let go.
+        """
+        owner = self.holder(folder)
+        if owner is None or owner.host not in hosts:
+            return False
+        judged, owner = self._after(folder, 2.5 / BEATS_PER_LEASE)
+        claim = self._make(folder, judged, [os.getpid()]) if owner is None else None
+        if claim is not None:
+            claim.release(finished=False)
+        return claim is not None
 
     def acquire(self, folder: Path, pids: Sequence[int] = ()) -> Claim | None:
         """The claim of a run's folder, which is made where it is missing; None where somebody else holds it.
@@ -191,11 +211,13 @@ class Watch:
         pids: of the processes that hold it (this one by default). Raises OSError for a folder that cannot be written.
         """
         judged, owner = self._judge(folder)
-        if owner is not None:
-            return None
+        return None if owner is not None else self._make(folder, judged, pids or [os.getpid()])
+
+    def _make(self, folder: Path, judged: int, pids: Sequence[int]) -> Claim | None:
+        """The claim after the judged one; None where somebody else has made it."""
         make_folder(folder)
         generation = judged + 1  # of the claim that was judged: one made since then must be in the way
-        claim = Claim(folder, generation, secrets.token_hex(8), _owner(pids or [os.getpid()]), self.lease_s)
+        claim = Claim(folder, generation, secrets.token_hex(8), _owner(pids), self.lease_s)
         try:
             descriptor = os.open(claim.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
@@ -244,7 +266,7 @@ def read_claim(path: Place) -> Held | None:
     try:
         content = json.loads(raw)
         processes = tuple((int(pid), int(ticks)) for pid, ticks in content["processes"])
-        owner = Owner(str(content["host"])[:60], processes, str(content["space"]))
+        owner = Owner(str(content["host"])[:LONGEST_HOST], processes, str(content["space"]))
         lease_s, free = min(max(0.0, float(content["lease_s"])), LONGEST_LEASE_S), content["free"] is True
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return Held(Owner("an unknown machine", (), ""), LEASE_S, False, raw)  # killed while it wrote the first time
