@@ -22,7 +22,6 @@ MEASURED_WITHIN_S = 60.0
 OBJECT_STORE = 80 * 2**20  # bytes, Ray's least: nothing but a path and a number travels
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_BACKEND_LOG_LEVEL": "error",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a warning about CUDA_VISIBLE_DEVICES
     "RAY_SCHEDULER_EVENTS": "0",
 }
