@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,7 +33,7 @@ def read_run(path: Path) -> Run | None:
     """The run in a seed's folder, or None where there is none. Raises StoreError for a broken run.json."""
     file = path / RUN_FILE
     try:
-        content = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse)
+        content = _DECODER.decode(_text(file))
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -132,5 +133,15 @@ def _short(error: Exception) -> str:
     return str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
 
 
+def _text(file: Path) -> str:
+    """As `Path.read_text`, which takes twice as long for a small file."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    with open(descriptor, "rb", buffering=0) as stream:
+        return stream.read().decode()
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number of JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
