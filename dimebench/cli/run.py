@@ -16,7 +16,7 @@ from dimebench.cli.options import (
     check_execution,
     check_folder,
     check_writable,
-    parse_device,
+    parse_gpus,
     parse_seeds,
     seconds_above_0,
     whole_number,
@@ -37,7 +37,9 @@ def run(
     ] = None,
     seeds: Annotated[str, typer.Option(help="How many seeds (10), a range (3-7) or a list (1,4,9).")] = "5",
     results: Results = DEFAULT_RESULTS,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda (all GPUs), or some of them: cuda:0,1.", metavar="DEVICE")
+    ] = "auto",
     workers: Annotated[
         int,
         typer.Option(
@@ -100,27 +102,31 @@ def run(
     from dimebench.config import parse_words
 
     request = parse_words(words or [], algorithms=known_algorithms())
-    chosen = parse_device(device)
+    chosen, gpus = parse_gpus(device)
     check_execution(chosen, mode, precision)
     from dimebench.cli.follow import following, trackers_of
     from dimebench.cli.live import board
     from dimebench.launch.local import LocalPool, PoolSettings
+    from dimebench.launch.packed import here
     from dimebench.launch.plan import make_plan, usable_cores
 
     trackers = trackers_of(log)
+    machine = here(gpus)
 
     def train(asked: Request, seed_list: Sequence[int]) -> int:
-        plan = make_plan(asked, seed_list, results, chosen, mode, precision)
+        plan = make_plan(asked, seed_list, results, chosen, mode, precision, machine.places)
         if any(cell.blocks for cell in plan.cells):
             check_writable("--results", results)
         settings = PoolSettings(
             workers=1 if chosen == "cuda" else workers or usable_cores(),
+            gpus=machine.gpus,
+            per_gpu=machine.per_gpu,
             checkpoint_every_s=checkpoint_every,
             keep_checkpoints=keep_checkpoints,
             hang_timeout_s=hang_timeout,
         )
         with following(plan, trackers), board(plan) as view:
-            outcome = LocalPool(plan, settings).run(view.on_event)
+            outcome = LocalPool(plan, settings, machine.needs(results)).run(view.on_event)
         view.summary(outcome)
         if outcome.interrupted:
             return INTERRUPTED

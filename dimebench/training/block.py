@@ -99,7 +99,11 @@ def plain_settings(settings: Any) -> dict[str, Any]:
     found = {}
     for each in fields(settings):  # `asdict` would copy every number deeply, for each of thousands of cells
         value = getattr(settings, each.name)
-        found[each.name] = list(value) if isinstance(value, tuple) else asdict(value) if is_dataclass(value) else value
+        if isinstance(value, tuple):
+            value = list(value)
+        elif is_dataclass(value):
+            value = asdict(value)  # type: ignore[arg-type]
+        found[each.name] = value
     return found
 
 
