@@ -144,9 +144,16 @@ def tidy(cell: Cell) -> None:
     for run in cell.done.values():
         partners = [read_run(run.path.parent / f"seed-{seed:03d}") for seed in _together(run)]
         if all(partner is not None and partner.status in DONE for partner in partners):
-            drop_claims(run.path)
+            drop_claims(run.folder)
             if not run.provenance.get("checkpoints_kept"):
-                Checkpoints(run.path.parent / "checkpoints" / run.block).remove()
+                Checkpoints(run.folder.parent / "checkpoints" / run.block).remove()
+
+
+def own_code(algorithm: str) -> str:
+    """The version of the code that trains this algorithm here, that of another package included."""
+    if algorithm_source(algorithm).startswith("dimebench."):
+        return code_version()
+    return code_version((Path(inspect.getfile(load_algorithm(algorithm))),))
 
 
 def _together(run: Run) -> tuple[int, ...]:
@@ -184,9 +191,6 @@ class _BlockMaker:
         algorithm = load_algorithm(variant.algorithm)
         settings: Any = cell_settings(algorithm.Settings, request, variant, task)
         bounds = suite.bounds(task)
-        sources: tuple[Path, ...] = ()
-        if not algorithm_source(variant.algorithm).startswith("dimebench."):
-            sources = (Path(inspect.getfile(algorithm)),)
         self._common: dict[str, Any] = {
             "suite": suite.name,
             "algorithm": variant.algorithm,
@@ -202,7 +206,7 @@ class _BlockMaker:
             "score": {"kind": suite.score.kind, "lower": bounds.lower, "upper": bounds.upper},
             "device": device,
             "threads": 1,
-            "code": code_version(sources),
+            "code": own_code(variant.algorithm),
             "versions": package_versions(),
             "cell": f"{suite.name}/{variant.slug}/{task}",
             "command": command_line(),

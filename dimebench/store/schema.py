@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from dimebench.store.places import Place
 
 SCHEMA_VERSION = 1
 STATUSES = ("running", "finished", "interrupted", "failed", "diverged")
@@ -54,7 +57,7 @@ class Run:
     under `checkpoints` that the run was trained in.
     """
 
-    path: Path
+    path: Place
     suite: str
     algorithm: str
     variant: str
@@ -68,12 +71,19 @@ class Run:
     progress: dict[str, Any]
     block: str
 
+    @property
+    def folder(self) -> Path:
+        """The path, where the run is to be written. Raises StoreError at a URL, which is only ever read."""
+        if not isinstance(self.path, Path):
+            raise StoreError(f"{self.path}: a URL is only read")
+        return self.path
+
     def to_json(self) -> dict[str, Any]:
         """The content of run.json."""
         return {"schema": SCHEMA_VERSION, **{name: getattr(self, name) for name in _KEYS}}
 
     @classmethod
-    def from_json(cls, path: Path, content: Any) -> Run:
+    def from_json(cls, path: Place, content: Any) -> Run:
         """Raises StoreError, naming the file, for anything that is not a run.json of this schema."""
         problem = _problem(content)
         if problem:

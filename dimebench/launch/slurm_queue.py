@@ -1,0 +1,201 @@
+"""What Slurm's queue says of the blocks of orders, beside what their jobs have written down themselves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dimebench.launch.order import EngineError, Order, read_json, read_orders
+from dimebench.store import StoreError, atomic_write, read_run
+from dimebench.store.claims import claimed_by
+from dimebench.training.block import Block
+
+ENGINE = "slurm"
+JOBS_FILE = "jobs.json"  # in an order's folder
+MOST_ARGUMENTS = 500  # job ids on one command line
+WAITING = ("PENDING", "REQUEUED", "REQUEUE_FED", "CONFIGURING")
+HELD = ("REQUEUE_HOLD", "SPECIAL_EXIT")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that is in the queue."""
+
+    id: str
+    state: str  # Slurm's own word
+    node: str
+    reason: str  # why it does not run
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a block of an order stands.
+
+    state: pending, requeued, running, ending or another of Slurm's own while it is `queued`; afterwards finished,
+    failed, refused, interrupted, or lost where the job left without a word.
+    """
+
+    order: Order
+    index: int
+    job: str
+    state: str
+    node: str = ""
+    reason: str = ""
+    queued: bool = False
+
+    @property
+    def block(self) -> Block:
+        return self.order.blocks[self.index]
+
+
+def job_name(suite: str) -> str:
+    """What the jobs of a suite are called in the queue."""
+    return f"dimebench-{suite}"
+
+
+def note_jobs(order: Order, jobs: Mapping[int, str]) -> None:
+    """Keep the ids of the blocks' jobs in the order's folder."""
+    content = {"jobs": {str(index): job for index, job in jobs.items()}}
+    atomic_write(order.folder / JOBS_FILE, json.dumps(content).encode())
+
+
+def jobs_of(order: Order) -> dict[int, str]:
+    """The job of each block, as far as they were submitted."""
+    content = read_json(order.folder / JOBS_FILE) or {}
+    return {int(index): str(job) for index, job in content.get("jobs", {}).items()}
+
+
+def read_queue(suites: Iterable[str]) -> dict[str, Job]:
+    """The jobs of these suites that are in the queue, by id. Raises EngineError where squeue does not answer."""
+    names = ",".join(sorted({job_name(suite) for suite in suites}))
+    if not names:
+        return {}
+    text = call("squeue", "--noheader", "--array", f"--name={names}", "--format=%i|%T|%N|%r")
+    jobs = {}
+    for line in text.splitlines():
+        job, state, node, reason = line.split("|", 3)
+        jobs[job] = Job(job, state, node, "" if reason == "None" else reason)
+    return jobs
+
+
+def standings(
+    results: Path, orders: Sequence[Order] | None = None, over: Callable[[Block], bool] = lambda block: False
+) -> list[Standing]:
+    """How every block stands that was ever ordered from Slurm; of one that was ordered again, the last time alone.
+
+    over: blocks to leave out, unless their job is in the queue. Raises EngineError where squeue does not answer,
+    OrderError for a broken order.
+    """
+    orders = read_orders(results, ENGINE) if orders is None else orders
+    queue = read_queue({order.suite for order in orders})  # first: what leaves it meanwhile has written its word
+    latest: dict[tuple[str, tuple[int, ...]], Standing] = {}
+    for order in orders:
+        for index, job in jobs_of(order).items():
+            block = order.blocks[index]
+            if job in queue or not over(block):
+                latest[block.cell, block.seeds] = _standing(order, index, job, queue.get(job))
+    found = list(latest.values())
+    fates = _fates([each.job for each in found if each.state == "lost"])
+    return [_with_fate(each, fates) if each.state == "lost" else each for each in found]
+
+
+def _standing(order: Order, index: int, id: str, job: Job | None) -> Standing:
+    if job is None:
+        return _after_the_queue(order, index, id)
+    state = {"COMPLETING": "ending"}.get(job.state, job.state.lower())
+    if job.state in WAITING:
+        state = "pending" if order.began(index) is None else "requeued"
+    elif job.state in HELD:
+        state = "held"
+    return Standing(order, index, id, state, job.node, job.reason, queued=True)
+
+
+def _after_the_queue(order: Order, index: int, id: str) -> Standing:
+    ended, began = order.ended(index), order.began(index)
+    if ended is not None:
+        return Standing(order, index, id, ended["status"], ended["host"], ended["reason"] or "")
+    return Standing(order, index, id, "lost", began["host"] if began else "")
+
+
+def _with_fate(one: Standing, fates: dict[str, str]) -> Standing:
+    fate = f"Slurm says {fates[one.job]}" if one.job in fates else "it left the queue without a word"
+    if not one.node:
+        fate += f"; its job never began to train: do the nodes see {one.order.results}?"
+    return Standing(one.order, one.index, one.job, "lost", one.node, fate)
+
+
+def _fates(ids: Sequence[str]) -> dict[str, str]:
+    """What accounting says of jobs that have left, or slurmctld, which remembers them for some minutes."""
+    found: dict[str, str] = {}
+    for part in _parts(ids):
+        words = [
+            "sacct",
+            "--noheader",
+            "--parsable2",
+            "--allocations",
+            "--format=JobID,State",
+            f"--jobs={','.join(part)}",
+        ]
+        for line in _try(words).splitlines():
+            job, _, state = line.partition("|")
+            found[job] = state
+    for job in [each for each in ids if each not in found][: MOST_ARGUMENTS // 10]:
+        facts = dict(
+            word.partition("=")[::2] for word in _try(["scontrol", "--oneliner", "show", "job", job]).split()
+        )
+        if "JobState" in facts:
+            found[job] = facts["JobState"]
+    return found
+
+
+def cancel(chosen: Sequence[Standing]) -> None:
+    """Cancel jobs in the queue: Slurm gives them the time to save (its KillWait). Raises EngineError."""
+    for part in _parts([each.job for each in chosen]):
+        call("scancel", *part)
+
+
+def mark_cancelled(chosen: Sequence[Standing]) -> None:
+    """Once their jobs have ended: runs that are said to be running are not, unless somebody else trains them."""
+    from dimebench.launch.worker import mark_interrupted
+
+    for each in chosen:
+        began = each.order.began(each.index)
+        for seed in each.block.seeds:
+            folder = each.block.run_folder(each.order.results, seed)
+            owner = claimed_by(folder)
+            if began is not None and (owner is None or owner.host == began["host"]) and _is_running(folder):
+                mark_interrupted(each.block, each.order.results)
+                break
+
+
+def _is_running(folder: Path) -> bool:
+    try:
+        run = read_run(folder)
+    except StoreError:
+        return False
+    return run is not None and run.status == "running"
+
+
+def call(*words: str) -> str:
+    """What a command of Slurm's prints. Raises EngineError where there is none, or with its own words."""
+    try:
+        answer = subprocess.run(words, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise EngineError(f"there is no {words[0]} here: ask on a machine of the cluster") from None
+    if answer.returncode:
+        raise EngineError(f"{words[0]}: {' '.join(answer.stderr.split()) or f'exit code {answer.returncode}'}")
+    return answer.stdout
+
+
+def _try(words: list[str]) -> str:
+    try:
+        return call(*words)
+    except EngineError:  # no accounting here, or nothing known any more
+        return ""
+
+
+def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
+    return [ids[first : first + MOST_ARGUMENTS] for first in range(0, len(ids), MOST_ARGUMENTS)]
