@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from dimebench.cli.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED, UsageError
@@ -11,7 +12,8 @@ from dimebench.cli.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED, U
 if TYPE_CHECKING:
     from dimebench.config import Request
     from dimebench.launch.local import Outcome, PoolSettings
-    from dimebench.launch.plan import Plan
+    from dimebench.launch.packed import Machine
+    from dimebench.launch.plan import Places, Plan
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,9 @@ class Engine(Protocol):
 
     def device(self, asked: str, request: Request) -> str:
         """cpu or cuda, for --device and what the request asks for. Raises UsageError."""
+
+    def places(self) -> Places:
+        """What of the places, once `device` was asked, decides how seeds are put together."""
 
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
         """Train the plan, or see that it is trained; the command's exit code."""
@@ -55,11 +60,23 @@ class Local:
             if word.startswith("resources."):
                 raise UsageError(f"{word}: is asked of a cluster, with --on slurm; this machine is not asked")
         self._manner = manner
+        self._gpus: list[int] = []
 
     def device(self, asked: str, request: Request) -> str:
-        from dimebench.cli.options import parse_device
+        from dimebench.cli.options import parse_gpus
 
-        return parse_device(asked)
+        chosen, self._gpus = parse_gpus(asked)
+        return chosen
+
+    @cached_property
+    def machine(self) -> Machine:
+        """The GPUs that blocks are packed onto, where there are several."""
+        from dimebench.launch.packed import here
+
+        return here(self._gpus)
+
+    def places(self) -> Places:
+        return self.machine.places
 
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
         from dimebench.cli.follow import following
@@ -68,9 +85,14 @@ class Local:
         from dimebench.launch.plan import usable_cores
 
         on_gpu = any(block.device.startswith("cuda") for _, block in plan.blocks())
-        settings = replace(settings, workers=1 if on_gpu else self._manner.workers or usable_cores())
+        settings = replace(
+            settings,
+            workers=1 if on_gpu else self._manner.workers or usable_cores(),
+            gpus=self.machine.gpus,
+            per_gpu=self.machine.per_gpu,
+        )
         with following(plan, self._manner.trackers), board(plan) as view:
-            outcome = LocalPool(plan, settings).run(view.on_event)
+            outcome = LocalPool(plan, settings, self.machine.needs(plan.results)).run(view.on_event)
         view.summary(outcome)
         return _code(outcome)
 
@@ -108,6 +130,11 @@ class Slurm:
                 )
                 raise UsageError(f"--device {asked}: {task} {has}")
         return asked
+
+    def places(self) -> Places:
+        from dimebench.launch.plan import Places
+
+        return Places()
 
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
         from dimebench.cli.follow import following
@@ -152,6 +179,11 @@ class Ray:
         if asked == "auto":
             return "cuda" if any(gpus) or (there and None in gpus) else "cpu"
         return asked
+
+    def places(self) -> Places:
+        from dimebench.launch.plan import Places
+
+        return Places()
 
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
         from dimebench.cli.follow import following

@@ -99,6 +99,30 @@ def parse_device(asked: str) -> str:
     return "cpu"
 
 
+def parse_gpus(asked: str) -> tuple[str, list[int]]:
+    """The device, and the GPUs that blocks are packed onto: those named (`cuda:0,2`), or all where there are several.
+
+    With [] everything is left to the one device that there is. Raises UsageError as `parse_device`, and for a GPU
+    that there is not.
+    """
+    device, colon, names = asked.partition(":")
+    chosen = parse_device(device if device == "cuda" else asked)
+    if chosen == "cpu":
+        return chosen, []
+    import torch
+
+    there = list(range(torch.cuda.device_count()))
+    if not colon:
+        return chosen, there if len(there) > 1 else []
+    if not re.fullmatch(r"[0-9]{1,4}(,[0-9]{1,4})*", names):
+        raise UsageError(f"--device {asked}: write the numbers of GPUs (cuda:0,1)")
+    numbers = sorted({int(name) for name in names.split(",")})
+    for number in numbers:
+        if number not in there:
+            raise UsageError(f"--device {asked}: there is no GPU {number} (known: {', '.join(map(str, there))})")
+    return chosen, numbers
+
+
 def whole_number(option: str, least: int, what: str = "") -> Callable[[str], int]:
     """A parser for an option's value: a whole number, also written 1e6, from `least` on. It raises UsageError."""
 

@@ -54,7 +54,9 @@ def run(
             metavar="ADDRESS",
         ),
     ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda (all GPUs), or some of them: cuda:0,1.", metavar="DEVICE")
+    ] = "auto",
     workers: Annotated[
         int,
         typer.Option(
@@ -128,7 +130,7 @@ def run(
     from dimebench.launch.plan import make_plan
 
     def train(asked: Request, seed_list: Sequence[int]) -> int:
-        plan = make_plan(asked, seed_list, results, chosen, mode, precision)
+        plan = make_plan(asked, seed_list, results, chosen, mode, precision, engine.places())
         if any(cell.blocks for cell in plan.cells):
             check_writable("--results", results)
         settings = PoolSettings(

@@ -34,7 +34,7 @@ def read_run(path: Place) -> Run | None:
     """The run in a seed's folder, or None where there is none. Raises StoreError for a broken run.json."""
     file = path / RUN_FILE
     try:
-        content = json.loads(file.read_bytes().decode(), parse_constant=_refuse)
+        content = _DECODER.decode(file.read_bytes().decode())
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -146,3 +146,6 @@ def _short(error: Exception) -> str:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number of JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
