@@ -36,10 +36,15 @@ class Queue:
         rows = [[*key, _together(members)] for key, members in sorted(cells.items())]
         if rows:
             print_table(rows, ("suite", "algorithm", "task", "queue"))
+        wrong: dict[tuple[str, str, str, str], list[Standing]] = {}
         for each in self.standings:
             if not each.queued:
-                name = f"{each.block.variant} on {each.block.task} {each.block.name}"
-                print_line(f"{each.state}: {name}: job {each.job}: {each.reason}")
+                key = (each.state, each.block.variant, each.block.task, each.reason)
+                wrong.setdefault(key, []).append(each)
+        for (state, variant, task, reason), members in wrong.items():
+            from dimebench.launch.slurm_queue import ranges
+
+            print_line(f"{state}: {variant} on {task}: job {ranges(each.job for each in members)}: {reason}")
         if self.problem:
             print_line(f"the queue is not shown: {self.problem}")
 

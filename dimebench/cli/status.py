@@ -55,15 +55,15 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
 
     everything = read_runs(results)
     runs = [run for run in everything if suite in (None, run.suite)]
-    if suite is not None and everything and not runs:
+    held = {run.path: claimed_by(run.path) for run in runs if run.status not in ("finished", "diverged")}
+    taken = [path for path, owner in held.items() if owner is not None]
+    queue = queue_of(results, suite, runs, taken) if isinstance(results, Path) else Queue()  # jobs' files are local
+    if suite is not None and everything and not runs and not queue.standings:
         from dimebench.config import nearest
 
         raise UsageError(
             f"no runs of suite '{suite}' in '{results}'{nearest(suite, sorted({r.suite for r in everything}))}"
         )
-    held = {run.path: claimed_by(run.path) for run in runs if run.status not in ("finished", "diverged")}
-    taken = [path for path, owner in held.items() if owner is not None]
-    queue = queue_of(results, suite, runs, taken) if isinstance(results, Path) else Queue()  # jobs' files are local
     if as_json:
         plain = [_plain(run, held.get(run.path), queue.job(run.path)) for run in runs]
         typer.echo(json.dumps(plain + queue.others([run.path for run in runs]), indent=1))

@@ -50,7 +50,7 @@ ReturnToService=2
 KillWait=30
 MinJobAge=60
 MailProg=/bin/true
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=16000 State=UNKNOWN
 PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -109,13 +109,21 @@ class Cluster:
         """A command of Slurm's, and what it said."""
         return subprocess.run(words, env={**os.environ, **self.environment}, capture_output=True, timeout=60)
 
+    def clear(self) -> None:
+        """Cancel what is in the queue, and wait until it is empty."""
+        self.call("scancel", "--user=root")
+        deadline = time.monotonic() + STOP_S
+        while self.call("squeue", "-h").stdout.strip() and time.monotonic() < deadline:
+            time.sleep(0.2)
+
+    def start_now(self, job: str) -> None:
+        """A job that was queued again, without the two minutes that Slurm has it wait."""
+        self.call("scontrol", "update", f"JobId={job}", "StartTime=now")
+
     def stop(self) -> None:
         """Cancel what runs, then end the daemons that were started here, by their process ids."""
         if len(self._running) == 3:
-            self.call("scancel", "--user=root")
-            deadline = time.monotonic() + STOP_S
-            while self.call("squeue", "-h").stdout.strip() and time.monotonic() < deadline:
-                time.sleep(0.2)
+            self.clear()
         for process in reversed(self._running):
             process.send_signal(signal.SIGTERM)
             try:
@@ -171,6 +179,8 @@ def main() -> None:
     if reason:
         sys.exit(reason)
     cluster = Cluster(Path(sys.argv[1]).absolute())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     cluster.start()
     try:
         print(f"export SLURM_CONF={cluster.environment['SLURM_CONF']}", flush=True)
