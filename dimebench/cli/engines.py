@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from dimebench.cli.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED, UsageError
 
 if TYPE_CHECKING:
     from dimebench.config import Request
-    from dimebench.launch.local import PoolSettings
-    from dimebench.launch.plan import Plan
+    from dimebench.launch.local import Outcome, PoolSettings
+    from dimebench.launch.packed import Machine
+    from dimebench.launch.plan import Places, Plan
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Manner:
     workers: int  # processes on this machine, 0 for one per core
     trackers: list[str]
     wait: bool  # until what was handed to a cluster has ended
+    ray_address: str = ""
 
 
 class Engine(Protocol):
@@ -29,12 +32,17 @@ class Engine(Protocol):
     def device(self, asked: str, request: Request) -> str:
         """cpu or cuda, for --device and what the request asks for. Raises UsageError."""
 
+    def places(self) -> Places:
+        """What of the places, once `device` was asked, decides how seeds are put together."""
+
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
         """Train the plan, or see that it is trained; the command's exit code."""
 
 
 def engine_of(name: str, manner: Manner, words: list[str]) -> Engine:
     """The engine that `--on NAME` asks for. Raises UsageError for options that would do nothing there."""
+    if manner.ray_address and name != "ray":
+        raise UsageError(f"--ray-address {manner.ray_address}: goes with --on ray")
     return ENGINES[name](manner, words)
 
 
@@ -52,11 +60,23 @@ class Local:
             if word.startswith("resources."):
                 raise UsageError(f"{word}: is asked of a cluster, with --on slurm; this machine is not asked")
         self._manner = manner
+        self._gpus: list[int] = []
 
     def device(self, asked: str, request: Request) -> str:
-        from dimebench.cli.options import parse_device
+        from dimebench.cli.options import parse_gpus
 
-        return parse_device(asked)
+        chosen, self._gpus = parse_gpus(asked)
+        return chosen
+
+    @cached_property
+    def machine(self) -> Machine:
+        """The GPUs that blocks are packed onto, where there are several."""
+        from dimebench.launch.packed import here
+
+        return here(self._gpus)
+
+    def places(self) -> Places:
+        return self.machine.places
 
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
         from dimebench.cli.follow import following
@@ -65,15 +85,16 @@ class Local:
         from dimebench.launch.plan import usable_cores
 
         on_gpu = any(block.device.startswith("cuda") for _, block in plan.blocks())
-        settings = replace(settings, workers=1 if on_gpu else self._manner.workers or usable_cores())
+        settings = replace(
+            settings,
+            workers=1 if on_gpu else self._manner.workers or usable_cores(),
+            gpus=self.machine.gpus,
+            per_gpu=self.machine.per_gpu,
+        )
         with following(plan, self._manner.trackers), board(plan) as view:
-            outcome = LocalPool(plan, settings).run(view.on_event)
+            outcome = LocalPool(plan, settings, self.machine.needs(plan.results)).run(view.on_event)
         view.summary(outcome)
-        if outcome.interrupted:
-            return INTERRUPTED
-        if outcome.failed and outcome.conflicts == len(outcome.failed):
-            return NOT_COMPARABLE
-        return SOME_FAILED if outcome.failed or outcome.diverged else OK
+        return _code(outcome)
 
 
 class Slurm:
@@ -110,6 +131,11 @@ class Slurm:
                 raise UsageError(f"--device {asked}: {task} {has}")
         return asked
 
+    def places(self) -> Places:
+        from dimebench.launch.plan import Places
+
+        return Places()
+
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
         from dimebench.cli.follow import following
         from dimebench.cli.slurm import submit_plan, wait_for
@@ -119,5 +145,67 @@ class Slurm:
             return wait_for(plan, chosen) if self._manner.wait else OK
 
 
+class Ray:
+    """A Ray cluster, or one that is started here: training ends with the command."""
+
+    waits = True
+
+    def __init__(self, manner: Manner, words: list[str]) -> None:
+        from dimebench.config import nearest
+
+        if manner.wait:
+            raise UsageError("--wait: is for --on slurm; with --on ray the command lasts as long as the training")
+        if manner.workers and manner.ray_address:
+            raise UsageError(
+                f"--workers {manner.workers}: with --ray-address, resources.parallel=N says how many at a time"
+            )
+        for word in words:
+            key = word.partition("=")[0].split(".")[-1] if word.startswith("resources.") else RAY_ASKS[0]
+            if key not in RAY_ASKS:
+                raise UsageError(f"{word}: is not asked of Ray{nearest(key, RAY_ASKS)}")
+        self._manner = manner
+
+    def device(self, asked: str, request: Request) -> str:
+        """A GPU where the cluster has any, unless none is asked for."""
+        from dimebench.cli.options import check_device_name
+        from dimebench.launch.ray_cluster import connect, largest, nodes
+
+        check_device_name(asked)
+        gpus = [request.suite.resources.of(task).get("gpus") for task in request.suite.tasks]
+        connect(self._manner.ray_address, self._manner.workers)
+        there = largest(nodes(), "GPU") > 0
+        if asked == "cuda" and not there:
+            raise UsageError("--device cuda: the Ray cluster has no GPU")
+        if asked == "auto":
+            return "cuda" if any(gpus) or (there and None in gpus) else "cpu"
+        return asked
+
+    def places(self) -> Places:
+        from dimebench.launch.plan import Places
+
+        return Places()
+
+    def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
+        from dimebench.cli.follow import following
+        from dimebench.cli.live import board
+        from dimebench.launch.ray import RayPool
+
+        resources = request.suite.resources
+        with following(plan, self._manner.trackers), board(plan) as view:
+            outcome = RayPool(plan, settings, resources.of, resources.parallel).run(view.on_event)
+        view.summary(outcome)
+        return _code(outcome)
+
+
+def _code(outcome: Outcome) -> int:
+    if outcome.interrupted:
+        return INTERRUPTED
+    if outcome.failed and outcome.conflicts == len(outcome.failed):
+        return NOT_COMPARABLE
+    return SOME_FAILED if outcome.failed or outcome.diverged else OK
+
+
+RAY_ASKS = ("cpus", "gpus", "memory", "parallel")  # of config.resources; the rest is Slurm's
+
 # `--on NAME`; another engine is one more class like these, and its line here.
-ENGINES: dict[str, Callable[[Manner, list[str]], Engine]] = {"local": Local, "slurm": Slurm}
+ENGINES: dict[str, Callable[[Manner, list[str]], Engine]] = {"local": Local, "slurm": Slurm, "ray": Ray}

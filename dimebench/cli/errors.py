@@ -21,6 +21,8 @@ EXIT_CODES = {
     "EnvError": USAGE,
     "ReportError": USAGE,
     "ExecutionError": USAGE,
+    "DeviceError": USAGE,
+    "ProbeError": USAGE,
     "RaggedError": USAGE,
     "NotComparableError": NOT_COMPARABLE,
     "IdentityConflictError": NOT_COMPARABLE,

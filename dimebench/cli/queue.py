@@ -11,6 +11,7 @@ from dimebench.cli.output import print_line, print_table
 if TYPE_CHECKING:
     from dimebench.launch.slurm_queue import Standing
     from dimebench.store import Run
+    from dimebench.store.places import Place
 
 MOST_NAMES = 4  # nodes or reasons in one line
 
@@ -47,16 +48,16 @@ class Queue:
         if self.problem:
             print_line(f"the queue is not shown: {self.problem}")
 
-    def job(self, path: Path) -> dict[str, Any] | None:
+    def job(self, path: Place) -> dict[str, Any] | None:
         """What is known of a run's job, for programs."""
-        one = self._by_path.get(path.absolute())
+        one = self._by_path.get(path.absolute()) if isinstance(path, Path) else None
         if one is None:
             return None
         return {"id": one.job, "state": one.state, "node": one.node or None, "reason": one.reason or None}
 
-    def others(self, known: Collection[Path]) -> list[dict[str, Any]]:
+    def others(self, known: Collection[Place]) -> list[dict[str, Any]]:
         """The runs with jobs that have not begun yet, for programs."""
-        there = {path.absolute() for path in known}
+        there = {path.absolute() for path in known if isinstance(path, Path)}
         return [
             {
                 "path": str(path),
@@ -73,7 +74,7 @@ class Queue:
         ]
 
 
-def queue_of(results: Path, suite: str | None, runs: Sequence[Run], held: Collection[Path]) -> Queue:
+def queue_of(results: Path, suite: str | None, runs: Sequence[Run], held: Collection[Place]) -> Queue:
     """The queue beside these runs. Finished runs, and those that somebody trains now, need no job any more."""
     if not (results / ".launch").is_dir():
         return Queue()
@@ -81,8 +82,8 @@ def queue_of(results: Path, suite: str | None, runs: Sequence[Run], held: Collec
     from dimebench.launch.slurm_queue import standings
     from dimebench.training.block import Block
 
-    done = {run.path.absolute() for run in runs if run.status in ("finished", "diverged")}
-    settled = done | {path.absolute() for path in held}
+    done = {run.folder.absolute() for run in runs if run.status in ("finished", "diverged")}
+    settled = done | {path.absolute() for path in held if isinstance(path, Path)}
     place = results.absolute()
 
     def over(block: Block) -> bool:

@@ -40,13 +40,23 @@ def run(
     on: Annotated[
         str,
         typer.Option(
-            help="Where to train: local (here), slurm (jobs of a cluster).",
+            help="Where to train: local (here), slurm (jobs of a cluster), ray (tasks of a cluster).",
             metavar="ENGINE",
-            parser=one_of("--on", "engine", "local", "slurm"),
+            parser=one_of("--on", "engine", "local", "slurm", "ray"),
         ),
     ] = "local",
     wait: Annotated[bool, typer.Option("--wait", help="With --on slurm: until all jobs have ended.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    ray_address: Annotated[
+        str,
+        typer.Option(
+            "--ray-address",
+            help="With --on ray: HOST:PORT of the head node (default: RAY_ADDRESS, else a cluster started here).",
+            metavar="ADDRESS",
+        ),
+    ] = "",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda (all GPUs), or some of them: cuda:0,1.", metavar="DEVICE")
+    ] = "auto",
     workers: Annotated[
         int,
         typer.Option(
@@ -111,7 +121,7 @@ def run(
     from dimebench.config import parse_words
 
     request = parse_words(words or [], algorithms=known_algorithms())
-    engine = engine_of(on, Manner(workers, trackers_of(log), wait), words or [])
+    engine = engine_of(on, Manner(workers, trackers_of(log), wait, ray_address), words or [])
     chosen = engine.device(device, request)
     check_execution(chosen, mode, precision)
     if until_decided and not engine.waits:
@@ -120,7 +130,7 @@ def run(
     from dimebench.launch.plan import make_plan
 
     def train(asked: Request, seed_list: Sequence[int]) -> int:
-        plan = make_plan(asked, seed_list, results, chosen, mode, precision)
+        plan = make_plan(asked, seed_list, results, chosen, mode, precision, engine.places())
         if any(cell.blocks for cell in plan.cells):
             check_writable("--results", results)
         settings = PoolSettings(

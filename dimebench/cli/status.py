@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, seconds_above_0, split_words
+from dimebench.cli.options import DEFAULT_RESULTS, Json, ResultsToRead, seconds_above_0, split_words
 
 
 def status(
@@ -19,7 +19,7 @@ def status(
     every: Annotated[
         float, typer.Option(help="Seconds between two looks.", metavar="S", parser=seconds_above_0("--every"))
     ] = 2.0,
-    results: Results = DEFAULT_RESULTS,
+    results: ResultsToRead = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
     """Show the runs of a results folder, one line per algorithm and task; failures with their reasons."""
@@ -34,7 +34,7 @@ def status(
     return _show(results, suite, as_json)
 
 
-def _watch(results: Path, suite: str | None, every: float) -> int:
+def _watch(results: Any, suite: str | None, every: float) -> int:
     """The table anew whenever it has changed; on a terminal in place. It ends when no run is running any more."""
     from dimebench.cli.output import console
     from dimebench.report.watch import looks
@@ -48,15 +48,16 @@ def _watch(results: Path, suite: str | None, every: float) -> int:
     return 0
 
 
-def _show(results: Path, suite: str | None, as_json: bool) -> int:
-    from dimebench.cli.queue import queue_of
+def _show(results: Any, suite: str | None, as_json: bool) -> int:
+    from dimebench.cli.queue import Queue, queue_of
     from dimebench.store import Run, read_runs
     from dimebench.store.claims import claimed_by
 
     everything = read_runs(results)
     runs = [run for run in everything if suite in (None, run.suite)]
     held = {run.path: claimed_by(run.path) for run in runs if run.status not in ("finished", "diverged")}
-    queue = queue_of(results, suite, runs, [path for path, owner in held.items() if owner is not None])
+    taken = [path for path, owner in held.items() if owner is not None]
+    queue = queue_of(results, suite, runs, taken) if isinstance(results, Path) else Queue()  # jobs' files are local
     if suite is not None and everything and not runs and not queue.standings:
         from dimebench.config import nearest
 
