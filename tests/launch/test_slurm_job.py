@@ -114,4 +114,4 @@ def test_a_limit_that_leaves_no_time_to_train_is_refused(time: str, notice: int)
 
 
 def test_ids_of_jobs_are_told_shortly() -> None:
-    assert ranges(["12_0", "12_1", "12_2", "12_7", "13"]) == "12_[0-2,7], 13"
+    assert ranges(["12_0", "12_1", "12_2", "12_7", "13", "14_3"]) == "12_[0-2,7], 13, 14_3"
