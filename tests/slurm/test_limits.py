@@ -25,7 +25,7 @@ from tests.training.blocks import assert_same_outputs
 def test_a_run_longer_than_its_time_limit_is_queued_again_until_it_is_done(
     cluster: Cluster, dimebench: Call, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two minutes at a time for an algorithm whose evaluations take half a minute each on any machine, three in all."""
+    """Two minutes at a time for an algorithm whose evaluations take half a minute on any machine: three of them."""
     site = package.install(place / "site")
     monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ['PYTHONPATH']}")
     monkeypatch.syspath_prepend(str(site))
