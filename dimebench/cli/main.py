@@ -10,6 +10,7 @@ import typer
 
 from dimebench.cli.algos import algos
 from dimebench.cli.bench import bench
+from dimebench.cli.cancel import cancel
 from dimebench.cli.compare import compare
 from dimebench.cli.doctor import doctor
 from dimebench.cli.errors import OK, USAGE, UsageError, explain
@@ -34,7 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 COMMANDS = (
-    *(run, compare, power, report, status, suites, algos, show),
+    *(run, cancel, compare, power, report, status, suites, algos, show),
     *(export, import_, render, bench, doctor),
 )
 for command in COMMANDS:
