@@ -8,7 +8,9 @@ import pytest
 
 from tests.cli.calls import Call, process, refused, snapshot
 
-COMMANDS = "run, compare, power, report, status, suites, algos, show, export, import, render, bench, doctor"
+COMMANDS = (
+    "run, plan, cancel, compare, power, report, status, suites, algos, show, export, import, render, bench, doctor"
+)
 FIRST_EIGHT = COMMANDS.partition(", export")[0]
 
 
