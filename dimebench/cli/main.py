@@ -16,6 +16,7 @@ from dimebench.cli.doctor import doctor
 from dimebench.cli.errors import OK, USAGE, UsageError, explain
 from dimebench.cli.export import export
 from dimebench.cli.import_ import import_
+from dimebench.cli.plan import plan
 from dimebench.cli.power import power
 from dimebench.cli.render import render
 from dimebench.cli.report import report
@@ -35,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 COMMANDS = (
-    *(run, cancel, compare, power, report, status, suites, algos, show),
+    *(run, plan, cancel, compare, power, report, status, suites, algos, show),
     *(export, import_, render, bench, doctor),
 )
 for command in COMMANDS:
