@@ -1,4 +1,4 @@
-"""What blocks ask of a Ray cluster: fractions of a GPU, cores, memory. The cluster is made up, the figures are not."""
+"""What blocks ask of a Ray cluster: fractions of a GPU, cores, memory. The cluster alone is made up."""
 
 from __future__ import annotations
 
