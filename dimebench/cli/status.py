@@ -70,6 +70,7 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
         return 0
     if not runs and not queue.standings:
         typer.echo(f"no runs in '{results}'")
+        queue.show()
         return 0
     from dimebench.cli.output import print_line, print_table
 
@@ -109,4 +110,4 @@ def _status(run: Any, owner: Any) -> str:
 
 def _plain(run: Any, owner: Any, job: Any) -> dict[str, Any]:
     holder = None if owner is None else {"host": owner.host, "processes": [pid for pid, _ in owner.processes]}
-    return {"path": str(run.path), **run.to_json(), "held_by": holder, "job": job}
+    return {"path": str(run.path), **run.to_json(), "held_by": holder, **({"job": job} if job else {})}

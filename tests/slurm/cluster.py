@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
@@ -97,13 +98,27 @@ class Cluster:
 
     def start_node(self) -> None:
         self._run("slurmd", "-D", "-f", self.environment["SLURM_CONF"], "-N", platform.node())
+        self.call("scontrol", "update", f"NodeName={platform.node()}", "State=RESUME")  # where it was down
         self._wait(lambda: b"idle" in self.call("sinfo", "-h", "-o", "%t").stdout, "slurmd")
 
-    def kill_node(self) -> None:
-        """The node's daemon is gone, as with a power cut; processes of its jobs are for the caller to kill."""
+    def kill_node(self, processes: list[int]) -> None:
+        """The node dies as in a power cut, with those processes of its jobs; Slurm notices."""
         daemon = self._running.pop()
-        daemon.kill()
+        for pid in [daemon.pid, *self._stepds(), *processes]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         daemon.wait()
+        self.call("scontrol", "update", f"NodeName={platform.node()}", "State=DOWN", "Reason=died")
+
+    def _stepds(self) -> list[int]:
+        """The processes that look after the jobs of this cluster's node."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                words = (entry / "cmdline").read_bytes()
+                if words.startswith(b"slurmstepd") and str(self.folder).encode() in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+        return found
 
     def call(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         """A command of Slurm's, and what it said."""
