@@ -117,7 +117,7 @@ class RayPool:
             for number, handler in before.items():
                 signal.signal(number, handler)
         interrupted = self._interrupted or self._signals > 0
-        if not self._failed and not interrupted:
+        if not self._failed:
             shutil.rmtree(order.folder, ignore_errors=True)
             with suppress(OSError):
                 (order.results / FOLDER).rmdir()
@@ -182,6 +182,8 @@ class RayPool:
         """Until a task ends, or for a while; then tell what the runs have written."""
         import ray
 
+        if not self._running:
+            return
         ready, _ = ray.wait(list(self._running), timeout=POLL_S)
         for event in events.look(set(self._running.values())):
             listen(event)
@@ -195,10 +197,8 @@ class RayPool:
         cell, block = self._pairs[index]
         try:
             ended = ray.get(reference)
-        except ray.exceptions.TaskCancelledError:  # before it began
-            ended = {"status": "interrupted", "diverged": []}
         except Exception as error:
-            if self._signals:
+            if self._signals:  # not begun yet, or ended at once
                 mark_interrupted(block, self.plan.results)
                 ended = {"status": "interrupted", "diverged": []}
             else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -49,6 +50,7 @@ def connect(address: str, cores: int = 0) -> None:
     own: dict[str, Any] = {"address": named or "local"}
     if not named:
         own |= {"include_dashboard": False, "num_cpus": cores or usable_cores(), "object_store_memory": OBJECT_STORE}
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **own)
     except Exception as error:
@@ -57,6 +59,8 @@ def connect(address: str, cores: int = 0) -> None:
             text = "no Ray cluster runs on this machine (ray start --head starts one)"
         where = option if named else "--on ray: Ray does not start here"
         raise EngineError(f"{where}: {text[:400]}") from error
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # Ray's own leaves with 15
 
 
 def _reach(address: str, option: str) -> None:
