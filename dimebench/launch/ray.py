@@ -224,14 +224,12 @@ class RayPool:
 
         The claim's counter must have stood still all the same: a node that is merely cut off from Ray goes on.
         """
-        running = [self._pairs[index][1] for index in self._running.values()]
-        folders = [block.run_folder(self.plan.results, seed) for block in running for seed in block.seeds]
-        for folder in folders:
-            self._watch.holder(folder)
         dead = dead_hosts(nodes())
-        for folder in folders if dead else []:
-            with suppress(OSError):
-                self._watch.free_if_dead(folder, dead)
+        running = [self._pairs[index][1] for index in self._running.values()] if dead else []
+        for block in running:
+            for seed in block.seeds:
+                with suppress(OSError):
+                    self._watch.free_if_dead(block.run_folder(self.plan.results, seed), dead)
 
     # --- stopping ---------------------------------------------------------------------------------------------
 
