@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dimebench.report.draw_curves import draws_runs
+from dimebench.report.draw_rows import MOST_ROWS
 from dimebench.report.numbers import count, env_steps, listed, percent
 from dimebench.report.summary import Summary
 
@@ -41,7 +42,7 @@ def improvement(summary: Summary) -> str:
     return (
         f"Left: difference of the IQMs; right of the dashed line A is ahead. Right: the chance that a run of A "
         f"scores above a run of B, averaged over {tasks(summary)} ({seeds(summary)} each); the dashed line is even "
-        f"odds. {_bars(summary)} The colour is that of the variant ahead."
+        f"odds. {_bars(summary)} The colour is that of the variant ahead.{_most_rows(summary)}"
     )
 
 
@@ -49,8 +50,14 @@ def matrix(summary: Summary) -> str:
     return (
         f"The chance that a run of the row scores above a run of the column, averaged over {tasks(summary)} "
         f"({seeds(summary)} each) at {env_steps(summary.budget)} env steps: blue where the row is ahead, vermilion "
-        "where the column is."
+        f"where the column is.{' Point estimates.' if summary.best_against_each else ''}"
     )
+
+
+def _most_rows(summary: Summary) -> str:
+    """Says where the figure leaves comparisons out."""
+    made = len(summary.comparisons)
+    return f" The first {MOST_ROWS} of {made} comparisons; the table has all." if made > MOST_ROWS else ""
 
 
 def cost(summary: Summary) -> str:
