@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.compare import Budget, EngineName, Interval, question
+from dimebench.cli.compare import Axis, Budget, Delta, EngineName, Interval, MetricName, question
 from dimebench.cli.errors import UsageError
 from dimebench.cli.options import (
     DEFAULT_RESULTS,
@@ -45,6 +45,9 @@ def report(
         float, typer.Option(help="Seconds between two looks.", metavar="S", parser=seconds_above_0("--every"))
     ] = 10.0,
     budget: Budget = None,
+    axis: Axis = "env_step",
+    metric: MetricName = None,
+    delta: Delta = None,
     interval: Interval = "expanded",
     engine: EngineName = "numpy",
     allow: Allow = None,
@@ -67,7 +70,7 @@ def report(
     from dimebench.report.published import cite, peers
 
     def read() -> Any:
-        asked = question(interval=interval, engine=engine)
+        asked = question(axis=axis, metric=metric, delta=delta, interval=interval, engine=engine)
         found = summary(results, names, suite=suite, budget=budget, question=asked, allow=allowed)
         return cite(found, peers(found), asked=False) if published and not found.published else found
 

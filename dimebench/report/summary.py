@@ -108,6 +108,7 @@ class Summary:
     published: tuple[Citation, ...] = ()  # aggregates of others, in no verdict
     axis: str = "env_step"  # or "grad_step", "wall_time" (seconds): what budget and curves count
     method: str = ""  # how the intervals were made, in words
+    score_asked: bool = False  # the suite did not declare it
     improvements: tuple[tuple[float, ...], ...] = ()  # P(row > column) over the variants; point estimates
 
     def cell(self, variant: str, task: str) -> CellRow:
@@ -117,6 +118,12 @@ class Summary:
     def shown(self) -> tuple[str, ...]:
         """The variants in the report, the floor last."""
         return tuple(row.variant for row in self.aggregates)
+
+    @property
+    def threshold(self) -> str | None:
+        """The normalised score whose reaching is timed; None where returns are scored."""
+        kind, _, threshold = self.score.partition(":")
+        return threshold if kind == "threshold" else None
 
     @property
     def best_against_each(self) -> bool:
@@ -222,6 +229,7 @@ def summarise(
         runs=_run_rows(runs, chosen),
         axis=question.axis,
         method=engine.words,
+        score_asked=question.metric is not None,
         improvements=tuple(
             tuple(probability_of_improvement(scores[row], scores[column]) for column in variants) for row in variants
         ),

@@ -16,9 +16,13 @@ R = TypeVar("R")
 def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """The function's results in the order of the items. It must not depend on the order in which they are done."""
     work = list(items)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = min(cores, MOST_THREADS, len(work))
+    threads = min(cores(), MOST_THREADS, len(work))
     if threads < 2:
         return [function(item) for item in work]
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, work))
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
