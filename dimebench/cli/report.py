@@ -18,6 +18,7 @@ from dimebench.cli.options import (
     check_folder,
     parse_allow,
     seconds_above_0,
+    some_of,
     split_words,
 )
 
@@ -57,10 +58,7 @@ def report(
     as_json: Json = False,
 ) -> int:
     """Write learning curves, aggregates, profiles, tables and, with --html, a page with all of them."""
-    chosen = [form for form in formats.split(",") if form]
-    for form in chosen:
-        if form not in FORMATS:
-            raise UsageError(f"--formats {formats}: unknown format '{form}' (known: {', '.join(FORMATS)})")
+    chosen = some_of("--formats", formats, FORMATS)
     if (watch or clips) and not html:
         raise UsageError(f"{'--watch' if watch else '--clips'}: works on the page: add --html")
     check_folder("--out", out)
@@ -120,6 +118,7 @@ def _clips(found: Any, results: Path) -> list[Any]:
     import base64
 
     from dimebench.launch.render import RenderError, film, find_policy
+    from dimebench.report import numbers
     from dimebench.report.html import Clip
 
     clips = []
@@ -134,9 +133,8 @@ def _clips(found: Any, results: Path) -> list[Any]:
             except RenderError as error:
                 typer.echo(f"no film of {task}: {error}", err=True)
                 break
-            title = (
-                f"{task}: {row.variant}, seed {policy.run.seed}, return {shot.reached:.0f} in {shot.seconds:.0f} s"
-            )
+            length = numbers.duration(shot.seconds)
+            title = f"{task}: {row.variant}, seed {policy.run.seed}, return {shot.reached:.0f} in {length}"
             clips.append(Clip(row.variant, title, shot.kind, base64.b64encode(shot.data).decode()))
             break
     return clips

@@ -44,6 +44,7 @@ from dimebench.store import atomic_write
 IN_PAGE = {"svg.fonttype": "none", "figure.facecolor": "none"}
 PER_TASK = "learning_curves"  # drawn task by task, so that the page can arrange the panels
 MOST_RUNS = 600  # listed one by one
+MOST_BYTES = 5_000_000  # of a page, films included
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def page(summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = N
     }
     script = (files("dimebench.report") / "templates" / "report.js").read_text(encoding="utf-8")
     known = len(summary.comparisons) or 1
-    return environment.get_template("report.html.j2").render(
+    facts = dict(
         **writers,
         unit2=partial(numbers.unit, digits=2),
         summary=summary,
@@ -126,7 +127,6 @@ def page(summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = N
         cited_sentences=summary.sentences[known:],
         figures=figures,
         costs=costs(summary),
-        clips=clips,
         series=series,
         names=names,
         cited={citation.variant for citation in summary.published},
@@ -157,6 +157,20 @@ def page(summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = N
         refresh_s=refresh_s,
         version=dimebench.__version__,
     )
+    template = environment.get_template("report.html.j2")
+    shown, without = _fitting(clips, MOST_BYTES - len(template.render(facts, clips=[], no_room=[]).encode()))
+    return template.render(facts, clips=shown, no_room=without)
+
+
+def _fitting(clips: Sequence[Clip], room: int) -> tuple[list[Clip], list[Clip]]:
+    """The films that fit into so many bytes, first come, first served, and those that do not."""
+    shown: list[Clip] = []
+    without: list[Clip] = []
+    for clip in clips:
+        size = len(clip.data) + 3 * len(clip.title.encode()) + 400  # what stands around it
+        (shown if size <= room else without).append(clip)
+        room -= size if size <= room else 0
+    return shown, without
 
 
 def _json(value: Any) -> str:
