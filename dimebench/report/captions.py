@@ -14,12 +14,12 @@ def learning_curves(summary: Summary) -> str:
         drawn = f"Thin lines are single runs ({seeds(summary)}), {each}; the thick line is the IQM over seeds."
     else:
         drawn = f"Lines are IQMs over {seeds(summary)}, {each}; there are too many runs to draw each."
-    return f"Return against {AXES[summary.axis]}, per task. {drawn} {_band(summary)}{_published(summary)}"
+    return f"Return against {_along(summary)}, per task. {drawn} {_band(summary)}{_published(summary)}"
 
 
 def sample_efficiency(summary: Summary) -> str:
     return (
-        f"IQM of the normalised return over {tasks(summary)} ({seeds(summary)} each) against {AXES[summary.axis]}. "
+        f"IQM of the normalised return over {tasks(summary)} ({seeds(summary)} each) against {_along(summary)}. "
         f"{_band(summary)}"
     )
 
@@ -29,6 +29,10 @@ def aggregates(summary: Summary) -> str:
         f"{_scores(summary)} over {tasks(summary)} ({seeds(summary)} each). "
         f"{_bars(summary)} The optimality gap is how far runs fall short of a score of 1 on average."
     )
+
+
+def _along(summary: Summary) -> str:
+    return "time of training" if summary.axis == "wall_time" else AXES[summary.axis]
 
 
 def _scores(summary: Summary) -> str:
