@@ -12,7 +12,7 @@ from dimebench.cli.options import (
     DEFAULT_RESULTS,
     Allow,
     Json,
-    Results,
+    ResultsToRead,
     number_above_0,
     one_of,
     parse_allow,
@@ -87,7 +87,7 @@ def compare(
     interval: Interval = "expanded",
     engine: EngineName = "numpy",
     allow: Allow = None,
-    results: Results = DEFAULT_RESULTS,
+    results: ResultsToRead = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
     """Say which algorithm is better at a matched budget, with 95% intervals and a permutation test."""

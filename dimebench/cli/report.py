@@ -14,7 +14,7 @@ from dimebench.cli.options import (
     DEFAULT_RESULTS,
     Allow,
     Json,
-    Results,
+    ResultsToRead,
     check_folder,
     parse_allow,
     seconds_above_0,
@@ -54,7 +54,7 @@ def report(
     allow: Allow = None,
     formats: Annotated[str, typer.Option(help="Figure formats, of svg, png and pdf.", metavar="A,B")] = "svg,png,pdf",
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.", metavar="DIR")] = Path("report"),
-    results: Results = DEFAULT_RESULTS,
+    results: ResultsToRead = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
     """Write learning curves, aggregates, profiles, tables and, with --html, a page with all of them."""
@@ -113,7 +113,7 @@ def _write_files(found: Any, folder: Path, formats: list[str]) -> dict[str, Any]
     return {"figures": [str(path) for path in figures], "tables": [str(path) for path in tables]}
 
 
-def _clips(found: Any, results: Path) -> list[Any]:
+def _clips(found: Any, results: Any) -> list[Any]:
     """One short film per task, of the best variant's first seed that has kept its policy."""
     import base64
 
@@ -140,7 +140,7 @@ def _clips(found: Any, results: Path) -> list[Any]:
     return clips
 
 
-def _watch(read: Callable[[], Any], results: Path, suite: str | None, out: Path, every: float) -> int:
+def _watch(read: Callable[[], Any], results: Any, suite: str | None, out: Path, every: float) -> int:
     """Write the page whenever a run's files have changed; the last one, when all is done, stays as it is."""
     from dimebench.report import NoRunsError, NotComparableError
     from dimebench.report.html import write_html

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -21,6 +20,7 @@ from dimebench.report.errors import (
 from dimebench.report.numbers import listed
 from dimebench.store import Run
 from dimebench.store.importers import external
+from dimebench.store.places import Place
 
 ALLOWABLE = ("budget", "physics", "protocol", "settings")  # differences that `--allow` lets pass
 FLOOR = "random"  # the variant that learns nothing: a floor in tables, in no verdict unless asked for
@@ -64,7 +64,7 @@ class Selection:
         return self.env_steps[-1]
 
 
-def choose_suite(results: Path, runs: Sequence[Run], suite: str | None) -> list[Run]:
+def choose_suite(results: Place, runs: Sequence[Run], suite: str | None) -> list[Run]:
     """The runs of the chosen suite, or of the only one there."""
     if not runs:
         raise NoRunsError(f"no runs in '{results}'")

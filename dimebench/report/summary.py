@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,6 +31,7 @@ from dimebench.stats import (
 )
 from dimebench.stats.bootstrap import RESAMPLES
 from dimebench.store import Run, read_evals, read_runs
+from dimebench.store.places import Place
 
 MOST_PAIRED = 10  # variants, none of them named, of which every pair is judged
 
@@ -138,7 +138,7 @@ class Summary:
 
 
 def summary(
-    results: Path,
+    results: Place,
     names: Sequence[str] = (),
     suite: str | None = None,
     budget: int | None = None,

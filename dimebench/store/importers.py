@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import re
-import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -79,8 +78,11 @@ def read_files(files: Sequence[Path], given: Mapping[str, str], first_seed: int 
             runs = _runs_alone(frame)
         except StoreError as error:
             raise StoreError(f"{file}: {error}") from error
-        except (zipfile.BadZipFile, ValueError, pa.ArrowException, EOFError) as error:
-            raise StoreError(f"{file}: cannot be read: {str(error).splitlines()[0][:120]}") from error
+        except Exception as error:  # zip, zlib, numpy's header, pandas, Arrow: damage comes out as anything
+            if isinstance(error, OSError) and error.filename is not None:
+                raise
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise StoreError(f"{file}: cannot be read: {text[:120]}") from error
         lost += len(frame) - len(runs)
         frames.append(runs)
     return pd.concat(frames, ignore_index=True), lost
@@ -125,7 +127,7 @@ def write_external(results: Path, run: Run, evals: pa.Table) -> bool:
 
     Raises ImportConflictError where another run is in the way, OSError where nothing can be written.
     """
-    run = replace(run, path=results / run.path)
+    run = replace(run, path=results / run.folder)
     there = read_run(run.path)
     if there is not None and (run.path / EVALS_FILE).exists():
         if there.identity["sha256"] == run.identity["sha256"]:
@@ -136,7 +138,7 @@ def write_external(results: Path, run: Run, evals: pa.Table) -> bool:
     facts = {"dimebench.schema": str(SCHEMA_VERSION), "dimebench.identity": json.dumps(run.identity)}
     buffer = io.BytesIO()
     pq.write_table(evals.replace_schema_metadata(facts), buffer, compression="zstd", write_page_checksum=True)
-    atomic_write(run.path / EVALS_FILE, buffer.getvalue())
+    atomic_write(run.folder / EVALS_FILE, buffer.getvalue())
     write_run(run)
     return True
 

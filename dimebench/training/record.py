@@ -14,10 +14,12 @@ from torch import Tensor
 
 from dimebench.store import Run, RunWriter, read_run
 from dimebench.store.provenance import machine
+from dimebench.training import peak
 from dimebench.training.block import Block
 from dimebench.training.energy import joules_of
 
 MOST_EVENTS = 100
+PEAKS = ("peak_memory_bytes", "peak_host_memory_bytes")
 
 
 class Records:
@@ -26,6 +28,7 @@ class Records:
     def __init__(self, block: Block, results: Path, identity: dict[str, Any]) -> None:
         """`identity` as in `store.Run`: the caller has checked it against what stands in the seeds' folders."""
         self.block = block
+        peak.begin(block.device)
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         seeds = len(block.seeds)
@@ -49,8 +52,10 @@ class Records:
             "seeds_together": list(block.seeds),
             "machine": machine(),
         }
-        if before is not None and "events" in before.provenance:
-            provenance["events"] = before.provenance["events"]
+        if before is not None:
+            alike = before.provenance.get("seeds_together") == list(block.seeds)
+            kept = ("events", *(PEAKS if alike else ()))
+            provenance |= {key: before.provenance[key] for key in kept if key in before.provenance}
         return Run(
             path=path,
             suite=block.suite,
@@ -149,13 +154,14 @@ class Records:
     def _write_all(
         self, changes: dict[str, Any], status: str | None = None, provenance: dict[str, Any] | None = None
     ) -> None:
+        reached = peak.peak(self.block.device)
         for writer in self.writers:
             own = dict(changes)
             if status is not None and writer.run.status != "diverged":
                 own["status"] = status
-            if provenance is not None:
-                own["provenance"] = writer.run.provenance | provenance
-            writer.write(**own)
+            facts = writer.run.provenance
+            most = {key: max(value, _number(facts.get(key))) for key, value in reached.items()}
+            writer.write(**own, provenance=facts | most | (provenance or {}))
 
     # --- what a checkpoint holds ------------------------------------------------------------------------------
 
@@ -211,6 +217,11 @@ def with_event(provenance: dict[str, Any], one: dict[str, str]) -> dict[str, Any
     """The provenance with one more event; the oldest go where there are very many."""
     before = provenance.get("events", [])
     return provenance | {"events": [*(before if isinstance(before, list) else []), one][-MOST_EVENTS:]}
+
+
+def _number(value: Any) -> int:
+    """A number of bytes that an earlier process wrote down; 0 where it is none."""
+    return value if type(value) is int else 0
 
 
 def _finite(value: float) -> float | None:
