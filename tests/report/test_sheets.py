@@ -86,7 +86,7 @@ def test_tables_name_the_axis_and_the_score() -> None:
     assert titles["aggregates"] == "quick: normalised scores at 3.0 s of training over 1 task"
     assert titles["tasks"] == "quick: mean return per task at 3.0 s of training"
     assert records(timed)["curves"][0][2] == "wall_time"
-    sooner = of(book, question=Question("env_step", Metric.parse("threshold:0.4"), engine=NumpyEngine(200)))
+    sooner = of(book, question=Question("env_step", Metric.parse("threshold:0.4"), 0.02, NumpyEngine(200)))
     tasks = next(sheet for sheet in sheets(sooner) if sheet.name == "tasks")
     assert tasks.title == "quick: mean env steps to a normalised score of 0.4 per task, 300 where it is not reached"
     assert [cell.bold for cell in tasks.rows[0]] == [False, True, False]  # the soonest
@@ -98,7 +98,7 @@ def test_tables_name_the_axis_and_the_score() -> None:
         assert words in html
         assert ("300 env steps" in html) == (found is sooner)
     assert "--budget 3 --axis wall_time --html" in commands_of(timed)[-1]
-    assert "--metric threshold:0.4 --html" in commands_of(sooner)[-1]
+    assert "--metric threshold:0.4 --delta 0.02 --html" in commands_of(sooner)[-1]
 
 
 def test_markdown_keeps_its_columns_whatever_a_name_holds() -> None:
