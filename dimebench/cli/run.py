@@ -136,11 +136,19 @@ def run(
 
 
 def stop_quietly_on_signals() -> None:
-    """What a scheduler sends before anything trains ends the command as Ctrl-C does."""
+    """Ctrl-C, or what a scheduler sends, ends the command at once while nothing trains: there is nothing to save.
+
+    Not by an exception: raised within the import of a library, it comes out as anything, or not at all.
+    """
 
     def stop(*_: object) -> None:
-        raise KeyboardInterrupt
+        os.write(2, b"dimebench: interrupted\n")
+        os._exit(INTERRUPTED)
 
-    for number in (signal.SIGTERM, signal.SIGUSR1):
-        if signal.getsignal(number) is signal.SIG_DFL:
+    for number, default in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGUSR1, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is default:
             signal.signal(number, stop)
