@@ -21,12 +21,15 @@ EXIT_CODES = {
     "EnvError": USAGE,
     "ReportError": USAGE,
     "ExecutionError": USAGE,
+    "DeviceError": USAGE,
+    "ProbeError": USAGE,
     "RaggedError": USAGE,
     "NotComparableError": NOT_COMPARABLE,
     "IdentityConflictError": NOT_COMPARABLE,
     "ImportConflictError": NOT_COMPARABLE,
     "RenderError": USAGE,
     "MissingExtraError": USAGE,
+    "EngineError": USAGE,
 }
 
 # A file or folder that was asked for cannot be used so. A full disk is none of these.

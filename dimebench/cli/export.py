@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dimebench.cli.compare import Budget
-from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, check_folder, split_words
+from dimebench.cli.options import DEFAULT_RESULTS, Json, ResultsToRead, check_folder, some_of, split_words
 
 TABLES = ("csv", "markdown", "latex")
 FORMATS = (*TABLES, "figures", "zip", "tensorboard", "wandb")
@@ -24,18 +23,11 @@ def export(
     formats: Annotated[str, typer.Option("--format", help=f"Of {', '.join(FORMATS)}.", metavar="A,B")] = "csv",
     budget: Budget = None,
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.", metavar="DIR")] = Path("export"),
-    results: Results = DEFAULT_RESULTS,
+    results: ResultsToRead = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
     """Write per-seed and aggregate tables, figures, the raw runs as a zip, or events for TensorBoard and W&B."""
-    chosen = [form for form in formats.split(",") if form]
-    for form in chosen:
-        if form not in FORMATS:
-            from dimebench.config import nearest
-
-            raise UsageError(f"--format {formats}: unknown format '{form}'{nearest(form, FORMATS)}")
-    if not chosen:
-        raise UsageError(f"--format: name a format (known: {', '.join(FORMATS)})")
+    chosen = some_of("--format", formats, FORMATS)
     check_folder("--out", out)
     names, suite = split_words(words)
     written: dict[str, Any] = {}
@@ -52,7 +44,7 @@ def export(
 
 
 def _tables_and_figures(
-    results: Path, names: list[str], suite: str | None, budget: int | None, chosen: list[str], out: Path
+    results: Any, names: list[str], suite: str | None, budget: int | None, chosen: list[str], out: Path
 ) -> dict[str, Any]:
     from dimebench.report import summary
     from dimebench.report.sheets import write_sheets
@@ -68,7 +60,7 @@ def _tables_and_figures(
     return written
 
 
-def _raw(results: Path, names: list[str], suite: str | None, chosen: list[str], out: Path) -> dict[str, Any]:
+def _raw(results: Any, names: list[str], suite: str | None, chosen: list[str], out: Path) -> dict[str, Any]:
     from dimebench.report.select import choose_suite, choose_variants
     from dimebench.report.trackers import export_runs, sink_of
     from dimebench.store import read_runs

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from dimebench.launch.local import Event, Outcome
 from dimebench.launch.plan import Cell, Plan
+from dimebench.launch.words import line, remark
 from dimebench.training.block import Block
 
 
@@ -85,8 +86,8 @@ class Board(ABC):
             for block, seed, reason in outcome.diverged
         ]
         lines += [f"failed: {block.variant} on {block.task}, {block.name}: {why}" for block, why in outcome.failed]
-        for line in lines:
-            out.print(line, markup=False, soft_wrap=True)
+        for each in lines:
+            out.print(each, markup=False, soft_wrap=True)
         failed = sum(len(block.seeds) for block, _ in outcome.failed)
         parts = [f"{ended} runs finished", f"{skipped} were done already"]
         parts += [f"{elsewhere} were trained by another process"] if elsewhere else []
@@ -107,7 +108,7 @@ class _Table(Board):
 
     def show(self, event: Event, progress: _Progress) -> None:
         """The table reads the progress itself, whenever it redraws; what is not in it stands above it."""
-        text = _remark(event)
+        text = remark(event)
         if text:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -145,37 +146,9 @@ class _Lines(Board):
     """One line per event that matters."""
 
     def show(self, event: Event, progress: _Progress) -> None:
-        block, name = event.block, f"{event.cell.name} {event.block.name}"
-        if event.kind == "started":
-            text = f"{name}: started"
-        elif event.kind == "evaluation":
-            rate = f", {progress.rate():.0f} env steps/s" if progress.rate() else ""
-            text = f"{name}: env step {progress.env_step} of {block.protocol.env_steps}, "
-            text += f"return {progress.latest_return:.1f}{rate}" if progress.latest_return is not None else "diverged"
-        elif event.kind == "done":
-            text = f"{name}: {progress.state}"
-        elif event.kind == "failed":
-            text = f"{name}: failed: {event.facts['reason']}"
-        else:
-            text = _remark(event)
-        if not text:
-            return
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-
-def _remark(event: Event) -> str:
-    """The line for what happens rarely; "" for the rest."""
-    name, facts = f"{event.cell.name} {event.block.name}", event.facts
-    if event.kind == "notice":
-        return f"{name}: {facts['text']}"
-    if event.kind == "waiting":
-        return f"{name}: waits for {facts['owner']}, which trains it"
-    if event.kind == "elsewhere":
-        return f"{name}: trained by another process"
-    if event.kind == "split":
-        parts = " and ".join(str(len(part.seeds)) for part in facts["parts"])
-        return f"{name}: {facts['reason']}; goes on in parts of {parts}"
-    return ""
+        text = line(event, progress.rate())
+        if text:
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

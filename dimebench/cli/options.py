@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -14,14 +14,33 @@ from dimebench.cli.errors import UsageError
 
 
 def _folder(text: str) -> Path:
-    """A folder's path. Raises UsageError for an empty one, which would be the current folder."""
+    """A folder of this machine. Raises UsageError for a URL, and for an empty path, which is the current folder."""
+    if _is_url(text) and not str(text).startswith(("file://", "local://")):
+        raise UsageError(f"--results {text}: a URL is only read; training and import need a folder of this machine")
+    return Path(_place(text))
+
+
+def _place(text: str) -> Any:
+    """A folder or a URL. Raises UsageError for an empty path, StoreError for a URL that nothing reads."""
     if not str(text).strip():
         raise UsageError("--results '': names no folder")
-    return Path(text)
+    if not _is_url(text):
+        return Path(text)
+    from dimebench.store.places import open_place
+
+    return open_place(text)
+
+
+def _is_url(text: str) -> bool:
+    return "://" in str(text)
 
 
 Results = Annotated[
     Path, typer.Option("--results", help="Folder that holds the runs.", metavar="DIR", parser=_folder)
+]
+ResultsToRead = Annotated[
+    Any,  # a Place of the store, whose import is left to those who need it
+    typer.Option("--results", help="Folder, or its URL, that holds the runs.", metavar="DIR", parser=_place),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Allow = Annotated[
@@ -60,10 +79,15 @@ def _ends(part: str) -> tuple[int, int]:
     return int(first), int(last or first)
 
 
-def parse_device(asked: str) -> str:
-    """cpu or cuda; auto is cuda where torch sees such a device. Raises UsageError."""
+def check_device_name(asked: str) -> None:
+    """Raises UsageError for a --device that there is not."""
     if asked not in ("auto", "cpu", "cuda"):
         raise UsageError(f"--device {asked}: unknown device (known: auto, cpu, cuda)")
+
+
+def parse_device(asked: str) -> str:
+    """cpu or cuda; auto is cuda where torch sees such a device. Raises UsageError."""
+    check_device_name(asked)
     if asked == "cpu":
         return "cpu"
     import torch
@@ -73,6 +97,30 @@ def parse_device(asked: str) -> str:
     if asked == "cuda":
         raise UsageError("--device cuda: torch sees no CUDA device on this machine")
     return "cpu"
+
+
+def parse_gpus(asked: str) -> tuple[str, list[int]]:
+    """The device, and the GPUs that blocks are packed onto: those named (`cuda:0,2`), or all where there are several.
+
+    With [] everything is left to the one device that there is. Raises UsageError as `parse_device`, and for a GPU
+    that there is not.
+    """
+    device, colon, names = asked.partition(":")
+    chosen = parse_device(device if device == "cuda" else asked)
+    if chosen == "cpu":
+        return chosen, []
+    import torch
+
+    there = list(range(torch.cuda.device_count()))
+    if not colon:
+        return chosen, there if len(there) > 1 else []
+    if not re.fullmatch(r"[0-9]{1,4}(,[0-9]{1,4})*", names):
+        raise UsageError(f"--device {asked}: write the numbers of GPUs (cuda:0,1)")
+    numbers = sorted({int(name) for name in names.split(",")})
+    for number in numbers:
+        if number not in there:
+            raise UsageError(f"--device {asked}: there is no GPU {number} (known: {', '.join(map(str, there))})")
+    return chosen, numbers
 
 
 def whole_number(option: str, least: int, what: str = "") -> Callable[[str], int]:
@@ -157,6 +205,20 @@ def one_of(option: str, what: str, *known: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def some_of(option: str, text: str, known: Sequence[str]) -> list[str]:
+    """The words of an option's list A,B, each once. Raises UsageError for one that is not known, or none at all."""
+    from dimebench.config import nearest
+
+    chosen, every = list(dict.fromkeys(word for word in text.split(",") if word)), f" (known: {', '.join(known)})"
+    for word in chosen:
+        if word not in known:
+            hint = nearest(word, known) if len(known) > 3 else every
+            raise UsageError(f"{option} {text}: unknown format '{word}'{hint}")
+    if not chosen:
+        raise UsageError(f"{option}: name a format{every}")
+    return chosen
 
 
 def check_folder(option: str, folder: Path) -> None:

@@ -11,7 +11,7 @@ import typer
 
 from dimebench.cli.compare import Budget
 from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, number_above_0, split_words, whole_number
+from dimebench.cli.options import DEFAULT_RESULTS, Json, ResultsToRead, number_above_0, split_words, whole_number
 
 if TYPE_CHECKING:
     from dimebench.report.pilot import Pilot
@@ -64,7 +64,7 @@ def power(
         float,
         typer.Option(help="With --from: the score that counts as 1.", metavar="S", parser=number_above_0("--upper")),
     ] = 1000.0,
-    results: Results = DEFAULT_RESULTS,
+    results: ResultsToRead = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
     """Say how many seeds per task and variant find an IQM difference, from the spread of runs there are."""

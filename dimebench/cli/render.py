@@ -12,7 +12,7 @@ from dimebench.cli.errors import UsageError
 from dimebench.cli.options import (
     DEFAULT_RESULTS,
     Json,
-    Results,
+    ResultsToRead,
     check_folder,
     seconds_above_0,
     split_words,
@@ -38,7 +38,7 @@ def render(
     height: Annotated[int, typer.Option(metavar="PIXELS", parser=whole_number("--height", 32))] = 360,
     fps: Annotated[int, typer.Option(help="Pictures per second.", metavar="N", parser=whole_number("--fps", 1))] = 25,
     out: Annotated[Path | None, typer.Option("--out", help="File to write, .mp4 or .gif.", metavar="FILE")] = None,
-    results: Results = DEFAULT_RESULTS,
+    results: ResultsToRead = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
     """Film a trained policy: one episode, in the task's own time, as mp4 or gif."""
@@ -69,7 +69,7 @@ def render(
     return 0
 
 
-def _policy(results: Path, name: str, suite: str | None, task: str | None, seed: int | None) -> Any:
+def _policy(results: Any, name: str, suite: str | None, task: str | None, seed: int | None) -> Any:
     """The policy asked for; UsageError, or an error of `report.errors`, that names what there is."""
     from dimebench.config import nearest
     from dimebench.launch.render import policy_of

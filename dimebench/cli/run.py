@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED, UsageError
+from dimebench.cli.errors import INTERRUPTED, UsageError
 from dimebench.cli.options import (
     DEFAULT_RESULTS,
     Results,
     check_execution,
     check_folder,
     check_writable,
-    parse_device,
+    one_of,
     parse_seeds,
     seconds_above_0,
     whole_number,
@@ -37,7 +37,26 @@ def run(
     ] = None,
     seeds: Annotated[str, typer.Option(help="How many seeds (10), a range (3-7) or a list (1,4,9).")] = "5",
     results: Results = DEFAULT_RESULTS,
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    on: Annotated[
+        str,
+        typer.Option(
+            help="Where to train: local (here), slurm (jobs of a cluster), ray (tasks of a cluster).",
+            metavar="ENGINE",
+            parser=one_of("--on", "engine", "local", "slurm", "ray"),
+        ),
+    ] = "local",
+    wait: Annotated[bool, typer.Option("--wait", help="With --on slurm: until all jobs have ended.")] = False,
+    ray_address: Annotated[
+        str,
+        typer.Option(
+            "--ray-address",
+            help="With --on ray: HOST:PORT of the head node (default: RAY_ADDRESS, else a cluster started here).",
+            metavar="ADDRESS",
+        ),
+    ] = "",
+    device: Annotated[
+        str, typer.Option(help="auto, cpu, cuda (all GPUs), or some of them: cuda:0,1.", metavar="DEVICE")
+    ] = "auto",
     workers: Annotated[
         int,
         typer.Option(
@@ -90,43 +109,37 @@ def run(
     ] = 1800.0,
 ) -> int:
     """Train algorithms on a suite of tasks; runs that are finished are skipped, cut-off ones go on."""
-    stop_quietly_on_signals()
+    leave_on_signals()
     seed_list = parse_seeds(seeds)
     if until_decided and seeds != "5":
         raise UsageError(f"--seeds {seeds}: with --until-decided, --block-seeds and --max-seeds say how many")
     check_folder("--results", results)
     os.environ.setdefault("MUJOCO_GL", "disabled")
     from dimebench.agents.registry import known_algorithms
+    from dimebench.cli.engines import Manner, engine_of
+    from dimebench.cli.follow import trackers_of
     from dimebench.config import parse_words
 
     request = parse_words(words or [], algorithms=known_algorithms())
-    chosen = parse_device(device)
+    engine = engine_of(on, Manner(workers, trackers_of(log), wait, ray_address), words or [])
+    chosen = engine.device(device, request)
     check_execution(chosen, mode, precision)
-    from dimebench.cli.follow import following, trackers_of
-    from dimebench.cli.live import board
-    from dimebench.launch.local import LocalPool, PoolSettings
-    from dimebench.launch.plan import make_plan, usable_cores
-
-    trackers = trackers_of(log)
+    if until_decided and not engine.waits:
+        raise UsageError(f"--until-decided: looks at what has been trained: add --wait to --on {on}")
+    from dimebench.launch.local import PoolSettings
+    from dimebench.launch.plan import make_plan
 
     def train(asked: Request, seed_list: Sequence[int]) -> int:
-        plan = make_plan(asked, seed_list, results, chosen, mode, precision)
+        plan = make_plan(asked, seed_list, results, chosen, mode, precision, engine.places())
         if any(cell.blocks for cell in plan.cells):
             check_writable("--results", results)
         settings = PoolSettings(
-            workers=1 if chosen == "cuda" else workers or usable_cores(),
             checkpoint_every_s=checkpoint_every,
             keep_checkpoints=keep_checkpoints,
             hang_timeout_s=hang_timeout,
         )
-        with following(plan, trackers), board(plan) as view:
-            outcome = LocalPool(plan, settings).run(view.on_event)
-        view.summary(outcome)
-        if outcome.interrupted:
-            return INTERRUPTED
-        if outcome.failed and outcome.conflicts == len(outcome.failed):
-            return NOT_COMPARABLE
-        return SOME_FAILED if outcome.failed or outcome.diverged else OK
+        interrupt_on_signals()
+        return engine.carry_out(plan, asked, settings)
 
     if not until_decided:
         return train(request, seed_list)
@@ -135,20 +148,31 @@ def run(
     return run_until_decided(request, train, results, max_seeds, min(block_seeds, max_seeds))
 
 
-def stop_quietly_on_signals() -> None:
-    """Ctrl-C, or what a scheduler sends, ends the command at once while nothing trains: there is nothing to save.
+def leave_on_signals() -> None:
+    """Until there is something to save or to tidy up, Ctrl-C and what a scheduler sends end the command at once.
 
     Not by an exception: raised within the import of a library, it comes out as anything, or not at all.
     """
-
-    def stop(*_: object) -> None:
-        os.write(2, b"dimebench: interrupted\n")
-        os._exit(INTERRUPTED)
-
     for number, default in (
         (signal.SIGINT, signal.default_int_handler),
         (signal.SIGTERM, signal.SIG_DFL),
         (signal.SIGUSR1, signal.SIG_DFL),
     ):
         if signal.getsignal(number) is default:
-            signal.signal(number, stop)
+            signal.signal(number, _leave)
+
+
+def interrupt_on_signals() -> None:
+    """From here on they raise KeyboardInterrupt, for whoever does not handle them."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        if signal.getsignal(number) is _leave:
+            signal.signal(number, _interrupt)
+
+
+def _leave(*_: object) -> None:
+    os.write(2, b"dimebench: interrupted\n")
+    os._exit(INTERRUPTED)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

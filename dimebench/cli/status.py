@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, seconds_above_0, split_words
+from dimebench.cli.options import DEFAULT_RESULTS, Json, ResultsToRead, seconds_above_0, split_words
 
 
 def status(
@@ -19,7 +19,7 @@ def status(
     every: Annotated[
         float, typer.Option(help="Seconds between two looks.", metavar="S", parser=seconds_above_0("--every"))
     ] = 2.0,
-    results: Results = DEFAULT_RESULTS,
+    results: ResultsToRead = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
     """Show the runs of a results folder, one line per algorithm and task; failures with their reasons."""
@@ -34,12 +34,13 @@ def status(
     return _show(results, suite, as_json)
 
 
-def _watch(results: Path, suite: str | None, every: float) -> int:
-    """The table anew whenever it has changed; on a terminal in place. It ends when no run is running any more."""
+def _watch(results: Any, suite: str | None, every: float) -> int:
+    """The table anew whenever it has changed; on a terminal in place. It ends when no run is running or queued."""
     from dimebench.cli.output import console
+    from dimebench.cli.queue import jobs_beside
     from dimebench.report.watch import looks
 
-    for state, changed, _ in looks(results, suite, every):
+    for state, changed, _ in looks(results, suite, every, jobs_beside(results, suite)):
         if changed:
             if console.is_terminal:
                 console.clear()
@@ -48,24 +49,29 @@ def _watch(results: Path, suite: str | None, every: float) -> int:
     return 0
 
 
-def _show(results: Path, suite: str | None, as_json: bool) -> int:
+def _show(results: Any, suite: str | None, as_json: bool) -> int:
+    from dimebench.cli.queue import Queue, queue_of
     from dimebench.store import Run, read_runs
     from dimebench.store.claims import claimed_by
 
     everything = read_runs(results)
     runs = [run for run in everything if suite in (None, run.suite)]
-    if suite is not None and everything and not runs:
+    held = {run.path: claimed_by(run.path) for run in runs if run.status not in ("finished", "diverged")}
+    taken = [path for path, owner in held.items() if owner is not None]
+    queue = queue_of(results, suite, runs, taken) if isinstance(results, Path) else Queue()  # jobs' files are local
+    if suite is not None and everything and not runs and not queue.standings:
         from dimebench.config import nearest
 
         raise UsageError(
             f"no runs of suite '{suite}' in '{results}'{nearest(suite, sorted({r.suite for r in everything}))}"
         )
-    held = {run.path: claimed_by(run.path) for run in runs if run.status not in ("finished", "diverged")}
     if as_json:
-        typer.echo(json.dumps([_plain(run, held.get(run.path)) for run in runs], indent=1))
+        plain = [_plain(run, held.get(run.path), queue.job(run.path)) for run in runs]
+        typer.echo(json.dumps(plain + queue.others([run.path for run in runs]), indent=1))
         return 0
-    if not runs:
+    if not runs and not queue.standings:
         typer.echo(f"no runs in '{results}'")
+        queue.show()
         return 0
     from dimebench.cli.output import print_line, print_table
 
@@ -74,7 +80,8 @@ def _show(results: Path, suite: str | None, as_json: bool) -> int:
         cells.setdefault((run.suite, run.variant, run.task), []).append(run)
     rows = [[*key, *_figures(members, held)] for key, members in cells.items()]
     right = ("seeds", "finished", "other", "env steps")
-    print_table(rows, ("suite", "algorithm", "task", *right), right)
+    if rows:
+        print_table(rows, ("suite", "algorithm", "task", *right), right)
     for run in runs:
         name = f"{run.variant} on {run.task} seed {run.seed}"
         if run.reason:
@@ -82,6 +89,7 @@ def _show(results: Path, suite: str | None, as_json: bool) -> int:
         owner = held.get(run.path)
         if owner is not None:
             print_line(f"held: {name}: {owner}")
+    queue.show()
     return 0
 
 
@@ -101,6 +109,6 @@ def _status(run: Any, owner: Any) -> str:
     return "cut off" if run.status == "running" and owner is None else str(run.status)
 
 
-def _plain(run: Any, owner: Any) -> dict[str, Any]:
+def _plain(run: Any, owner: Any, job: Any) -> dict[str, Any]:
     holder = None if owner is None else {"host": owner.host, "processes": [pid for pid, _ in owner.processes]}
-    return {"path": str(run.path), **run.to_json(), "held_by": holder}
+    return {"path": str(run.path), **run.to_json(), "held_by": holder, **({"job": job} if job else {})}

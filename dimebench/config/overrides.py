@@ -17,7 +17,7 @@ from dimebench.config.suites import find_suite, list_suites, read_suite
 from dimebench.config.variant import Variant, parse_variant, split_list
 from dimebench.config.yaml_io import Document, dotted, parse_value
 
-SECTIONS = ("budget", "evaluation", "score")  # whose keys a word may set
+SECTIONS = ("budget", "evaluation", "score", "resources")  # whose keys a word may set
 SHORT = {"steps": ("budget", "env_steps")}  # words of their own for keys that are set often
 PLAIN = ("suite", "algo", "task", *SHORT)
 OPTIONS = ("seeds", "results")  # typed as words by habit

@@ -18,6 +18,7 @@ from dimebench.agents.base import Agent
 from dimebench.launch.bench_clock import now
 from dimebench.launch.identity import block_identity
 from dimebench.training.block import Block
+from dimebench.training.evaluate import StopRequestedError
 from dimebench.training.loop import Hooks, Trainer
 
 FILLED = 20_000  # random transitions in the replay when the learner is timed: more than the caches hold
@@ -101,10 +102,12 @@ def whole_loop(
 
 
 def loop_times(block: Block, results: Path, seconds: float, fewest: int) -> list[float]:
-    """Seconds of each env step of the whole loop, all seeds.
+    """Seconds of each env step of the whole loop that learns, all seeds: for `seconds`, but at least `fewest`."""
+    return step_times(block, results, seconds, fewest)[RANDOM_START:]
 
-    The list begins with the first env step that learns; it ends after `seconds`, but not before `fewest` env steps.
-    """
+
+def step_times(block: Block, results: Path, seconds: float, fewest: int) -> list[float]:
+    """The same with the RANDOM_START env steps of random actions before."""
     ticks: list[float] = []
     began = 0.0
 
@@ -117,7 +120,24 @@ def loop_times(block: Block, results: Path, seconds: float, fewest: int) -> list
 
     with whole_loop(block, results, tick) as run:
         run()
-    return np.diff(ticks)[RANDOM_START:].tolist()
+    return np.diff(ticks).tolist()
+
+
+def evaluation_times(block: Block, results: Path, steps: int) -> list[float]:
+    """Seconds of each of the first env steps of an evaluation, all seeds and episodes, as a run evaluates."""
+    ticks: list[float] = []
+
+    def stop() -> bool:
+        ticks.append(now(block.device))
+        return len(ticks) > steps
+
+    trainer = _trainer(block, results, Hooks(lambda event: None, lambda: False))
+    try:
+        with suppress(StopRequestedError):
+            trainer.evaluator.evaluate(trainer.learner, 0, stop)
+    finally:
+        trainer.close()
+    return np.diff(ticks).tolist()
 
 
 def _trainer(block: Block, results: Path, hooks: Hooks) -> Trainer:

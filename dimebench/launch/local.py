@@ -1,4 +1,4 @@
-"""Training on this machine: a pool of worker processes, one block at a time each.
+"""Training on this machine: a pool of worker processes, one block at a time each; several on a GPU where they fit.
 
 Other pools may work on the same results folder: a block is trained by whoever holds the claims on its runs.
 """
@@ -6,7 +6,6 @@ Other pools may work on the same results folder: a block is trained by whoever h
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
 import signal
 import sys
@@ -16,10 +15,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dimebench.launch.environment import WORKER_ENVIRONMENT
 from dimebench.launch.identity import IdentityConflictError
+from dimebench.launch.packing import Gpu
 from dimebench.launch.plan import Cell, Plan, settle, tidy
 from dimebench.launch.process import Events, Job, WorkerProcess
+from dimebench.launch.slots import Needs, Slots
 from dimebench.launch.worker import SIGNALS, mark_interrupted, one_line, record_failure
 from dimebench.store import StoreError
 from dimebench.store.claims import BEATS_PER_LEASE, LEASE_S, Claim, ClaimLostError, Watch
@@ -56,6 +56,8 @@ class PoolSettings:
     """How a pool works; none of it changes a number."""
 
     workers: int = 1
+    gpus: tuple[Gpu, ...] = ()  # with several, blocks are packed onto them, whatever `workers` says
+    per_gpu: int = 1  # blocks on one of them at most
     checkpoint_every_s: float = 300.0
     keep_checkpoints: bool = False
     hang_timeout_s: float = HANG_TIMEOUT_S  # without a sign of life from a worker, before it is killed
@@ -63,17 +65,15 @@ class PoolSettings:
 
 
 class LocalPool:
-    """Carries out a plan with up to `workers` processes; on a GPU one process trains one block at a time."""
+    """Carries out a plan with up to `workers` processes, or as many as the settings' GPUs have room for."""
 
-    def __init__(self, plan: Plan, settings: PoolSettings) -> None:
+    def __init__(self, plan: Plan, settings: PoolSettings, needs: Needs | None = None) -> None:
+        """`needs` says what a block asks of a GPU; it is needed where there are several."""
         self.plan, self.settings = plan, settings
         self._todo = list(plan.blocks())
         self._events: Events = queue.Queue()
-        self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-        self._slots: list[WorkerProcess | None] = [None] * min(settings.workers, len(self._todo))
-        escape = any(block.task == "dm_control/quadruped-escape" for _, block in self._todo)
-        # The one task whose reset wants a renderer; the others train without.
-        self._environment = WORKER_ENVIRONMENT | {"MUJOCO_GL": "egl" if escape else "disabled"}
+        blocks = [block for _, block in self._todo]
+        self._slots = Slots(blocks, settings.workers, settings.gpus, settings.per_gpu, needs)
         self._watch = Watch(settings.lease_s)
         self._waiting: dict[str, str] = {}  # blocks that other processes train, with their owners
         self._next_look = self._next_beat = 0.0
@@ -93,14 +93,14 @@ class LocalPool:
         try:
             for cell in self.plan.cells:
                 tidy(cell)
-            while self._working() or (self._todo and not self._stopping):
+            while self._slots.working() or (self._todo and not self._stopping):
                 self._hand_out(listen)
                 with contextlib.suppress(queue.Empty):
                     worker, facts = self._events.get(timeout=TICK_S)
                     self._handle(worker, facts, listen)
                 self._look_after()
         finally:
-            for each in self._slots:
+            for each in self._slots.workers:
                 if each is not None:
                     each.close(self.settings.hang_timeout_s)
             for number, handler in before.items():
@@ -108,20 +108,18 @@ class LocalPool:
         interrupted = self._stopping or self._interrupted
         return Outcome(self._failed, interrupted, self._conflicts, tuple(self._diverged))
 
-    def _working(self) -> list[WorkerProcess]:
-        return [worker for worker in self._slots if worker is not None and worker.job is not None]
-
     # --- handing out ------------------------------------------------------------------------------------------
 
     def _hand_out(self, listen: Callable[[Event], None]) -> None:
         """Give work to whoever has none, as far as other processes have left any."""
         now = time.monotonic()
-        if len(self._working()) == len(self._slots) or not self._todo or self._stopping or now < self._next_look:
+        if self._slots.full() or not self._todo or self._stopping or now < self._next_look:
             return
-        for cell, block in list(self._todo):
-            if len(self._working()) == len(self._slots) or self._stopping:
+        for cell, block in self._slots.in_order(self._todo):
+            if self._slots.full() or self._stopping:
                 return
-            self._take(cell, block, listen)
+            if self._slots.free(block) is not None:
+                self._take(cell, block, listen)
         self._next_look = now + min(self.settings.lease_s / 12, LONGEST_TICK_S)
 
     def _take(self, cell: Cell, block: Block, listen: Callable[[Event], None]) -> None:
@@ -149,12 +147,12 @@ class LocalPool:
         self._replan(cell, block, blocks)
 
     def _start(self, job: Job, listen: Callable[[Event], None]) -> None:
-        slot = next(i for i, worker in enumerate(self._slots) if worker is None or worker.job is None)
-        worker = self._slots[slot]
-        if worker is None:
-            worker = self._slots[slot] = WorkerProcess(self._core(slot), self._environment, self._events)
-        worker.start(
+        slot = self._slots.free(job.block)
+        assert slot is not None, "asked for before the block was taken"
+        self._slots.start(
+            slot,
             job,
+            self._events,
             results=str(self.plan.results),
             checkpoint_every_s=self.settings.checkpoint_every_s,
             keep_checkpoints=self.settings.keep_checkpoints,
@@ -176,14 +174,6 @@ class LocalPool:
         cell.blocks[at : at + 1] = blocks
         self._next_look = 0.0
 
-    def _core(self, slot: int) -> int | None:
-        """A core of its own for each worker, where training on the CPU takes all of them.
-
-        With cores to spare the choice is the system's: another command may be pinned to the first ones.
-        """
-        on_cpu = all(block.device == "cpu" for _, block in self.plan.blocks())
-        return self._cores[slot] if on_cpu and len(self._slots) == len(self._cores) else None
-
     # --- what workers say -------------------------------------------------------------------------------------
 
     def _handle(self, worker: WorkerProcess, facts: dict[str, Any], listen: Callable[[Event], None]) -> None:
@@ -191,6 +181,7 @@ class LocalPool:
         worker.heard(kind)
         if kind == "died":
             self._retire(worker)
+            self._next_look = 0.0
         if job is None:
             return  # it has left: nothing is left to do
         if kind == "died":
@@ -200,12 +191,14 @@ class LocalPool:
         elif kind == "failed":
             worker.job = None
             self._fail(job.cell, job.block, facts["reason"], listen, bool(facts.get("conflict")))
+            self._slots.dismiss(worker)
         elif kind == "done":
             worker.job = None
             self._diverged += [(job.block, seed, reason) for seed, reason in facts.get("diverged", [])]
             if facts["status"] == "interrupted":  # it leaves, whoever signalled it
                 self._interrupted = True
                 self._retire(worker)
+            self._slots.dismiss(worker)
             listen(Event("done", job.cell, job.block, facts))
         elif kind != "alive":
             listen(Event(kind, job.cell, job.block, facts))
@@ -237,6 +230,7 @@ class LocalPool:
         worker.job = None
         self._retire(worker)  # what it holds of the device's memory goes with it
         parts = [replace(job.block, seeds=tuple(seeds)) for seeds in facts["parts"]]
+        self._slots.parted(job.block, parts)
         listen(Event("split", job.cell, job.block, {"reason": facts["reason"], "parts": parts}))
         self._replan(job.cell, job.block, parts)
         if facts["failed"] is not None:
@@ -252,8 +246,7 @@ class LocalPool:
         listen(Event("failed", cell, block, {"reason": reason}))
 
     def _retire(self, worker: WorkerProcess) -> None:
-        self._slots = [None if each is worker else each for each in self._slots]
-        worker.close(self.settings.hang_timeout_s)
+        self._slots.retire(worker, self.settings.hang_timeout_s)
 
     # --- looking after them -----------------------------------------------------------------------------------
 
@@ -264,7 +257,7 @@ class LocalPool:
         beat = now >= self._next_beat
         if beat:
             self._next_beat = now + self.settings.lease_s / BEATS_PER_LEASE
-        for worker in self._working():
+        for worker in self._slots.working():
             assert worker.job is not None
             if self._stopping and not worker.told:  # it was being started when the signal came
                 worker.stop(signal.SIGTERM)
@@ -288,7 +281,7 @@ class LocalPool:
     def _on_signal(self, *_: Any) -> None:
         hint = "stopping at once" if self._stopping else "saving what is in work; Ctrl-C again stops at once"
         print(f"dimebench: {hint}", file=sys.stderr)
-        for worker in self._slots:
+        for worker in self._slots.workers:
             if worker is not None:
                 worker.stop(signal.SIGKILL if self._stopping else signal.SIGTERM)
         self._stopping = True

@@ -34,6 +34,15 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where blocks will train, as far as that decides which seeds train together and in how many processes."""
+
+    gpus: int = 1  # that blocks are spread over: no more than there are
+    gpu_bytes: int | None = None  # memory of the smallest; None: not known, so nothing is split for it
+    cores: int | None = None  # that each block has for itself; None: all that this process may use
+
+
 @dataclass
 class Cell:
     """One (variant, task): its seeds that are done already, and the blocks that train the others."""
@@ -71,11 +80,13 @@ def make_plan(
     device: str,
     mode: str = "auto",
     precision: str = "auto",
+    places: Places = Places(),
 ) -> Plan:
     """Plan the request's cells; nothing is written.
 
-    On a GPU the seeds of a cell that are yet to be trained form one block; on a CPU every seed is a block of its
-    own (measured faster there). Seeds that began together go on together, whichever of them are asked for.
+    On a GPU the seeds of a cell that are yet to be trained form one block, or several where one would not fit or GPUs
+    would have nothing to do (`divide`); on a CPU every seed is a block of its own (measured faster there). Seeds that
+    began together go on together, whichever of them are asked for.
     Raises ConfigError, UnknownTaskError, UnknownAlgorithmError, and IdentityConflictError where a place is
     taken by a run of another identity.
     """
@@ -88,14 +99,15 @@ def make_plan(
     cells = []
     for task in request.suite.tasks:
         for variant in request.variants:
-            make = _BlockMaker(request, variant, task, device, mode, precision)
-            cells.append(_plan_cell(make, variant, task, tuple(seeds), results))
-    return Plan(request.suite.name, results, cells)
+            make = _BlockMaker(request, variant, task, device, mode, precision, places.cores)
+            done, blocks = settle(make, seeds, results)
+            cells.append(Cell(variant.name, task, tuple(seeds), done, blocks))
+    plan = Plan(request.suite.name, results, cells)
+    if device.startswith("cuda"):
+        from dimebench.launch.divide import divide
 
-
-def _plan_cell(make: _BlockMaker, variant: Variant, task: str, seeds: tuple[int, ...], results: Path) -> Cell:
-    done, blocks = settle(make, seeds, results)
-    return Cell(variant.name, task, seeds, done, blocks)
+        divide(plan, places)
+    return plan
 
 
 def settle(
@@ -132,9 +144,16 @@ def tidy(cell: Cell) -> None:
     for run in cell.done.values():
         partners = [read_run(run.path.parent / f"seed-{seed:03d}") for seed in _together(run)]
         if all(partner is not None and partner.status in DONE for partner in partners):
-            drop_claims(run.path)
+            drop_claims(run.folder)
             if not run.provenance.get("checkpoints_kept"):
-                Checkpoints(run.path.parent / "checkpoints" / run.block).remove()
+                Checkpoints(run.folder.parent / "checkpoints" / run.block).remove()
+
+
+def own_code(algorithm: str) -> str:
+    """The version of the code that trains this algorithm here, that of another package included."""
+    if algorithm_source(algorithm).startswith("dimebench."):
+        return code_version()
+    return code_version((Path(inspect.getfile(load_algorithm(algorithm))),))
 
 
 def _together(run: Run) -> tuple[int, ...]:
@@ -157,15 +176,21 @@ def _all_settings() -> dict[str, type]:
 class _BlockMaker:
     """Makes the blocks of one cell: all that does not depend on the seeds is settled once."""
 
-    def __init__(self, request: Request, variant: Variant, task: str, device: str, mode: str, precision: str) -> None:
-        self.device = device
+    def __init__(
+        self,
+        request: Request,
+        variant: Variant,
+        task: str,
+        device: str,
+        mode: str,
+        precision: str,
+        cores: int | None,
+    ) -> None:
+        self.device, self.cores = device, usable_cores() if cores is None else cores
         suite = request.suite
         algorithm = load_algorithm(variant.algorithm)
         settings: Any = cell_settings(algorithm.Settings, request, variant, task)
         bounds = suite.bounds(task)
-        sources: tuple[Path, ...] = ()
-        if not algorithm_source(variant.algorithm).startswith("dimebench."):
-            sources = (Path(inspect.getfile(algorithm)),)
         self._common: dict[str, Any] = {
             "suite": suite.name,
             "algorithm": variant.algorithm,
@@ -181,7 +206,7 @@ class _BlockMaker:
             "score": {"kind": suite.score.kind, "lower": bounds.lower, "upper": bounds.upper},
             "device": device,
             "threads": 1,
-            "code": code_version(sources),
+            "code": own_code(variant.algorithm),
             "versions": package_versions(),
             "cell": f"{suite.name}/{variant.slug}/{task}",
             "command": command_line(),
@@ -190,5 +215,5 @@ class _BlockMaker:
 
     def __call__(self, seeds: tuple[int, ...]) -> Block:
         # On a GPU the cores are free to step environments; on a CPU each has a learner of its own.
-        workers = worker_count(len(seeds), usable_cores()) if self.device.startswith("cuda") else 0
+        workers = worker_count(len(seeds), self.cores) if self.device.startswith("cuda") else 0
         return Block(seeds=seeds, env_workers=workers, **self._common)

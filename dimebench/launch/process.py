@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,7 +37,8 @@ class Job:
 class WorkerProcess:
     """Starts at once, and works on one job at a time."""
 
-    def __init__(self, core: int | None, environment: dict[str, str], events: Events) -> None:
+    def __init__(self, cores: Sequence[int], environment: dict[str, str], events: Events) -> None:
+        """`cores`: the process's own; none of them: all that there are."""
         self.job: Job | None = None
         self.killed_because = ""  # why the pool has killed it
         self.claim_lost = self.told = False  # its runs are another process's now; it was told to stop
@@ -52,9 +54,9 @@ class WorkerProcess:
             env={**os.environ, **environment},
             start_new_session=True,  # Ctrl-C reaches the parent alone, which passes it on
         )
-        if core is not None:
+        if cores:
             with contextlib.suppress(ProcessLookupError):  # it died: the listening thread says so
-                os.sched_setaffinity(self.process.pid, {core})
+                os.sched_setaffinity(self.process.pid, cores)
         threading.Thread(target=self._listen, args=(events,), daemon=True).start()
 
     def start(self, job: Job, **facts: Any) -> None:
@@ -90,13 +92,17 @@ class WorkerProcess:
         self.told = True
         self.process.send_signal(number)
 
-    def close(self, timeout_s: float) -> None:
-        """Let the process leave (it saves what it works on) and wait for it; kill it when it takes too long."""
+    def leave(self) -> None:
+        """Let the process leave, as soon as it has saved what it works on."""
         assert self.process.stdin is not None
-        if self._stderr.closed:
-            return
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
+
+    def close(self, timeout_s: float) -> None:
+        """Let the process leave and wait for it; kill it when it takes too long."""
+        if self._stderr.closed:
+            return
+        self.leave()
         try:
             self.process.wait(min(timeout_s, threading.TIMEOUT_MAX))
         except subprocess.TimeoutExpired:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from dimebench.store import Run, read_runs
+from dimebench.store.places import Place
 
 POLICY_FILE = "policy.safetensors"
 BACKENDS = ("egl", "osmesa")  # both work without a display
@@ -29,7 +30,7 @@ class Policy:
     """A run and the file that holds its trained policy."""
 
     run: Run
-    file: Path
+    file: Place
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Film:
     reached: float  # return by the end of the film
 
 
-def find_policy(results: Path, suite: str, variant: str, task: str, seeds: Sequence[int]) -> Policy | None:
+def find_policy(results: Place, suite: str, variant: str, task: str, seeds: Sequence[int]) -> Policy | None:
     """The first of the runs whose policy was kept (a finished block keeps it); None where none was."""
     for run in read_runs(results, suite):
         if (run.variant, run.task) == (variant, task) and run.seed in seeds and (found := policy_of(run)):
@@ -79,7 +80,10 @@ def film(
     of = run.identity["of"]
     together = run.provenance.get("seeds_together", [run.seed])
     with tempfile.TemporaryDirectory() as folder:
-        out = Path(folder) / f"film.{kind}"
+        out, file = Path(folder) / f"film.{kind}", policy.file
+        if not isinstance(file, Path) and file.exists():  # the process that films reads files of this machine
+            file = Path(folder) / POLICY_FILE
+            file.write_bytes(policy.file.read_bytes())
         request = {
             "algorithm": run.algorithm,
             "settings": of["settings"],
@@ -87,7 +91,7 @@ def film(
             "action_repeat": of["protocol"].get("action_repeat", 1),
             "seed": run.seed,
             "place": together.index(run.seed) if run.seed in together else 0,
-            "policy": str(policy.file),
+            "policy": str(file),
             "out": str(out),
             "kind": kind,
             "width": width,

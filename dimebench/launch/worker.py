@@ -199,7 +199,7 @@ def mark_interrupted(block: Block, results: Path) -> None:
         with suppress(OSError, StoreError):
             run = read_run(block.run_folder(results, seed))
             if run is not None and run.status == "running":
-                mark_run(run.path, "interrupted", None)
+                mark_run(run.folder, "interrupted", None)
 
 
 def one_line(error: Exception) -> str:

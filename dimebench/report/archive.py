@@ -12,6 +12,7 @@ from pathlib import Path
 import dimebench
 from dimebench.store import Run
 from dimebench.store.importers import external
+from dimebench.store.places import Place
 from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, RUN_FILE, TRAIN_FILE
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same runs are the same zip
@@ -32,7 +33,7 @@ COLUMNS = {
 }
 
 
-def write_archive(runs: Sequence[Run], root: Path, path: Path) -> int:
+def write_archive(runs: Sequence[Run], root: Place, path: Path) -> int:
     """Write the files of the runs, as they lie below `root`, and a README.md, to a zip. Returns the number of files.
 
     Raises OSError naming the file; nothing half-written stays behind.

@@ -13,6 +13,7 @@ from dimebench.report.errors import NotComparableError, ReportError, UnknownVari
 from dimebench.report.question import Question
 from dimebench.report.select import choose_suite, select
 from dimebench.store import read_evals, read_runs
+from dimebench.store.places import Place
 
 COLUMNS = ("algorithm", "task", "env_steps", "seed", "score")
 
@@ -27,7 +28,7 @@ class Pilot:
     scores: dict[str, list[np.ndarray]]
 
 
-def pilot_of_results(results: Path, names: Sequence[str], suite: str | None, budget: int | None) -> Pilot:
+def pilot_of_results(results: Place, names: Sequence[str], suite: str | None, budget: int | None) -> Pilot:
     """From a results folder, at a matched budget. Raises the errors of `report.errors`."""
     runs = choose_suite(results, read_runs(results), suite)
     needed = [run for run in runs if not names or run.variant in names]

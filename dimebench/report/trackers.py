@@ -16,6 +16,7 @@ import pandas as pd
 
 from dimebench.store import Run, StoreError, atomic_write, read_evals, read_run, read_train
 from dimebench.store.importers import external
+from dimebench.store.places import Place
 from dimebench.store.schema import EVALS_FILE, TRAIN_FILE, TRAIN_SCHEMA
 
 TRACKERS = ("tensorboard", "wandb")
@@ -48,7 +49,7 @@ class TensorBoard:
         except ImportError as error:
             raise MissingExtraError("TensorBoard is not installed: pip install 'dimebench[tensorboard]'") from error
         self._folder, self._event, self._summary, self._writer = folder, Event, Summary, EventFileWriter
-        self._writers: dict[Path, Any] = {}
+        self._writers: dict[Place, Any] = {}
 
     def log(self, run: Run, env_step: int, scalars: dict[str, float], seconds: float) -> None:
         if run.path not in self._writers:
@@ -73,7 +74,7 @@ class WandB:
         except ImportError as error:
             raise MissingExtraError("Weights & Biases is not installed: pip install 'dimebench[wandb]'") from error
         self._wandb, self._folder, self._project = wandb, folder, project
-        self._runs: dict[Path, Any] = {}
+        self._runs: dict[Place, Any] = {}
 
     def log(self, run: Run, env_step: int, scalars: dict[str, float], seconds: float) -> None:
         if run.path not in self._runs:

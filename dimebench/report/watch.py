@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from dimebench.report.numbers import count
 from dimebench.store import read_runs
+from dimebench.store.places import Place
+from dimebench.store.places import stamp as file_stamp
 from dimebench.store.schema import EVALS_FILE, RUN_FILE
 
 OPEN = ("running",)  # statuses of runs that may still change
@@ -21,7 +21,7 @@ QUIET = 3  # looks without a running run
 class State:
     """A look at a folder: `stamp` is equal exactly where nothing has changed."""
 
-    stamp: tuple[tuple[str, int, int], ...]
+    stamp: tuple[tuple[str, int, int, int], ...]
     statuses: Counter[str]
 
     @property
@@ -33,34 +33,38 @@ class State:
         return ", ".join(f"{number} {status}" for status, number in sorted(self.statuses.items())) or count(0, "run")
 
 
-def looks(results: Path, suite: str | None, every: float) -> Iterator[tuple[State, bool, bool]]:
+def looks(
+    results: Place, suite: str | None, every: float, beside: Callable[[], tuple[object, ...]] = tuple
+) -> Iterator[tuple[State, bool, bool]]:
     """Look every so many seconds, until nothing is running any more: state, changed or not, the last or not.
 
     Between two blocks of a plan no run is running, so the end is believed after a few looks; at the first look, at
-    once. Raises StoreError.
+    once. beside: what else there is to come, such as jobs in a queue. Raises StoreError.
     """
     seen: object = None
     quiet = 0
     while True:
+        coming = beside()
         state = state_of(results, suite)
-        quiet = quiet + 1 if state.done else 0
-        last = quiet > QUIET or (state.done and seen is None)
-        yield state, state.stamp != seen, last
+        over = state.done and not coming
+        quiet = quiet + 1 if over else 0
+        last = quiet > QUIET or (over and seen is None)
+        yield state, (state.stamp, coming) != seen, last
         if last:
             return
-        seen = state.stamp
+        seen = state.stamp, coming
         time.sleep(every)
 
 
-def state_of(results: Path, suite: str | None) -> State:
+def state_of(results: Place, suite: str | None) -> State:
     """The runs of a results folder (of one suite, if named) as they stand now. Raises StoreError."""
     runs = read_runs(results, suite)
     stamp = []
     for run in runs:
         for name in (RUN_FILE, EVALS_FILE):
             try:
-                facts = os.stat(run.path / name)
+                written_ns, size = file_stamp(run.path / name)
             except FileNotFoundError:
                 continue
-            stamp.append((str(run.path / name), facts.st_mtime_ns, facts.st_size))
+            stamp.append((str(run.path / name), written_ns, size, run.progress["env_step"]))
     return State(tuple(stamp), Counter(run.status for run in runs))

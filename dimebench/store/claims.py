@@ -18,18 +18,21 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from dimebench.store.atomic import make_folder
 from dimebench.store.owner import Owner, owner_of, started_at
+from dimebench.store.places import Place, RemotePath
+from dimebench.store.schema import StoreError
 
 LEASE_S = 60.0  # how long a counter may stand still
 LONGEST_LEASE_S = 3600.0  # more is not believed
 BEATS_PER_LEASE = 6
 SIZE = 512  # bytes of a claim file: rewritten in place, so that a beat needs no new block on a full disk
+LONGEST_HOST = 60  # characters of a host's name
 LONGEST_PAUSE_S = 5.0  # between two looks of an observer; more means that it was suspended itself
 
 _NAME = re.compile(r"claim-([0-9]{6})\.json")
@@ -59,7 +62,7 @@ class Claim:
 
     @property
     def path(self) -> Path:
-        return _path(self.folder, self.generation)
+        return self.folder / _name(self.generation)
 
     def with_process(self, pid: int) -> Claim:
         """The same claim, held by that process as well."""
@@ -125,7 +128,7 @@ class Claim:
 
     def _content(self, free: bool) -> bytes:
         content = {
-            "host": self.owner.host[:60],
+            "host": self.owner.host[:LONGEST_HOST],
             "processes": self.owner.processes,
             "space": self.owner.space,
             "token": self.token,
@@ -142,17 +145,21 @@ class Watch:
     def __init__(self, lease_s: float = LEASE_S, clock: Callable[[], float] = time.monotonic) -> None:
         self.lease_s = lease_s
         self._clock = _AwakeClock(clock)
-        self._seen: dict[Path, tuple[bytes, float]] = {}  # the newest claim of a folder, and since when it stands so
+        self._seen: dict[Place, tuple[bytes, float]] = {}  # the newest claim of a folder, and since when it stands so
 
-    def holder(self, folder: Path) -> Owner | None:
+    def holder(self, folder: Place) -> Owner | None:
         """Who holds the run of that folder; None where it can be had."""
         return self._judge(folder)[1]
 
-    def _judge(self, folder: Path) -> tuple[int, Owner | None]:
+    def _judge(self, folder: Place) -> tuple[int, Owner | None]:
         """The generation that counts (0 for none), and who holds it."""
+        return self._after(folder, 1.0)
+
+    def _after(self, folder: Place, share: float) -> tuple[int, Owner | None]:
+        """As `_judge`, of an owner whose counter may stand still for that share of its lease."""
         now = self._clock()
         generation = max(_generations(folder), default=0)
-        held = read_claim(_path(folder, generation)) if generation else None
+        held = read_claim(folder / _name(generation)) if generation else None
         if held is None or held.free or held.owner.is_gone():
             self._seen.pop(folder, None)
             return generation, None
@@ -161,7 +168,22 @@ class Watch:
         if before != what:
             self._seen[folder] = what, now
             return generation, held.owner
-        return generation, held.owner if now - since <= held.lease_s else None
+        return generation, held.owner if now - since <= share * held.lease_s else None
+
+    def free_if_dead(self, folder: Path, hosts: Collection[str]) -> bool:
+        """Let go of a claim whose owner's machine is said to be dead, once its counter has missed two beats.
+
+        So whoever wants the run need not wait for the whole lease. A machine that is alive after all loses the run at
+        its next beat, as with any claim that has expired. True where the claim was let go.
+        """
+        owner = self.holder(folder)
+        if owner is None or owner.host not in hosts:
+            return False
+        judged, owner = self._after(folder, 2.5 / BEATS_PER_LEASE)
+        claim = self._make(folder, judged, [os.getpid()]) if owner is None else None
+        if claim is not None:
+            claim.release(finished=False)
+        return claim is not None
 
     def acquire(self, folder: Path, pids: Sequence[int] = ()) -> Claim | None:
         """The claim of a run's folder, which is made where it is missing; None where somebody else holds it.
@@ -169,11 +191,13 @@ class Watch:
         pids: of the processes that hold it (this one by default). Raises OSError for a folder that cannot be written.
         """
         judged, owner = self._judge(folder)
-        if owner is not None:
-            return None
+        return None if owner is not None else self._make(folder, judged, pids or [os.getpid()])
+
+    def _make(self, folder: Path, judged: int, pids: Sequence[int]) -> Claim | None:
+        """The claim after the judged one; None where somebody else has made it."""
         make_folder(folder)
         generation = judged + 1  # of the claim that was judged: one made since then must be in the way
-        claim = Claim(folder, generation, secrets.token_hex(8), owner_of(pids or [os.getpid()]), self.lease_s)
+        claim = Claim(folder, generation, secrets.token_hex(8), owner_of(pids), self.lease_s)
         try:
             descriptor = os.open(claim.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
@@ -190,7 +214,7 @@ class Watch:
             return None
         for older in _generations(folder):
             if older < generation:
-                _path(folder, older).unlink(missing_ok=True)
+                (folder / _name(older)).unlink(missing_ok=True)
         return claim
 
     def acquire_all(self, folders: Sequence[Path]) -> list[Claim] | None:
@@ -209,24 +233,27 @@ class Watch:
         return claims
 
 
-def read_claim(path: Path) -> Held | None:
+def read_claim(path: Place) -> Held | None:
     """A claim file; None where there is none. Whatever stands in it counts: while it changes, somebody is there."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(4 * SIZE)
-    except OSError:
+        if isinstance(path, Path):
+            with path.open("rb") as file:
+                raw = file.read(4 * SIZE)
+        else:
+            raw = path.read_bytes()[: 4 * SIZE]
+    except (OSError, StoreError):
         return None
     try:
         content = json.loads(raw)
         processes = tuple((int(pid), int(ticks)) for pid, ticks in content["processes"])
-        owner = Owner(str(content["host"])[:60], processes, str(content["space"]))
+        owner = Owner(str(content["host"])[:LONGEST_HOST], processes, str(content["space"]))
         lease_s, free = min(max(0.0, float(content["lease_s"])), LONGEST_LEASE_S), content["free"] is True
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return Held(Owner("an unknown machine", (), ""), LEASE_S, False, raw)  # killed while it wrote the first time
     return Held(owner, lease_s, free, raw)
 
 
-def claimed_by(folder: Path) -> Owner | None:
+def claimed_by(folder: Place) -> Owner | None:
     """Who holds a run, as far as one look can tell: an owner on another machine may be gone already."""
     return Watch().holder(folder)
 
@@ -235,7 +262,7 @@ def drop_claims(folder: Path) -> None:
     """Remove what killed processes left in the folder of a finished run."""
     for generation in _generations(folder):
         with contextlib.suppress(OSError):
-            _path(folder, generation).unlink(missing_ok=True)
+            (folder / _name(generation)).unlink(missing_ok=True)
 
 
 class _AwakeClock:
@@ -256,13 +283,13 @@ def _release_all(claims: Sequence[Claim]) -> None:
         claim.release(finished=False)
 
 
-def _path(folder: Path, generation: int) -> Path:
-    return folder / f"claim-{generation:06d}.json"
+def _name(generation: int) -> str:
+    return f"claim-{generation:06d}.json"
 
 
-def _generations(folder: Path) -> list[int]:
+def _generations(folder: Place) -> list[int]:
     try:
-        names = os.listdir(folder)
-    except OSError:
+        names = folder.names() if isinstance(folder, RemotePath) else os.listdir(str(folder))
+    except (OSError, StoreError):
         return []
     return [int(match[1]) for name in names if (match := _NAME.fullmatch(name))]

@@ -127,7 +127,7 @@ def write_external(results: Path, run: Run, evals: pa.Table) -> bool:
 
     Raises ImportConflictError where another run is in the way, OSError where nothing can be written.
     """
-    run = replace(run, path=results / run.path)
+    run = replace(run, path=results / run.folder)
     there = read_run(run.path)
     if there is not None and (run.path / EVALS_FILE).exists():
         if there.identity["sha256"] == run.identity["sha256"]:
@@ -138,7 +138,7 @@ def write_external(results: Path, run: Run, evals: pa.Table) -> bool:
     facts = {"dimebench.schema": str(SCHEMA_VERSION), "dimebench.identity": json.dumps(run.identity)}
     buffer = io.BytesIO()
     pq.write_table(evals.replace_schema_metadata(facts), buffer, compression="zstd", write_page_checksum=True)
-    atomic_write(run.path / EVALS_FILE, buffer.getvalue())
+    atomic_write(run.folder / EVALS_FILE, buffer.getvalue())
     write_run(run)
     return True
 

@@ -21,13 +21,17 @@ ROOMS = ("agents", "envs", "training")
 
 def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
     """Installed versions; a package that is not installed is left out."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {name: _version(name) for name in names}
+    return {name: text for name, text in found.items() if text}
+
+
+@cache
+def _version(name: str) -> str:
+    """The installed version, looked up once per process; "" where there is none."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
 
 
 @cache

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dimebench.store.places import Place, RemotePath
 from dimebench.store.schema import (
     EVALS_FILE,
     EVALS_SCHEMA,
@@ -24,15 +24,17 @@ from dimebench.store.schema import (
     StoreError,
 )
 
-READERS = 4  # files read side by side
+T = TypeVar("T")
+R = TypeVar("R")
+READERS, REMOTE_READERS = 4, 32  # files read side by side: of this machine; at a URL, where each is waited for
 MOST_ROWS, MOST_COLUMNS = 5_000_000, 1000  # a file of a few kB can unfold to more than fits in memory
 
 
-def read_run(path: Path) -> Run | None:
+def read_run(path: Place) -> Run | None:
     """The run in a seed's folder, or None where there is none. Raises StoreError for a broken run.json."""
     file = path / RUN_FILE
     try:
-        content = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse)
+        content = _DECODER.decode(file.read_bytes().decode())
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -46,7 +48,7 @@ def read_run(path: Path) -> Run | None:
     return Run.from_json(path, content)
 
 
-def read_runs(results: Path, suite: str | None = None) -> list[Run]:
+def read_runs(results: Place, suite: str | None = None) -> list[Run]:
     """Every run under a results folder, sorted by suite, variant, task and seed.
 
     Raises StoreError where the folder is missing, a run.json is broken, or two folders hold the same run (a copy
@@ -54,7 +56,9 @@ def read_runs(results: Path, suite: str | None = None) -> list[Run]:
     """
     if not results.is_dir():
         raise StoreError(f"no results folder at '{results}'")
-    runs = [read_run(file.parent) for file in sorted(results.glob(f"*/*/*/*/seed-*/{RUN_FILE}"))]
+    files = sorted(results.glob(f"[!.]*/*/*/*/seed-*/{RUN_FILE}"), key=lambda file: str(file).split("/"))
+    readers = REMOTE_READERS if isinstance(results, RemotePath) else 1
+    runs = _side_by_side(read_run, [file.parent for file in files], readers)
     found: dict[tuple[str, str, str, int], Run] = {}
     for run in runs:
         if run is None or suite not in (None, run.suite):
@@ -83,14 +87,22 @@ def read_train(runs: Sequence[Run]) -> pd.DataFrame:
 def _tables(runs: Sequence[Run], name: str) -> list[pa.Table]:
     """The table of each run that has one, side by side: thousands of small files are mostly waited for."""
     there = [run for run in runs if (run.path / name).exists()]
-    with ThreadPoolExecutor(READERS) as pool:
-        return list(pool.map(lambda run: _of_run(run, name), there))
+    remote = any(isinstance(run.path, RemotePath) for run in there)
+    return _side_by_side(lambda run: _of_run(run, name), there, REMOTE_READERS if remote else READERS)
 
 
-def read_table(file: Path) -> pa.Table:
+def _side_by_side(read: Callable[[T], R], each: Sequence[T], readers: int) -> list[R]:
+    if readers == 1:
+        return list(map(read, each))
+    with ThreadPoolExecutor(readers) as pool:
+        return list(pool.map(read, each))
+
+
+def read_table(file: Place) -> pa.Table:
     """A run's evals.parquet or train.parquet, in its schema. Raises StoreError for anything else."""
     try:
-        stored = pq.ParquetFile(file, page_checksum_verification=True)
+        source = pa.BufferReader(file.read_bytes()) if isinstance(file, RemotePath) else file
+        stored = pq.ParquetFile(source, page_checksum_verification=True)
         if stored.metadata.num_rows > MOST_ROWS or stored.metadata.num_columns > MOST_COLUMNS:
             raise StoreError(f"{file}: more rows or columns than a run has")
         table = stored.read(use_threads=False)
@@ -134,3 +146,6 @@ def _short(error: Exception) -> str:
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no number of JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)

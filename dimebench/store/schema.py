@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from dimebench.store.places import Place
 
 SCHEMA_VERSION = 1
 STATUSES = ("running", "finished", "interrupted", "failed", "diverged")
@@ -50,11 +53,12 @@ class Run:
     """One seed of a cell, as its run.json says.
 
     `identity` is {"sha256": ..., "of": {...}}: everything that can change numbers. `score` is how the suite
-    scores a run: kind, lower, upper. `progress` is env_step, grad_step, wall_time_s. `block` names the folder
+    scores a run: kind, lower, upper. `progress` is env_step, grad_step, wall_time_s and, where the device tells,
+    energy_j: the run's share of the joules that it drew, evaluations included. `block` names the folder
     under `checkpoints` that the run was trained in.
     """
 
-    path: Path
+    path: Place
     suite: str
     algorithm: str
     variant: str
@@ -68,19 +72,27 @@ class Run:
     progress: dict[str, Any]
     block: str
 
+    @property
+    def folder(self) -> Path:
+        """The path, where the run is to be written. Raises StoreError at a URL, which is only ever read."""
+        if not isinstance(self.path, Path):
+            raise StoreError(f"{self.path}: a URL is only read")
+        return self.path
+
     def to_json(self) -> dict[str, Any]:
         """The content of run.json."""
-        return {"schema": SCHEMA_VERSION, **{f.name: getattr(self, f.name) for f in fields(self) if f.name != "path"}}
+        return {"schema": SCHEMA_VERSION, **{name: getattr(self, name) for name in _KEYS}}
 
     @classmethod
-    def from_json(cls, path: Path, content: Any) -> Run:
+    def from_json(cls, path: Place, content: Any) -> Run:
         """Raises StoreError, naming the file, for anything that is not a run.json of this schema."""
         problem = _problem(content)
         if problem:
             raise StoreError(f"{path / RUN_FILE}: {problem}")
-        return cls(path=path, **{f.name: content[f.name] for f in fields(cls) if f.name != "path"})
+        return cls(path=path, **{name: content[name] for name in _KEYS})
 
 
+_KEYS = tuple(each.name for each in fields(Run) if each.name != "path")
 # What a run.json holds, as far as something here relies on it; more is welcome.
 _SHAPE: dict[str, Any] = {
     "suite": str,
@@ -154,6 +166,8 @@ def _fits(value: Any, kind: Any) -> bool:
 def _depth_exceeds(content: Any, deepest: int) -> bool:
     level = [content]
     for _ in range(deepest):
-        inner = [each for each in level if isinstance(each, dict | list)]
-        level = [child for each in inner for child in (each.values() if isinstance(each, dict) else each)]
-    return any(isinstance(each, dict | list) for each in level)
+        children = (child for each in level for child in (each.values() if type(each) is dict else each))
+        level = [child for child in children if type(child) in (dict, list)]
+        if not level:
+            return False
+    return True

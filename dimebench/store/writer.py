@@ -54,7 +54,7 @@ class RunWriter:
         return [key | {"seed": run.seed, "env_step": env_step} | row for row in rows]
 
     def _load(self, name: str) -> list[Row]:
-        file = self.run.path / name
+        file = self.run.folder / name
         return read_table(file).to_pylist() if file.exists() else []
 
     def _write_table(self, name: str, rows: list[Row], schema: pa.Schema) -> None:
@@ -63,12 +63,12 @@ class RunWriter:
         table = pa.Table.from_pylist(rows, schema=schema.with_metadata(facts))
         buffer = io.BytesIO()
         pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
-        atomic_write(self.run.path / name, buffer.getvalue())
+        atomic_write(self.run.folder / name, buffer.getvalue())
 
 
 def write_run(run: Run) -> None:
     """Replace a run's run.json."""
-    atomic_write(run.path / RUN_FILE, (json.dumps(run.to_json(), indent=1, allow_nan=False) + "\n").encode())
+    atomic_write(run.folder / RUN_FILE, (json.dumps(run.to_json(), indent=1, allow_nan=False) + "\n").encode())
 
 
 def mark_run(path: Path, status: str, reason: str | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +96,15 @@ class Block:
 
 def plain_settings(settings: Any) -> dict[str, Any]:
     """A settings dataclass as JSON values: tuples become lists."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(settings).items()}
+    found = {}
+    for each in fields(settings):  # `asdict` would copy every number deeply, for each of thousands of cells
+        value = getattr(settings, each.name)
+        if isinstance(value, tuple):
+            value = list(value)
+        elif is_dataclass(value):
+            value = asdict(value)  # type: ignore[arg-type]
+        found[each.name] = value
+    return found
 
 
 def build_settings(cls: type, plain: dict[str, Any]) -> Any:

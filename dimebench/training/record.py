@@ -14,9 +14,12 @@ from torch import Tensor
 
 from dimebench.store import Run, RunWriter, read_run
 from dimebench.store.provenance import machine
+from dimebench.training import peak
 from dimebench.training.block import Block
+from dimebench.training.energy import joules_of
 
 MOST_EVENTS = 100
+PEAKS = ("peak_memory_bytes", "peak_host_memory_bytes")
 
 
 class Records:
@@ -25,6 +28,7 @@ class Records:
     def __init__(self, block: Block, results: Path, identity: dict[str, Any]) -> None:
         """`identity` as in `store.Run`: the caller has checked it against what stands in the seeds' folders."""
         self.block = block
+        peak.begin(block.device)
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = {}
         seeds = len(block.seeds)
@@ -32,6 +36,8 @@ class Records:
         self._ended_sum, self._ended_count = np.zeros(seeds), np.zeros(seeds, dtype=np.int64)
         self._before = 0.0  # seconds of earlier processes
         self._begun = time.monotonic()
+        self._joules = joules_of(block.device)
+        self._joules_before: float | None = 0.0  # of earlier processes; None where one of them had no meter
         self._latest: list[float | None] = [None] * seeds
         self.writers = [RunWriter(self._run(results, seed, identity)) for seed in block.seeds]
 
@@ -46,8 +52,10 @@ class Records:
             "seeds_together": list(block.seeds),
             "machine": machine(),
         }
-        if before is not None and "events" in before.provenance:
-            provenance["events"] = before.provenance["events"]
+        if before is not None:
+            alike = before.provenance.get("seeds_together") == list(block.seeds)
+            kept = ("events", *(PEAKS if alike else ()))
+            provenance |= {key: before.provenance[key] for key in kept if key in before.provenance}
         return Run(
             path=path,
             suite=block.suite,
@@ -139,18 +147,21 @@ class Records:
         self._write_all(self._reached(env_step, grad_step), status="interrupted")
 
     def _reached(self, env_step: int, grad_step: int) -> dict[str, Any]:
-        return {"progress": {"env_step": env_step, "grad_step": grad_step, "wall_time_s": self._wall_time()}}
+        told = {"env_step": env_step, "grad_step": grad_step, "wall_time_s": self._wall_time()}
+        energy = self._energy()
+        return {"progress": told if energy is None else told | {"energy_j": energy / len(self.block.seeds)}}
 
     def _write_all(
         self, changes: dict[str, Any], status: str | None = None, provenance: dict[str, Any] | None = None
     ) -> None:
+        reached = peak.peak(self.block.device)
         for writer in self.writers:
             own = dict(changes)
             if status is not None and writer.run.status != "diverged":
                 own["status"] = status
-            if provenance is not None:
-                own["provenance"] = writer.run.provenance | provenance
-            writer.write(**own)
+            facts = writer.run.provenance
+            most = {key: max(value, _number(facts.get(key))) for key, value in reached.items()}
+            writer.write(**own, provenance=facts | most | (provenance or {}))
 
     # --- what a checkpoint holds ------------------------------------------------------------------------------
 
@@ -162,6 +173,7 @@ class Records:
             "ended_sum": self._ended_sum.tolist(),
             "ended_count": self._ended_count.tolist(),
             "wall_time_s": self._wall_time(),
+            "energy_j": self._energy(),
             "latest": self._latest,
             "diverged": [w.run.reason if w.run.status == "diverged" else None for w in self.writers],
         }
@@ -175,6 +187,7 @@ class Records:
         self._ended_sum = np.array(facts["ended_sum"])
         self._ended_count = np.array(facts["ended_count"])
         self._before, self._begun = facts["wall_time_s"], time.monotonic()
+        self._joules_before, self._joules = facts.get("energy_j"), joules_of(self.block.device)
         self._latest = list(facts["latest"])
         for writer, reason in zip(self.writers, facts["diverged"], strict=True):
             if reason is not None:
@@ -184,6 +197,12 @@ class Records:
         """For the live table: the latest evaluation's mean return over seeds."""
         known = [value for value in self._latest if value is not None]
         return {"latest_return": float(np.mean(known)) if known else None, "wall_time_s": self._wall_time()}
+
+    def _energy(self) -> float | None:
+        """Joules that the block's device has drawn so far, for all its seeds; None where that is not known."""
+        if self._joules is None or self._joules_before is None:
+            return None
+        return self._joules_before + self._joules()
 
     def _wall_time(self) -> float:
         return self._before + time.monotonic() - self._begun
@@ -198,6 +217,11 @@ def with_event(provenance: dict[str, Any], one: dict[str, str]) -> dict[str, Any
     """The provenance with one more event; the oldest go where there are very many."""
     before = provenance.get("events", [])
     return provenance | {"events": [*(before if isinstance(before, list) else []), one][-MOST_EVENTS:]}
+
+
+def _number(value: Any) -> int:
+    """A number of bytes that an earlier process wrote down; 0 where it is none."""
+    return value if type(value) is int else 0
 
 
 def _finite(value: float) -> float | None:

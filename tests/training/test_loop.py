@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +13,11 @@ import torch
 
 from dimebench.envs import EnvError
 from dimebench.store import read_run
+from dimebench.store.writer import write_run
+from dimebench.training import peak
 from dimebench.training.block import Protocol
 from dimebench.training.evaluate import Evaluator, StopRequestedError
-from tests.training.blocks import make_block, outputs, train, trainer
+from tests.training.blocks import assert_same_outputs, make_block, outputs, stop_after, train, trainer
 
 ALGORITHMS = ("dime", "dime-gaussian", "crossq", "sac", "random")
 
@@ -162,3 +166,42 @@ def test_a_learner_whose_critics_are_lost_is_diverged_though_its_actions_look_we
 def test_a_task_whose_episodes_have_no_end_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EnvError, match="have no end"):
         trainer(make_block("random", task="dm_control/lqr-lqr_2_1"), tmp_path)
+
+
+def test_a_run_says_how_much_memory_its_process_reached_and_a_resume_keeps_the_larger(tmp_path: Path) -> None:
+    block = make_block("sac")
+    assert train(block, tmp_path, stop_after(30)) == "interrupted"
+    run = read_run(block.run_folder(tmp_path, 0))
+    assert run is not None
+    reached = run.provenance["peak_memory_bytes"]
+    assert 50_000_000 < reached < 50_000_000_000, "a process with torch in it"
+    assert "peak_memory_bytes" not in str(run.identity)
+    write_run(replace(run, provenance=run.provenance | {"peak_memory_bytes": 10**15}))
+    train(block, tmp_path)
+    again = read_run(block.run_folder(tmp_path, 0))
+    assert again is not None
+    assert (again.status, again.provenance["peak_memory_bytes"]) == ("finished", 10**15)
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="peaks cannot be reset here")
+def test_a_peak_is_of_the_time_since_counting_began() -> None:
+    peak.begin("cpu")
+    before = peak.resident()
+    held = np.ones(100_000_000, dtype=np.uint8)
+    held[:] = 2
+    grown = peak.resident()
+    assert grown - before > 90_000_000
+    del held
+    assert peak.resident() > grown - 10_000_000, "the most, not what is held now"
+
+
+def test_the_same_bits_whatever_blocks_the_seeds_are_split_into(tmp_path: Path) -> None:
+    parts = {"together": [(0, 1, 2)], "apart": [(0,), (1, 2)]}
+    found: dict[str, dict[str, pd.DataFrame]] = {}
+    for name, groups in parts.items():
+        for seeds in groups:
+            block = make_block("dime", seeds=seeds)
+            train(block, tmp_path / name)
+            tables = {key: value for key, value in outputs(block, tmp_path / name).items() if key != "policy"}
+            found[name] = found.get(name, {}) | tables
+    assert_same_outputs(found["together"], found["apart"])

@@ -1,0 +1,77 @@
+"""`dimebench cancel`: take jobs back from a cluster's queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dimebench.cli.errors import UsageError
+from dimebench.cli.options import DEFAULT_RESULTS, Results, check_folder
+
+if TYPE_CHECKING:
+    from dimebench.launch.slurm_queue import Standing
+
+KEYS: dict[str, Callable[[Standing], tuple[str, ...]]] = {
+    "suite": lambda one: (one.block.suite,),
+    "algo": lambda one: (one.block.variant, one.block.algorithm),
+    "task": lambda one: (one.block.task, one.block.task.partition("/")[2]),
+}
+LONGEST_S = 300.0  # for Slurm to end the jobs
+
+
+def cancel(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Which jobs: suite=NAME algo=a,b task=x,y, or the numbers of jobs (12, 12_3). All without any.",
+            metavar="[WORDS...]",
+        ),
+    ] = None,
+    results: Results = DEFAULT_RESULTS,
+) -> int:
+    """Cancel the jobs of `run --on slurm`; what they were training is saved, and `run` goes on with it."""
+    check_folder("--results", results)
+    from dimebench.launch.slurm_queue import cancel as cancel_jobs
+    from dimebench.launch.slurm_queue import standings
+    from dimebench.report.numbers import count
+
+    chosen = _chosen([each for each in standings(results) if each.queued], words or [])
+    if not chosen:
+        typer.echo(f"no jobs in the queue for '{results}'")
+        return 0
+    left = cancel_jobs(chosen, LONGEST_S)
+    running = sum(each.state not in ("pending", "requeued", "held") for each in chosen)
+    typer.echo(f"cancelled {count(len(chosen), 'job')}, {running} of them running; `run` goes on from what is saved")
+    for each in left:
+        typer.echo(f"job {each.job} on {each.node} has not ended yet ({each.state})")
+    return 0
+
+
+def _chosen(queued: Sequence[Standing], words: Sequence[str]) -> list[Standing]:
+    """The jobs that all of the words fit. Raises UsageError for one that fits none, with the nearest that would."""
+    from dimebench.config import nearest
+
+    numbers: set[str] = set()
+    chosen = list(queued)
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            known = [each.job for each in queued]
+            if not any(_is_of(job, word) for job in known):
+                raise UsageError(f"'{word}': no job of that number is in the queue{nearest(word, known)}")
+            numbers.add(word)
+            continue
+        if key not in KEYS:
+            raise UsageError(f"{word}: unknown key '{key}'{nearest(key, KEYS)}")
+        for name in value.split(","):
+            known = list(dict.fromkeys(text for each in queued for text in KEYS[key](each)))
+            if name not in known:
+                raise UsageError(f"{word}: no job in the queue is of {key} '{name}'{nearest(name, known)}")
+        chosen = [each for each in chosen if set(value.split(",")) & set(KEYS[key](each))]
+    return [each for each in chosen if not numbers or any(_is_of(each.job, number) for number in numbers)]
+
+
+def _is_of(job: str, number: str) -> bool:
+    return number in (job, job.partition("_")[0])

@@ -1,0 +1,99 @@
+"""Several GPUs, here pretend ones: the real pool packs real worker processes, which train on the CPU."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from dimebench.launch.local import Event, LocalPool, PoolSettings
+from dimebench.launch.packing import Gpu, Item
+from dimebench.launch.plan import Plan, make_plan
+from dimebench.store import read_runs
+from dimebench.training.block import Block
+from tests.faults.test_faults import faulty, place  # noqa: F401 (fixtures)
+from tests.launch.requests import request
+from tests.launch.test_local import _no_process_stays_behind, children  # noqa: F401 (a fixture)
+from tests.training.blocks import stop_after, train
+
+GPUS = (Gpu("3", 100), Gpu("GPU-5f2a", 50))
+NEEDS = {"seed-000": (40, 1.0), "seed-001": (60, 5.0), "seed-002": (40, 3.0), "seed-003": (30, 2.0)}
+
+
+def needs(block: Block) -> Item:
+    memory, seconds = NEEDS.get(block.name, (60, 9.0))
+    return Item(block.name, memory, seconds)
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """Of a process; one that has just begun may have none to show yet."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if len(entries) > 1:
+                return dict(entry.decode().partition("=")[::2] for entry in entries if entry)
+        except ProcessLookupError:
+            pass
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+class Looking:
+    """Follows which block is on which pretend GPU, as the worker's own environment says."""
+
+    def __init__(self, plan: Plan, per_gpu: int) -> None:
+        self.pool = LocalPool(plan, PoolSettings(gpus=GPUS, per_gpu=per_gpu), needs)
+        self.begun: list[str] = []
+        self.seen: dict[str, list[tuple[str, ...]]] = {gpu.name: [] for gpu in GPUS}
+        self.pids: list[int] = []
+
+    def __call__(self, event: Event) -> None:
+        if event.kind != "started":
+            return
+        self.begun.append(event.block.name)
+        beside: dict[str, list[str]] = {gpu.name: [] for gpu in GPUS}
+        for worker in self.pool._slots.working():
+            assert worker.job is not None
+            facts = environment_of(worker.process.pid)
+            assert facts["OMP_NUM_THREADS"] == facts["MKL_NUM_THREADS"] == "1"
+            beside[facts["CUDA_VISIBLE_DEVICES"]].append(worker.job.block.name)
+            if worker.job.block == event.block:
+                self.pids.append(worker.process.pid)
+        for gpu in GPUS:
+            if beside[gpu.name]:
+                self.seen[gpu.name].append(tuple(sorted(beside[gpu.name])))
+
+
+def test_blocks_share_gpus_as_far_as_they_fit_the_longest_first(tmp_path: Path) -> None:
+    plan = make_plan(request(), range(4), tmp_path, "cpu")
+    looking = Looking(plan, per_gpu=2)
+    outcome = looking.pool.run(looking)
+    assert (outcome.failed, outcome.interrupted) == ([], False)
+    assert {(run.seed, run.status) for run in read_runs(tmp_path)} == {(seed, "finished") for seed in range(4)}
+    assert looking.begun[:2] == ["seed-001", "seed-002"]
+    assert sorted(looking.begun) == sorted(NEEDS)
+    assert looking.seen["3"][0] == ("seed-001",), "the longest on the GPU with the most room"
+    for gpu in GPUS:
+        for beside in looking.seen[gpu.name]:
+            assert len(beside) <= 2
+            assert sum(NEEDS[name][0] for name in beside) <= gpu.memory
+    assert ("seed-001", "seed-003") in looking.seen["3"], "beside each other"
+    assert len(set(looking.pids)) == 4, "a process leaves after its block, with the memory that it held"
+
+
+def test_out_of_memory_parts_a_block_among_others_and_its_parts_are_packed_too(
+    faulty: Path,  # noqa: F811 (the fixture)
+) -> None:
+    results = faulty
+    ((_, block),) = make_plan(request("steps=60", algo="greedy"), [0], results, "cpu").blocks()
+    assert train(replace(block, seeds=(0, 1)), results, stop_after(40)) == "interrupted"
+    plan = make_plan(request("steps=60", algo="greedy"), [0, 1, 2], results, "cpu")
+    looking = Looking(plan, per_gpu=3)
+    outcome = looking.pool.run(looking)
+    assert (outcome.failed, outcome.interrupted) == ([], False)
+    assert looking.begun[0] == "seeds-000-to-001"
+    assert {"seed-000", "seed-001"} <= set(looking.begun)
+    assert {(run.seed, run.status) for run in read_runs(results)} == {(seed, "finished") for seed in range(3)}
+    # Each part is taken to need what the whole did, 60: never both on one GPU, whatever was thought of a single seed.
+    assert not any({"seed-000", "seed-001"} <= set(beside) for beside in looking.seen["3"] + looking.seen["GPU-5f2a"])
