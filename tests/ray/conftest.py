@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 
-ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'dimebench[ray]'")
-
 STORE = 80 * 2**20  # bytes of an object store, Ray's least
 
 
@@ -67,6 +65,7 @@ def _below(pid: int) -> list[int]:
 
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[TwoNodes]:
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'dimebench[ray]'")
     from dimebench.launch.ray_cluster import connect
 
     made = TwoNodes()
