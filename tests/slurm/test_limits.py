@@ -25,11 +25,13 @@ from tests.training.blocks import assert_same_outputs
 def test_a_run_longer_than_its_time_limit_is_queued_again_until_it_is_done(
     cluster: Cluster, dimebench: Call, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two minutes at a time for an algorithm whose evaluations take half a minute on any machine: three of them."""
+    """Two minutes at a time for an algorithm whose evaluations take 20 s on any machine: five of them."""
     site = package.install(place / "site")
     monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ['PYTHONPATH']}")
     monkeypatch.syspath_prepend(str(site))
-    words = ["suite=tiny", "algo=slow", "steps=20", "evaluation.interval=10"]
+    monkeypatch.setenv("MOOD", "slow")
+    monkeypatch.setenv("MOOD_FILE", str(place / "mood"))
+    words = ["suite=tiny", "algo=moody", "steps=40", "evaluation.interval=10"]
     local = planned(place / "local", words, [0])
     LocalPool(local, PoolSettings(1)).run(lambda event: None)
 
