@@ -84,7 +84,8 @@ def test_words_change_what_is_asked_for(place: Path) -> None:
         ),
         (
             "resources.sbatch=--mem=3",
-            "resources.sbatch=--mem=3: resources.sbatch[0]: --mem cannot be given here: write resources.memory instead",
+            "resources.sbatch=--mem=3: resources.sbatch[0]: --mem cannot be given here: "
+            "write resources.memory instead",
         ),
         (
             "resources.sbatch=--array=3",
