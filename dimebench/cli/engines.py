@@ -101,6 +101,7 @@ class Slurm:
     """A cluster's queue: the command ends when all is submitted, or with --wait when all has ended."""
 
     def __init__(self, manner: Manner, words: list[str]) -> None:
+        from dimebench.config.resources import Resources
         from dimebench.launch.slurm import check_slurm
 
         if manner.workers:
@@ -111,6 +112,7 @@ class Slurm:
             raise UsageError("--log: follows the runs while the command lasts: add --wait")
         check_slurm()
         self._manner = manner
+        self._resources = Resources()
         self.waits = manner.wait
 
     def device(self, asked: str, request: Request) -> str:
@@ -118,6 +120,7 @@ class Slurm:
         from dimebench.cli.options import check_device_name
 
         check_device_name(asked)
+        self._resources = request.suite.resources
         gpus = {task: request.suite.resources.of(task).get("gpus", 0) > 0 for task in request.suite.tasks}
         if asked == "auto":
             if len(set(gpus.values())) > 1:
@@ -132,9 +135,13 @@ class Slurm:
         return asked
 
     def places(self) -> Places:
+        """As many GPUs as jobs may run at a time: seeds of a cell are parted where some would have nothing to do."""
+        from dimebench.config.resources import megabytes
         from dimebench.launch.plan import Places
 
-        return Places()
+        asked = self._resources
+        memory = megabytes(asked.gpu_memory) << 20 if asked.gpu_memory else None
+        return Places(gpus=asked.parallel or 1, gpu_bytes=memory, cores=asked.cpus)
 
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
         from dimebench.cli.follow import following

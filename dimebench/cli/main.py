@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import signal
 import sys
 
 import typer
@@ -14,6 +16,7 @@ from dimebench.cli.doctor import doctor
 from dimebench.cli.errors import OK, USAGE, UsageError, explain
 from dimebench.cli.export import export
 from dimebench.cli.import_ import import_
+from dimebench.cli.plan import plan
 from dimebench.cli.power import power
 from dimebench.cli.render import render
 from dimebench.cli.report import report
@@ -33,7 +36,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 COMMANDS = (
-    *(run, cancel, compare, power, report, status, suites, algos, show),
+    *(run, plan, cancel, compare, power, report, status, suites, algos, show),
     *(export, import_, render, bench, doctor),
 )
 for command in COMMANDS:
@@ -51,6 +54,7 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C while Python leaves changes no exit code
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         _check_command(arguments)

@@ -35,11 +35,12 @@ def status(
 
 
 def _watch(results: Any, suite: str | None, every: float) -> int:
-    """The table anew whenever it has changed; on a terminal in place. It ends when no run is running any more."""
+    """The table anew whenever it has changed; on a terminal in place. It ends when no run is running or queued."""
     from dimebench.cli.output import console
+    from dimebench.cli.queue import jobs_beside
     from dimebench.report.watch import looks
 
-    for state, changed, _ in looks(results, suite, every):
+    for state, changed, _ in looks(results, suite, every, jobs_beside(results, suite)):
         if changed:
             if console.is_terminal:
                 console.clear()

@@ -181,6 +181,7 @@ class LocalPool:
         worker.heard(kind)
         if kind == "died":
             self._retire(worker)
+            self._next_look = 0.0
         if job is None:
             return  # it has left: nothing is left to do
         if kind == "died":
@@ -190,14 +191,14 @@ class LocalPool:
         elif kind == "failed":
             worker.job = None
             self._fail(job.cell, job.block, facts["reason"], listen, bool(facts.get("conflict")))
-            if self._slots.packed:
-                self._retire(worker)
+            self._slots.dismiss(worker)
         elif kind == "done":
             worker.job = None
             self._diverged += [(job.block, seed, reason) for seed, reason in facts.get("diverged", [])]
-            self._interrupted |= facts["status"] == "interrupted"
-            if facts["status"] == "interrupted" or self._slots.packed:  # it leaves, whoever signalled it
+            if facts["status"] == "interrupted":  # it leaves, whoever signalled it
+                self._interrupted = True
                 self._retire(worker)
+            self._slots.dismiss(worker)
             listen(Event("done", job.cell, job.block, facts))
         elif kind != "alive":
             listen(Event(kind, job.cell, job.block, facts))

@@ -15,7 +15,7 @@ from typing import Any
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
 from dimebench.envs import TaskSpec, task_spec
-from dimebench.launch.learner_bytes import WORD, LearnerBytes, learner_bytes
+from dimebench.launch.learner_bytes import WORD, learner_bytes
 from dimebench.store import Run, StoreError, read_run
 from dimebench.store.schema import RUN_FILE
 from dimebench.training.block import Block
@@ -67,7 +67,7 @@ def estimated_memory(block: Block, gpu_bytes: int | None = None) -> Memory:
     """From sizes and settings alone."""
     spec = task_spec(block.task, block.protocol.action_repeat)
     learner = learner_bytes(block, Dims(spec.obs_dim, spec.act_dim))
-    replay, host = replay_bytes(block, spec), _environment_bytes(block) + _saving(block, spec, learner)
+    replay, host = replay_bytes(block, spec), _environment_bytes(block) + saving_bytes(block, spec)
     if not block.device.startswith("cuda"):
         return Memory(0, PROCESS + int(SPARE_ON_CPU * (learner.peak + learner.noise)) + replay + host, "estimate")
     if not load_algorithm(block.algorithm).learns:
@@ -97,10 +97,11 @@ def _environment_bytes(block: Block) -> int:
     return first + count * each + groups * block.env_workers * (ENV_WORKER + first)
 
 
-def _saving(block: Block, spec: TaskSpec, learner: LearnerBytes) -> int:
+def saving_bytes(block: Block, spec: TaskSpec) -> int:
     """What a checkpoint takes while it is written: the state as bytes, and a chunk of replay twice."""
-    rows = min(CHUNK_ROWS, block.protocol.env_steps) if learner.state else 0
-    return learner.state + 2 * len(block.seeds) * rows * WORD * (spec.obs_dim + spec.act_dim + 2)
+    state = learner_bytes(block, Dims(spec.obs_dim, spec.act_dim)).state
+    rows = min(CHUNK_ROWS, block.protocol.env_steps) if state else 0
+    return state + 2 * len(block.seeds) * rows * WORD * (spec.obs_dim + spec.act_dim + 2)
 
 
 # --- earlier runs ---------------------------------------------------------------------------------------------

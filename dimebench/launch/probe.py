@@ -11,11 +11,13 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from dimebench.launch.environment import WORKER_ENVIRONMENT
+from dimebench.launch.hours import PROBE
 from dimebench.training.block import Block
 
 LONGEST_S = 600.0
@@ -97,6 +99,45 @@ def measure(block: Block, seconds: float) -> Pace:
         device_bytes=reached["peak_memory_bytes"] if on_gpu else 0,
         host_bytes=reached["peak_host_memory_bytes" if on_gpu else "peak_memory_bytes"],
     )
+
+
+class Probes:
+    """Probes of blocks, one for all whose work is alike: the same algorithm and settings on the same body."""
+
+    def __init__(self, seconds: float, here: bool, listen: Callable[[Block], None] = lambda block: None) -> None:
+        """`here`: the blocks are to train on this machine; else a probe is extrapolated. `listen` hears of each."""
+        self._seconds, self._here, self._listen = seconds, here, listen
+        self._found: dict[str, tuple[Pace, str]] = {}
+
+    def __call__(self, block: Block) -> tuple[Pace, str] | None:
+        """The pace and where it comes from; None on a GPU where there is none. Raises ProbeError."""
+        if block.device.startswith("cuda") and not _has_gpu():
+            return None
+        key = _work(block)
+        if key not in self._found:
+            self._listen(block)
+            self._found[key] = probe(block, self._seconds), block.task
+        pace, task = self._found[key]
+        shared = "" if task == block.task else f" of {task.partition('/')[2]}"
+        return pace, f"{PROBE}{shared}" if self._here else f"extrapolated from a probe{shared} on this machine"
+
+
+def _work(block: Block) -> str:
+    """Equal for blocks whose env steps take alike: tasks of one body differ in their reward."""
+    from dimebench.envs import task_spec
+
+    spec = task_spec(block.task, block.protocol.action_repeat)
+    library, _, name = block.task.partition("/")
+    body = name.partition("-")[0] if library == "dm_control" else name
+    protocol = block.protocol.action_repeat, block.protocol.eval_episodes
+    sizes = spec.obs_dim, spec.act_dim, spec.max_episode_steps, len(block.seeds), block.env_workers
+    return json.dumps([body, sizes, block.algorithm, block.settings, protocol, block.identity()["execution"]])
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def main() -> None:

@@ -92,13 +92,17 @@ class WorkerProcess:
         self.told = True
         self.process.send_signal(number)
 
-    def close(self, timeout_s: float) -> None:
-        """Let the process leave (it saves what it works on) and wait for it; kill it when it takes too long."""
+    def leave(self) -> None:
+        """Let the process leave, as soon as it has saved what it works on."""
         assert self.process.stdin is not None
-        if self._stderr.closed:
-            return
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
+
+    def close(self, timeout_s: float) -> None:
+        """Let the process leave and wait for it; kill it when it takes too long."""
+        if self._stderr.closed:
+            return
+        self.leave()
         try:
             self.process.wait(min(timeout_s, threading.TIMEOUT_MAX))
         except subprocess.TimeoutExpired:

@@ -32,6 +32,7 @@ class Slots:
         self._items: dict[tuple[str, str], Item] = {}
         count = len(self.gpus) * per_gpu if gpus else min(workers, len(blocks))
         self.workers: list[WorkerProcess | None] = [None] * count
+        self._last: dict[WorkerProcess, Block] = {}  # what each works on, or has worked on and still holds
         self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self._on_cpu = all(block.device == "cpu" for block in blocks)
         escape = any(block.task == "dm_control/quadruped-escape" for block in blocks)
@@ -40,14 +41,14 @@ class Slots:
 
     @property
     def packed(self) -> bool:
-        """Whether processes share GPUs: each then works on one block and leaves, with the memory that it held."""
+        """Whether processes share GPUs: each then works on one block and leaves (`dismiss`), memory and all."""
         return bool(self.gpus)
 
     def working(self) -> list[WorkerProcess]:
         return [worker for worker in self.workers if worker is not None and worker.job is not None]
 
     def full(self) -> bool:
-        return len(self.working()) == len(self.workers)
+        return all(self._busy(slot) for slot in range(len(self.workers)))
 
     def in_order(self, todo: Sequence[tuple[Cell, Block]]) -> list[tuple[Cell, Block]]:
         """In which order blocks should begin: on several GPUs the longest first, else as planned."""
@@ -61,14 +62,7 @@ class Slots:
         """The slot in which the block may begin now; None where there is none, or its memory does not fit."""
         if not self.packed:
             return next((i for i in range(len(self.workers)) if not self._busy(i)), None)
-        running = [
-            [
-                self._item(worker.job.block)
-                for worker in self._of(gpu)
-                if worker is not None and worker.job is not None
-            ]
-            for gpu in range(len(self.gpus))
-        ]
+        running = [[self._item(self._last[worker]) for worker in self._of(gpu)] for gpu in range(len(self.gpus))]
         gpu = place(self._item(block), self.gpus, running, self.per_gpu)
         return None if gpu is None else next(i for i in self._range(gpu) if not self._busy(i))
 
@@ -80,11 +74,18 @@ class Slots:
             if self.packed:
                 environment["CUDA_VISIBLE_DEVICES"] = self.gpus[slot // self.per_gpu].name
             worker = self.workers[slot] = WorkerProcess(self._cores_of(slot), environment, events)
+        self._last[worker] = job.block
         worker.start(job, **facts)
+
+    def dismiss(self, worker: WorkerProcess) -> None:
+        """After a block on a shared GPU: the process leaves, and its slot is free when it has (`retire`)."""
+        if self.packed:
+            worker.leave()
 
     def retire(self, worker: WorkerProcess, timeout_s: float) -> None:
         """Let its process leave; the slot is free for another one."""
         self.workers = [None if each is worker else each for each in self.workers]
+        self._last.pop(worker, None)
         worker.close(timeout_s)
 
     def parted(self, whole: Block, parts: Sequence[Block]) -> None:
@@ -104,12 +105,12 @@ class Slots:
     def _range(self, gpu: int) -> range:
         return range(gpu * self.per_gpu, (gpu + 1) * self.per_gpu)
 
-    def _of(self, gpu: int) -> list[WorkerProcess | None]:
-        return [self.workers[i] for i in self._range(gpu)]
+    def _of(self, gpu: int) -> list[WorkerProcess]:
+        return [worker for worker in (self.workers[i] for i in self._range(gpu)) if worker is not None]
 
     def _busy(self, slot: int) -> bool:
         worker = self.workers[slot]
-        return worker is not None and worker.job is not None
+        return worker is not None and (self.packed or worker.job is not None)
 
     def _cores_of(self, slot: int) -> list[int]:
         """The cores of a slot's processes; [] leaves the choice to the system.

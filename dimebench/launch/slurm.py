@@ -51,6 +51,8 @@ def submit(order: Order, parallel: int | None) -> dict[int, str]:
     """
     jobs: dict[int, str] = {}
     try:
+        if "%" in str(order.folder):
+            raise EngineError(f"--results {order.results}: Slurm writes no logs below a path with a '%' in it")
         for members, asked in _arrays(order):
             share = parallel and max(1, parallel * len(members) // len(order.blocks))
             jobs |= _submit_array(order, members, asked, share)

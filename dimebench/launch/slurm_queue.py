@@ -197,7 +197,11 @@ def ranges(jobs: Iterable[str]) -> str:
     for job in jobs:
         array, _, task = job.partition("_")
         arrays.setdefault(array, []).extend([int(task)] if task else [])
-    return ", ".join(f"{array}_[{_spans(tasks)}]" if tasks else array for array, tasks in arrays.items())
+    shown = {array: _spans(tasks) for array, tasks in arrays.items()}
+    return ", ".join(
+        f"{array}_{some}" if some.isdigit() else f"{array}_[{some}]" if some else array
+        for array, some in shown.items()
+    )
 
 
 def _spans(numbers: Sequence[int]) -> str:

@@ -8,8 +8,10 @@ import pytest
 
 from tests.cli.calls import Call, process, refused, snapshot
 
-COMMANDS = "run, cancel, compare, power, report, status, suites, algos, show, export, import, render, bench, doctor"
-FIRST_EIGHT = COMMANDS.partition(", show")[0]
+COMMANDS = (
+    "run, plan, cancel, compare, power, report, status, suites, algos, show, export, import, render, bench, doctor"
+)
+FIRST_EIGHT = COMMANDS.partition(", algos")[0]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +25,20 @@ def needs(block: Block) -> Item:
     return Item(block.name, memory, seconds)
 
 
+def environment_of(pid: int) -> dict[str, str]:
+    """Of a process; one that has just begun may have none to show yet."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            if len(entries) > 1:
+                return dict(entry.decode().partition("=")[::2] for entry in entries if entry)
+        except ProcessLookupError:
+            pass
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
 class Looking:
     """Follows which block is on which pretend GPU, as the worker's own environment says."""
 
@@ -40,8 +55,7 @@ class Looking:
         beside: dict[str, list[str]] = {gpu.name: [] for gpu in GPUS}
         for worker in self.pool._slots.working():
             assert worker.job is not None
-            environment = Path(f"/proc/{worker.process.pid}/environ").read_bytes().split(b"\0")
-            facts = dict(entry.decode().partition("=")[::2] for entry in environment if entry)
+            facts = environment_of(worker.process.pid)
             assert facts["OMP_NUM_THREADS"] == facts["MKL_NUM_THREADS"] == "1"
             beside[facts["CUDA_VISIBLE_DEVICES"]].append(worker.job.block.name)
             if worker.job.block == event.block:

@@ -114,4 +114,23 @@ def test_a_limit_that_leaves_no_time_to_train_is_refused(time: str, notice: int)
 
 
 def test_ids_of_jobs_are_told_shortly() -> None:
-    assert ranges(["12_0", "12_1", "12_2", "12_7", "13"]) == "12_[0-2,7], 13"
+    assert ranges(["12_0", "12_1", "12_2", "12_7", "13", "14_3"]) == "12_[0-2,7], 13, 14_3"
+
+
+def test_blocks_that_ask_for_the_same_share_an_array_as_long_as_the_cluster_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slurm, "_longest_array", lambda: 2)
+    plan = make_plan(request("task=cartpole-swingup,walker-stand"), [0, 1, 2], tmp_path, "cpu")
+    asked = {"dm_control/walker-stand": {"cpus": 2}}
+    order = Order.write(plan, PoolSettings(), "slurm", lambda task: asked.get(task, {}))
+    arrays = list(slurm._arrays(order))
+    assert arrays == [([0, 1], {}), ([2], {}), ([3, 4], {"cpus": 2}), ([5], {"cpus": 2})]
+
+
+def test_a_path_that_slurm_would_read_as_a_pattern_is_refused(tmp_path: Path) -> None:
+    place = tmp_path / "100%j"
+    order = Order.write(make_plan(request(), [0], place, "cpu"), PoolSettings(), "slurm")
+    with pytest.raises(EngineError, match="a path with a '%' in it"):
+        slurm.submit(order, None)
+    assert not place.exists()

@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
-CPUS = 4  # that the node is said to have; jobs of one CPU each
+CPUS = 4  # that the node is said to have; one GPU, which is none
 START_S, STOP_S = 60.0, 20.0
 
 CONFIGURATION = """\
@@ -51,7 +51,8 @@ ReturnToService=2
 KillWait=30
 MinJobAge=60
 MailProg=/bin/true
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=16000 State=UNKNOWN
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=16000 Gres=gpu:1 State=UNKNOWN
 PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -86,6 +87,7 @@ class Cluster:
             folder=self.folder, host=platform.node(), controller_port=ports[0], daemon_port=ports[1], cpus=CPUS
         )
         (self.folder / "slurm.conf").write_text(configuration)
+        (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
         self._run(
             *("munged", "--foreground", "--force", "--num-threads=2", f"--key-file={key}"),
             *(f"--{name}-file={self.folder}/munge.{name}" for name in ("pid", "log", "seed")),
@@ -196,8 +198,8 @@ def main() -> None:
     cluster = Cluster(Path(sys.argv[1]).absolute())
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    cluster.start()
     try:
+        cluster.start()
         print(f"export SLURM_CONF={cluster.environment['SLURM_CONF']}", flush=True)
         signal.pause()
     except KeyboardInterrupt:

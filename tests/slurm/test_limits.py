@@ -25,11 +25,11 @@ from tests.training.blocks import assert_same_outputs
 def test_a_run_longer_than_its_time_limit_is_queued_again_until_it_is_done(
     cluster: Cluster, dimebench: Call, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two minutes at a time for an algorithm whose evaluations take half a minute each on any machine: 2.5 in all."""
+    """Two minutes at a time for an algorithm whose evaluations take half a minute on any machine: three of them."""
     site = package.install(place / "site")
     monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ['PYTHONPATH']}")
     monkeypatch.syspath_prepend(str(site))
-    words = ["suite=tiny", "algo=slow", "steps=40", "evaluation.interval=10"]
+    words = ["suite=tiny", "algo=slow", "steps=20", "evaluation.interval=10"]
     local = planned(place / "local", words, [0])
     LocalPool(local, PoolSettings(1)).run(lambda event: None)
 
@@ -53,27 +53,25 @@ def test_a_run_longer_than_its_time_limit_is_queued_again_until_it_is_done(
 def test_a_job_whose_node_dies_goes_on_elsewhere_from_its_last_checkpoint(
     cluster: Cluster, dimebench: Call, place: Path
 ) -> None:
-    """SIGKILL to all that runs on the node, as a power cut; then the node comes back."""
+    """SIGKILL to all that runs on the node, as a power cut; then the node comes back, and Slurm waits two minutes."""
     local = planned(place / "local", WORDS, [0])
     LocalPool(local, PoolSettings(2)).run(lambda event: None)
     run = ["run", *WORDS, "--seeds", "1", *SLURM]
     assert dimebench(*run).code == 0
     wait_until(lambda: sorted(reached(place / "results").values())[-1:] > [0], "a run trains")
-    cluster.kill_node(processes_that_name(place / "results"))
+    cluster.kill_node(processes_that_name(place))
     wait_until(
         lambda: {job.state for job in read_queue(["tiny"]).values()} == {"PENDING"}, "the jobs are queued again"
     )
     assert "cut off" in dimebench("status").out
     cluster.start_node()
-    for job in read_queue(["tiny"]):
-        cluster.start_now(job)
     assert dimebench(*run, "--wait").code == 0
     assert {run.status for run in read_runs(place / "results")} == {"finished"}
     assert_same_outputs(of_plan(local, place / "results"), of_plan(local, place / "local"))
 
 
 def processes_that_name(folder: Path) -> list[int]:
-    """The job's process on the node and those below it: their environment or command line names the folder."""
+    """A job's shell and all below it: they were started in that folder, or for it."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         if int(entry.name) == os.getpid():

@@ -1,0 +1,283 @@
+"""`dimebench plan`: what `run` would do, and the memory, disk, hours and money that it takes. Nothing is written."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dimebench.cli.errors import OK, UsageError
+from dimebench.cli.options import (
+    DEFAULT_RESULTS,
+    Json,
+    Results,
+    check_execution,
+    check_folder,
+    number_above_0,
+    one_of,
+    parse_gpus,
+    parse_seeds,
+    seconds_above_0,
+    whole_number,
+)
+
+if TYPE_CHECKING:
+    from dimebench.launch.forecast import Forecast, Target
+    from dimebench.launch.plan import Places
+
+GPU_MEMORY_GB = 80.0  # of a GPU that is described and not asked
+CORES_PER_GPU = 8  # of a machine that is described: for the processes that step environments
+SAME = {"hidden": True}  # options of `run` that change nothing here
+
+
+def plan(
+    words: Annotated[list[str] | None, typer.Argument(help="As for run.", metavar="WORDS...")] = None,
+    seeds: Annotated[str, typer.Option(help="As for run.")] = "5",
+    results: Results = DEFAULT_RESULTS,
+    on: Annotated[
+        str,
+        typer.Option(
+            help="Where it would train: local, slurm, ray.",
+            metavar="ENGINE",
+            parser=one_of("--on", "engine", "local", "slurm", "ray"),
+        ),
+    ] = "local",
+    device: Annotated[str, typer.Option(help="As for run.", metavar="DEVICE")] = "auto",
+    workers: Annotated[
+        int,
+        typer.Option(
+            help="CPU workers at a time, on each node; 0 for one per core of this machine.",
+            metavar="N",
+            parser=whole_number("--workers", 0),
+        ),
+    ] = 0,
+    gpus: Annotated[
+        int,
+        typer.Option(
+            help="GPUs of a machine or cluster that is not this one, on each node.",
+            metavar="N",
+            parser=whole_number("--gpus", 0),
+        ),
+    ] = 0,
+    gpu_memory: Annotated[
+        float,
+        typer.Option(help="With --gpus: gigabytes of each.", metavar="GB", parser=number_above_0("--gpu-memory")),
+    ] = GPU_MEMORY_GB,
+    nodes: Annotated[
+        int,
+        typer.Option(help="Nodes of a cluster.", metavar="N", parser=whole_number("--nodes", 1, " node")),
+    ] = 1,
+    price: Annotated[
+        float | None,
+        typer.Option(
+            help="Of one GPU (on a CPU: of one worker) for an hour.",
+            metavar="PER_HOUR",
+            parser=number_above_0("--price"),
+        ),
+    ] = None,
+    probe: Annotated[
+        bool, typer.Option("--probe/--no-probe", help="Measure what no earlier run tells, seconds for each.")
+    ] = True,
+    probe_seconds: Annotated[
+        float,
+        typer.Option(help="Of each probe's training.", metavar="S", parser=seconds_above_0("--probe-seconds")),
+    ] = 3.0,
+    mode: Annotated[str, typer.Option(help="As for run.")] = "auto",
+    precision: Annotated[str, typer.Option(help="As for run.")] = "auto",
+    keep_checkpoints: Annotated[bool, typer.Option("--keep-checkpoints", help="As for run.")] = False,
+    until_decided: Annotated[
+        bool, typer.Option("--until-decided", help="As for run: the most that it can come to.")
+    ] = False,
+    max_seeds: Annotated[
+        int, typer.Option(help="As for run.", metavar="N", parser=whole_number("--max-seeds", 2, " seeds"))
+    ] = 20,
+    as_json: Json = False,
+    block_seeds: Annotated[int, typer.Option(**SAME)] = 5,
+    checkpoint_every: Annotated[float, typer.Option(**SAME)] = 300.0,
+    hang_timeout: Annotated[float, typer.Option(**SAME)] = 1800.0,
+    log: Annotated[str, typer.Option(**SAME)] = "",
+    wait: Annotated[bool, typer.Option("--wait", **SAME)] = False,
+) -> int:
+    """Show what run would train with the same words, and the memory, disk, hours and money that it takes."""
+    seed_list = list(range(max_seeds)) if until_decided else parse_seeds(seeds)
+    check_folder("--results", results)
+    os.environ.setdefault("MUJOCO_GL", "disabled")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    from dimebench.agents.registry import known_algorithms
+    from dimebench.config import parse_words
+
+    request = parse_words(words or [], algorithms=known_algorithms())
+    target, places = _target(on, device, workers, gpus, gpu_memory, nodes)
+    check_execution(target.device, mode, precision)
+    from dimebench.launch.forecast import forecast
+    from dimebench.launch.plan import make_plan
+    from dimebench.launch.probe import Probes
+
+    made = make_plan(request, seed_list, results, target.device, mode, precision, places)
+    with _telling(as_json) as tell:
+        pace = Probes(probe_seconds, target.here, tell) if probe else lambda block: None
+        found = forecast(made, target, pace, keep_checkpoints)
+    if as_json:
+        typer.echo(json.dumps(_plain(found, price, on), indent=1, allow_nan=False))
+    else:
+        _show(found, price, on)
+    return OK
+
+
+def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, nodes: int) -> tuple[Target, Places]:
+    """What the plan is for. Raises UsageError where the options describe nothing that could train it."""
+    from dimebench.launch.forecast import Target
+    from dimebench.launch.packed import here
+    from dimebench.launch.plan import Places, usable_cores
+
+    if on == "local" and nodes > 1:
+        raise UsageError(f"--nodes {nodes}: this machine is one: goes with --on slurm or ray")
+    if gpus:
+        if device == "cpu":
+            raise UsageError("--gpus: with --device cpu nothing would run on them")
+        count, size = nodes * gpus, int(gpu_memory * 1e9)
+        return Target("cuda", count, size, here=False), Places(count, size, CORES_PER_GPU)
+    if on != "local":
+        if device.startswith("cuda") or not workers:
+            raise UsageError(f"--on {on}: say what there is: --gpus N or --workers N on each node, --nodes N")
+        return Target("cpu", nodes * workers, here=False), Places()
+    chosen, numbers = parse_gpus(device)
+    if chosen == "cpu":
+        return Target("cpu", workers or usable_cores()), Places()
+    machine = here(numbers)
+    return Target("cuda", max(1, len(machine.gpus)), machine.places.gpu_bytes), machine.places
+
+
+@contextmanager
+def _telling(quiet: bool) -> Iterator[Callable[[Any], None]]:
+    """What is being probed, on a terminal."""
+    from dimebench.cli.output import console
+
+    if quiet or not console.is_terminal:
+        yield lambda block: None
+        return
+    with console.status("") as status:
+        yield lambda block: status.update(f"a probe of {block.variant} on {block.task}")
+
+
+def _hours(seconds: float) -> str:
+    if seconds < 3600:
+        return f"{seconds / 60:,.1f} min"
+    return f"{seconds / 3600:,.1f} h"
+
+
+def _size(count: float) -> str:
+    return f"{count / 1e9:,.2f} GB" if count >= 1e9 else f"{count / 1e6:,.1f} MB"
+
+
+HEADER = ("algorithm", "task", "seeds", "done", "blocks", "GPU memory", "memory", "disk", "time", "known from")
+
+
+def _show(found: Forecast, price: float | None, on: str) -> None:
+    from dimebench.cli.output import print_line, print_table
+
+    rows = []
+    on_gpu = found.target.device == "cuda"
+    for cell, blocks in found.cells:
+        known = [each.duration.seconds for each in blocks if each.duration.seconds is not None]
+        row = [cell.variant, cell.task, str(len(cell.seeds)), str(len(cell.done)), str(len(blocks))]
+        row.append(_size(max(each.memory.device for each in blocks)) if blocks and on_gpu else "")
+        row.append(_size(max(each.memory.host for each in blocks)) if blocks else "")
+        row.append(_size(sum(each.results_bytes + each.checkpoint_bytes for each in blocks)) if blocks else "")
+        row.append(_hours(sum(known)) if known else "")
+        row.append(", ".join(dict.fromkeys(each.duration.source for each in blocks)))
+        rows.append(row)
+    keep = [i for i, name in enumerate(HEADER) if on_gpu or name != "GPU memory"]
+    print_table([[row[i] for i in keep] for row in rows], [HEADER[i] for i in keep], HEADER[2:9])
+    for line in _sums(found, price, on):
+        print_line(line)
+
+
+def _sums(found: Forecast, price: float | None, on: str) -> list[str]:
+    """The lines below the table."""
+    target, blocks = found.target, found.blocks()
+    unit = f"{target.unit}{'' if target.slots == 1 else 's'}"
+    runs = sum(len(cell.seeds) - len(cell.done) for cell, _ in found.cells)
+    lines = [f"{runs} runs to train in {len(blocks)} blocks, on {target.slots} {unit}"]
+    if not blocks:
+        return ["nothing is left to train"]
+    hosts = sorted((each.memory.host for each in blocks), reverse=True)
+    sources = ", ".join(sorted({each.memory.source for each in blocks}))
+    lines.append(
+        f"memory: {_size(hosts[0])} for the largest block, {_size(sum(hosts[: target.slots]))} at once ({sources})"
+    )
+    lines.append(f"disk: {_size(found.disk_bytes)} at most, {_size(_stays(found))} of it stays")
+    if found.unknown < len(blocks):
+        took = _hours(found.seconds)
+        lines.append(
+            f"time: {took} on {target.slots} {unit}, {_hours(found.device_seconds)} of one "
+            f"({'; '.join(found.sources())})"
+        )
+    if found.unknown:
+        why = "no GPU here to probe" if target.device == "cuda" else "--no-probe"
+        lines.append(f"time of {found.unknown} blocks is not known: no earlier runs in the results folder, {why}")
+    if any("probe" in source for source in found.sources()):
+        what = "of CPU time, as on a machine with nothing else to do" if target.device == "cpu" else "by the clock"
+        lines.append(f"a probe is {what}; early ends of episodes and checkpoints are left out")
+    if price is not None and not found.unknown:
+        lines.append(
+            f"cost: {_cost(found, price, on):,.2f}, at {price:g} for an hour of one {target.unit}{_paid(on)}"
+        )
+    return lines
+
+
+def _stays(found: Forecast) -> int:
+    return sum(
+        each.results_bytes + (each.checkpoint_bytes if found.keep_checkpoints else 0) for each in found.blocks()
+    )
+
+
+def _cost(found: Forecast, price: float, on: str) -> float:
+    seconds = found.target.slots * found.seconds if on == "local" else found.device_seconds
+    return price * seconds / 3600
+
+
+def _paid(on: str) -> str:
+    return ", all of them until the end" if on == "local" else ", each while it works"
+
+
+def _plain(found: Forecast, price: float | None, on: str) -> dict[str, Any]:
+    target = found.target
+    return {
+        "target": {"on": on, "device": target.device, "slots": target.slots, "gpu_memory_bytes": target.gpu_bytes},
+        "cells": [
+            {
+                "variant": cell.variant,
+                "task": cell.task,
+                "seeds": list(cell.seeds),
+                "done": sorted(cell.done),
+                "blocks": [
+                    {
+                        "seeds": list(each.block.seeds),
+                        "left": each.left,
+                        "gpu_memory_bytes": each.memory.device,
+                        "memory_bytes": each.memory.host,
+                        "memory_from": each.memory.source,
+                        "results_bytes": each.results_bytes,
+                        "checkpoint_bytes": each.checkpoint_bytes,
+                        "seconds": each.duration.seconds,
+                        "seconds_from": each.duration.source,
+                        "environment_processes": each.block.env_workers,
+                    }
+                    for each in blocks
+                ],
+            }
+            for cell, blocks in found.cells
+        ],
+        "blocks": len(found.blocks()),
+        "blocks_of_unknown_time": found.unknown,
+        "disk_bytes": found.disk_bytes,
+        "disk_bytes_that_stay": _stays(found),
+        "seconds": None if found.unknown else found.seconds,
+        "device_seconds": None if found.unknown else found.device_seconds,
+        "cost": None if price is None or found.unknown else _cost(found, price, on),
+    }

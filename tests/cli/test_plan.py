@@ -1,0 +1,97 @@
+"""`plan`: what run would do, in a table and in JSON, with nothing trained and nothing written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.calls import Call, refused, snapshot
+
+
+def test_the_plan_is_what_run_would_do_and_writes_nothing(dimebench: Call, place: Path) -> None:
+    before = snapshot(place)
+    words = ["plan", "suite=tiny", "algo=sac,random", "--seeds", "3", "--device", "cpu", "--workers", "2"]
+    answer = dimebench(*words, "--no-probe", "--json")
+    assert (answer.code, answer.err) == (0, "")
+    found = json.loads(answer.out)
+    assert [(cell["variant"], [b["seeds"] for b in cell["blocks"]]) for cell in found["cells"]] == [
+        ("sac", [[0], [1], [2]]),
+        ("random", [[0], [1], [2]]),
+    ]
+    assert (found["blocks"], found["blocks_of_unknown_time"], found["seconds"]) == (6, 6, None)
+    assert all(b["memory_from"] == "estimate" for cell in found["cells"] for b in cell["blocks"])
+    assert found["disk_bytes"] >= found["disk_bytes_that_stay"] > 0
+    lines = dimebench(*words, "--no-probe").lines
+    assert "6 runs to train in 6 blocks, on 2 workers" in lines
+    assert "time of 6 blocks is not known: no earlier runs in the results folder, --no-probe" in lines
+    assert snapshot(place) == before
+
+
+def test_a_cluster_that_is_not_here_is_described(dimebench: Call) -> None:
+    words = ["plan", "suite=tiny", "algo=sac", "--seeds", "6", "--on", "slurm", "--gpus", "2", "--nodes", "2"]
+    found = json.loads(dimebench(*words, "--price", "2", "--json").out)
+    assert found["target"] == {"on": "slurm", "device": "cuda", "slots": 4, "gpu_memory_bytes": 80_000_000_000}
+    assert sorted(len(block["seeds"]) for block in found["cells"][0]["blocks"]) == [1, 1, 2, 2]
+    assert all(block["gpu_memory_bytes"] > 0 for block in found["cells"][0]["blocks"])
+    assert found["cost"] is None, "nobody knows how long it takes"
+    lines = dimebench(*words).lines
+    assert "time of 4 blocks is not known: no earlier runs in the results folder, no GPU here to probe" in lines
+
+
+def test_hours_and_cost_come_from_a_probe_and_say_so(dimebench: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    from dimebench.launch.probe import Pace
+
+    pace = Pace(0.0, 0.0, evaluation_step=120.0, episode_steps=20, device_bytes=0, host_bytes=10**9)
+    monkeypatch.setattr("dimebench.launch.probe.probe", lambda block, seconds: pace)
+    words = ["plan", "suite=tiny", "algo=random", "--seeds", "3", "--device", "cpu", "--price", "3"]
+    here = json.loads(dimebench(*words, "--workers", "2", "--json").out)  # 3 evaluations of 20 steps: two hours each
+    assert (here["seconds"], here["device_seconds"], here["cost"]) == (4 * 3600, 6 * 3600, 24.0)
+    lines = dimebench(*words, "--workers", "2").lines
+    assert "time: 4.0 h on 2 workers, 6.0 h of one (probe)" in lines
+    assert "cost: 24.00, at 3 for an hour of one worker, all of them until the end" in lines
+    there = dimebench(*words, "--on", "ray", "--workers", "3").lines
+    assert "time: 2.0 h on 3 workers, 6.0 h of one (extrapolated from a probe on this machine)" in there
+    assert "cost: 18.00, at 3 for an hour of one worker, each while it works" in there
+
+
+def test_what_is_done_is_not_planned_again(dimebench: Call) -> None:
+    words = ["suite=tiny", "algo=random", "--seeds", "1", "--device", "cpu"]
+    assert dimebench("run", *words).code == 0
+    answer = dimebench("plan", *words)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.lines[-1] == "nothing is left to train"
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--on", "slurm"], "--on slurm: say what there is: --gpus N or --workers N on each node, --nodes N"),
+        (["--on", "slrum"], "--on slrum: unknown engine (nearest: slurm)"),
+        (["--nodes", "2"], "--nodes 2: this machine is one: goes with --on slurm or ray"),
+        (["--gpus", "2", "--device", "cpu"], "--gpus: with --device cpu nothing would run on them"),
+        (["--price", "free"], "--price free: must be a number above 0"),
+        (["--probe-seconds", "0"], "--probe-seconds 0: must be a number of seconds above 0"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_describes_nothing_is_refused(options: list[str], line: str, dimebench: Call) -> None:
+    refused(dimebench("plan", "suite=tiny", *options), line)
+
+
+def test_gpus_are_named_by_numbers_that_there_are(dimebench: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    from dimebench.cli.options import parse_gpus
+
+    assert parse_gpus("cuda") == parse_gpus("auto") == ("cuda", [0, 1])
+    assert parse_gpus("cuda:1") == ("cuda", [1])
+    assert parse_gpus("cpu") == ("cpu", [])
+    refused(dimebench("plan", "suite=tiny", "--device", "cuda:2"), "--device cuda:2: there is no GPU 2 (known: 0, 1)")
+    refused(
+        dimebench("plan", "suite=tiny", "--device", "cuda:x"),
+        "--device cuda:x: write the numbers of GPUs (cuda:0,1)",
+    )
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    assert parse_gpus("cuda") == ("cuda", []), "one GPU needs no packing"
