@@ -151,7 +151,7 @@ def _train(block: Block, results: Path, enough: Callable[[dict[str, Any]], bool]
     """
     events: Events = queue.Queue()
     deadline = time.monotonic() + SELF_TEST_S
-    worker = WorkerProcess(None, WORKER_ENVIRONMENT, events)
+    worker = WorkerProcess([], WORKER_ENVIRONMENT, events)
     try:
         worker.start(
             Job(Cell(block.variant, block.task, block.seeds), block, claims=[]),
