@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from dimebench.launch.local import Event, LocalPool, Outcome, PoolSettings
+from dimebench.launch.order import Order
 from dimebench.launch.plan import Plan, make_plan
-from dimebench.launch.ray import RayPool
+from dimebench.launch.ray import Ask, RayPool
 from dimebench.store import read_run, read_runs
 from dimebench.store.claims import Watch, claimed_by
 from dimebench.training.block import Block
@@ -112,3 +113,23 @@ def test_a_node_that_dies_costs_time_and_nothing_else(
     told = capfd.readouterr()
     assert (told.out, told.err) == ("", ""), "Ray keeps its word to itself"
     two_nodes.fill()
+
+
+class _Unseen(RayPool):
+    """Its nodes do not see the order, as where the results folder is on this machine's own disk."""
+
+    def _order(self, asks: list[Ask]) -> Order:
+        order = super()._order(asks)
+        (order.folder / "order.json").unlink()
+        return order
+
+
+def test_nodes_that_do_not_see_the_results_fail_in_one_line(two_nodes: TwoNodes, tmp_path: Path) -> None:
+    events: list[Event] = []
+    outcome = _Unseen(planned(tmp_path, 0), SETTINGS).run(events.append)
+    ((block, reason),) = outcome.failed
+    assert block.seeds == (0,)
+    assert reason.endswith("order.json: there is no such order (does every node see the results folder there?)")
+    assert "\n" not in reason
+    assert [event.kind for event in events] == ["failed"]
+    assert read_runs(tmp_path) == []
