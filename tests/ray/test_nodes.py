@@ -43,7 +43,6 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def carry_out(results: Path, once_begun: Callable[[list[Block]], None], *seeds: int) -> tuple[Outcome, list[Event]]:
     """Train on the cluster; `once_begun` is called as soon as the first run has a checkpoint and goes on."""
-    plan = planned(results, *seeds)
     blocks = [block for _, block in plan.blocks()]
     events: list[Event] = []
 
@@ -52,7 +51,7 @@ def carry_out(results: Path, once_begun: Callable[[list[Block]], None], *seeds: 
         deadline = time.monotonic() + 600
         while time.monotonic() < deadline:
             run = read_run(first)
-            if run is not None and 0 < run.progress["env_step"] < STEPS:
+            if run is not None and run.progress["env_step"] > 0:
                 once_begun(blocks)
                 return
             time.sleep(0.02)
@@ -84,16 +83,16 @@ def resumed(results: Path) -> list[int]:
     return sorted(run.provenance["resumed"] for run in read_runs(results))
 
 
-def test_ctrl_c_saves_and_the_next_run_goes_on(two_nodes: TwoNodes, undisturbed: Path, tmp_path: Path) -> None:
-    outcome, _ = carry_out(tmp_path, lambda blocks: os.kill(os.getpid(), signal.SIGINT), 0)
+def test_ctrl_c_lets_tasks_save(two_nodes: TwoNodes, tmp_path: Path) -> None:
+    plan = make_plan(request("steps=100000", "evaluation.interval=50000"), [0], tmp_path, "cpu")
+    outcome, _ = carry_out(tmp_path, plan, lambda blocks: os.kill(os.getpid(), signal.SIGINT))
     assert outcome.interrupted
     assert outcome.failed == []
-    assert [run.status for run in read_runs(tmp_path)] == ["interrupted"]
-    outcome = RayPool(planned(tmp_path, 0), SETTINGS).run(lambda event: None)
-    assert not outcome.interrupted
-    assert resumed(tmp_path) == [1]
-    for _, block in planned(tmp_path / "nothing", 0).blocks():
-        assert_same_outputs(outputs(block, tmp_path), outputs(block, undisturbed))
+    (run,) = read_runs(tmp_path)
+    assert run.status == "interrupted"
+    assert 0 < run.progress["env_step"] < 100_000
+    assert Watch().holder(run.path) is None
+    assert any(tmp_path.rglob("manifest.json"))
 
 
 def test_a_node_that_dies_costs_time_and_nothing_else(
@@ -102,7 +101,7 @@ def test_a_node_that_dies_costs_time_and_nothing_else(
     def kill(blocks: list[Block]) -> None:
         two_nodes.kill(two_nodes.node_of(pids(blocks[0], tmp_path)[0]))
 
-    outcome, events = carry_out(tmp_path, kill)
+    outcome, events = carry_out(tmp_path, planned(tmp_path), kill)
     assert (outcome.failed, outcome.interrupted) == ([], False)
     assert resumed(tmp_path) == [0, 1], "one went on from its checkpoint, the other was not touched"
     (notice,) = [event for event in events if event.kind == "notice"]
