@@ -20,7 +20,7 @@ from dimebench.store.claims import Watch, claimed_by
 from dimebench.training.block import Block
 from tests.launch.requests import request
 from tests.ray.conftest import TwoNodes
-from tests.training.blocks import assert_same_outputs, outputs
+from tests.training.blocks import assert_same_outputs, left_on_disk
 
 STEPS = 600
 pytestmark = pytest.mark.timeout(900)  # Ray alone takes minutes to start on a machine with much other work
@@ -41,7 +41,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return results
 
 
-def carry_out(results: Path, once_begun: Callable[[list[Block]], None], *seeds: int) -> tuple[Outcome, list[Event]]:
+def carry_out(results: Path, plan: Plan, once_begun: Callable[[list[Block]], None]) -> tuple[Outcome, list[Event]]:
     """Train on the cluster; `once_begun` is called as soon as the first run has a checkpoint and goes on."""
     blocks = [block for _, block in plan.blocks()]
     events: list[Event] = []
@@ -76,7 +76,7 @@ def assert_as_undisturbed(results: Path, undisturbed: Path) -> None:
     assert all(Watch().holder(run.path) is None for run in runs)
     assert not (results / ".launch").exists()
     for _, block in planned(undisturbed.parent / "nothing").blocks():
-        assert_same_outputs(outputs(block, results), outputs(block, undisturbed))
+        assert_same_outputs(left_on_disk(block, results), left_on_disk(block, undisturbed))
 
 
 def resumed(results: Path) -> list[int]:

@@ -22,7 +22,7 @@ from dimebench.store import read_runs
 from tests.cli.calls import Call, refused
 from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import reached, wait_until
-from tests.training.blocks import assert_same_outputs, outputs
+from tests.training.blocks import assert_same_outputs, left_on_disk
 
 WORDS = ["suite=tiny", "algo=sac,crossq", "steps=600", "evaluation.interval=300"]
 SLURM = ["--on", "slurm", "--device", "cpu", "--checkpoint-every", "0.2"]
@@ -36,7 +36,7 @@ def of_plan(plan: Plan, results: Path) -> dict[str, Any]:
     return {
         f"{block.variant}/{key}": value
         for _, block in plan.blocks()
-        for key, value in outputs(block, results).items()
+        for key, value in left_on_disk(block, results).items()
     }
 
 
