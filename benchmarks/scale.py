@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dimebench.agents.registry import known_algorithms
-from dimebench.config import parse_words
+from dimebench.config import Request, parse_words
 from dimebench.config.identity import identity_hash
 from dimebench.launch.plan import Plan, make_plan, settle
 from dimebench.store import Run, read_run
@@ -42,12 +42,15 @@ STOLEN = 50  # other workers' cells that one looks at when its own are done
 THREADS = 8
 
 
-def plan_of(cells: int, results: Path, seeds: int = 1) -> Plan:
-    """So many cells of real algorithms on real tasks, or a few more."""
+def request_of(cells: int) -> Request:
+    """So many cells of a real algorithm on real tasks, or a few more."""
     tasks = 15  # of suite dmc-full
     variants = ",".join(f"sac:batch_size={1 + k}" for k in range(-(-cells // tasks)))
-    request = parse_words(["suite=dmc-full", f"algo={variants}"], algorithms=known_algorithms())
-    return make_plan(request, range(seeds), results, "cpu")
+    return parse_words(["suite=dmc-full", f"algo={variants}"], algorithms=known_algorithms())
+
+
+def plan_of(cells: int, results: Path, seeds: int = 1) -> Plan:
+    return make_plan(request_of(cells), range(seeds), results, "cpu")
 
 
 def run_of(block: Block, results: Path, status: str, env_step: int = 0) -> Run:
@@ -257,18 +260,24 @@ def workers(options: argparse.Namespace, folder: Path) -> int:
 
 
 def plan(options: argparse.Namespace, folder: Path) -> int:
-    def timed(what: str) -> Plan:
+    def timed(what: str, seeds: int = 1) -> Plan:
         plan_of(15, folder)  # imports
+        request = request_of(options.cells // seeds)
         began, cpu = time.perf_counter(), time.process_time()
-        made = plan_of(options.cells, folder)
+        made = make_plan(request, range(seeds), folder, "cpu")
         wall, used = time.perf_counter() - began, time.process_time() - cpu
         blocks = sum(1 for _ in made.blocks())
-        print(f"{len(made.cells):,} cells, {what}: {wall:.2f} s, {used:.2f} s of CPU ({blocks:,} blocks to train)")
+        took = f"{wall:.2f} s, {used:.2f} s of CPU"
+        print(f"{len(made.cells):,} cells of {seeds} seeds, {what}: {took} ({blocks:,} blocks to train)")
         return made
 
     fresh = timed("nothing there")
     fill([block for _, block in fresh.blocks()], folder)
     timed("all done")
+    shutil.rmtree(folder)
+    together = timed("nothing there", seeds=10)
+    fill([block for _, block in together.blocks()], folder)
+    timed("all done", seeds=10)
     return 0
 
 

@@ -64,7 +64,7 @@ def read_runs(results: Place, suite: str | None = None) -> list[Run]:
     if not results.is_dir():
         raise StoreError(f"no results folder at '{results}'")
     remote = isinstance(results, RemotePath)
-    with _without_collecting():
+    with without_collecting():
         read = _Sharing()
         runs = _side_by_side(read, run_folders(results), REMOTE_READERS if remote else 1)
     found: dict[tuple[str, str, str, int], Run] = {}
@@ -108,7 +108,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 @contextmanager
-def _without_collecting() -> Iterator[None]:
+def without_collecting() -> Iterator[None]:
     """Of a hundred thousand runs no mapping is garbage, and looking for some takes a third of the time."""
     enabled = gc.isenabled()
     gc.disable()
