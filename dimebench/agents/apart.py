@@ -72,6 +72,16 @@ class Apart(Agent):
         for i, learner in enumerate(self.learners):
             learner.load_state_dict(under(state, f"{i}."))
 
+    def update_key(self) -> tuple[int, ...]:
+        return self.learners[0].update_key()
+
+    def counts(self) -> list[int]:
+        return self.learners[0].counts()
+
+    def set_counts(self, counts: Sequence[int]) -> None:
+        for learner in self.learners:
+            learner.set_counts(counts)
+
     def compile(self) -> None:
         for learner in self.learners:
             learner.compile()

@@ -51,7 +51,7 @@ class GaussianDIME(DIME):
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
-        return self.policy.sample(obs, **noise).action
+        return self.policy.act(obs, **noise)
 
     @torch.no_grad()
     def target_sample(self, next_obs: Tensor, noise: Noise) -> GaussianSample:  # type: ignore[override]

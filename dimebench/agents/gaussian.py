@@ -56,8 +56,17 @@ class GaussianPolicy(nn.Module):
 
     def forward(self, obs: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
         """obs [S, B, O] -> mean and log std before the tanh, [S, B, A] each."""
-        features = self.trunk(obs, training)
-        return self.mean(features), self.log_std(features).clamp(LOG_STD_MIN, LOG_STD_MAX)
+        if self.trunk.written_out:
+            mean, log_std = self.trunk.through([self.mean, self.log_std], obs)
+        else:
+            features = self.trunk(obs, training)
+            mean, log_std = self.mean(features), self.log_std(features)
+        return mean, log_std.clamp(LOG_STD_MIN, LOG_STD_MAX)
+
+    def act(self, obs: Tensor, eps: Tensor) -> Tensor:
+        """The action of `sample` alone."""
+        mean, log_std = self(obs)
+        return torch.tanh(mean + log_std.exp() * eps)
 
     def sample(self, obs: Tensor, eps: Tensor, training: bool = False) -> GaussianSample:
         """The action for standard normal eps [S, B, A], and its log-probability; eps = 0 gives tanh(mean)."""

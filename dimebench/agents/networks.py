@@ -15,6 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from dimebench.agents.relu_mlp import LANE, relu_mlp
 from dimebench.agents.renorm import BatchRenorm, RenormSettings
 
 Generators = Sequence[torch.Generator]
@@ -116,6 +117,19 @@ class MLP(nn.Module):
         self.renorm = nn.ModuleList(BatchRenorm(stack, n, renorm) for n in sizes) if renorm else None
         self.out = None if outputs is None else Linear(stack, sizes[-1], outputs, generators)
 
+    @property
+    def written_out(self) -> bool:
+        """Whether `relu_mlp` computes it; the compiler sees the layers."""
+        return self.renorm is None and self.activation is relu and not torch.compiler.is_compiling()
+
+    def through(
+        self, heads: Sequence[Linear], obs: Tensor, action: Tensor | None = None, constant: bool = False
+    ) -> tuple[Tensor, ...]:
+        """The heads on this network's hidden layers by `relu_mlp`; with `constant` no parameter gets a gradient."""
+        layers = [*cast(Sequence[Linear], self.hidden), *heads]
+        parameters = [p.detach() if constant else p for layer in layers for p in (layer.weight, layer.bias)]
+        return relu_mlp(obs, action, len(self.hidden), layers[0].dtype, parameters)
+
     def forward(self, x: Tensor, training: bool = False) -> Tensor:
         if self.renorm is not None:
             x = self.renorm[0](x, training)
@@ -146,6 +160,8 @@ class Critics(nn.Module):
         self.net = MLP((len(generators), critics), inputs, hidden, outputs, relu, generators, renorm)
 
     def forward(self, obs: Tensor, action: Tensor, training: bool = False) -> Tensor:
+        if self.net.written_out:
+            return self.net.through([cast(Linear, self.net.out)], obs, action)[0]
         x = torch.cat([obs, action], -1)
         return self.net(x[:, None].expand(-1, self.critics, -1, -1), training)
 
@@ -155,6 +171,8 @@ class Critics(nn.Module):
         concat(s, a) W = s W_s + a W_a: on the way back, the observation's columns cost nothing.
         """
         net, size = self.net, obs.shape[-1]
+        if net.written_out:
+            return net.through([cast(Linear, net.out)], obs, action, constant=True)[0]
         layers, out = [cast(Linear, layer) for layer in net.hidden], cast(Linear, net.out)
         obs, action = (x[:, None].expand(-1, self.critics, -1, -1) for x in (obs, action))
         if net.renorm is not None:
@@ -167,9 +185,6 @@ class Critics(nn.Module):
         for i, layer in enumerate(layers[1:], 1):
             h = net.finish(i, layer.constant(h))
         return out.constant(h)
-
-
-LANE = 64  # elements; rows of a whole number of vector registers keep every seed's arithmetic the same
 
 
 def pack(module: nn.Module, seeds: int) -> nn.Parameter:
@@ -188,6 +203,22 @@ def pack(module: nn.Module, seeds: int) -> nn.Parameter:
 
 def pack_gradients(gradients: Sequence[Tensor], arena: nn.Parameter) -> Tensor:
     """Gradients of a packed module's parameters, in the order of `module.parameters()`, as one tensor [S, P]."""
+    if _in_a_row(gradients, arena):
+        return gradients[0].as_strided(arena.shape, arena.stride())
     rows = [g.flatten(1) for g in gradients]
     padding = arena.shape[1] - sum(row.shape[1] for row in rows)
     return torch.cat([*rows, arena.new_zeros(arena.shape[0], padding)], dim=1)
+
+
+def _in_a_row(gradients: Sequence[Tensor], arena: nn.Parameter) -> bool:
+    """Whether the gradients of one seed already lie in memory as the arena does, zeros of its padding included."""
+    first = gradients[0]
+    room = first.untyped_storage().nbytes() // first.element_size()
+    if len(arena) > 1 or torch.compiler.is_compiling() or room != arena.shape[1]:
+        return False
+    ends = 0
+    for g in gradients:
+        if not g.is_contiguous() or g.storage_offset() != ends or g.data_ptr() != first.data_ptr() + 4 * ends:
+            return False
+        ends += g.numel()
+    return ends + arena.shape[1] % LANE <= arena.shape[1] < ends + LANE

@@ -100,7 +100,7 @@ class SAC(ActorCritic):
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
-        return self.policy.sample(obs, noise["eps"]).action
+        return self.policy.act(obs, noise["eps"])
 
     @torch.no_grad()
     def target_sample(self, next_obs: Tensor, noise: Noise) -> GaussianSample:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +18,6 @@ KEYS: dict[str, Callable[[Standing], tuple[str, ...]]] = {
     "algo": lambda one: (one.block.variant, one.block.algorithm),
     "task": lambda one: (one.block.task, one.block.task.partition("/")[2]),
 }
-LOOK_EVERY_S = 1.0
 LONGEST_S = 300.0  # for Slurm to end the jobs
 
 
@@ -36,27 +34,16 @@ def cancel(
     """Cancel the jobs of `run --on slurm`; what they were training is saved, and `run` goes on with it."""
     check_folder("--results", results)
     from dimebench.launch.slurm_queue import cancel as cancel_jobs
-    from dimebench.launch.slurm_queue import mark_cancelled, standings
+    from dimebench.launch.slurm_queue import standings
+    from dimebench.report.numbers import count
 
-    queued = [each for each in standings(results) if each.queued]
-    chosen = _chosen(queued, words or [])
+    chosen = _chosen([each for each in standings(results) if each.queued], words or [])
     if not chosen:
         typer.echo(f"no jobs in the queue for '{results}'")
         return 0
-    cancel_jobs(chosen)
-    ids = {each.job for each in chosen}
-    deadline = time.monotonic() + LONGEST_S
-    left = list(chosen)
-    while left and time.monotonic() < deadline:
-        left = [each for each in standings(results) if each.queued and each.job in ids]
-        if left:
-            time.sleep(LOOK_EVERY_S)
-    ended = [each for each in chosen if each.job not in {one.job for one in left}]
-    mark_cancelled(ended)
+    left = cancel_jobs(chosen, LONGEST_S)
     running = sum(each.state not in ("pending", "requeued", "held") for each in chosen)
-    typer.echo(
-        f"cancelled {len(chosen)} jobs, {running} of them running; the same `run` goes on from what they saved"
-    )
+    typer.echo(f"cancelled {count(len(chosen), 'job')}, {running} of them running; `run` goes on from what is saved")
     for each in left:
         typer.echo(f"job {each.job} on {each.node} has not ended yet ({each.state})")
     return 0

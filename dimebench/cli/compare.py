@@ -31,6 +31,29 @@ Budget = Annotated[
         parser=whole_number("--budget", 1, " env step"),
     ),
 ]
+Axis = Annotated[
+    str,
+    typer.Option(
+        help="What budget and curves count: env_step, grad_step or wall_time (seconds of training).",
+        metavar="AXIS",
+        parser=one_of("--axis", "axis", "env_step", "grad_step", "wall_time"),
+    ),
+]
+MetricName = Annotated[
+    str | None,
+    typer.Option(
+        help="final, auc, or threshold:0.8: how early that normalised score is reached (default: the suite's).",
+        metavar="METRIC",
+    ),
+]
+Delta = Annotated[
+    float | None,
+    typer.Option(
+        help="Say 'equivalent' where the IQM difference is surely within this margin of normalised score.",
+        metavar="MARGIN",
+        parser=number_above_0("--delta"),
+    ),
+]
 Interval = Annotated[
     str,
     typer.Option(
@@ -58,29 +81,9 @@ def compare(
         ),
     ] = None,
     budget: Budget = None,
-    axis: Annotated[
-        str,
-        typer.Option(
-            help="What budget and curves count: env_step, grad_step or wall_time (seconds of training).",
-            metavar="AXIS",
-            parser=one_of("--axis", "axis", "env_step", "grad_step", "wall_time"),
-        ),
-    ] = "env_step",
-    metric: Annotated[
-        str | None,
-        typer.Option(
-            help="final, auc, or threshold:0.8: how early that normalised score is reached (default: the suite's).",
-            metavar="METRIC",
-        ),
-    ] = None,
-    delta: Annotated[
-        float | None,
-        typer.Option(
-            help="Say 'equivalent' where the IQM difference is surely within this margin of normalised score.",
-            metavar="MARGIN",
-            parser=number_above_0("--delta"),
-        ),
-    ] = None,
+    axis: Axis = "env_step",
+    metric: MetricName = None,
+    delta: Delta = None,
     interval: Interval = "expanded",
     engine: EngineName = "numpy",
     allow: Allow = None,

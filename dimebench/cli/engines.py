@@ -101,6 +101,7 @@ class Slurm:
     """A cluster's queue: the command ends when all is submitted, or with --wait when all has ended."""
 
     def __init__(self, manner: Manner, words: list[str]) -> None:
+        from dimebench.config.resources import Resources
         from dimebench.launch.slurm import check_slurm
 
         if manner.workers:
@@ -111,6 +112,7 @@ class Slurm:
             raise UsageError("--log: follows the runs while the command lasts: add --wait")
         check_slurm()
         self._manner = manner
+        self._resources = Resources()
         self.waits = manner.wait
 
     def device(self, asked: str, request: Request) -> str:
@@ -118,6 +120,7 @@ class Slurm:
         from dimebench.cli.options import check_device_name
 
         check_device_name(asked)
+        self._resources = request.suite.resources
         gpus = {task: request.suite.resources.of(task).get("gpus", 0) > 0 for task in request.suite.tasks}
         if asked == "auto":
             if len(set(gpus.values())) > 1:
@@ -132,9 +135,13 @@ class Slurm:
         return asked
 
     def places(self) -> Places:
+        """As many GPUs as jobs may run at a time: seeds of a cell are parted where some would have nothing to do."""
+        from dimebench.config.resources import megabytes
         from dimebench.launch.plan import Places
 
-        return Places()
+        asked = self._resources
+        memory = megabytes(asked.gpu_memory) << 20 if asked.gpu_memory else None
+        return Places(gpus=asked.parallel or 1, gpu_bytes=memory, cores=asked.cpus)
 
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
         from dimebench.cli.follow import following
@@ -164,35 +171,43 @@ class Ray:
             if key not in RAY_ASKS:
                 raise UsageError(f"{word}: is not asked of Ray{nearest(key, RAY_ASKS)}")
         self._manner = manner
+        self._places: Places | None = None  # of GPUs
 
     def device(self, asked: str, request: Request) -> str:
         """A GPU where the cluster has any, unless none is asked for."""
         from dimebench.cli.options import check_device_name
-        from dimebench.launch.ray_cluster import connect, largest, nodes
+        from dimebench.launch.ray_cluster import connect, largest, nodes, places
 
         check_device_name(asked)
+        if asked == "cpu":
+            return "cpu"
         gpus = [request.suite.resources.of(task).get("gpus") for task in request.suite.tasks]
         connect(self._manner.ray_address, self._manner.workers)
         there = largest(nodes(), "GPU") > 0
         if asked == "cuda" and not there:
             raise UsageError("--device cuda: the Ray cluster has no GPU")
-        if asked == "auto":
-            return "cuda" if any(gpus) or (there and None in gpus) else "cpu"
-        return asked
+        chosen = "cuda" if asked == "cuda" or any(gpus) or (there and None in gpus) else "cpu"
+        if chosen == "cuda":
+            self._places = places()
+        return chosen
 
     def places(self) -> Places:
         from dimebench.launch.plan import Places
 
-        return Places()
+        return self._places or Places()
 
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
         from dimebench.cli.follow import following
         from dimebench.cli.live import board
         from dimebench.launch.ray import RayPool
+        from dimebench.launch.ray_cluster import connect
 
-        resources = request.suite.resources
+        if any(cell.blocks for cell in plan.cells):
+            connect(self._manner.ray_address, self._manner.workers)
+        asked = request.suite.resources
         with following(plan, self._manner.trackers), board(plan) as view:
-            outcome = RayPool(plan, settings, resources.of, resources.parallel).run(view.on_event)
+            pool = RayPool(plan, settings, asked.of, asked.parallel, self.places().gpu_bytes)
+            outcome = pool.run(view.on_event)
         view.summary(outcome)
         return _code(outcome)
 

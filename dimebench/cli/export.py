@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from dimebench.cli.compare import Budget
-from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Json, ResultsToRead, check_folder, split_words
+from dimebench.cli.options import DEFAULT_RESULTS, Json, ResultsToRead, check_folder, some_of, split_words
 
 TABLES = ("csv", "markdown", "latex")
 FORMATS = (*TABLES, "figures", "zip", "tensorboard", "wandb")
@@ -28,14 +27,7 @@ def export(
     as_json: Json = False,
 ) -> int:
     """Write per-seed and aggregate tables, figures, the raw runs as a zip, or events for TensorBoard and W&B."""
-    chosen = [form for form in formats.split(",") if form]
-    for form in chosen:
-        if form not in FORMATS:
-            from dimebench.config import nearest
-
-            raise UsageError(f"--format {formats}: unknown format '{form}'{nearest(form, FORMATS)}")
-    if not chosen:
-        raise UsageError(f"--format: name a format (known: {', '.join(FORMATS)})")
+    chosen = some_of("--format", formats, FORMATS)
     check_folder("--out", out)
     names, suite = split_words(words)
     written: dict[str, Any] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import signal
 import sys
 
 import typer
@@ -52,6 +54,7 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C while Python leaves changes no exit code
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     try:
         _check_command(arguments)

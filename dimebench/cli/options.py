@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -205,6 +205,20 @@ def one_of(option: str, what: str, *known: str) -> Callable[[str], str]:
         return text
 
     return parse
+
+
+def some_of(option: str, text: str, known: Sequence[str]) -> list[str]:
+    """The words of an option's list A,B, each once. Raises UsageError for one that is not known, or none at all."""
+    from dimebench.config import nearest
+
+    chosen, every = list(dict.fromkeys(word for word in text.split(",") if word)), f" (known: {', '.join(known)})"
+    for word in chosen:
+        if word not in known:
+            hint = nearest(word, known) if len(known) > 3 else every
+            raise UsageError(f"{option} {text}: unknown format '{word}'{hint}")
+    if not chosen:
+        raise UsageError(f"{option}: name a format{every}")
+    return chosen
 
 
 def check_folder(option: str, folder: Path) -> None:

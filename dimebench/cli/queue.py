@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from dimebench.store import Run
     from dimebench.store.places import Place
 
+ASK_EVERY_S = 10.0  # squeue burdens a cluster's controller
 MOST_NAMES = 4  # nodes or reasons in one line
 
 
@@ -36,10 +38,15 @@ class Queue:
         rows = [[*key, _together(members)] for key, members in sorted(cells.items())]
         if rows:
             print_table(rows, ("suite", "algorithm", "task", "queue"))
+        wrong: dict[tuple[str, str, str, str], list[Standing]] = {}
         for each in self.standings:
             if not each.queued:
-                name = f"{each.block.variant} on {each.block.task} {each.block.name}"
-                print_line(f"{each.state}: {name}: job {each.job}: {each.reason}")
+                key = (each.state, each.block.variant, each.block.task, each.reason)
+                wrong.setdefault(key, []).append(each)
+        for (state, variant, task, reason), members in wrong.items():
+            from dimebench.launch.slurm_queue import ranges
+
+            print_line(f"{state}: {variant} on {task}: job {ranges(each.job for each in members)}: {reason}")
         if self.problem:
             print_line(f"the queue is not shown: {self.problem}")
 
@@ -90,6 +97,20 @@ def queue_of(results: Path, suite: str | None, runs: Sequence[Run], held: Collec
         return Queue(problem=str(error))
     wanted = [each for each in found if suite in (None, each.block.suite)]
     return Queue([each for each in wanted if each.queued or each.state in ("lost", "refused") or each.reason])
+
+
+def jobs_beside(results: Any, suite: str | None) -> Callable[[], tuple[object, ...]]:
+    """What tells whether jobs are in the queue, and whether that has changed; squeue is asked now and then only."""
+    latest: list[tuple[float, tuple[object, ...]]] = []
+
+    def jobs() -> tuple[object, ...]:
+        now = time.monotonic()
+        if not latest or now - latest[-1][0] > ASK_EVERY_S:
+            queued = [each for each in queue_of(results, suite, [], []).standings if each.queued]
+            latest[:] = [(now, tuple((each.job, each.state, each.node) for each in queued))]
+        return latest[-1][1]
+
+    return jobs if isinstance(results, Path) else tuple  # jobs' files are local
 
 
 def _together(members: Sequence[Standing]) -> str:

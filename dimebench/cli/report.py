@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.compare import Budget, EngineName, Interval, question
+from dimebench.cli.compare import Axis, Budget, Delta, EngineName, Interval, MetricName, question
 from dimebench.cli.errors import UsageError
 from dimebench.cli.options import (
     DEFAULT_RESULTS,
@@ -18,6 +18,7 @@ from dimebench.cli.options import (
     check_folder,
     parse_allow,
     seconds_above_0,
+    some_of,
     split_words,
 )
 
@@ -45,6 +46,9 @@ def report(
         float, typer.Option(help="Seconds between two looks.", metavar="S", parser=seconds_above_0("--every"))
     ] = 10.0,
     budget: Budget = None,
+    axis: Axis = "env_step",
+    metric: MetricName = None,
+    delta: Delta = None,
     interval: Interval = "expanded",
     engine: EngineName = "numpy",
     allow: Allow = None,
@@ -54,10 +58,7 @@ def report(
     as_json: Json = False,
 ) -> int:
     """Write learning curves, aggregates, profiles, tables and, with --html, a page with all of them."""
-    chosen = [form for form in formats.split(",") if form]
-    for form in chosen:
-        if form not in FORMATS:
-            raise UsageError(f"--formats {formats}: unknown format '{form}' (known: {', '.join(FORMATS)})")
+    chosen = some_of("--formats", formats, FORMATS)
     if (watch or clips) and not html:
         raise UsageError(f"{'--watch' if watch else '--clips'}: works on the page: add --html")
     check_folder("--out", out)
@@ -67,7 +68,7 @@ def report(
     from dimebench.report.published import cite, peers
 
     def read() -> Any:
-        asked = question(interval=interval, engine=engine)
+        asked = question(axis=axis, metric=metric, delta=delta, interval=interval, engine=engine)
         found = summary(results, names, suite=suite, budget=budget, question=asked, allow=allowed)
         return cite(found, peers(found), asked=False) if published and not found.published else found
 
@@ -117,6 +118,7 @@ def _clips(found: Any, results: Any) -> list[Any]:
     import base64
 
     from dimebench.launch.render import RenderError, film, find_policy
+    from dimebench.report import numbers
     from dimebench.report.html import Clip
 
     clips = []
@@ -131,9 +133,8 @@ def _clips(found: Any, results: Any) -> list[Any]:
             except RenderError as error:
                 typer.echo(f"no film of {task}: {error}", err=True)
                 break
-            title = (
-                f"{task}: {row.variant}, seed {policy.run.seed}, return {shot.reached:.0f} in {shot.seconds:.0f} s"
-            )
+            length = numbers.duration(shot.seconds)
+            title = f"{task}: {row.variant}, seed {policy.run.seed}, return {shot.reached:.0f} in {length}"
             clips.append(Clip(row.variant, title, shot.kind, base64.b64encode(shot.data).decode()))
             break
     return clips

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,8 @@ def submit_plan(plan: Plan, request: Request, settings: PoolSettings) -> list[St
     from dimebench.launch.order import Order
     from dimebench.launch.plan import tidy
     from dimebench.launch.slurm import submit
-    from dimebench.launch.slurm_queue import ENGINE, Standing, standings
+    from dimebench.launch.slurm_queue import ENGINE, Standing, ranges, standings
+    from dimebench.report.numbers import count
 
     for cell in plan.cells:
         tidy(cell)
@@ -41,17 +42,16 @@ def submit_plan(plan: Plan, request: Request, settings: PoolSettings) -> list[St
         rest = [replace(b, seeds=tuple(s for s in b.seeds if (b.cell, s) not in taken)) for b in cell.blocks]
         cell.blocks = [block for block in rest if block.seeds]
     done = sum(len(cell.done) for cell in plan.cells)
-    told = [f"{done} runs were done already"] if done else []
-    told += [f"{len(taken & wanted)} runs are in the queue already"] if queued else []
+    told = [f"{count(done, 'run')} done already"] if done else []
+    told += [f"{count(len(taken & wanted), 'run')} in the queue already"] if queued else []
     if not any(cell.blocks for cell in plan.cells):
         typer.echo(f"{plan.suite}: nothing to submit: {', '.join(told)}")
         return queued
     order = Order.write(plan, settings, ENGINE, request.suite.resources.of)
     jobs = submit(order, request.suite.resources.parallel)
-    runs = sum(len(block.seeds) for block in order.blocks)
-    typer.echo(
-        f"{plan.suite}: {runs} runs in {len(jobs)} jobs: {_ranges(jobs.values())}{''.join(', ' + t for t in told)}"
-    )
+    runs = count(sum(len(block.seeds) for block in order.blocks), "run")
+    submitted = f"{runs} in {count(len(jobs), 'job')}: {ranges(jobs.values())}"
+    typer.echo(f"{plan.suite}: {', '.join([submitted, *told])}")
     where = "" if str(plan.results) == "results" else f" --results {plan.results}"
     typer.echo(f"results in {plan.results}/, logs in {plan.results}/.launch/{order.id}/jobs/")
     typer.echo(f"dimebench status{where} shows how far they are, dimebench cancel{where} takes them back")
@@ -109,7 +109,7 @@ def _summary(plan: Plan, found: Sequence[Standing]) -> int:
         return NOT_COMPARABLE
     if failed or diverged:
         return SOME_FAILED
-    return INTERRUPTED if counts["interrupted"] else OK
+    return INTERRUPTED if counts["interrupted"] or counts["cancelled"] else OK
 
 
 def _key(one: Standing) -> tuple[str, int]:
@@ -118,12 +118,3 @@ def _key(one: Standing) -> tuple[str, int]:
 
 def _seeds(one: Standing) -> set[tuple[str, int]]:
     return {(one.block.cell, seed) for seed in one.block.seeds}
-
-
-def _ranges(jobs: Iterable[str]) -> str:
-    """12_0, 12_1, 12_2 as 12_[0-2]."""
-    arrays: dict[str, list[int]] = {}
-    for job in jobs:
-        array, _, task = job.partition("_")
-        arrays.setdefault(array, []).extend([int(task)] if task else [])
-    return ", ".join(f"{array}_[{min(t)}-{max(t)}]" if t else array for array, t in arrays.items())

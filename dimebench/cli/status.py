@@ -35,11 +35,12 @@ def status(
 
 
 def _watch(results: Any, suite: str | None, every: float) -> int:
-    """The table anew whenever it has changed; on a terminal in place. It ends when no run is running any more."""
+    """The table anew whenever it has changed; on a terminal in place. It ends when no run is running or queued."""
     from dimebench.cli.output import console
+    from dimebench.cli.queue import jobs_beside
     from dimebench.report.watch import looks
 
-    for state, changed, _ in looks(results, suite, every):
+    for state, changed, _ in looks(results, suite, every, jobs_beside(results, suite)):
         if changed:
             if console.is_terminal:
                 console.clear()
@@ -55,21 +56,22 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
 
     everything = read_runs(results)
     runs = [run for run in everything if suite in (None, run.suite)]
-    if suite is not None and everything and not runs:
+    held = {run.path: claimed_by(run.path) for run in runs if run.status not in ("finished", "diverged")}
+    taken = [path for path, owner in held.items() if owner is not None]
+    queue = queue_of(results, suite, runs, taken) if isinstance(results, Path) else Queue()  # jobs' files are local
+    if suite is not None and everything and not runs and not queue.standings:
         from dimebench.config import nearest
 
         raise UsageError(
             f"no runs of suite '{suite}' in '{results}'{nearest(suite, sorted({r.suite for r in everything}))}"
         )
-    held = {run.path: claimed_by(run.path) for run in runs if run.status not in ("finished", "diverged")}
-    taken = [path for path, owner in held.items() if owner is not None]
-    queue = queue_of(results, suite, runs, taken) if isinstance(results, Path) else Queue()  # jobs' files are local
     if as_json:
         plain = [_plain(run, held.get(run.path), queue.job(run.path)) for run in runs]
         typer.echo(json.dumps(plain + queue.others([run.path for run in runs]), indent=1))
         return 0
     if not runs and not queue.standings:
         typer.echo(f"no runs in '{results}'")
+        queue.show()
         return 0
     from dimebench.cli.output import print_line, print_table
 
@@ -109,4 +111,4 @@ def _status(run: Any, owner: Any) -> str:
 
 def _plain(run: Any, owner: Any, job: Any) -> dict[str, Any]:
     holder = None if owner is None else {"host": owner.host, "processes": [pid for pid, _ in owner.processes]}
-    return {"path": str(run.path), **run.to_json(), "held_by": holder, "job": job}
+    return {"path": str(run.path), **run.to_json(), "held_by": holder, **({"job": job} if job else {})}

@@ -112,12 +112,15 @@ def _word(value: str) -> str:
 Name = Annotated[str, AfterValidator(_word), BeforeValidator(_text)]
 
 
+Memory = Annotated[str, AfterValidator(_memory), BeforeValidator(_text)]
+
+
 class Asked(Section):
     """What the job of one block asks for; what is left out is the cluster's default."""
 
     gpus: Annotated[int, Field(ge=0, le=64)] | None = None
     cpus: Count | None = None
-    memory: Annotated[str, AfterValidator(_memory), BeforeValidator(_text)] | None = None
+    memory: Memory | None = None
     time: Annotated[str, AfterValidator(_time), BeforeValidator(_text)] | None = None  # limit of one stretch
     partition: Name | None = None
     account: Name | None = None
@@ -130,10 +133,11 @@ class Resources(Asked):
     """The same, and what concerns all jobs of a suite."""
 
     parallel: Count | None = None  # jobs at a time; all by default
+    gpu_memory: Memory | None = None  # of one GPU: as many seeds train together as fit
     tasks: dict[Task, Asked] = Field(default={})  # for tasks with needs of their own
 
     def of(self, task: str) -> dict[str, Any]:
         """What a block of that task asks for, as plain values; keys that nobody has set are left out."""
         own = self.tasks.get(task)
-        general = self.model_dump(exclude_none=True, exclude={"parallel", "tasks"})
+        general = self.model_dump(exclude_none=True, exclude={"parallel", "gpu_memory", "tasks"})
         return general | (own.model_dump(exclude_none=True) if own else {})

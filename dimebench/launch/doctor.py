@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
+import queue
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -17,6 +16,8 @@ from typing import Any
 
 from dimebench.envs import EnvError, physics_fingerprint, task_spec
 from dimebench.launch.environment import WORKER_ENVIRONMENT
+from dimebench.launch.plan import Cell
+from dimebench.launch.process import Events, Job, WorkerProcess
 from dimebench.store import Run, atomic_write, read_evals, read_run, read_train
 from dimebench.store.claims import Watch
 from dimebench.store.provenance import code_version, machine, package_versions
@@ -133,9 +134,9 @@ def resume(make: Callable[[], Block]) -> Iterator[Check]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             block, whole, cut = make(), Path(folder) / "whole", Path(folder) / "cut"
-            _train(block, whole)
+            _train(block, whole, _is_done)
             killed_at = _train_and_kill(block, cut)
-            _train(block, cut)
+            _train(block, cut, _is_done)
             problem = _difference(block, whole, cut)
         where = f"{block.algorithm} on {block.task}, killed after env step {killed_at} of {block.protocol.env_steps}"
         yield Check("resume", name, not problem, f"{where}: {problem or 'the same bits'}")
@@ -143,59 +144,53 @@ def resume(make: Callable[[], Block]) -> Iterator[Check]:
         yield Check("resume", name, False, " ".join(str(error).split()))
 
 
-def _worker(block: Block, results: Path) -> subprocess.Popen[str]:
-    job: dict[str, Any] = {"block": block.to_json(), "claims": [], "results": str(results)}
-    job |= {"checkpoint_every_s": 0.05, "keep_checkpoints": False, "hang_timeout_s": SELF_TEST_S}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dimebench.launch.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        env={**os.environ, **WORKER_ENVIRONMENT},
-    )
-    assert process.stdin is not None
-    process.stdin.write(json.dumps(job) + "\n")
-    process.stdin.flush()
-    return process
+def _train(block: Block, results: Path, enough: Callable[[dict[str, Any]], bool]) -> None:
+    """Train in a worker process and kill it with SIGKILL at the first event that is enough.
 
-
-def _train(block: Block, results: Path) -> None:
-    """Raises RuntimeError where it does not end well."""
-    process = _worker(block, results)
-    assert process.stdout is not None
+    Raises RuntimeError where training fails before, or takes longer than SELF_TEST_S.
+    """
+    events: Events = queue.Queue()
+    deadline = time.monotonic() + SELF_TEST_S
+    worker = WorkerProcess([], WORKER_ENVIRONMENT, events)
     try:
-        for line in process.stdout:
-            event = json.loads(line)
+        worker.start(
+            Job(Cell(block.variant, block.task, block.seeds), block, claims=[]),
+            results=str(results),
+            checkpoint_every_s=0.05,
+            keep_checkpoints=False,
+            hang_timeout_s=SELF_TEST_S,
+        )
+        while True:
+            _, event = events.get(timeout=max(0.0, deadline - time.monotonic()))
             if event["event"] == "failed":
                 raise RuntimeError(event["reason"])
-            if event["event"] == "done":
+            if event["event"] == "died":
+                raise RuntimeError(f"the worker process died ({event['how']})")
+            if enough(event):
                 return
-        raise RuntimeError(f"the worker process ended with code {process.wait()}")
+    except queue.Empty:
+        raise RuntimeError(f"training is not over after {SELF_TEST_S:.0f} s") from None
     finally:
-        process.kill()
-        process.communicate()
+        worker.kill("")
+        worker.close(SELF_TEST_S)
 
 
 def _train_and_kill(block: Block, results: Path) -> int:
     """Kill the training once it has a checkpoint past the random start; the env step it had reported."""
-    process = _worker(block, results)
-    assert process.stdout is not None
-    checkpoints, step, deadline = block.checkpoint_folder(results), 0, time.monotonic() + SELF_TEST_S
-    try:
-        for line in process.stdout:
-            event = json.loads(line)
-            step = event.get("env_step", step)
-            if event["event"] == "failed":
-                raise RuntimeError(event["reason"])
-            wanted = step > block.settings["learning_starts"] and any(checkpoints.glob("[0-9]*/manifest.json"))
-            if wanted or event["event"] == "done" or time.monotonic() > deadline:
-                break
-        process.send_signal(signal.SIGKILL)
-    finally:
-        process.kill()
-        process.communicate()
+    checkpoints, step = block.checkpoint_folder(results), 0
+
+    def enough(event: dict[str, Any]) -> bool:
+        nonlocal step
+        step = event.get("env_step", step)
+        learning = step > block.settings["learning_starts"]
+        return (learning and any(checkpoints.glob("[0-9]*/manifest.json"))) or _is_done(event)
+
+    _train(block, results, enough)
     return step
+
+
+def _is_done(event: dict[str, Any]) -> bool:
+    return event["event"] == "done"
 
 
 def _difference(block: Block, whole: Path, cut: Path) -> str:

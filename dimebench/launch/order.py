@@ -147,7 +147,7 @@ def _reached(folder: Path) -> int:
 
 def read_orders(results: Path, engine: str | None = None) -> list[Order]:
     """The orders below a results folder, the oldest first. Raises OrderError for a broken one."""
-    found = [Order.read(file.parent) for file in sorted((results / FOLDER).glob(f"*/{ORDER_FILE}"))]
+    found = [Order.read(file.parent) for file in sorted((results.absolute() / FOLDER).glob(f"*/{ORDER_FILE}"))]
     return [order for order in found if engine in (None, order.engine)]
 
 

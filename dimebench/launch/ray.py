@@ -12,16 +12,18 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from dimebench.config.resources import megabytes
 from dimebench.envs import EnvError
+from dimebench.launch.hours import rough_seconds
 from dimebench.launch.local import Event, Outcome, PoolSettings
 from dimebench.launch.memory import block_memory, gpu_fraction
 from dimebench.launch.order import FOLDER, Order
 from dimebench.launch.order_events import OrderEvents
 from dimebench.launch.plan import Plan, tidy
-from dimebench.launch.ray_cluster import dead_hosts, gpu_bytes, kept_from_terminal, largest, nodes
+from dimebench.launch.ray_cluster import dead_hosts, kept_from_terminal, largest, nodes
 from dimebench.launch.worker import SIGNALS, mark_interrupted, record_failure
 from dimebench.store.claims import Watch
 from dimebench.training.block import Block
@@ -40,6 +42,27 @@ def work(folder: str, index: int) -> dict[str, Any]:
     return train_block(folder, index)
 
 
+@dataclass(frozen=True)
+class Ask:
+    """What a task asks of the node that it runs on; `memory` in bytes, and about how long it takes."""
+
+    cpus: int
+    gpus: float
+    memory: int
+    seconds: float
+
+    def __str__(self) -> str:
+        gpus = [f"{self.gpus:g} GPUs"] if self.gpus else []
+        return ", ".join([f"{self.cpus} CPUs", *gpus, f"{self.memory / 2**30:.1f} GiB of memory"])
+
+    def options(self) -> dict[str, Any]:
+        return {"num_cpus": self.cpus, "num_gpus": self.gpus, "memory": self.memory or None}
+
+    def fits(self, node: Mapping[str, Any]) -> bool:
+        there, wanted = node["Resources"], {"CPU": self.cpus, "GPU": self.gpus, "memory": self.memory}
+        return node["Alive"] and all(there.get(name, 0) >= value for name, value in wanted.items())
+
+
 class RayPool:
     """Carries out a plan on the cluster that this process is connected to (`ray_cluster.connect`)."""
 
@@ -49,10 +72,12 @@ class RayPool:
         settings: PoolSettings,
         resources: Callable[[str], Mapping[str, Any]] = lambda task: {},
         parallel: int | None = None,
+        gpu_bytes: int | None = None,
     ) -> None:
-        """resources: what is asked for a block of a task (config.resources); parallel: tasks at a time."""
+        """resources: what is asked for a block of a task (config.resources); parallel: tasks at a time; gpu_bytes: of
+        the cluster's smallest GPU; without it a block gets a whole one."""
         self.plan, self.settings = plan, settings
-        self._resources, self._parallel = resources, parallel
+        self._resources, self._parallel, self._gpu_bytes = resources, parallel, gpu_bytes
         self._pairs = list(plan.blocks())
         self._todo = list(range(len(self._pairs)))
         self._running: dict[Any, int] = {}  # Ray's reference of a task -> its block
@@ -76,11 +101,12 @@ class RayPool:
             return Outcome([], False)
         before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
         known = nodes()
-        order = Order.write(self.plan, self.settings, ENGINE, self._resources)
+        asks = self._ask_all(known)
+        self._todo.sort(key=lambda index: -asks[index].seconds)  # the longest first; those of a cell stay together
+        order = self._order(asks)
         events = OrderEvents(order, self._pairs)
         try:
             with kept_from_terminal(order.folder / "ray.log"):
-                asks = [self._ask(index, known) for index in self._todo]
                 self._say_infeasible(asks, known, listen)
                 while self._running or (self._todo and not self._signals):
                     self._submit(order, asks)
@@ -91,7 +117,7 @@ class RayPool:
             for number, handler in before.items():
                 signal.signal(number, handler)
         interrupted = self._interrupted or self._signals > 0
-        if not self._failed and not interrupted:
+        if not self._failed:
             shutil.rmtree(order.folder, ignore_errors=True)
             with suppress(OSError):
                 (order.results / FOLDER).rmdir()
@@ -99,57 +125,65 @@ class RayPool:
 
     # --- what a block asks for --------------------------------------------------------------------------------
 
-    def _ask(self, index: int, known: list[Mapping[str, Any]]) -> dict[str, Any]:
-        """num_cpus, num_gpus and memory of a block's task: as asked for, else as it needs by measure or estimate."""
-        block = self._pairs[index][1]
+    def _ask(self, block: Block, known: list[Mapping[str, Any]]) -> Ask:
+        """What a block's task gets: as asked for, else what earlier runs reached or an estimate says."""
         asked, results = self._resources(block.task), self.plan.results
-        ask: dict[str, Any] = {"num_cpus": asked.get("cpus", 1), "num_gpus": 0}
-        size = None
-        if block.device.startswith("cuda"):
-            ask["num_gpus"] = asked.get("gpus", 1)
-            if "gpus" not in asked and (size := self._gpu_bytes(known)):
-                ask["num_gpus"] = gpu_fraction(block, size, results)
+        on_gpu = block.device.startswith("cuda")
+        cpus = asked.get("cpus") or min(1 + block.env_workers, max(1, int(largest(known, "CPU"))))
+        gpus = float(asked.get("gpus", 1)) if on_gpu else 0.0
+        try:
+            if on_gpu and "gpus" not in asked and self._gpu_bytes is not None:
+                gpus = gpu_fraction(block, self._gpu_bytes, results)
+            memory = min(block_memory(block, results, self._gpu_bytes).host, int(largest(known, "memory")))
+            seconds = rough_seconds(block, results)
+        except EnvError:  # the task says so itself
+            memory, seconds = 0, 0.0
         if "memory" in asked:
-            ask["memory"] = megabytes(asked["memory"]) * 2**20
-        else:
-            with suppress(EnvError):  # the task says so itself
-                ask["memory"] = min(block_memory(block, results, size).host, int(largest(known, "memory")))
-        return ask
+            memory = megabytes(asked["memory"]) * 2**20
+        return Ask(cpus, gpus, memory, seconds)
 
-    def _gpu_bytes(self, known: list[Mapping[str, Any]]) -> int | None:
-        if not hasattr(self, "_size"):
-            self._size = gpu_bytes(known)
-        return self._size
+    def _ask_all(self, known: list[Mapping[str, Any]]) -> list[Ask]:
+        """Blocks of a cell with as many seeds ask for the same."""
+        found: dict[tuple[str, int], Ask] = {}
+        for _, block in self._pairs:
+            if (block.cell, len(block.seeds)) not in found:
+                found[block.cell, len(block.seeds)] = self._ask(block, known)
+        return [found[block.cell, len(block.seeds)] for _, block in self._pairs]
 
-    def _say_infeasible(self, asks: list[dict[str, Any]], known: list[Mapping[str, Any]], listen: Listen) -> None:
+    def _order(self, asks: list[Ask]) -> Order:
+        """The order, which says how many cores a block may use for its environments."""
+        cpus: dict[str, int] = {}
+        for (_, block), ask in zip(self._pairs, asks, strict=True):
+            cpus[block.task] = max(ask.cpus, cpus.get(block.task, 1))
+        own = {task: {**self._resources(task), "cpus": count} for task, count in cpus.items()}
+        return Order.write(self.plan, self.settings, ENGINE, own.__getitem__)
+
+    def _say_infeasible(self, asks: list[Ask], known: list[Mapping[str, Any]], listen: Listen) -> None:
         """Ray waits without a word for a node that has what is asked for; a cluster that grows may get one."""
         told = set()
-        for index, ask in enumerate(asks):
-            wanted = {"CPU": ask["num_cpus"], "GPU": ask["num_gpus"], "memory": ask.get("memory", 0)}
-            fits = any(
-                node["Alive"] and all(node["Resources"].get(name, 0) >= value for name, value in wanted.items())
-                for node in known
-            )
-            if not fits and str(wanted) not in told:
-                told.add(str(wanted))
-                text = f"no node has {_words(wanted)} now; waits for one"
-                listen(Event("notice", *self._pairs[index], {"text": text}))
+        for pair, ask in zip(self._pairs, asks, strict=True):
+            if str(ask) not in told and not any(ask.fits(node) for node in known):
+                told.add(str(ask))
+                listen(Event("notice", *pair, {"text": f"no node has {ask} now; waits for one"}))
 
     # --- tasks ------------------------------------------------------------------------------------------------
 
-    def _submit(self, order: Order, asks: list[dict[str, Any]]) -> None:
+    def _submit(self, order: Order, asks: list[Ask]) -> None:
         import ray
 
         while self._todo and not self._signals and len(self._running) < (self._parallel or len(self._pairs)):
             index = self._todo.pop(0)
             cell, block = self._pairs[index]
-            task = ray.remote(work).options(max_retries=RETRIES, name=f"{cell.name} {block.name}", **asks[index])
+            name = f"{cell.name} {block.name}"
+            task = ray.remote(work).options(max_retries=RETRIES, name=name, **asks[index].options())
             self._running[task.remote(str(order.folder), index)] = index
 
     def _wait(self, events: OrderEvents, listen: Listen) -> None:
         """Until a task ends, or for a while; then tell what the runs have written."""
         import ray
 
+        if not self._running:
+            return
         ready, _ = ray.wait(list(self._running), timeout=POLL_S)
         for event in events.look(set(self._running.values())):
             listen(event)
@@ -163,10 +197,8 @@ class RayPool:
         cell, block = self._pairs[index]
         try:
             ended = ray.get(reference)
-        except ray.exceptions.TaskCancelledError:  # before it began
-            ended = {"status": "interrupted", "diverged": []}
         except Exception as error:
-            if self._signals:
+            if self._signals:  # not begun yet, or ended at once
                 mark_interrupted(block, self.plan.results)
                 ended = {"status": "interrupted", "diverged": []}
             else:
@@ -192,14 +224,12 @@ class RayPool:
 
         The claim's counter must have stood still all the same: a node that is merely cut off from Ray goes on.
         """
-        running = [self._pairs[index][1] for index in self._running.values()]
-        folders = [block.run_folder(self.plan.results, seed) for block in running for seed in block.seeds]
-        for folder in folders:
-            self._watch.holder(folder)
         dead = dead_hosts(nodes())
-        for folder in folders if dead else []:
-            with suppress(OSError):
-                self._watch.free_if_dead(folder, dead)
+        running = [self._pairs[index][1] for index in self._running.values()] if dead else []
+        for block in running:
+            for seed in block.seeds:
+                with suppress(OSError):
+                    self._watch.free_if_dead(block.run_folder(self.plan.results, seed), dead)
 
     # --- stopping ---------------------------------------------------------------------------------------------
 
@@ -230,10 +260,3 @@ def reason_of(error: BaseException) -> str:
         what = "ran out of memory" if isinstance(error, ray.exceptions.OutOfMemoryError) else "died"
         text = f"its worker {what} on {RETRIES + 1} attempts ({type(error).__name__})"
     return " ".join(text.split())[:600]
-
-
-def _words(wanted: Mapping[str, float]) -> str:
-    parts = [f"{value:g} {name}s" for name, value in wanted.items() if value and name != "memory"]
-    if wanted["memory"]:
-        parts.append(f"{wanted['memory'] / 2**30:.1f} GiB of memory")
-    return ", ".join(parts)

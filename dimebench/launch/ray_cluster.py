@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dimebench.launch.order import EngineError
-from dimebench.launch.plan import usable_cores
+from dimebench.launch.plan import Places, usable_cores
 from dimebench.store.claims import LONGEST_HOST
 
 REACHED_WITHIN_S = 10.0  # Ray itself tries for minutes
@@ -22,7 +23,6 @@ MEASURED_WITHIN_S = 60.0
 OBJECT_STORE = 80 * 2**20  # bytes, Ray's least: nothing but a path and a number travels
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_BACKEND_LOG_LEVEL": "error",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else a warning about CUDA_VISIBLE_DEVICES
     "RAY_SCHEDULER_EVENTS": "0",
 }
@@ -50,6 +50,7 @@ def connect(address: str, cores: int = 0) -> None:
     own: dict[str, Any] = {"address": named or "local"}
     if not named:
         own |= {"include_dashboard": False, "num_cpus": cores or usable_cores(), "object_store_memory": OBJECT_STORE}
+    before = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(log_to_driver=False, logging_level=logging.ERROR, **own)
     except Exception as error:
@@ -58,6 +59,8 @@ def connect(address: str, cores: int = 0) -> None:
             text = "no Ray cluster runs on this machine (ray start --head starts one)"
         where = option if named else "--on ray: Ray does not start here"
         raise EngineError(f"{where}: {text[:400]}") from error
+    finally:
+        signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # Ray's own leaves with 15
 
 
 def _reach(address: str, option: str) -> None:
@@ -100,6 +103,16 @@ def dead_hosts(known: list[Mapping[str, Any]]) -> frozenset[str]:
 def largest(known: list[Mapping[str, Any]], resource: str) -> float:
     """The most that one living node has of a resource: CPU, GPU, memory (bytes)."""
     return max((node["Resources"].get(resource, 0.0) for node in known if node["Alive"]), default=0.0)
+
+
+def places() -> Places:
+    """The cluster's GPUs, as far as they decide which seeds train together; a block's cores are its GPU's share."""
+    known = nodes()
+    alive = [node["Resources"] for node in known if node["Alive"] and node["Resources"].get("GPU", 0) > 0]
+    if not alive:
+        return Places()
+    cores = min(int(each.get("CPU", 1) // each["GPU"]) for each in alive)
+    return Places(int(sum(each["GPU"] for each in alive)), gpu_bytes(known), max(1, cores))
 
 
 def gpu_bytes(known: list[Mapping[str, Any]]) -> int | None:

@@ -7,6 +7,8 @@ again by itself: the worker saves as well, and that is all.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -49,6 +51,8 @@ def submit(order: Order, parallel: int | None) -> dict[int, str]:
     """
     jobs: dict[int, str] = {}
     try:
+        if "%" in str(order.folder):
+            raise EngineError(f"--results {order.results}: Slurm writes no logs below a path with a '%' in it")
         for members, asked in _arrays(order):
             share = parallel and max(1, parallel * len(members) // len(order.blocks))
             jobs |= _submit_array(order, members, asked, share)
@@ -56,6 +60,9 @@ def submit(order: Order, parallel: int | None) -> dict[int, str]:
     except BaseException:
         if not jobs:
             shutil.rmtree(order.folder, ignore_errors=True)
+            for folder in (order.folder.parent, order.results):  # where they were made for this order
+                with contextlib.suppress(OSError):
+                    folder.rmdir()
         raise
     return jobs
 
@@ -90,7 +97,8 @@ def _submit_array(order: Order, members: list[int], asked: Mapping[str, Any], sh
         **parameters(asked), job_name=job_name(order.suite), array_parallelism=share or len(members)
     )
     try:
-        submitted = executor.map_array(work, [str(order.folder)] * len(members), members)
+        with contextlib.redirect_stderr(io.StringIO()):  # sbatch's words come with the exception too
+            submitted = executor.map_array(work, [str(order.folder)] * len(members), members)
     except (FailedJobError, FailedSubmissionError) as error:
         raise EngineError(f"sbatch refused: {_own_words(str(error))}") from error
     return {index: job.job_id for index, job in zip(members, submitted, strict=True)}
@@ -109,10 +117,11 @@ def parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
     for option in asked.get("sbatch", []):
         name, equals, value = option.removeprefix("--").partition("=")
         more[name] = value if equals else True
-    found = {
+    return {
         "time": limit,
         "gpus_per_node": asked.get("gpus") or None,
         "cpus_per_task": asked.get("cpus"),
+        "mem": f"{megabytes(asked['memory'])}M" if "memory" in asked else None,
         # what sbatch is asked for, srun does not take over by itself from Slurm 22.05 on
         "srun_args": [f"--cpus-per-task={asked['cpus']}"] if "cpus" in asked else None,
         "partition": asked.get("partition"),
@@ -121,12 +130,11 @@ def parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
         "stderr_to_stdout": True,
         "additional_parameters": more,
     }
-    return found | ({"mem_gb": megabytes(asked["memory"]) / 1024} if "memory" in asked else {})
 
 
 def _own_words(text: str) -> str:
     """Of a failed command's output the lines that say why."""
-    said = [line.partition("error: ")[2] or line for line in text.splitlines() if line.startswith("sbatch: ")]
+    said = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in text.splitlines() if "sbatch: " in line]
     return "; ".join(said) or " ".join(text.split())
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dimebench.launch.order import EngineError, Order, read_json, read_orders
-from dimebench.store import StoreError, atomic_write, read_run
+from dimebench.store import atomic_write
 from dimebench.store.claims import claimed_by
 from dimebench.training.block import Block
 
 ENGINE = "slurm"
 JOBS_FILE = "jobs.json"  # in an order's folder
+LOOK_EVERY_S = 1.0
 MOST_ARGUMENTS = 500  # job ids on one command line
 WAITING = ("PENDING", "REQUEUED", "REQUEUE_FED", "CONFIGURING")
 HELD = ("REQUEUE_HOLD", "SPECIAL_EXIT")
@@ -35,7 +37,7 @@ class Standing:
     """How a block of an order stands.
 
     state: pending, requeued, running, ending or another of Slurm's own while it is `queued`; afterwards finished,
-    failed, refused, interrupted, or lost where the job left without a word.
+    failed, refused, interrupted, cancelled, or lost where the job left without a word.
     """
 
     order: Order
@@ -151,32 +153,65 @@ def _fates(ids: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def cancel(chosen: Sequence[Standing]) -> None:
-    """Cancel jobs in the queue: Slurm gives them the time to save (its KillWait). Raises EngineError."""
-    for part in _parts([each.job for each in chosen]):
-        call("scancel", *part)
+def cancel(chosen: Sequence[Standing], wait_s: float) -> list[Standing]:
+    """Cancel jobs in the queue, and wait for them to end: Slurm gives them the time to save (its KillWait).
 
-
-def mark_cancelled(chosen: Sequence[Standing]) -> None:
-    """Once their jobs have ended: runs that are said to be running are not, unless somebody else trains them."""
+    Returns those that have not ended within `wait_s`. Raises EngineError where Slurm does not let them be cancelled.
+    """
     from dimebench.launch.worker import mark_interrupted
 
+    orders = list({each.order.id: each.order for each in chosen}.values())
+    left, deadline, refusal = list(chosen), time.monotonic() + wait_s, ""
+    while left and time.monotonic() < deadline:
+        for part in _parts([each.job for each in left if each.state != "ending"]):
+            try:
+                call("scancel", *part)
+            except EngineError as error:  # of a job that just changes its state: try again
+                if str(error) == refusal:
+                    raise
+                refusal = str(error)
+        time.sleep(LOOK_EVERY_S)
+        queued = {each.job: each for each in standings(orders[0].results, orders) if each.queued}
+        left = [queued[each.job] for each in left if each.job in queued]
     for each in chosen:
+        if each.job in {one.job for one in left}:
+            continue
         began = each.order.began(each.index)
-        for seed in each.block.seeds:
-            folder = each.block.run_folder(each.order.results, seed)
-            owner = claimed_by(folder)
-            if began is not None and (owner is None or owner.host == began["host"]) and _is_running(folder):
-                mark_interrupted(each.block, each.order.results)
-                break
+        if each.order.ended(each.index) is None:  # it did not get to it, or never began
+            facts = {"host": began["host"] if began else "", "reason": None}
+            each.order.note("ended", each.index, {"status": "cancelled", **facts})
+        if began is not None and _was_trained_on(began["host"], each):
+            mark_interrupted(each.block, each.order.results)
+    return left
 
 
-def _is_running(folder: Path) -> bool:
-    try:
-        run = read_run(folder)
-    except StoreError:
-        return False
-    return run is not None and run.status == "running"
+def _was_trained_on(host: str, one: Standing) -> bool:
+    """Whether it was the job's own machine, and nobody else, that held the block's runs."""
+    owners = [claimed_by(one.block.run_folder(one.order.results, seed)) for seed in one.block.seeds]
+    return all(owner is None or owner.host == host for owner in owners)
+
+
+def ranges(jobs: Iterable[str]) -> str:
+    """12_0, 12_1, 12_2, 12_7 as 12_[0-2,7]."""
+    arrays: dict[str, list[int]] = {}
+    for job in jobs:
+        array, _, task = job.partition("_")
+        arrays.setdefault(array, []).extend([int(task)] if task else [])
+    shown = {array: _spans(tasks) for array, tasks in arrays.items()}
+    return ", ".join(
+        f"{array}_{some}" if some.isdigit() else f"{array}_[{some}]" if some else array
+        for array, some in shown.items()
+    )
+
+
+def _spans(numbers: Sequence[int]) -> str:
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and spans[-1][1] == number - 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
 
 
 def call(*words: str) -> str:

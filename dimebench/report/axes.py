@@ -13,7 +13,7 @@ import numpy as np
 
 from dimebench.report.data import Array, Curve
 from dimebench.report.errors import NotComparableError
-from dimebench.report.numbers import place
+from dimebench.report.numbers import AXES, place
 from dimebench.report.select import Selection
 
 MOST_PLACES = 200  # of the shared grid; with fewer evaluations the grid holds every one
@@ -32,7 +32,7 @@ def on_axis(chosen: Selection, axis: str, budget: int | None) -> Selection:
     reach = float(places(last, axis)[-1])
     if not reach > 0:
         raise NotComparableError(
-            f"not comparable: {last.run.variant} on {last.run.task} seed {last.run.seed} has no {NAMES[axis]}"
+            f"not comparable: {last.run.variant} on {last.run.task} seed {last.run.seed} has no {AXES[axis]}"
         )
     if budget is not None and budget > reach:
         raise NotComparableError(
@@ -50,9 +50,6 @@ def on_axis(chosen: Selection, axis: str, budget: int | None) -> Selection:
     grid = _grid([curve for cell in cells.values() for curve in cell], axis, end)
     moved = {key: [_moved(curve, axis, grid) for curve in cell] for key, cell in cells.items()}
     return replace(chosen, cells=moved, floor=floor, notes=notes, env_steps=grid)
-
-
-NAMES = {"env_step": "env steps", "grad_step": "gradient steps", "wall_time": "seconds of training"}
 
 
 def places(curve: Curve, axis: str) -> Array:

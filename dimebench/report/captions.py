@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dimebench.report.draw_curves import draws_runs
-from dimebench.report.numbers import count, env_steps, listed, percent
+from dimebench.report.draw_rows import MOST_ROWS
+from dimebench.report.numbers import AXES, count, listed, percent, place
 from dimebench.report.summary import Summary
 
 
@@ -13,27 +14,38 @@ def learning_curves(summary: Summary) -> str:
         drawn = f"Thin lines are single runs ({seeds(summary)}), {each}; the thick line is the IQM over seeds."
     else:
         drawn = f"Lines are IQMs over {seeds(summary)}, {each}; there are too many runs to draw each."
-    return f"Return against env steps, per task. {drawn} {_band(summary)}{_published(summary)}"
+    return f"Return against {_along(summary)}, per task. {drawn} {_band(summary)}{_published(summary)}"
 
 
 def sample_efficiency(summary: Summary) -> str:
     return (
-        f"IQM of the normalised return over {tasks(summary)} ({seeds(summary)} each) against env steps. "
+        f"IQM of the normalised return over {tasks(summary)} ({seeds(summary)} each) against {_along(summary)}. "
         f"{_band(summary)}"
     )
 
 
 def aggregates(summary: Summary) -> str:
     return (
-        f"Normalised scores at {env_steps(summary.budget)} env steps over {tasks(summary)} ({seeds(summary)} each). "
+        f"{_scores(summary)} over {tasks(summary)} ({seeds(summary)} each). "
         f"{_bars(summary)} The optimality gap is how far runs fall short of a score of 1 on average."
     )
+
+
+def _along(summary: Summary) -> str:
+    return "time of training" if summary.axis == "wall_time" else AXES[summary.axis]
+
+
+def _scores(summary: Summary) -> str:
+    at = place(summary.budget, summary.axis)
+    if summary.threshold is None:
+        return f"Normalised scores at {at}"
+    return f"Shares of {at} that are left when a normalised score of {summary.threshold} is reached,"
 
 
 def profile(summary: Summary) -> str:
     return (
         f"Fraction of runs that score above τ, over {tasks(summary)} ({seeds(summary)} each) at "
-        f"{env_steps(summary.budget)} env steps; a curve further right is better. {_band(summary)}"
+        f"{place(summary.budget, summary.axis)}; a curve further right is better. {_band(summary)}"
     )
 
 
@@ -41,21 +53,27 @@ def improvement(summary: Summary) -> str:
     return (
         f"Left: difference of the IQMs; right of the dashed line A is ahead. Right: the chance that a run of A "
         f"scores above a run of B, averaged over {tasks(summary)} ({seeds(summary)} each); the dashed line is even "
-        f"odds. {_bars(summary)} The colour is that of the variant ahead."
+        f"odds. {_bars(summary)} The colour is that of the variant ahead.{_most_rows(summary)}"
     )
 
 
 def matrix(summary: Summary) -> str:
     return (
         f"The chance that a run of the row scores above a run of the column, averaged over {tasks(summary)} "
-        f"({seeds(summary)} each) at {env_steps(summary.budget)} env steps: blue where the row is ahead, vermilion "
-        "where the column is."
+        f"({seeds(summary)} each) at {place(summary.budget, summary.axis)}: blue where the row is ahead, vermilion "
+        f"where the column is.{' Point estimates.' if summary.best_against_each else ''}"
     )
+
+
+def _most_rows(summary: Summary) -> str:
+    """Says where the figure leaves comparisons out."""
+    made = len(summary.comparisons)
+    return f" The first {MOST_ROWS} of {made} comparisons; the table has all." if made > MOST_ROWS else ""
 
 
 def cost(summary: Summary) -> str:
     return (
-        f"Medians over runs. Time: training and evaluation up to {env_steps(summary.budget)} env steps, on "
+        f"Medians over runs. Time: training and evaluation up to {place(summary.budget, summary.axis)}, on "
         "whatever machine each run had; seeds that train together share it. Gradient steps: critic updates of the "
         "whole run. Energy is shown where the device told it. A missing bar: not told."
     )

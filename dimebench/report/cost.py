@@ -35,7 +35,7 @@ def costs(summary: Summary) -> list[CostRow]:
             CostRow(
                 variant=row.variant,
                 seconds=seconds,
-                env_steps_per_s=summary.budget / seconds if seconds else None,
+                env_steps_per_s=summary.budget / seconds if seconds and summary.axis == "env_step" else None,
                 grad_steps=_median(run.progress.get("grad_step") for run in runs),
                 energy_kwh=_median(map(_energy, runs)),
                 devices=tuple(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from dimebench.report.marks import mark, numbers_of, tell_curve
-from dimebench.report.numbers import short_steps
+from dimebench.report.numbers import AXES, short_steps
 from dimebench.report.published import PEERS, Citation
 from dimebench.report.style import Look, cited_look, label, looks
 from dimebench.report.summary import Summary
@@ -29,7 +30,7 @@ def draw_sample_efficiency(summary: Summary) -> Figure:
     numbers = numbers_of(summary)
     for row, look in shown(summary):
         draw_band(axes, row.curve, look, numbers[row.variant])
-    _step_axis(axes, summary.budget)
+    _axis(axes, summary.budget, summary.axis)
     axes.set_ylabel("IQM of normalised return")
     draw_legend(figure, summary)
     return figure
@@ -76,7 +77,7 @@ def draw_task(axes: Axes, summary: Summary, task: str) -> None:
     for citation in summary.published:
         _published(axes, citation, task, numbers[citation.variant])
     cited = [point.env_steps for c in summary.published for point in c.curves.get(task, ())]
-    _step_axis(axes, max([summary.budget, *cited]))
+    _axis(axes, max([summary.budget, *cited]), summary.axis)
     axes.set_title(label(task, 34))
     axes.set_ylabel("return")
     axes.yaxis.set_major_locator(MaxNLocator(5))
@@ -134,11 +135,16 @@ def shown(summary: Summary) -> list[tuple[Any, Look]]:
     return [(row, by_name[row.variant]) for row in summary.aggregates]
 
 
-def _step_axis(axes: Axes, budget: int) -> None:
-    axes.set_xlabel("env steps")
-    axes.set_xlim(0, budget * 1.02)
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_steps(value)))
+def _axis(axes: Axes, end: int, axis: str) -> None:
+    """The axis from 0 to the end; seconds are written as minutes or hours where they are many."""
+    name, size = AXES[axis], 1.0
+    if axis == "wall_time" and end >= 120:
+        name, size = ("hours of training", 3600.0) if end >= 7200 else ("minutes of training", 60.0)
+    axes.set_xlabel(name)
+    axes.set_xlim(0, end * 1.02)
+    ticks = size * np.asarray(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(0, end / size))
+    axes.xaxis.set_major_locator(FixedLocator(ticks[ticks <= end * 1.02].tolist()))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_steps(value / size)))
 
 
 def draw_legend(figure: Figure, summary: Summary, published: bool = False) -> None:

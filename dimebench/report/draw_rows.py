@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -69,7 +70,10 @@ def draw_matrix(summary: Summary) -> Figure:
     figure = Figure(figsize=(min(WIDTH, 2.2 + 0.85 * size), 1.3 + 0.42 * size))
     axes = figure.subplots()
     by_number = numbers_of(summary)
-    for (row, column), chance in chances(summary.comparisons).items():
+    judged = chances(summary.comparisons)
+    for row, column in itertools.permutations(names, 2):
+        point = summary.improvements[names.index(row)][names.index(column)]
+        chance = judged.get((row, column), Estimate(point, None))
         x, y, value = names.index(column), names.index(row), chance.point
         colour = SERIES[0].light if value >= 0.5 else SERIES[1].light
         cell = Rectangle(

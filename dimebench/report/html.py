@@ -44,6 +44,7 @@ from dimebench.store import atomic_write
 IN_PAGE = {"svg.fonttype": "none", "figure.facecolor": "none"}
 PER_TASK = "learning_curves"  # drawn task by task, so that the page can arrange the panels
 MOST_RUNS = 600  # listed one by one
+MOST_BYTES = 5_000_000  # of a page, films included
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ def page(summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = N
     }
     script = (files("dimebench.report") / "templates" / "report.js").read_text(encoding="utf-8")
     known = len(summary.comparisons) or 1
-    return environment.get_template("report.html.j2").render(
+    facts = dict(
         **writers,
         unit2=partial(numbers.unit, digits=2),
         summary=summary,
@@ -126,13 +127,15 @@ def page(summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = N
         cited_sentences=summary.sentences[known:],
         figures=figures,
         costs=costs(summary),
-        clips=clips,
         series=series,
         names=names,
         cited={citation.variant for citation in summary.published},
         cited_iqm=tables.cited_iqm,
         time_of=tables.time_of,
-        strip_of=partial(strip_of, series=series),
+        strip_of=partial(strip_of, series=series, ends=(0.0, summary.budget) if summary.threshold else None),
+        at=numbers.place(summary.budget, summary.axis),
+        per_axis=numbers.AXES[summary.axis],
+        per_task=tables.per_task(summary),
         left_out=sorted(summary.left_out, key=lambda row: row.status != "failed"),
         remarks=tables.remarks(summary),
         aggregate_words=tables.AGGREGATE_WORDS,
@@ -154,6 +157,20 @@ def page(summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = N
         refresh_s=refresh_s,
         version=dimebench.__version__,
     )
+    template = environment.get_template("report.html.j2")
+    shown, without = _fitting(clips, MOST_BYTES - len(template.render(facts, clips=[], no_room=[]).encode()))
+    return template.render(facts, clips=shown, no_room=without)
+
+
+def _fitting(clips: Sequence[Clip], room: int) -> tuple[list[Clip], list[Clip]]:
+    """The films that fit into so many bytes, first come, first served, and those that do not."""
+    shown: list[Clip] = []
+    without: list[Clip] = []
+    for clip in clips:
+        size = len(clip.data) + 3 * len(clip.title.encode()) + 400  # what stands around it
+        (shown if size <= room else without).append(clip)
+        room -= size if size <= room else 0
+    return shown, without
 
 
 def _json(value: Any) -> str:

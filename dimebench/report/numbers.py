@@ -27,15 +27,14 @@ def raw(value: float) -> str:
     return unit(value, 1 if size >= 10 else 2)
 
 
-def env_steps(value: int) -> str:
-    return f"{value:,}"
+AXES = {"env_step": "env steps", "grad_step": "gradient steps", "wall_time": "seconds of training"}
 
 
 def place(value: int, axis: str = "env_step") -> str:
     """A place on an axis: 500,000 env steps; 12,000 gradient steps; 2 h 05 min of training."""
     if axis == "wall_time":
         return f"{duration(value)} of training"
-    return f"{value:,} {'gradient steps' if axis == 'grad_step' else 'env steps'}"
+    return f"{value:,} {AXES[axis]}"
 
 
 def p_value(value: float) -> str:

@@ -47,15 +47,18 @@ def forest_of(comparison: Comparison, summary: Summary) -> dict[str, float] | No
     }
 
 
-def strip_of(cell: CellRow, series: dict[str, int]) -> dict[str, Any]:
-    """A cell's runs and its mean's interval on the scale of the suite's bounds, in percent."""
+def strip_of(cell: CellRow, series: dict[str, int], ends: tuple[float, float] | None = None) -> dict[str, Any]:
+    """A cell's runs and its mean's interval on the scale of the suite's bounds, or of `ends`, in percent."""
+    lower, upper = ends or (cell.lower, cell.upper)
 
     def place(value: float) -> float:
-        return round(100 * min(1.0, max(0.0, (value - cell.lower) / (cell.upper - cell.lower))), 2)
+        return round(100 * min(1.0, max(0.0, (value - lower) / (upper - lower))), 2)
 
     interval = cell.mean.interval
     low = place(interval.low) if interval else 0.0
     return {
+        "lower": lower,
+        "upper": upper,
         "runs": [place(score) for score in cell.scores],
         "mean": place(cell.mean.point),
         "low": low,
@@ -115,7 +118,13 @@ def commands_of(summary: Summary) -> list[str]:
         typed = [
             f"dimebench run suite={summary.suite} {shlex.quote('algo=' + ','.join(summary.shown))} --seeds {seeds}"
         ]
-    names = shlex.join([*summary.variants, *(citation.variant for citation in summary.published)])
     suite, budget = shlex.quote(f"suite={summary.suite}"), f"--budget {summary.budget}"
+    if summary.axis != "env_step":
+        budget += f" --axis {summary.axis}"
+    if summary.score_asked:
+        budget += f" --metric {summary.score}"
+    if summary.best_against_each:  # named variants would be compared pair by pair
+        return [*typed, f"dimebench report {suite} {budget} --html"]
+    names = shlex.join([*summary.variants, *(citation.variant for citation in summary.published)])
     compare = [f"dimebench compare {names} {suite} {budget}"] if summary.comparisons or summary.published else []
     return [*typed, *compare, f"dimebench report {names} {suite} {budget} --html"]

@@ -13,7 +13,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from dimebench.report.figures import specs
-from dimebench.report.numbers import env_steps
+from dimebench.report.numbers import place
 from dimebench.report.style import INK, MUTED, RC
 from dimebench.report.summary import Summary
 from dimebench.report.tables import plain_lines
@@ -38,7 +38,7 @@ def write_pdf(summary: Summary, path: Path) -> Path:
 
 
 def _lines(summary: Summary) -> list[str]:
-    title = f"{summary.suite}, matched at {env_steps(summary.budget)} env steps"
+    title = f"{summary.suite}, matched at {place(summary.budget, summary.axis)}"
     found = [title, ""]
     for line in plain_lines(summary):
         found += textwrap.wrap(line, COLUMNS, subsequent_indent="    ", drop_whitespace=False) or [""]

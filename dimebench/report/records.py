@@ -7,7 +7,7 @@ import io
 from typing import Any
 
 from dimebench.report.cost import costs
-from dimebench.report.summary import Summary
+from dimebench.report.summary import CellRow, Summary
 from dimebench.report.tables import AGGREGATE_WORDS
 from dimebench.stats import Estimate
 
@@ -17,9 +17,16 @@ Records = tuple[tuple[str, ...], list[tuple[Any, ...]]]  # header and rows
 def records(summary: Summary) -> dict[str, Records]:
     """The tables for programs: one value per cell, numbers in full."""
     ends = ("point", "low", "high")
+
+    def normalised(cell: CellRow, score: float) -> float:
+        if summary.threshold:  # the share of the budget that was left
+            return 1 - score / summary.budget
+        return (score - cell.lower) / (cell.upper - cell.lower)
+
     mean_ends, iqm_ends, difference_ends, chance_ends = (
         tuple(f"{name}_{end}" for end in ends) for name in ("mean", "iqm", "iqm_difference", "improvement")
     )
+    scored = f"{summary.axis}_to_{summary.threshold}" if summary.threshold else "return"
     aggregates = [
         (row.variant, name, *_ends(row.estimates[name]), row.fewest_seeds, row.most_seeds, row.runs, row.diverged)
         for row in summary.aggregates
@@ -30,7 +37,7 @@ def records(summary: Summary) -> dict[str, Records]:
         for c in summary.cells
     ]
     seeds = [
-        (c.task, c.variant, seed, score, (score - c.lower) / (c.upper - c.lower), seed in c.diverged)
+        (c.task, c.variant, seed, score, normalised(c, score), seed in c.diverged)
         for c in summary.cells
         for seed, score in zip(c.seeds, c.scores, strict=True)
     ]
@@ -49,8 +56,8 @@ def records(summary: Summary) -> dict[str, Records]:
             ("task", "variant", "seeds", "diverged", *mean_ends, *iqm_ends, "lower_bound", "upper_bound"),
             tasks,
         ),
-        "seeds": (("task", "variant", "seed", "return", "normalised", "diverged"), seeds),
-        "curves": (("task", "variant", "env_step", "iqm", "low", "high"), curves),
+        "seeds": (("task", "variant", "seed", scored, "normalised", "diverged"), seeds),
+        "curves": (("task", "variant", summary.axis, "iqm", "low", "high"), curves),
         "comparisons": (
             ("a", "b", *difference_ends, *chance_ends, "verdict", "judged_at"),
             comparisons,

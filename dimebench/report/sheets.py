@@ -14,7 +14,7 @@ from dimebench.report import numbers
 from dimebench.report.cost import costs
 from dimebench.report.records import csv_text, records
 from dimebench.report.summary import Summary
-from dimebench.report.tables import AGGREGATE_WORDS, cited_iqm, method
+from dimebench.report.tables import AGGREGATE_WORDS, cited_iqm, method, per_task
 from dimebench.stats import Estimate
 from dimebench.store import atomic_write
 
@@ -84,7 +84,8 @@ def _aggregates(summary: Summary) -> Sheet:
         ]
         seeds = numbers.span(row.fewest_seeds, row.most_seeds)
         rows.append((Cell(row.variant + (" (floor)" if row.is_floor else "")), *cells, Cell(seeds)))
-    title = f"{summary.suite}: normalised scores at {summary.budget:,} env steps over {len(summary.tasks)} tasks"
+    at = numbers.place(summary.budget, summary.axis)
+    title = f"{summary.suite}: normalised scores at {at} over {numbers.count(len(summary.tasks), 'task')}"
     return Sheet("aggregates", title, ("variant", *AGGREGATE_WORDS.values(), "seeds"), tuple(rows), method(summary))
 
 
@@ -92,10 +93,11 @@ def _tasks(summary: Summary) -> Sheet:
     rows = []
     for task in summary.tasks:
         estimates = [summary.cell(variant, task).mean for variant in summary.shown]
-        best = bold(estimates)
+        best = bold([replace_sign(e) for e in estimates] if summary.threshold else estimates)  # soonest, or highest
         cells = [Cell(numbers.estimate(e, raw_units=True), b) for e, b in zip(estimates, best, strict=True)]
         rows.append((Cell(task), *cells))
-    title = f"{summary.suite}: mean return per task at {summary.budget:,} env steps"
+    at = "" if summary.threshold else f" at {numbers.place(summary.budget, summary.axis)}"
+    title = f"{summary.suite}: {per_task(summary)[0].lower()}{per_task(summary)[1:]}{at}"
     return Sheet("tasks", title, ("task", *summary.shown), tuple(rows), method(summary))
 
 
@@ -105,8 +107,9 @@ def _seeds(summary: Summary) -> Sheet:
         for cell in summary.cells
         for seed, score in zip(cell.seeds, cell.scores, strict=True)
     ]
-    title = f"{summary.suite}: return of every run that counts, at {summary.budget:,} env steps"
-    return Sheet("seeds", title, ("task", "variant", "seed", "return"), tuple(rows))
+    scored = f"{numbers.AXES[summary.axis]} to {summary.threshold}" if summary.threshold else "return"
+    title = f"{summary.suite}: {scored} of every run that counts, at {numbers.place(summary.budget, summary.axis)}"
+    return Sheet("seeds", title, ("task", "variant", "seed", scored), tuple(rows))
 
 
 def _comparisons(summary: Summary) -> Sheet:

@@ -24,11 +24,16 @@ from dimebench.stats import (
     Engine,
     Estimate,
     NumpyEngine,
+    Side,
     compare_all,
+    in_threads,
+    probability_of_improvement,
 )
 from dimebench.stats.bootstrap import RESAMPLES
 from dimebench.store import Run, read_evals, read_runs
 from dimebench.store.places import Place
+
+MOST_PAIRED = 10  # variants, none of them named, of which every pair is judged
 
 
 @dataclass(frozen=True)
@@ -103,6 +108,8 @@ class Summary:
     published: tuple[Citation, ...] = ()  # aggregates of others, in no verdict
     axis: str = "env_step"  # or "grad_step", "wall_time" (seconds): what budget and curves count
     method: str = ""  # how the intervals were made, in words
+    score_asked: bool = False  # the suite did not declare it
+    improvements: tuple[tuple[float, ...], ...] = ()  # P(row > column) over the variants; point estimates
 
     def cell(self, variant: str, task: str) -> CellRow:
         return next(cell for cell in self.cells if (cell.variant, cell.task) == (variant, task))
@@ -111,6 +118,18 @@ class Summary:
     def shown(self) -> tuple[str, ...]:
         """The variants in the report, the floor last."""
         return tuple(row.variant for row in self.aggregates)
+
+    @property
+    def threshold(self) -> str | None:
+        """The normalised score whose reaching is timed; None where returns are scored."""
+        kind, _, threshold = self.score.partition(":")
+        return threshold if kind == "threshold" else None
+
+    @property
+    def best_against_each(self) -> bool:
+        """Whether not every pair was judged: only the best variant against each other one."""
+        count = len(self.variants)
+        return len(self.comparisons) < count * (count - 1) // 2
 
     def to_json(self) -> dict[str, Any]:
         """Plain dicts, lists, numbers and strings."""
@@ -130,7 +149,8 @@ def summary(
 ) -> Summary:
     """The summary of a results folder.
 
-    names: the variants to compare, in order; none: all there are, best first. budget in env steps, or in the unit of
+    names: the variants to compare, in order; none: all there are, best first, and of more than MOST_PAIRED the best
+    with each other one. budget in env steps, or in the unit of
     the question's axis. A question brings its own engine: `resamples` then has no say.
     allow: differences that are noted, not refused: see `select.ALLOWABLE`.
     Raises the errors of `report.errors`, and StoreError for files that cannot be read.
@@ -165,12 +185,30 @@ def summarise(
     shown = [*variants, *([chosen.floor] if chosen.floor else [])]
     scores = {variant: _scores(chosen, variant, metric) for variant in shown}
     thresholds = _thresholds(scores)
-    rows = {v: _variant_row(chosen, v, scores[v], thresholds, engine) for v in shown}
+    sides = {variant: engine.side(scores[variant], variant) for variant in shown}
+    rows = dict(
+        zip(
+            shown,
+            in_threads(lambda v: _variant_row(chosen, v, scores[v], thresholds, engine, sides[v]), shown),
+            strict=True,
+        )
+    )
     if not names:
         variants = tuple(sorted(variants, key=lambda v: (-rows[v].estimates["iqm"].point, v)))
         shown = [*variants, *shown[len(variants) :]]
     pairs = list(itertools.combinations(variants, 2))
-    comparisons = compare_all(scores, pairs, tasks=chosen.tasks, seed=seed, delta=question.delta, engine=engine)
+    made = pairs if names or len(variants) <= MOST_PAIRED else [(variants[0], other) for other in variants[1:]]
+    comparisons = compare_all(
+        scores,
+        made,
+        tasks=chosen.tasks,
+        seed=seed,
+        delta=question.delta,
+        engine=engine,
+        sides=sides,
+        chosen_from=len(pairs),
+    )
+    cells = [(v, t) for t in chosen.tasks for v in shown]
     found = Summary(
         suite=chosen.suite,
         variants=variants,
@@ -184,13 +222,17 @@ def summarise(
         sentences=(),
         comparisons=comparisons,
         aggregates=tuple(rows[variant] for variant in shown),
-        cells=tuple(_cell_row(chosen, v, t, metric, engine) for t in chosen.tasks for v in shown),
+        cells=tuple(in_threads(lambda cell: _cell_row(chosen, *cell, metric, engine), cells)),
         left_out=chosen.left_out,
         left_out_tasks=chosen.left_out_tasks,
         notes=chosen.notes,
         runs=_run_rows(runs, chosen),
         axis=question.axis,
         method=engine.words,
+        score_asked=question.metric is not None,
+        improvements=tuple(
+            tuple(probability_of_improvement(scores[row], scores[column]) for column in variants) for row in variants
+        ),
     )
     return replace(found, sentences=sentences(found))
 
@@ -215,6 +257,7 @@ def _variant_row(
     scores: list[np.ndarray],
     thresholds: np.ndarray,
     engine: Engine,
+    side: Side,
 ) -> VariantRow:
     cells = [chosen.cells[variant, task] for task in chosen.tasks]
     runs = [curve for cell in cells for curve in cell]
@@ -226,7 +269,7 @@ def _variant_row(
         fewest_seeds=min(len(cell) for cell in cells),
         most_seeds=max(len(cell) for cell in cells),
         diverged=sum(curve.diverged_by(chosen.budget) for curve in runs),
-        estimates=engine.estimates(scores, tuple(AGGREGATES), "runs", variant),
+        estimates=side.estimates(tuple(AGGREGATES)),
         curve=engine.band(chosen.env_steps, curves, "curve", variant),
         profile=engine.profile(scores, thresholds, "profile", variant),
         median_wall_time_s=float(np.median([curve.seconds_at(chosen.budget) for curve in runs])),

@@ -138,11 +138,12 @@ def _tasks(summary: Summary) -> Grid:
 
 def per_task(summary: Summary) -> str:
     """What the cells of the per-task table are."""
-    kind, _, threshold = summary.score.partition(":")
-    if kind != "threshold":
+    if summary.threshold is None:
         return "Mean return per task"
-    what = {"env_step": "env steps", "grad_step": "gradient steps", "wall_time": "seconds"}[summary.axis]
-    return f"Mean {what} to a normalised score of {threshold} per task, {summary.budget:,} where it is not reached"
+    return (
+        f"Mean {numbers.AXES[summary.axis]} to a normalised score of {summary.threshold} per task, "
+        f"{summary.budget:,} where it is not reached"
+    )
 
 
 def _cell(cell: CellRow) -> str:

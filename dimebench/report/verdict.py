@@ -116,7 +116,19 @@ def where(summary: Summary) -> str:
     """Suite, tasks, seeds and budget of all compared variants, and the runs left out."""
     rows = [row for row in summary.aggregates if not row.is_floor]
     found = _where(summary, min(row.fewest_seeds for row in rows), max(row.most_seeds for row in rows))
-    return f"On {found}.{_left_out(summary, *summary.variants)}"
+    return f"On {found}.{_best_against_each(summary)}{_left_out(summary, *summary.variants)}"
+
+
+def _best_against_each(summary: Summary) -> str:
+    """Which comparisons were made, where not all were."""
+    if not summary.best_against_each:
+        return ""
+    count_ = len(summary.variants)
+    return (
+        f" Of {count_} variants, none of them named, the one with the highest IQM is compared with each other one. "
+        f"The runs chose it, so these {count_ - 1} comparisons are judged as strictly as if all "
+        f"{count_ * (count_ - 1) // 2} pairs were; name variants to judge other pairs."
+    )
 
 
 def _where(summary: Summary, fewest: int, most: int) -> str:

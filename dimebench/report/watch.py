@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dimebench.report.numbers import count
@@ -33,22 +33,26 @@ class State:
         return ", ".join(f"{number} {status}" for status, number in sorted(self.statuses.items())) or count(0, "run")
 
 
-def looks(results: Place, suite: str | None, every: float) -> Iterator[tuple[State, bool, bool]]:
+def looks(
+    results: Place, suite: str | None, every: float, beside: Callable[[], tuple[object, ...]] = tuple
+) -> Iterator[tuple[State, bool, bool]]:
     """Look every so many seconds, until nothing is running any more: state, changed or not, the last or not.
 
     Between two blocks of a plan no run is running, so the end is believed after a few looks; at the first look, at
-    once. Raises StoreError.
+    once. beside: what else there is to come, such as jobs in a queue. Raises StoreError.
     """
     seen: object = None
     quiet = 0
     while True:
+        coming = beside()
         state = state_of(results, suite)
-        quiet = quiet + 1 if state.done else 0
-        last = quiet > QUIET or (state.done and seen is None)
-        yield state, state.stamp != seen, last
+        over = state.done and not coming
+        quiet = quiet + 1 if over else 0
+        last = quiet > QUIET or (over and seen is None)
+        yield state, (state.stamp, coming) != seen, last
         if last:
             return
-        seen = state.stamp
+        seen = state.stamp, coming
         time.sleep(every)
 
 

@@ -7,15 +7,17 @@ What each estimator and test is, and how often it errs: docs/statistics.md.
 """
 
 from dimebench.stats.bootstrap import estimate
-from dimebench.stats.compare import Comparison, TaskRow, Verdict, compare, compare_all
+from dimebench.stats.compare import Comparison, compare, compare_all
 from dimebench.stats.curves import Band, auc, iqm_band, performance_profile, time_to_threshold
-from dimebench.stats.engine import Engine, NumpyEngine
+from dimebench.stats.engine import Engine, NumpyEngine, Side
 from dimebench.stats.estimators import AGGREGATES, Scores, probability_of_improvement
 from dimebench.stats.intervals import METHODS, Estimate, Interval, Method, percentile_interval
 from dimebench.stats.permutation import holm, permutation_test
 from dimebench.stats.power import PowerAnswer, how_many_seeds
 from dimebench.stats.rliable_engine import RaggedError, RliableEngine
 from dimebench.stats.sequential import Monitoring, monitor, planned_looks
+from dimebench.stats.tasks import TaskRow, Verdict
+from dimebench.stats.threads import in_threads
 
 __all__ = [
     "AGGREGATES",
@@ -32,6 +34,7 @@ __all__ = [
     "RaggedError",
     "RliableEngine",
     "Scores",
+    "Side",
     "TaskRow",
     "Verdict",
     "auc",
@@ -40,6 +43,7 @@ __all__ = [
     "estimate",
     "holm",
     "how_many_seeds",
+    "in_threads",
     "iqm_band",
     "monitor",
     "percentile_interval",

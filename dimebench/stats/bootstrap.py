@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,7 @@ from dimebench.stats.intervals import (
 )
 
 CHUNK = 1_000_000  # counts held at once
+IN_CACHE = 16_384  # resamples, or resamples times quantities, that are summed up at once
 RESAMPLES = 50_000
 
 
@@ -79,23 +81,40 @@ def draw_counts(
         yield np.bincount(drawn.ravel(), minlength=rows * width).reshape(rows, width).astype(np.float64)
 
 
-def iqm_of_counts(counts: Array, values: Array, mass: Array, total: int | None = None) -> Array:
-    """IQM of each resample [r], from counts [r, N], the runs' values [N] and masses [N].
+def iqm_of_counts(counts: NDArray[Any], values: Array, mass: Array, total: int | None = None) -> Array:
+    """IQM of each resample [r], from counts [r, N] (or yes and no), the runs' values [N] and masses [N].
 
-    total: the mass of one resample, which is its number of runs (default: N).
+    Values [N, K] give [r, K]: K quantities on the same resamples. total: the mass of one resample, which is its
+    number of runs (default: N).
 
     Sorting the N values once is enough: with C the mass up to and including a value, clipped to what
     the trimming keeps, the trimmed sum is the telescoped sum of C times the steps between values.
     """
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
-    total = values.size if total is None else total
+    columns = values.reshape(len(values), -1)  # [N, K]
+    order = np.argsort(columns, axis=0, kind="stable")
+    ordered = np.take_along_axis(columns, order, axis=0)
+    steps = np.diff(ordered, axis=0)[..., None]  # [N-1, K, 1]
+    total = len(values) if total is None else total
     cut = trimmed_mass(total)
     low, high = float(cut), float(total - cut)
-    ends = np.cumsum(counts[:, order] * mass[order], axis=1)
-    np.clip(ends, low, high, out=ends)
-    steps = np.append(-np.diff(ordered), 0.0)
-    return (ends @ steps + high * ordered[-1] - low * ordered[0]) / (high - low)
+    found = np.empty((len(counts), columns.shape[1]))
+    rows_at_once = max(1, IN_CACHE // columns.shape[1])
+    for start in range(0, len(counts), rows_at_once):
+        # Run by run over many resamples: a dozen short operations per run, whatever the number of resamples.
+        part = counts[start : start + rows_at_once]
+        by_run = np.ascontiguousarray(part.T, dtype=np.float64)  # [N, r]
+        if (mass != 1).any():
+            by_run = by_run * mass[:, None]
+        ends = np.zeros((columns.shape[1], len(part)))  # [K, r] the mass so far
+        sums, kept = np.zeros_like(ends), np.empty_like(ends)
+        for places, step in zip(order, steps, strict=False):
+            ends += by_run[places]
+            np.maximum(ends, low, out=kept)
+            np.minimum(kept, high, out=kept)
+            kept *= step
+            sums -= kept
+        found[start : start + len(part)] = (sums.T + (high * ordered[-1] - low * ordered[0])) / (high - low)
+    return found.reshape(len(counts), *values.shape[1:])
 
 
 def task_averages(values: Array, sizes: Sequence[int]) -> Array:
@@ -181,10 +200,21 @@ def estimate(
 ) -> dict[str, Estimate]:
     """Each named aggregate with its interval (None with a single run of any task)."""
     tasks = as_scores(scores)
+    return estimates_of(tasks, names, lambda names: bootstrap(tasks, names, resamples, rng), confidence, method)
+
+
+def estimates_of(
+    tasks: Sequence[Array],
+    names: Sequence[str],
+    draw: Callable[[Sequence[str]], dict[str, Array]],
+    confidence: float,
+    method: Method,
+) -> dict[str, Estimate]:
+    """The same from bootstrap draws [R] of the named aggregates, which are asked for where there is an interval."""
     points = {name: AGGREGATES[name](tasks) for name in names}
     if not resamplable(tasks):
         return {name: Estimate(point, None) for name, point in points.items()}
-    draws = bootstrap(tasks, names, resamples, rng)
+    draws = draw(names)
     return {
         name: Estimate(point, interval(draws[name], point, influence(tasks, name), confidence, method))
         for name, point in points.items()

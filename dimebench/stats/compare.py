@@ -14,36 +14,23 @@ safe: then every one is judged at alpha/m (Bonferroni).
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from functools import cached_property
+from typing import Any
 
 from dimebench.stats.bootstrap import RESAMPLES, resamplable, stream
-from dimebench.stats.engine import Engine, NumpyEngine, Pair
-from dimebench.stats.estimators import Array, Scores, as_scores, iqm, probability_of_improvement, wins
+from dimebench.stats.engine import Engine, NumpyEngine, Pair, Side
+from dimebench.stats.estimators import Scores, probability_of_improvement
 from dimebench.stats.intervals import CONFIDENCE, Estimate, Interval
 from dimebench.stats.permutation import PERMUTATIONS, PermutationTest, holm, permutation_test
-from dimebench.stats.power import Design, both_tests, seeds_to_decide, seeds_to_equate
+from dimebench.stats.power import Design, seeds_to_decide, seeds_to_equate
+from dimebench.stats.sample import Sample
+from dimebench.stats.tasks import TASK_DRAWS, TaskRow, Verdict, judge_tasks, task_rows
+from dimebench.stats.threads import in_threads
 
-Verdict = Literal["A better", "B better", "equivalent", "undecided"]
-TASK_DRAWS = 2_000  # resamples and arrangements of a single task
 FEW_SEEDS = 4  # up to here intervals over one or two tasks cover clearly less than they say
-
-
-@dataclass(frozen=True)
-class TaskRow:
-    """One task of a comparison, in normalised scores; its verdict is Holm-corrected over the comparison's tasks."""
-
-    task: str
-    seeds_a: int
-    seeds_b: int
-    mean_a: float
-    mean_b: float
-    improvement: float  # P(A > B) on this task
-    difference: float = 0.0  # IQM(A) - IQM(B) on this task
-    p_value: float | None = None  # permutation test and interval on this task alone: the larger of the two
-    adjusted_p: float | None = None  # Holm over the tasks
-    verdict: Verdict = "undecided"
 
 
 @dataclass(frozen=True)
@@ -61,7 +48,7 @@ class Comparison:
     reason: str  # why undecided; "" when decided
     confidence: float  # of the whole family of comparisons
     judged: Interval | None  # the difference's interval at the adjusted confidence
-    family: int  # how many comparisons were judged together; 0 without an interval
+    family: int  # how many comparisons its error rate is shared with, itself included; 0 without an interval
     fewest_seeds: int  # over A's and B's tasks
     most_seeds: int
     p_value: float | None = None  # permutation test within tasks, two-sided
@@ -112,47 +99,60 @@ def compare_all(
     delta: float | None = None,
     engine: Engine | None = None,
     permutations: int = PERMUTATIONS,
+    sides: Mapping[str, Side] | None = None,
+    chosen_from: int = 0,
 ) -> tuple[Comparison, ...]:
     """All comparisons of one family, in the order of `pairs`, judged together.
 
     scores: variant -> normalised run scores, over the same tasks for every variant; `tasks` names them. `engine`
-    takes the place of `resamples` and `confidence`. Raises ValueError where two variants differ in their number of
-    tasks.
+    takes the place of `resamples` and `confidence`; `sides` are its own of these scores, where they are made already.
+    chosen_from: how many comparisons there were to make, where the scores themselves decided which are made; the
+    others count as made and undecided. Raises ValueError where two variants differ in their number of tasks.
     """
     engine = engine or NumpyEngine(resamples, seed, confidence)
-    arrays = {name: as_scores(scores[name]) for pair in pairs for name in pair}
-    if len({len(array) for array in arrays.values()}) > 1:
-        raise ValueError("variants differ in tasks: " + ", ".join(f"{n} {len(a)}" for n, a in arrays.items()))
-    sides = {name: engine.side(array, name) for name, array in arrays.items() if resamplable(array)}
-    measured = {(a, b): _measure(a, b, arrays[a], arrays[b], tasks, engine.confidence, delta) for a, b in pairs}
-    judged = {
-        (a, b): _Judged(
-            engine.pair(sides[a], sides[b]),
-            permutation_test(arrays[a], arrays[b], rng=stream(seed, "names", a, b), permutations=permutations),
+    samples = {name: Sample.of(scores[name]) for name in dict.fromkeys(itertools.chain(*pairs))}
+    if len({len(sample.tasks) for sample in samples.values()}) > 1:
+        raise ValueError("variants differ in tasks: " + ", ".join(f"{n} {len(s.tasks)}" for n, s in samples.items()))
+    resampled = [name for name, sample in samples.items() if resamplable(sample.tasks)]
+    made = sides or {}
+    known: dict[str, Any] = {name: made.get(name) or engine.side(samples[name].tasks, name) for name in resampled}
+    levels = dict(zip(known, in_threads(lambda name: known[name].iqm(engine.confidence), known), strict=True))
+    measured = {(a, b): _measure((a, b), samples[a], samples[b], tasks, engine.confidence, delta) for a, b in pairs}
+    testable = [(a, b) for a, b in measured if a in known and b in known]
+
+    def judge(pair: tuple[str, str]) -> _Judged:
+        a, b = pair
+        test = permutation_test(
+            samples[a].tasks, samples[b].tasks, rng=stream(seed, "names", a, b), permutations=permutations
         )
-        for a, b in pairs
-        if a in sides and b in sides
-    }
-    for (a, b), (claim, interval, adjusted) in _family(judged, engine.confidence, delta).items():
-        pair, test = judged[a, b].pair, judged[a, b].test
+        return _Judged(engine.pair(known[a], known[b]), test)
+
+    judged = dict(zip(testable, in_threads(judge, testable), strict=True))
+    count = max(len(judged), chosen_from)
+    claims = _family(judged, engine.confidence, delta, count)
+
+    def told(pair: tuple[str, str]) -> Comparison:
+        (a, b), (claim, interval, adjusted) = pair, claims[pair]
+        found, draws = measured[pair], min(permutations, TASK_DRAWS)
         found = replace(
-            measured[a, b],
-            iqm_a=sides[a].iqm(engine.confidence),
-            iqm_b=sides[b].iqm(engine.confidence),
-            difference=replace(measured[a, b].difference, interval=pair.difference(engine.confidence)),
-            improvement=replace(measured[a, b].improvement, interval=pair.improvement(engine.confidence)),
-            tasks=_task_verdicts(measured[a, b], arrays[a], arrays[b], seed, min(permutations, TASK_DRAWS)),
+            found,
+            iqm_a=levels[a],
+            iqm_b=levels[b],
+            difference=replace(found.difference, interval=judged[pair].pair.difference(engine.confidence)),
+            improvement=replace(found.improvement, interval=judged[pair].pair.improvement(engine.confidence)),
+            tasks=judge_tasks(found.tasks, samples[a], samples[b], pair, 1 - engine.confidence, seed, draws),
             verdict=claim,
             judged=interval,
-            family=len(judged),
-            p_value=test.p_value,
+            family=count,
+            p_value=judged[pair].test.p_value,
             adjusted_p=adjusted,
         )
-        if claim == "undecided":
-            found = replace(
-                found, reason=_reason(found, test), seeds_needed=_seeds_needed(found, Design.of(arrays[a], arrays[b]))
-            )
-        measured[a, b] = found
+        if claim != "undecided":
+            return found
+        seeds_needed = _seeds_needed(found, Design.of(samples[a], samples[b]))
+        return replace(found, reason=_reason(found, judged[pair].test), seeds_needed=seeds_needed)
+
+    measured |= zip(testable, in_threads(told, testable), strict=True)
     return tuple(measured[pair] for pair in pairs)
 
 
@@ -163,7 +163,7 @@ class _Judged:
     pair: Pair
     test: PermutationTest
 
-    @property
+    @cached_property
     def evidence(self) -> float:
         """The p-value of test and interval together: both must hold."""
         return max(self.test.p_value, self.pair.evidence())
@@ -181,17 +181,18 @@ class _Judged:
 
 
 def _family(
-    judged: Mapping[tuple[str, str], _Judged], confidence: float, delta: float | None
+    judged: Mapping[tuple[str, str], _Judged], confidence: float, delta: float | None, count: int
 ) -> dict[tuple[str, str], tuple[Verdict, Interval, float]]:
-    """For each pair: the claim, the interval that the verdict read, and the adjusted p-value.
+    """For each pair of a family of `count`: the claim, the interval that the verdict read, and the adjusted p-value.
 
     Comparisons after the one that ended the claims are shown at that one's confidence: their evidence is weaker
     still.
     """
-    alpha, count = 1 - confidence, len(judged)
+    alpha = 1 - confidence
     if delta is not None:
         return {p: (*one.claim(alpha / count, delta), min(1.0, count * one.evidence)) for p, one in judged.items()}
-    adjusted = dict(zip(judged, holm([one.evidence for one in judged.values()]), strict=True))
+    unmade = [1.0] * (count - len(judged))
+    adjusted = dict(zip(judged, holm([*(one.evidence for one in judged.values()), *unmade]), strict=False))
     results: dict[tuple[str, str], tuple[Verdict, Interval, float]] = {}
     claiming, level = True, alpha
     for rank, pair in enumerate(sorted(judged, key=lambda pair: judged[pair].evidence)):
@@ -204,66 +205,33 @@ def _family(
 
 
 def _measure(
-    name_a: str,
-    name_b: str,
-    a: Sequence[Array],
-    b: Sequence[Array],
+    pair: tuple[str, str],
+    a: Sample,
+    b: Sample,
     tasks: Sequence[str] | None,
     confidence: float,
     delta: float | None,
 ) -> Comparison:
     """The comparison without intervals: all there is to say with one seed."""
-    names = list(tasks) if tasks is not None else [f"task {index}" for index in range(len(a))]
-    rows = tuple(
-        TaskRow(
-            task=name,
-            seeds_a=x.size,
-            seeds_b=y.size,
-            mean_a=float(x.mean()),
-            mean_b=float(y.mean()),
-            improvement=float(wins(x, y).mean()),
-            difference=iqm([x]) - iqm([y]),
-        )
-        for name, x, y in zip(names, a, b, strict=True)
-    )
-    iqm_a, iqm_b = iqm(a), iqm(b)
-    seeds = [task.size for task in (*a, *b)]
+    names = list(tasks) if tasks is not None else [f"task {index}" for index in range(len(a.tasks))]
+    rows = task_rows(names, a, b)
+    seeds = [task.size for task in (*a.tasks, *b.tasks)]
     return Comparison(
-        a=name_a,
-        b=name_b,
-        iqm_a=Estimate(iqm_a, None),
-        iqm_b=Estimate(iqm_b, None),
-        difference=Estimate(iqm_a - iqm_b, None),
-        improvement=Estimate(probability_of_improvement(a, b), None),
+        a=pair[0],
+        b=pair[1],
+        iqm_a=Estimate(a.iqm, None),
+        iqm_b=Estimate(b.iqm, None),
+        difference=Estimate(a.iqm - b.iqm, None),
+        improvement=Estimate(probability_of_improvement(a.tasks, b.tasks), None),
         tasks=rows,
         verdict="undecided",
-        reason=_too_few(name_a, name_b, rows),
+        reason=_too_few(*pair, rows),
         confidence=confidence,
         judged=None,
         family=0,
         fewest_seeds=min(seeds),
         most_seeds=max(seeds),
         delta=delta,
-    )
-
-
-def _task_verdicts(
-    found: Comparison, a: Sequence[Array], b: Sequence[Array], seed: int, draws: int
-) -> tuple[TaskRow, ...]:
-    """The rows with a verdict each, Holm-corrected over the tasks; by the rule of the whole comparison."""
-    rows, alpha = found.tasks, 1 - found.confidence
-    tests = [
-        both_tests([x], [y], stream(seed, "names", found.a, found.b, row.task), draws)
-        for row, x, y in zip(rows, a, b, strict=True)
-    ]
-    return tuple(
-        replace(
-            row,
-            p_value=p,
-            adjusted_p=adjusted,
-            verdict="undecided" if adjusted > alpha else "A better" if row.difference > 0 else "B better",
-        )
-        for row, p, adjusted in zip(rows, tests, holm(tests), strict=True)
     )
 
 

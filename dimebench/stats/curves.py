@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dimebench.stats.bootstrap import CHUNK, draw_counts, iqm_of_counts
-from dimebench.stats.estimators import Array, Scores, as_scores, iqm, run_mass
+from dimebench.stats.estimators import Array, Scores, as_scores, iqm_along, run_mass
 from dimebench.stats.intervals import (
     CONFIDENCE,
     DEFAULT_METHOD,
@@ -79,17 +79,17 @@ def iqm_band(
     tasks = [np.asarray(task, dtype=np.float64) for task in curves]  # each [runs, K]
     x = np.asarray(env_steps, dtype=np.float64)
     sizes = [task.shape[0] for task in tasks]
-    points = [iqm([task[:, k] for task in tasks]) for k in range(x.size)]
+    points = iqm_along(tasks)
     if min(sizes) < 2:
-        return Band(tuple(x.tolist()), tuple(points), None, None, confidence)
+        return Band(tuple(x.tolist()), tuple(points.tolist()), None, None, confidence)
     values, mass = np.concatenate(tasks), run_mass(sizes)  # [N, K], [N]
 
     def at_each(counts: Array) -> Array:
-        return np.stack([iqm_of_counts(counts, values[:, k], mass) for k in range(x.size)], axis=1)
+        return iqm_of_counts(counts, values, mass)
 
     draws = np.concatenate([at_each(counts) for counts in draw_counts(sizes, resamples, rng, CHUNK)])  # [R, K]
     pulls = jackknife(at_each(leave_one_out(sizes)), sizes)
-    return _band(x, np.asarray(points), draws, pulls, confidence, method)
+    return _band(x, points, draws, pulls, confidence, method)
 
 
 def performance_profile(

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dimebench.stats.bootstrap import RESAMPLES, bootstrap, bootstrap_improvement, estimate, influence, stream
+from dimebench.stats.bootstrap import RESAMPLES, bootstrap, bootstrap_improvement, estimate, estimates_of, stream
 from dimebench.stats.curves import CURVE_RESAMPLES, Band, iqm_band, performance_profile
-from dimebench.stats.estimators import AGGREGATES, Array, Scores, iqm, probability_of_improvement
+from dimebench.stats.estimators import AGGREGATES, Array, Scores, probability_of_improvement
 from dimebench.stats.improvement import improvement_influence, improvement_interval
 from dimebench.stats.intervals import CONFIDENCE, DEFAULT_METHOD, Estimate, Influence, Interval, Method, evidence
 from dimebench.stats.intervals import interval as interval_of
+from dimebench.stats.sample import Sample
 
 
 class Side(Protocol):
     """One variant's scores, made ready to be compared with several others."""
 
     def iqm(self, confidence: float) -> Estimate: ...
+
+    def estimates(self, names: Sequence[str]) -> dict[str, Estimate]:
+        """The named aggregates at the engine's confidence."""
 
 
 class Pair(Protocol):
@@ -92,7 +96,7 @@ class NumpyEngine:
         )
 
     def side(self, scores: Scores, name: str) -> NumpySide:
-        return NumpySide(self, scores, name)
+        return NumpySide(self, Sample.of(scores), name)
 
     def pair(self, a: NumpySide, b: NumpySide) -> NumpyPair:
         return NumpyPair(self, a, b)
@@ -110,30 +114,28 @@ class NumpyEngine:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NumpySide:
     """One variant: its resamples are drawn once, whoever it is compared with."""
 
     engine: NumpyEngine
-    scores: Scores
+    sample: Sample
     name: str
+    drawn: dict[str, Array] = field(default_factory=dict, init=False)  # the aggregates of each resample, as asked for
 
-    @cached_property
-    def draws(self) -> Array:
-        """The IQM of each resample."""
-        return bootstrap(self.scores, ["iqm"], self.engine.resamples, self.stream())["iqm"]
+    def draws(self, names: Sequence[str]) -> dict[str, Array]:
+        """The named aggregates of each resample."""
+        missing = [name for name in names if name not in self.drawn]
+        if missing:
+            self.drawn.update(bootstrap(self.sample.tasks, missing, self.engine.resamples, self.stream()))
+        return self.drawn
 
-    @cached_property
-    def influence(self) -> Influence:
-        return influence(self.scores, "iqm")
-
-    @cached_property
-    def point(self) -> float:
-        return iqm(self.scores)
+    def estimates(self, names: Sequence[str] = tuple(AGGREGATES)) -> dict[str, Estimate]:
+        return estimates_of(self.sample.tasks, names, self.draws, self.engine.confidence, self.engine.method)
 
     def iqm(self, confidence: float) -> Estimate:
-        found = interval_of(self.draws, self.point, self.influence, confidence, self.engine.method)
-        return Estimate(self.point, found)
+        drawn, sample = self.draws(["iqm"])["iqm"], self.sample
+        return Estimate(sample.iqm, interval_of(drawn, sample.iqm, sample.influence, confidence, self.engine.method))
 
     def stream(self) -> np.random.Generator:
         return stream(self.engine.seed, "runs", self.name)
@@ -149,19 +151,26 @@ class NumpyPair:
 
     @cached_property
     def influence(self) -> Influence:
-        return self.a.influence.minus(self.b.influence)
+        return self.a.sample.influence.minus(self.b.sample.influence)
+
+    @cached_property
+    def draws(self) -> Array:
+        """IQM(A) - IQM(B) of each resample, in order of size."""
+        return np.sort(self.a.draws(["iqm"])["iqm"] - self.b.draws(["iqm"])["iqm"])
+
+    @property
+    def point(self) -> float:
+        return self.a.sample.iqm - self.b.sample.iqm
 
     def difference(self, confidence: float) -> Interval:
-        draws, point = self.a.draws - self.b.draws, self.a.point - self.b.point
-        return interval_of(draws, point, self.influence, confidence, self.engine.method)
+        return interval_of(self.draws, self.point, self.influence, confidence, self.engine.method)
 
     def evidence(self) -> float:
-        draws, point = self.a.draws - self.b.draws, self.a.point - self.b.point
-        return evidence(draws, point, self.influence, self.engine.method)
+        return evidence(self.draws, self.point, self.influence, self.engine.method)
 
     def improvement(self, confidence: float) -> Interval:
         """The score interval, where the expanded method is asked for: no resampling says anything at 0 and 1."""
-        a, b = self.a.scores, self.b.scores
+        a, b = self.a.sample.tasks, self.b.sample.tasks
         if self.engine.method == "expanded":
             return improvement_interval(a, b, confidence)
         draws = bootstrap_improvement(a, b, self.engine.resamples, self.a.stream(), self.b.stream())

@@ -68,6 +68,17 @@ def iqm(scores: Scores) -> float:
     return float(kept @ values[order] / kept.sum())
 
 
+def iqm_along(curves: Sequence[Array]) -> Array:
+    """The IQM at each point of curves: over tasks, each [runs, K]. Returns [K], each point's bits those of `iqm`."""
+    width = curves[0].shape[1]
+    if len({len(task) for task in curves}) > 1:
+        return np.array([iqm([task[:, k] for task in curves]) for k in range(width)])
+    from scipy import stats
+
+    rows = np.stack(curves, axis=1).reshape(-1, width).T  # [K, runs x tasks]
+    return stats.trim_mean(np.ascontiguousarray(rows), TRIM, axis=1)  # as rliable, for all points at once
+
+
 def mean(scores: Scores) -> float:
     """Mean over tasks of the mean over runs (`rliable.metrics.aggregate_mean`)."""
     tasks = as_scores(scores)
@@ -112,10 +123,6 @@ def probability_of_improvement(a: Scores, b: Scores) -> float:
     tasks_a, tasks_b = as_scores(a), as_scores(b)
     if len(tasks_a) != len(tasks_b):
         raise ValueError(f"A has {len(tasks_a)} tasks, B has {len(tasks_b)}")
-    if is_full(tasks_a) and is_full(tasks_b):
-        from rliable import metrics
-
-        return float(metrics.probability_of_improvement(np.stack(tasks_a, axis=1), np.stack(tasks_b, axis=1)))
     return float(np.mean([wins(x, y).mean() for x, y in zip(tasks_a, tasks_b, strict=True)]))
 
 

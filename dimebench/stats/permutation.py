@@ -13,6 +13,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,26 +71,52 @@ def iqm_differences(members: NDArray[np.bool_], pooled: Sequence[Array], sizes: 
     and of B on each task.
     """
     values = np.concatenate(pooled)  # [N]
-    runs = [m + n for m, n in sizes]
     totals = [sum(side) for side in zip(*sizes, strict=True)]
+    if len({runs for pair in sizes for runs in pair}) == 1:
+        return _of_equal_numbers(members, values, totals[0])
+    runs = [m + n for m, n in sizes]
     found = []
-    for side, counts in ((0, members.astype(np.float64)), (1, (~members).astype(np.float64))):
+    for side, counts in enumerate((members, ~members)):
         mass = np.repeat([totals[side] / (len(sizes) * pair[side]) for pair in sizes], runs)
         found.append(iqm_of_counts(counts, values, mass, totals[side]))
     return found[0] - found[1]
+
+
+def _of_equal_numbers(members: NDArray[np.bool_], values: Array, total: int) -> Array:
+    """The same with equally many runs of A and of B on every task, all of mass 1: in whole numbers, for both at once.
+
+    As in `iqm_of_counts`, with what the telescoped sums of A and of B add at both ends left out: it is the same.
+    """
+    order = np.argsort(values, kind="stable")
+    cut = trimmed_mass(total)
+    by_run = np.ascontiguousarray(members.T).view(np.int8)  # [N, R]
+    kind: type[np.signedinteger[Any]] = np.int16 if values.size < 2**15 else np.int64
+    of_a: NDArray[np.signedinteger[Any]] = np.zeros(len(members), kind)
+    difference = np.zeros(len(members))
+    for seen, (run, step) in enumerate(zip(order, np.diff(values[order]), strict=False), start=1):
+        of_a += by_run[run]
+        kept_a, kept_b = (np.minimum(np.maximum(mass, kind(cut)), kind(total - cut)) for mass in (of_a, seen - of_a))
+        difference += step * (kept_b - kept_a)
+    return difference / (total - 2 * cut)
 
 
 def random_arrangements(
     sizes: Sequence[tuple[int, int]], permutations: int, rng: np.random.Generator
 ) -> NDArray[np.bool_]:
     """Names shuffled within each task [R, N]: True for A. As many A's on each task as there are."""
-    parts = []
+    by_run = np.empty((sum(m + n for m, n in sizes), permutations), dtype=bool)
+    first = 0
     for m, n in sizes:
-        chosen = np.argsort(rng.random((permutations, m + n), dtype=np.float32), axis=1)[:, :m]
-        part = np.zeros((permutations, m + n), dtype=bool)
-        np.put_along_axis(part, chosen, True, axis=1)
-        parts.append(part)
-    return np.concatenate(parts, axis=1)
+        keys = rng.random((permutations, m + n), dtype=np.float32)
+        last = np.partition(keys, m - 1, axis=1)[:, m - 1 : m] if m else -np.ones((permutations, 1), np.float32)
+        part = keys <= last  # the m least are A's
+        if np.count_nonzero(part) != m * permutations:
+            for row in np.flatnonzero(part.sum(axis=1) != m):  # two equal keys, of which only one can be among the m
+                part[row] = False
+                part[row, np.argsort(keys[row])[:m]] = True
+        by_run[first : first + m + n] = part.T
+        first += m + n
+    return by_run.T
 
 
 def every_arrangement(sizes: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:

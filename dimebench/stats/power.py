@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from dimebench.stats.bootstrap import bootstrap, influence
+from dimebench.stats.bootstrap import bootstrap
 from dimebench.stats.estimators import Array, Scores, as_scores, iqm
 from dimebench.stats.intervals import evidence
 from dimebench.stats.permutation import permutation_test, smallest_p_value
+from dimebench.stats.sample import Sample
 
 CHANCE = 0.8  # of deciding: what "likely" means
 MOST_SEEDS = 1_000  # per task and variant; beyond that no number is given
@@ -36,12 +37,13 @@ class Design:
     tasks: int
 
     @classmethod
-    def of(cls, a: Scores, b: Scores) -> Design:
+    def of(cls, a: Scores | Sample, b: Scores | Sample) -> Design:
         """From the runs of A and of B; at least two of every task."""
-        pulls = influence(a, "iqm").minus(influence(b, "iqm"))
+        of_a, of_b = Sample.of(a), Sample.of(b)
+        pulls = of_a.influence.minus(of_b.influence)
         shares = pulls.stratum_variances * np.asarray(pulls.sizes)  # [2 T]
         total, squares = float(shares.sum()), float((shares**2).sum())
-        return cls(total, total**2 / squares if squares > 0 else float(shares.size), len(a))
+        return cls(total, total**2 / squares if squares > 0 else float(shares.size), len(of_a.tasks))
 
     def error(self, seeds: Array) -> Array:
         """Standard error of the difference with so many seeds."""
@@ -126,17 +128,22 @@ def simulate(
     return PowerPoint(seeds, share, math.sqrt(share * (1 - share) / simulations), simulations)
 
 
-def interval_test(a: Scores, b: Scores, rng: np.random.Generator, draws: int = 1_000) -> float:
+def interval_test(a: Scores | Sample, b: Scores | Sample, rng: np.random.Generator, draws: int = 1_000) -> float:
     """The p-value of the expanded interval of IQM(A) - IQM(B); at least two runs of every task."""
-    of_a, of_b = (bootstrap(scores, ["iqm"], draws, rng)["iqm"] for scores in (a, b))
-    pulls = influence(a, "iqm").minus(influence(b, "iqm"))
-    return evidence(of_a - of_b, iqm(a) - iqm(b), pulls)
+    of_a, of_b = Sample.of(a), Sample.of(b)
+    drawn_a, drawn_b = (bootstrap(side.tasks, ["iqm"], draws, rng)["iqm"] for side in (of_a, of_b))
+    return evidence(drawn_a - drawn_b, of_a.iqm - of_b.iqm, of_a.influence.minus(of_b.influence))
 
 
-def both_tests(a: Scores, b: Scores, rng: np.random.Generator, draws: int = 1_000, enough: float = 1.0) -> float:
+def both_tests(
+    a: Scores | Sample, b: Scores | Sample, rng: np.random.Generator, draws: int = 1_000, enough: float = 1.0
+) -> float:
     """The larger p-value of interval and permutation test; the latter is not made where the former is enough."""
-    found = interval_test(a, b, rng, draws)
-    return found if found > enough else max(found, permutation_test(a, b, rng=rng, permutations=draws).p_value)
+    of_a, of_b = Sample.of(a), Sample.of(b)
+    found = interval_test(of_a, of_b, rng, draws)
+    if found > enough:
+        return found
+    return max(found, permutation_test(of_a.tasks, of_b.tasks, rng=rng, permutations=draws).p_value)
 
 
 def how_many_seeds(

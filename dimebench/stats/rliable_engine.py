@@ -78,7 +78,7 @@ class RliableEngine:
         }
 
     def side(self, scores: Scores, name: str) -> RliableSide:
-        return RliableSide(matrix(scores), self.resamples)
+        return RliableSide(matrix(scores), self.resamples, self.confidence)
 
     def pair(self, a: RliableSide, b: RliableSide) -> RliablePair:
         return RliablePair(a.runs, b.runs, self.resamples)
@@ -128,9 +128,13 @@ class RliableSide:
 
     runs: Array
     resamples: int
+    confidence: float
 
     def iqm(self, confidence: float) -> Estimate:
         return RliableEngine(self.resamples, confidence).estimates(list(self.runs.T), ["iqm"])["iqm"]
+
+    def estimates(self, names: Sequence[str]) -> dict[str, Estimate]:
+        return RliableEngine(self.resamples, self.confidence).estimates(list(self.runs.T), names)
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,8 @@ stood still for the lease by the observer's own monotonic clock: no two clocks a
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import os
-import platform
 import re
 import secrets
 import time
@@ -26,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from dimebench.store.atomic import make_folder
+from dimebench.store.owner import Owner, owner_of, started_at
 from dimebench.store.places import Place, RemotePath
 from dimebench.store.schema import StoreError
 
@@ -41,25 +40,6 @@ _NAME = re.compile(r"claim-([0-9]{6})\.json")
 
 class ClaimLostError(Exception):
     """Somebody else holds the run now; one line that names it."""
-
-
-@dataclass(frozen=True)
-class Owner:
-    """Whoever holds a run. `processes` are (pid, start in ticks since boot); `space` is boot and pid namespace."""
-
-    host: str
-    processes: tuple[tuple[int, int], ...]
-    space: str
-
-    def __str__(self) -> str:
-        pid = self.processes[-1][0] if self.processes else 0
-        return f"process {pid} on {self.host}" if pid else f"a process on {self.host}"
-
-    def is_gone(self) -> bool:
-        """Whether every one of its processes has certainly ended; False where that cannot be seen from here."""
-        if not self.space or self.space != _space() or not self.processes:
-            return False
-        return all(_start_ticks(pid) != ticks for pid, ticks in self.processes)
 
 
 @dataclass(frozen=True)
@@ -86,7 +66,7 @@ class Claim:
 
     def with_process(self, pid: int) -> Claim:
         """The same claim, held by that process as well."""
-        owner = replace(self.owner, processes=(*self.owner.processes, (pid, _start_ticks(pid) or 0)))
+        owner = replace(self.owner, processes=(*self.owner.processes, (pid, started_at(pid) or 0)))
         return Claim(self.folder, self.generation, self.token, owner, self.lease_s)
 
     def beat(self) -> None:
@@ -217,7 +197,7 @@ class Watch:
         """The claim after the judged one; None where somebody else has made it."""
         make_folder(folder)
         generation = judged + 1  # of the claim that was judged: one made since then must be in the way
-        claim = Claim(folder, generation, secrets.token_hex(8), _owner(pids), self.lease_s)
+        claim = Claim(folder, generation, secrets.token_hex(8), owner_of(pids), self.lease_s)
         try:
             descriptor = os.open(claim.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
@@ -313,26 +293,3 @@ def _generations(folder: Place) -> list[int]:
     except (OSError, StoreError):
         return []
     return [int(match[1]) for name in names if (match := _NAME.fullmatch(name))]
-
-
-def _owner(pids: Sequence[int]) -> Owner:
-    return Owner(platform.node(), tuple((pid, _start_ticks(pid) or 0) for pid in pids), _space())
-
-
-@functools.cache
-def _space() -> str:
-    """Where process ids mean the same as here: this boot of this machine, this namespace; "" where nobody knows."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return ""
-
-
-def _start_ticks(pid: int) -> int | None:
-    """When a process began, in clock ticks since boot; None where it has ended (a zombie has)."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])

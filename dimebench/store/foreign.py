@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from dimebench.store.schema import StoreError
 
 COLUMNS = ("algorithm", "task", "seed", "step", "score", "length", "source", "licence")
 STEPS_FILE, RETURNS_FILE = "env_interacts.npy", "mean_return.npy"
-LARGEST = 2**31  # bytes of one file
+LARGEST = 2**31  # bytes of one file, unpacked too
+MOST_VALUES = 10**8  # of one table: a thousandfold of what any study has published
+TOO_MUCH = "unfolds to more than an import can take"
 
 # What others call the columns of a long table, in lower case; the first that is there counts.
 ALIASES: dict[str, tuple[str, ...]] = {
@@ -46,7 +50,10 @@ def read_file(file: Path, given: Mapping[str, str]) -> pd.DataFrame:
     if file.suffix == ".npz":
         return _sb3(file, given)
     if file.suffix in (".parquet", ".pq"):
-        return _long(pd.read_parquet(file), given)
+        stored = pq.ParquetFile(file, page_checksum_verification=True)
+        if stored.metadata.num_rows * stored.metadata.num_columns > MOST_VALUES:
+            raise StoreError(TOO_MUCH)
+        return _long(stored.read().to_pandas(), given)
     if file.suffix in (".csv", ".tsv"):
         return _long(pd.read_csv(file, sep="," if file.suffix == ".csv" else "\t", low_memory=False), given)
     raise StoreError(f"'{file.suffix}' is no format to import (known: .npz, .npy, .csv, .tsv, .parquet)")
@@ -54,6 +61,9 @@ def read_file(file: Path, given: Mapping[str, str]) -> pd.DataFrame:
 
 def _sb3(file: Path, given: Mapping[str, str]) -> pd.DataFrame:
     """SB3's EvalCallback: timesteps [K], results [K, episodes], ep_lengths [K, episodes] where told."""
+    with zipfile.ZipFile(file) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > LARGEST:
+            raise StoreError(TOO_MUCH)
     with np.load(file, allow_pickle=False) as arrays:
         for key in ("timesteps", "results"):
             if key not in arrays:

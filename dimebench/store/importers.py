@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import re
-import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -79,8 +78,11 @@ def read_files(files: Sequence[Path], given: Mapping[str, str], first_seed: int 
             runs = _runs_alone(frame)
         except StoreError as error:
             raise StoreError(f"{file}: {error}") from error
-        except (zipfile.BadZipFile, ValueError, pa.ArrowException, EOFError) as error:
-            raise StoreError(f"{file}: cannot be read: {str(error).splitlines()[0][:120]}") from error
+        except Exception as error:  # zip, zlib, numpy's header, pandas, Arrow: damage comes out as anything
+            if isinstance(error, OSError) and error.filename is not None:
+                raise
+            text = " ".join(str(error).split()) or type(error).__name__
+            raise StoreError(f"{file}: cannot be read: {text[:120]}") from error
         lost += len(frame) - len(runs)
         frames.append(runs)
     return pd.concat(frames, ignore_index=True), lost

@@ -53,7 +53,8 @@ class Run:
     """One seed of a cell, as its run.json says.
 
     `identity` is {"sha256": ..., "of": {...}}: everything that can change numbers. `score` is how the suite
-    scores a run: kind, lower, upper. `progress` is env_step, grad_step, wall_time_s. `block` names the folder
+    scores a run: kind, lower, upper. `progress` is env_step, grad_step, wall_time_s and, where the device tells,
+    energy_j: the run's share of the joules that it drew, evaluations included. `block` names the folder
     under `checkpoints` that the run was trained in.
     """
 

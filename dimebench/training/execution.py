@@ -1,8 +1,8 @@
-"""How a learner's functions are run: as they are, or as CUDA graphs captured by hand.
+"""How a learner's functions are run: as they are, or as graphs captured by hand.
 
-Both run the same functions of `agents`, and a test holds one to the other. A graph is a recording of device work at
-fixed addresses: inputs are copied into buffers of its own, and whatever a call does in Python (its counts) is done
-again beside each replay.
+Both run the same functions of `agents`, and a test holds one to the other. A graph is a recording of work at fixed
+addresses (`graphs`): inputs are copied into buffers of its own, and whatever a call does in Python (its counts) is
+done again beside each replay.
 """
 
 from __future__ import annotations
@@ -15,15 +15,13 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from dimebench.agents.apart import Apart
 from dimebench.agents.base import Agent, Batch, Metrics, Noise, NoiseShapes
+from dimebench.training.graphs import CpuGraphs, CudaGraphs, ExecutionError, Recorder
 
 MODES = ("eager", "compile", "graph", "compile+graph")
 PRECISIONS = ("float32", "tf32", "bf16")
 WARM_CALLS = 3  # of each kind, before it is captured: compilers, libraries and optimisers set themselves up in them
-
-
-class ExecutionError(Exception):
-    """A mode or a precision that this machine cannot run; one line."""
 
 
 class Learner(Protocol):
@@ -41,19 +39,21 @@ def prepare(agent: Agent, device: str, mode: str, precision: str) -> Learner:
     Raises ExecutionError for a combination that the device or the algorithm does not know.
     """
     on_gpu = device.startswith("cuda")
-    if not on_gpu and ("graph" in mode or precision == "tf32"):
+    if not on_gpu and (mode == "compile+graph" or precision == "tf32"):
         raise ExecutionError(f"{mode} in {precision} needs a CUDA device")
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     if not agent.learns:
         return agent
     for needed in _needed(mode, precision):
-        if not hasattr(agent, needed):
+        if not hasattr(agent.learners[0] if isinstance(agent, Apart) else agent, needed):
             raise ExecutionError(f"{type(agent).__name__} has no `{needed}`: it runs eagerly and in float32 alone")
     if precision == "bf16":
         agent.multiply_in(torch.bfloat16)  # type: ignore[attr-defined]
     if "compile" in mode:
         agent.compile()  # type: ignore[attr-defined]
-    return Captured(agent, CudaGraphs(device)) if "graph" in mode else agent
+    if "graph" not in mode:
+        return agent
+    return Captured(agent, CudaGraphs(device) if on_gpu else CpuGraphs())
 
 
 def _needed(mode: str, precision: str) -> list[str]:
@@ -64,58 +64,19 @@ def _needed(mode: str, precision: str) -> list[str]:
 
 @cache
 def chosen(algorithm: type[Agent], device: str, mode: str = "auto", precision: str = "auto") -> tuple[str, str]:
-    """The mode and precision that `auto` stands for: on a GPU compiled graphs in TF32, on a CPU eager float32.
+    """The mode and precision that `auto` stands for: on a GPU compiled graphs in TF32, on a CPU graphs in float32.
 
     (Compiling gains nothing on a CPU: docs/benchmarks.md.) An algorithm that knows only plain calls gets those.
     """
-    able = all(hasattr(algorithm, needed) for needed in _needed("compile+graph", "bf16"))
-    plain = not (able and device.startswith("cuda"))
-    if mode == "auto":
-        mode = "eager" if plain else "compile+graph"
-    if precision == "auto":
-        precision = "float32" if plain else "tf32"
     if not algorithm.learns:
         return "eager", "float32"
+    able = all(hasattr(algorithm, needed) for needed in _needed("compile+graph", "bf16"))
+    on_gpu = device.startswith("cuda")
+    if mode == "auto":
+        mode = ("compile+graph" if on_gpu else "graph") if able else "eager"
+    if precision == "auto":
+        precision = "tf32" if able and on_gpu else "float32"
     return mode, precision
-
-
-class Recorder(Protocol):
-    """Records what a function does on the device."""
-
-    def warm(self, function: Callable[[], Any]) -> Any:
-        """Call the function, as a call before the capture has to be."""
-
-    def capture(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
-        """Record a call; returns what replays it, and the function's result, which each replay overwrites."""
-
-
-class CudaGraphs:
-    """torch's CUDA graphs, with one memory pool for all graphs of a learner."""
-
-    def __init__(self, device: str) -> None:
-        self._stream = torch.cuda.Stream(device)
-        self._pool = torch.cuda.graph_pool_handle()
-
-    def warm(self, function: Callable[[], Any]) -> Any:
-        current = torch.cuda.current_stream()
-        self._stream.wait_stream(current)
-        with torch.cuda.stream(self._stream):
-            result = function()
-        current.wait_stream(self._stream)
-        return result
-
-    def capture(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
-        graph = torch.cuda.CUDAGraph()
-        torch.cuda.synchronize()
-        try:
-            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
-                result = function()
-        except RuntimeError as error:
-            text = " ".join(str(error).split())[:200]
-            raise ExecutionError(
-                f"the update cannot be captured as a CUDA graph ({text}); --mode eager runs it"
-            ) from error
-        return graph.replay, result
 
 
 class Captured:

@@ -68,12 +68,13 @@ def frames(
     noises = [generator(seed, "film-noise", 0, device="cpu")]
     shapes = agent.policy_noise(1)
     renderer = mujoco.Renderer(model, *size)
+    camera = _camera(model)
     total = 0.0
     try:
         obs = block.reset()
         for step in range(int(seconds / env_step_s)):
             if step % every == 0:
-                renderer.update_scene(data(), camera=0 if model.ncam else -1)
+                renderer.update_scene(data(), camera=camera)
                 yield renderer.render(), total
             noise = {name: normal(noises, shape, "cpu") for name, shape in shapes.items()}
             with torch.no_grad():
@@ -85,6 +86,14 @@ def frames(
                 return
     finally:
         renderer.close()
+
+
+def _camera(model: Any) -> int:
+    """The first camera, but for quadrupeds', which shows them too small; the free one where there is none."""
+    names = [model.camera(k).name for k in range(model.ncam)]
+    if names[:2] == ["global", "x"]:
+        return 1
+    return 0 if names else -1
 
 
 def _physics(block: Block) -> tuple[Any, Any, float]:

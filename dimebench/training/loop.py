@@ -182,14 +182,19 @@ class Trainer:
     def _save(self) -> None:
         facts: dict[str, Any] = {"env_step": self.env_step, "evaluated_at": self.evaluated_at}
         facts |= {"diverged": self.diverged.tolist(), "records": self.records.facts()}
-        state: dict[str, Tensor] = {f"agent.{k}": v for k, v in self.agent.state_dict().items()}
         added = kept = 0
         if self.agent.learns and self.env_step > 0:
             added, kept = self.learning.replay.added, len(self.learning.replay)
+        self.checkpoints.save(facts, self.state(), added, kept, self._chunk)
+        self._last_checkpoint = time.monotonic()
+
+    def state(self) -> dict[str, Tensor]:
+        """All tensors that training goes on from, but for the replay: learner, random streams, environments."""
+        state: dict[str, Tensor] = {f"agent.{k}": v for k, v in self.agent.state_dict().items()}
+        if self.agent.learns and self.env_step > 0:
             state |= {f"streams.{k}": v for k, v in self.learning.state_dict().items()}
             state |= {f"env.{k}": torch.from_numpy(np.ascontiguousarray(v)) for k, v in self.envs.save().items()}
-        self.checkpoints.save(facts, state, added, kept, self._chunk)
-        self._last_checkpoint = time.monotonic()
+        return state
 
     def _chunk(self, first: int, last: int) -> dict[str, Tensor]:
         return self.learning.replay.chunk(first, last)

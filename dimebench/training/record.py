@@ -16,6 +16,7 @@ from dimebench.store import Run, RunWriter, read_run
 from dimebench.store.provenance import machine
 from dimebench.training import peak
 from dimebench.training.block import Block
+from dimebench.training.energy import joules_of
 
 MOST_EVENTS = 100
 PEAKS = ("peak_memory_bytes", "peak_host_memory_bytes")
@@ -35,6 +36,8 @@ class Records:
         self._ended_sum, self._ended_count = np.zeros(seeds), np.zeros(seeds, dtype=np.int64)
         self._before = 0.0  # seconds of earlier processes
         self._begun = time.monotonic()
+        self._joules = joules_of(block.device)
+        self._joules_before: float | None = 0.0  # of earlier processes; None where one of them had no meter
         self._latest: list[float | None] = [None] * seeds
         self.writers = [RunWriter(self._run(results, seed, identity)) for seed in block.seeds]
 
@@ -144,7 +147,9 @@ class Records:
         self._write_all(self._reached(env_step, grad_step), status="interrupted")
 
     def _reached(self, env_step: int, grad_step: int) -> dict[str, Any]:
-        return {"progress": {"env_step": env_step, "grad_step": grad_step, "wall_time_s": self._wall_time()}}
+        told = {"env_step": env_step, "grad_step": grad_step, "wall_time_s": self._wall_time()}
+        energy = self._energy()
+        return {"progress": told if energy is None else told | {"energy_j": energy / len(self.block.seeds)}}
 
     def _write_all(
         self, changes: dict[str, Any], status: str | None = None, provenance: dict[str, Any] | None = None
@@ -168,6 +173,7 @@ class Records:
             "ended_sum": self._ended_sum.tolist(),
             "ended_count": self._ended_count.tolist(),
             "wall_time_s": self._wall_time(),
+            "energy_j": self._energy(),
             "latest": self._latest,
             "diverged": [w.run.reason if w.run.status == "diverged" else None for w in self.writers],
         }
@@ -181,6 +187,7 @@ class Records:
         self._ended_sum = np.array(facts["ended_sum"])
         self._ended_count = np.array(facts["ended_count"])
         self._before, self._begun = facts["wall_time_s"], time.monotonic()
+        self._joules_before, self._joules = facts.get("energy_j"), joules_of(self.block.device)
         self._latest = list(facts["latest"])
         for writer, reason in zip(self.writers, facts["diverged"], strict=True):
             if reason is not None:
@@ -190,6 +197,12 @@ class Records:
         """For the live table: the latest evaluation's mean return over seeds."""
         known = [value for value in self._latest if value is not None]
         return {"latest_return": float(np.mean(known)) if known else None, "wall_time_s": self._wall_time()}
+
+    def _energy(self) -> float | None:
+        """Joules that the block's device has drawn so far, for all its seeds; None where that is not known."""
+        if self._joules is None or self._joules_before is None:
+            return None
+        return self._joules_before + self._joules()
 
     def _wall_time(self) -> float:
         return self._before + time.monotonic() - self._begun

@@ -48,6 +48,8 @@ class Replay:
         self._first = torch.arange(seeds, device=self.place)[:, None] * self.rows  # of each seed, all rows in a line
         self._widths = (dims.obs, dims.act, 1, 1, dims.obs)
         self._staging = Staging((seeds, sum(self._widths)), self.place)
+        on_cpu = self.place.type == "cpu"  # there a transition is written as it comes: numpy is quickest
+        self._arrays = {name: getattr(self, name).numpy() for name in FIELDS} if on_cpu else None
         self._sending: dict[str, Staging] = {}
 
     def _empty(self, *shape: int) -> Tensor:
@@ -72,16 +74,27 @@ class Replay:
         episode for whatever reason, `terminated` a terminal state.
         """
         row, after = self.added % self.rows, (self.added + 1) % self.rows
-        columns = [obs, action, reward[:, None], terminated[:, None], next_obs]
-        sent = self._staging.send(np.concatenate(columns, axis=1, dtype=np.float32)).split(self._widths, dim=1)
-        self.obs[:, row], self.action[:, row] = sent[0], sent[1]
-        self.reward[:, row], self.terminated[:, row] = sent[2][:, 0], sent[3][:, 0]
         self._release(row)
         self._release(after)  # the oldest transition gives way to the newest observation
-        self.obs[:, after] = sent[4]
+        following = self._write(row, after, obs, action, reward, terminated, next_obs)
         for seed in np.flatnonzero(ended):
-            self._store_end(int(seed), row, sent[4][seed])
+            self._store_end(int(seed), row, following[seed])
         self.added += 1
+
+    def _write(self, row: int, after: int, *transition: np.ndarray) -> Tensor:
+        """obs, action, reward, terminated and next_obs into place; the last one [S, O], where the replay is."""
+        if self._arrays is not None:
+            for array, values in zip(self._arrays.values(), transition, strict=False):
+                array[:, row] = values
+            self._arrays["obs"][:, after] = transition[-1]
+            return torch.from_numpy(transition[-1])
+        columns = [values.reshape(self.seeds, -1) for values in transition]
+        sent = self._staging.send(np.concatenate(columns, axis=1, dtype=np.float32)).split(self._widths, dim=1)
+        for name, values in zip(FIELDS, sent, strict=False):
+            column = getattr(self, name)[:, row]
+            column.copy_(values.reshape(column.shape))
+        self.obs[:, after] = sent[-1]
+        return sent[-1]
 
     def sample(self, indices: Tensor) -> Batch:
         """The transitions [S, B, ...] of indices [S, B] in [0, len(self)), 0 being the oldest, on the device."""

@@ -12,6 +12,8 @@ from pathlib import Path
 COMMAND = [sys.executable, "-m", "dimebench.cli.main"]
 TASK = "dm_control/cartpole-balance"
 
+PATIENCE_S = 800  # only what hangs takes longer, on a machine with far too much to do as well
+
 # Everything that training does, in a second or two: 20 env steps are an episode.
 TINY = """\
 name: tiny
@@ -50,7 +52,7 @@ def process(*arguments: str, cwd: Path, env: Mapping[str, str] | None = None, ar
         env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE_S,
         check=False,
     )
     return Answer(done.returncode, done.stdout, done.stderr)

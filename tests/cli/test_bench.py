@@ -31,7 +31,7 @@ def test_every_part_stands_beside_its_floor(measured: dict[str, Any]) -> None:
     assert measured["seeds"] == 2
     assert [(cell["variant"], cell["task"]) for cell in measured["cells"]] == [("sac", TASK), ("dime", TASK)]
     for cell in measured["cells"]:
-        assert cell["execution"] == {"device": "cpu", "threads": 1, "mode": "eager", "precision": "float32"}
+        assert cell["execution"] == {"device": "cpu", "threads": 1, "mode": "graph", "precision": "float32"}
         for part in PARTS:
             figure = cell[part]
             assert all(math.isfinite(value) and value > 0 for value in figure.values())
@@ -62,7 +62,7 @@ def test_the_figures_are_lines_where_there_is_no_terminal(dimebench: Call) -> No
     assert heads[1:] == [[TASK, "crossq", part] for part in PARTS[1:]]
     assert os.sched_getaffinity(0) == cores, "pinned only while it measured"
     assert "dominates the loop" in answer.lines[5]
-    assert answer.lines[6].startswith("cpu, 1 thread, eager float32, 1 seeds together; measured ceilings: ")
+    assert answer.lines[6].startswith("cpu, 1 thread, graph float32, 1 seeds together; measured ceilings: ")
 
 
 @pytest.mark.parametrize(

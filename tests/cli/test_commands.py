@@ -11,7 +11,7 @@ from tests.cli.calls import Call, process, refused, snapshot
 COMMANDS = (
     "run, plan, cancel, compare, power, report, status, suites, algos, show, export, import, render, bench, doctor"
 )
-FIRST_EIGHT = COMMANDS.partition(", export")[0]
+FIRST_EIGHT = COMMANDS.partition(", algos")[0]
 
 
 @pytest.mark.parametrize(
@@ -27,6 +27,15 @@ FIRST_EIGHT = COMMANDS.partition(", export")[0]
         (["run", "--checkpoint-every", "-3"], "--checkpoint-every -3: must be a number of seconds above 0"),
         (["run", "--checkpoint-every", "nan"], "--checkpoint-every nan: must be a number of seconds above 0"),
         (["run", "--checkpoint-every", "soon"], "--checkpoint-every soon: must be a number of seconds above 0"),
+        (["run", "suite=tiny", "--on", "slrm"], "--on slrm: unknown engine (nearest: slurm)"),
+        (
+            ["run", "suite=tiny", "resources.time=30"],
+            "resources.time=30: is asked of a cluster, with --on slurm; this machine is not asked",
+        ),
+        (
+            ["run", "suite=tiny", "--wait"],
+            "--wait: is for clusters, with --on slurm; here the command lasts as long as the training",
+        ),
         (["run", "suite=tiny", "--device", "gpu"], "--device gpu: unknown device (known: auto, cpu, cuda)"),
         (["compare", "dime", "sac", "--budget", "-5"], "--budget -5: must be at least 1 env step"),
         (["compare", "dime", "sac", "--budget", "0"], "--budget 0: must be at least 1 env step"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,16 @@ def test_a_trained_policy_is_filmed(dimebench: Call, results: Path, place: Path)
     assert (answer.code, answer.err) == (0, "")
     assert (place / "film.gif").read_bytes().startswith(b"GIF8")
     assert "dime on dm_control/cartpole-balance, seed 1: 10.0 s, return" in answer.out
+
+
+def test_page_has_a_film_per_task_when_asked(dimebench: Call, results: Path, place: Path) -> None:
+    answer = dimebench("report", "--html", "--clips", "--formats", "svg")
+    if "no film of" in answer.err:
+        pytest.skip(f"no GL here: {answer.err}")
+    assert (answer.code, answer.err) == (0, "")
+    html = (place / "report/tiny/report.html").read_text()
+    assert len(re.findall("data:(?:video/mp4|image/gif);base64,", html)) == 1
+    assert len(html) < 5_000_000
 
 
 def test_render_says_what_there_is(dimebench: Call, results: Path) -> None:

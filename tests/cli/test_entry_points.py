@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,7 +105,7 @@ def test_show_tells_one_of_another_package(dimebench: Call) -> None:
 
 
 def test_one_trains_beside_a_built_in_one_and_a_failure_spares_the_others(package: Path, place: Path) -> None:
-    env = {"PYTHONPATH": str(package)}
+    env = {"PYTHONPATH": f"{package}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     words = ["suite=tiny", "algo=crash,mine,random", "--seeds", "1", "--workers", "1"]
     answer = process("run", *words, cwd=place, env=env)
     assert (answer.code, answer.err) == (3, "")

@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from dimebench.store import read_evals, read_runs
-from tests.cli.calls import COMMAND, TASK, Answer, Call, cell, half_written, process, refused, snapshot
+from dimebench.store import read_evals, read_runs, read_train
+from tests.cli.calls import COMMAND, TASK, TINY, Answer, Call, cell, half_written, process, refused, snapshot
 from tests.store.disk import file_size_limit
 
 FULL = "No space left on device"
@@ -27,6 +29,21 @@ set +e
 cp -a disk/. "$after/"
 exit $code
 """
+# The first command meets the end of the disk; then there is space, and the second is the same once more.
+FILLED_THEN_FREED = """
+set -e
+size=$1; after=$2; shift 2
+mkdir -p disk && mount -t tmpfs -o "size=$size" tmpfs disk
+set +e
+"$@"; code=$?
+cp -a disk/. "$after/failed/"
+mount -o remount,size=100m disk
+"$@" > again.txt 2>&1; echo "exit code $?" >> again.txt
+cp -a disk/. "$after/again/"
+exit $code
+"""
+LIMITED = "import os, resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)\n"
+LIMITED += "os.execvp(sys.argv[2], sys.argv[2:])"
 READ_ONLY = 'mount --bind results results && mount -o remount,ro,bind results && exec "$@"'
 
 
@@ -89,6 +106,67 @@ def test_a_disk_that_fills_up_while_training_keeps_what_is_done(
     assert [(run.seed, run.status) for run in runs] == [(0, "finished"), (1, "finished"), (2, "failed")]
     assert FULL in (runs[2].reason or "")
     assert read_evals(runs[2:])["env_step"].tolist() == [0], "the evaluation before it is there"
+
+
+# A checkpoint of these networks takes 126 kB: too much, where all that else is written still finds its place.
+WIDE = ["suite=tiny", "algo=sac,random", "sac.actor_hidden=[64,64]", "sac.critic_hidden=[64,64]", "--seeds", "1"]
+
+
+def same_numbers(one: Path, other: Path) -> None:
+    """Bit for bit, wall times left out; the policies' parameters too."""
+    for read in (read_evals, read_train):
+        tables = [read(read_runs(results)).drop(columns="wall_time_s") for results in (one, other)]
+        pd.testing.assert_frame_equal(*tables, check_exact=True)
+    policies = [sorted(results.rglob("policy.safetensors")) for results in (one, other)]
+    assert [file.read_bytes() for file in policies[0]] == [file.read_bytes() for file in policies[1]]
+    assert len(policies[0]) == 1
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("undisturbed")
+    (place / "suites").mkdir()
+    (place / "suites" / "tiny.yaml").write_text(TINY)
+    assert process("run", *WIDE, cwd=place).code == 0
+    return place / "results"
+
+
+def one_failed_and_the_other_went_on(answer: Answer, results: Path, why: str) -> None:
+    assert (answer.code, answer.err) == (3, "")
+    assert "Traceback" not in answer.out
+    (failed,) = [line for line in answer.lines if line.startswith("failed: ")]
+    assert failed.startswith(f"failed: sac on {TASK}, seed-000: ")
+    assert failed.endswith(f": {why}")
+    assert {run.algorithm: run.status for run in read_runs(results)} == {"sac": "failed", "random": "finished"}
+    (reason,) = [run.reason for run in read_runs(results) if run.algorithm == "sac"]
+    assert reason is not None
+    assert failed.endswith(reason), "the run itself says why, for there was space for so much"
+    assert half_written(results) == []
+
+
+def test_a_disk_without_space_costs_the_run_that_needs_it_and_a_rerun_ends_with_the_same_bits(
+    mounting: list[str], place: Path, undisturbed: Path
+) -> None:
+    after = place / "after"
+    (after / "failed").mkdir(parents=True)
+    (after / "again").mkdir()
+    around = [*mounting, "sh", "-c", FILLED_THEN_FREED, "sh", "112k", str(after)]
+    words = [*WIDE, "--results", "disk", "--checkpoint-every", "0.001", "--workers", "1"]
+    answer = process("run", *words, cwd=place, around=around)
+    one_failed_and_the_other_went_on(answer, after / "failed", FULL)
+    told = (place / "again.txt").read_text()
+    assert told.endswith("exit code 0\n"), told
+    same_numbers(after / "again", undisturbed)
+
+
+def test_a_limit_on_file_sizes_costs_the_run_that_meets_it_and_a_rerun_ends_with_the_same_bits(
+    place: Path, undisturbed: Path
+) -> None:
+    words = [*WIDE, "--checkpoint-every", "0.001", "--workers", "1"]
+    answer = process("run", *words, cwd=place, around=[sys.executable, "-c", LIMITED, "40000"])
+    one_failed_and_the_other_went_on(answer, place / "results", "File too large")
+    assert process("run", *words, cwd=place).code == 0
+    same_numbers(place / "results", undisturbed)
 
 
 def test_a_report_that_does_not_fit_leaves_the_old_one(mounting: list[str], results: Path, place: Path) -> None:

@@ -45,11 +45,19 @@ class Greedy(SAC):
         return super().update(batch, noise)
 
 
-class Slow(SAC):
-    summary = "an evaluation of it takes half a minute"
+class Moody(SAC):
+    summary = "stands still, or takes long over an evaluation, as $MOOD says; then $MOOD_FILE appears"
+
+    def update(self, batch, noise):
+        if os.environ.get("MOOD") == "stuck" and self.grad_steps >= 5:
+            open(os.environ["MOOD_FILE"], "w").close()
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return super().update(batch, noise)
 
     def evaluate(self, obs, noise):
-        time.sleep(1.5)
+        if os.environ.get("MOOD") == "slow":
+            open(os.environ["MOOD_FILE"], "w").close()
+            time.sleep(1.0)
         return super().evaluate(obs, noise)
 
 
@@ -82,7 +90,7 @@ def breaking(task, seeds, repeat, workers=0):
             env.step = limited
     return block
 """
-NAMES = {"stuck": "Stuck", "nan": "NaN", "greedy": "Greedy", "huge": "Huge", "slow": "Slow", "breaker": "Breaker"}
+NAMES = {"stuck": "Stuck", "nan": "NaN", "greedy": "Greedy", "huge": "Huge", "moody": "Moody", "breaker": "Breaker"}
 
 
 def install(site: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable
@@ -25,8 +26,10 @@ from dimebench.training.checkpoint import CheckpointError, Checkpoints
 from tests.cli.calls import TINY, Answer
 from tests.store.runs import episode, make_run, written
 
-FUZZ = settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
-"""Examples of each of the tests below."""
+# Examples of each of the tests below; FUZZ=2000 for more.
+FUZZ = settings(
+    max_examples=int(os.environ.get("FUZZ", "120")), deadline=None, suppress_health_check=list(HealthCheck)
+)
 
 
 def dimebench(*arguments: str) -> Answer:

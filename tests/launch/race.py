@@ -10,13 +10,15 @@ from dimebench.launch.plan import Plan, make_plan
 from tests.launch.requests import request
 
 TASKS = ("cartpole-swingup", "walker-stand")
-ALGORITHMS = "sac,crossq"
-SEEDS = [0, 1, 2]
+ALGORITHMS = "sac,sac:utd=2,sac:utd=3,crossq,crossq:utd=2,crossq:utd=3"
+CELLS = 12
 
 
-def plan(results: Path, steps: str = "steps=400") -> Plan:
-    """Twelve cells of one run each: two tasks, two algorithms, three seeds."""
-    return make_plan(request(f"task={','.join(TASKS)}", steps, algo=ALGORITHMS), SEEDS, results, "cpu")
+def plan(results: Path, steps: str = "steps=120") -> Plan:
+    """Twelve cells of one run each: two tasks, two algorithms in three variants each, one seed."""
+    made = make_plan(request(f"task={','.join(TASKS)}", steps, algo=ALGORITHMS), [0], results, "cpu")
+    assert len(made.cells) == CELLS
+    return made
 
 
 def main() -> None:

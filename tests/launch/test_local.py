@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,15 +73,13 @@ def test_a_signal_saves_and_stops_every_worker(tmp_path: Path, number: signal.Si
             training.set()
 
     def interrupt() -> None:
-        training.wait(60)
+        training.wait()
         os.kill(os.getpid(), number)
 
     threading.Thread(target=interrupt, daemon=True).start()
-    began = time.monotonic()
     outcome = LocalPool(plan, PoolSettings(2)).run(note)
     assert outcome.interrupted
     assert outcome.failed == []
-    assert time.monotonic() - began < 60
     runs = read_runs(tmp_path)
     assert "interrupted" in {run.status for run in runs}
     assert {run.status for run in runs} <= {"interrupted", "running"}  # one may not have begun

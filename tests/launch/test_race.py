@@ -14,10 +14,10 @@ from pathlib import Path
 
 from dimebench.store import read_evals, read_runs
 from dimebench.store.claims import Watch
-from tests.launch.race import SEEDS, plan
+from tests.launch.race import CELLS, plan
 
 SEED = 3
-LEASE_S = 30.0
+LEASE_S = 60.0  # nobody here expires: the dead are seen to be dead
 
 
 def start(results: Path) -> subprocess.Popen[str]:
@@ -52,17 +52,17 @@ def test_four_processes_race_over_twelve_cells_and_some_are_killed(tmp_path: Pat
     said: list[str] = []
     for workers_too in (True, False):  # a pool with its worker; a pool whose worker must save and leave by itself
         before = begun(tmp_path)
-        deadline = time.monotonic() + 120
-        while begun(tmp_path) <= before + 1 and time.monotonic() < deadline:
+        while begun(tmp_path) <= before + 1 and any(process.poll() is None for process in racing):
             time.sleep(0.05)
         time.sleep(source.uniform(0.0, 0.5))
         victim = racing.pop(source.randrange(len(racing)))
+        assert victim.poll() is None, "it was at work"
         said += kill(victim, workers_too)
     for process in racing:
-        said += process.communicate(timeout=200)[0].splitlines()
+        said += process.communicate()[0].splitlines()
         assert process.returncode == 0
     runs = read_runs(tmp_path)
-    assert len(runs) == 4 * len(SEEDS)
+    assert len(runs) == CELLS
     assert {run.status for run in runs} == {"finished"}
     assert all(len(read_evals([run])) == len(read_evals([run])["env_step"].unique()) for run in runs)
     ended = Counter(line for line in said if line.endswith("|finished"))

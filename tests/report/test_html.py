@@ -204,6 +204,17 @@ def test_clips_stand_in_the_page_itself(summary: Summary) -> None:
     assert "data:image/gif;base64,R0lGODlh" in page(summary, [film])
 
 
+def test_films_that_would_make_the_page_too_large_are_named_instead(summary: Summary) -> None:
+    large, small = (
+        Clip("dime", f"{task}: dime", "gif", "QUJD" * size) for task, size in ((RUN, 1_200_000), (WALK, 9))
+    )
+    html = page(summary, [large, small, small])
+    assert len(html.encode()) < 5_000_000
+    assert html.count("data:image/gif;base64,") == 2
+    assert f"No room below 5 MB for the films of {RUN}: dime." in html
+    assert "No room" not in page(summary, [small])
+
+
 def test_page_knows_light_dark_and_print(html: str) -> None:
     assert "prefers-color-scheme: dark" in html
     assert "@media print" in html

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 
 import numpy as np
 import pytest
 
 from dimebench.report import Summary, summarise
+from dimebench.report.html import page
+from dimebench.report.page_parts import commands_of
+from dimebench.report.verdict import where
 from dimebench.stats import estimate
 from dimebench.stats.bootstrap import stream
 from tests.report.factory import RUN, WALK, Book, two_variants
@@ -108,3 +112,23 @@ def test_json_is_plain_and_keeps_the_numbers() -> None:
     assert plain["aggregates"][0]["estimates"]["iqm"]["point"] == found.aggregates[0].estimates["iqm"].point
     assert plain["left_out"][0]["reason"] == "boom"
     assert plain["sentences"] == list(found.sentences)
+
+
+def test_of_many_unnamed_variants_the_best_is_compared_with_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.import_module("dimebench.report.summary"), "MOST_PAIRED", 3)
+    book = Book()
+    for k, name in enumerate(("a", "b", "c", "d")):
+        book.cell(name, RUN, [100.0 * k + 10 * seed for seed in range(6)])
+    found, named = of(book), of(book, "d", "c", "b", "a")
+    assert [(c.a, c.b) for c in found.comparisons] == [("d", "c"), ("d", "b"), ("d", "a")]
+    assert {c.family for c in found.comparisons} == {6}
+    assert len(named.comparisons) == 6
+    assert [c.difference for c in found.comparisons] == [c.difference for c in named.comparisons[:3]]
+    assert found.improvements == named.improvements
+    assert found.improvements[0][1] == found.comparisons[0].improvement.point
+    assert "judged as strictly as if all 6 pairs were" in where(found)
+    assert "judged as strictly" not in where(named)
+    html = page(found)
+    assert "judged as strictly as if all 6 pairs were" in html
+    assert "P(c &gt; a)" in html or "P(c \\u003e a)" in html  # the matrix has every pair
+    assert commands_of(found)[-1] == "dimebench report suite=quick --budget 300 --html"

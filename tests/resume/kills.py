@@ -22,14 +22,15 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dimebench.agents.registry import load_algorithm
-from dimebench.launch.identity import block_identity
 from dimebench.training.block import Block, Protocol
-from tests.training.blocks import assert_same_outputs, make_block, outputs, train
+from tests.training.blocks import assert_same_outputs, make_block, outputs, train, trainer
 
 ALGORITHMS = ("dime", "dime-gaussian", "crossq", "sac", "random")
 TASKS = ("dm_control/pendulum-swingup", "gymnasium/Hopper-v5")
-GYMNASIUM = Protocol(env_steps=60, action_repeat=1, eval_interval=25, eval_episodes=1)
+PROTOCOL = {  # evaluated in the middle of episodes and at the end of the budget
+    "dm_control": Protocol(env_steps=60, action_repeat=40, eval_interval=40, eval_episodes=1),
+    "gymnasium": Protocol(env_steps=60, action_repeat=1, eval_interval=25, eval_episodes=1),
+}
 CHECKPOINT_EVERY_S = 0.02
 
 
@@ -44,10 +45,7 @@ class Tally:
 
 
 def case(algorithm: str, task: str) -> Block:
-    """60 env steps, evaluated at 0, 25, 50 and 60, in the middle of episodes too."""
-    if task.startswith("gymnasium"):
-        return make_block(algorithm, task=task, protocol=GYMNASIUM)
-    return make_block(algorithm, task=task)
+    return make_block(algorithm, task=task, protocol=PROTOCOL[task.partition("/")[0]])
 
 
 def fork(work: Callable[[], object]) -> int:
@@ -70,8 +68,7 @@ def fork(work: Callable[[], object]) -> int:
 
 def survive(block: Block, kills: int, source: random.Random, folder: Path) -> Tally:
     """Train the block, killed that many times (over as many runs as it takes); hold each to an undisturbed one."""
-    block_identity(block, folder)  # imports what the task needs, for all processes forked from here
-    load_algorithm(block.algorithm)
+    trainer(block, folder / "nothing").close()  # imports whatever training does, for all processes forked from here
     began = time.monotonic()
     assert _ended(fork(lambda: train(block, folder / "whole", every_s=CHECKPOINT_EVERY_S))) == 0
     whole_s = time.monotonic() - began

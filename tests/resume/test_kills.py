@@ -20,7 +20,6 @@ def test_twenty_kills_at_random_instants_change_nothing() -> None:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=280,
         check=False,
     )
     print(done.stdout)  # the seed and where the kills landed, for whoever sees this fail

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-from dimebench.store import read_run, read_runs
-from dimebench.store.claims import claimed_by
+from dimebench.store import read_run
 from dimebench.training.block import Protocol
 from tests.training.blocks import assert_same_outputs, make_block, outputs, stop_after, train
 
@@ -64,60 +58,3 @@ def test_resuming_from_an_older_checkpoint_keeps_later_evaluations_until_they_ar
         train(block, tmp_path / "cut", crash, every_s=1e-9)
     assert train(block, tmp_path / "cut") == "finished"
     assert_same_outputs(outputs(block, tmp_path / "cut"), outputs(block, tmp_path / "whole"))
-
-
-COMMAND = [
-    *(sys.executable, "-m", "dimebench.cli.main", "run", "suite=quick", "algo=dime,sac", "task=cartpole-swingup"),
-    *("steps=400", "evaluation.interval=100", "evaluation.episodes=1", "all.learning_starts=60", "all.batch_size=8"),
-    *("all.critic_hidden=[16]", "sac.actor_hidden=[16]", "dime.score_hidden=[16]", "--seeds", "1", "--workers", "2"),
-]
-
-
-def run(results: Path, *more: str) -> subprocess.Popen[bytes]:
-    command = [*COMMAND, "--device", "cpu", "--results", str(results), *more]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
-
-
-def returns(results: Path) -> dict[tuple[str, int, int], float]:
-    from dimebench.store import read_evals
-
-    evals = read_evals(read_runs(results))
-    keys = zip(evals["variant"], evals["env_step"], evals["episode"], strict=True)
-    return dict(zip(keys, evals["return"], strict=True))
-
-
-def test_killed_and_interrupted_processes_lose_nothing(tmp_path: Path) -> None:
-    """SIGKILL of the command and its workers at a random instant, then Ctrl-C, then to the end."""
-    whole = run(tmp_path / "whole")
-    assert whole.wait(120) == 0
-    source = random.Random(7)
-    process = run(tmp_path / "cut", "--checkpoint-every", "0.2")
-    wait_for_training(process, tmp_path / "cut")
-    time.sleep(source.uniform(0, 2))
-    for worker in children(process.pid):
-        os.kill(worker, signal.SIGKILL)
-    process.kill()
-    process.wait()
-    process = run(tmp_path / "cut")
-    wait_for_training(process, tmp_path / "cut")
-    process.send_signal(signal.SIGINT)
-    code = process.wait(60)
-    assert code in (0, 130)  # 0 where it was done before the signal came
-    if code == 130:
-        assert {r.status for r in read_runs(tmp_path / "cut")} <= {"interrupted", "finished"}
-    assert run(tmp_path / "cut").wait(120) == 0
-    assert returns(tmp_path / "cut") == returns(tmp_path / "whole")
-    assert {r.status for r in read_runs(tmp_path / "cut")} == {"finished"}
-
-
-def children(pid: int) -> list[int]:
-    found = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in found.read_text().split()] if found.exists() else []
-
-
-def wait_for_training(process: subprocess.Popen[bytes], results: Path) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and process.poll() is None:
-        if results.exists() and any(r.status == "running" and claimed_by(r.path) for r in read_runs(results)):
-            return
-        time.sleep(0.1)

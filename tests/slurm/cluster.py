@@ -16,10 +16,11 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
-CPUS = 4  # that the node is said to have; jobs of one CPU each
+CPUS = 4  # that the node is said to have; one GPU, which is none
 START_S, STOP_S = 60.0, 20.0
 
 CONFIGURATION = """\
@@ -50,7 +51,8 @@ ReturnToService=2
 KillWait=30
 MinJobAge=60
 MailProg=/bin/true
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} State=UNKNOWN
+GresTypes=gpu
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory=16000 Gres=gpu:1 State=UNKNOWN
 PartitionName=debug Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -85,6 +87,7 @@ class Cluster:
             folder=self.folder, host=platform.node(), controller_port=ports[0], daemon_port=ports[1], cpus=CPUS
         )
         (self.folder / "slurm.conf").write_text(configuration)
+        (self.folder / "gres.conf").write_text("Name=gpu File=/dev/null\n")
         self._run(
             *("munged", "--foreground", "--force", "--num-threads=2", f"--key-file={key}"),
             *(f"--{name}-file={self.folder}/munge.{name}" for name in ("pid", "log", "seed")),
@@ -97,25 +100,47 @@ class Cluster:
 
     def start_node(self) -> None:
         self._run("slurmd", "-D", "-f", self.environment["SLURM_CONF"], "-N", platform.node())
+        self.call("scontrol", "update", f"NodeName={platform.node()}", "State=RESUME")  # where it was down
         self._wait(lambda: b"idle" in self.call("sinfo", "-h", "-o", "%t").stdout, "slurmd")
 
-    def kill_node(self) -> None:
-        """The node's daemon is gone, as with a power cut; processes of its jobs are for the caller to kill."""
+    def kill_node(self, processes: list[int]) -> None:
+        """The node dies as in a power cut, with those processes of its jobs; Slurm notices."""
         daemon = self._running.pop()
-        daemon.kill()
+        for pid in [daemon.pid, *self._stepds(), *processes]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         daemon.wait()
+        self.call("scontrol", "update", f"NodeName={platform.node()}", "State=DOWN", "Reason=died")
+
+    def _stepds(self) -> list[int]:
+        """The processes that look after the jobs of this cluster's node."""
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                words = (entry / "cmdline").read_bytes()
+                if words.startswith(b"slurmstepd") and str(self.folder).encode() in (entry / "environ").read_bytes():
+                    found.append(int(entry.name))
+        return found
 
     def call(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         """A command of Slurm's, and what it said."""
         return subprocess.run(words, env={**os.environ, **self.environment}, capture_output=True, timeout=60)
 
+    def clear(self) -> None:
+        """Cancel what is in the queue, and wait until it is empty."""
+        self.call("scancel", "--user=root")
+        deadline = time.monotonic() + STOP_S
+        while self.call("squeue", "-h").stdout.strip() and time.monotonic() < deadline:
+            time.sleep(0.2)
+
+    def start_now(self, job: str) -> None:
+        """A job that was queued again, without the two minutes that Slurm has it wait."""
+        self.call("scontrol", "update", f"JobId={job}", "StartTime=now")
+
     def stop(self) -> None:
         """Cancel what runs, then end the daemons that were started here, by their process ids."""
         if len(self._running) == 3:
-            self.call("scancel", "--user=root")
-            deadline = time.monotonic() + STOP_S
-            while self.call("squeue", "-h").stdout.strip() and time.monotonic() < deadline:
-                time.sleep(0.2)
+            self.clear()
         for process in reversed(self._running):
             process.send_signal(signal.SIGTERM)
             try:
@@ -171,8 +196,10 @@ def main() -> None:
     if reason:
         sys.exit(reason)
     cluster = Cluster(Path(sys.argv[1]).absolute())
-    cluster.start()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        cluster.start()
         print(f"export SLURM_CONF={cluster.environment['SLURM_CONF']}", flush=True)
         signal.pause()
     except KeyboardInterrupt:

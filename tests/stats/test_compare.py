@@ -216,3 +216,32 @@ def test_equal_iqms_of_unequal_spread_and_numbers_are_seldom_told_apart() -> Non
         rejected += found.p_value is not None and found.p_value <= 0.05
     assert rejected > 0.2 * 80
     assert claims <= 0.05 * 80 + 3 * np.sqrt(80 * 0.05 * 0.95)
+
+
+def test_the_best_against_each_claims_no_more_than_all_pairs_do() -> None:
+    """The runs chose the best: so its comparisons share the error rate of all there were to make."""
+    scores = {f"v{k}": runs(0.5 + 0.03 * k, seeds=6, seed=k) for k in range(5)}
+    every = [(a, b) for k, a in enumerate(scores) for b in list(scores)[k + 1 :]]
+    best = [(a, b) for a, b in every if b == "v4"]
+    options = {"resamples": 2000, "permutations": 2000}
+    of_all = {(c.a, c.b): c for c in compare_all(scores, every, **options)}
+    of_best = compare_all(scores, best, chosen_from=len(every), **options)
+    alone = compare_all(scores, best, **options)
+    assert {c.family for c in of_best} == {10}
+    assert any(c.verdict == "B better" for c in of_best)
+    for found, other in zip(of_best, alone, strict=True):
+        whole = of_all[found.a, found.b]
+        assert found.difference == whole.difference
+        assert found.p_value == whole.p_value
+        assert found.verdict in ("undecided", whole.verdict)
+        assert other.adjusted_p <= whole.adjusted_p <= found.adjusted_p
+
+
+def test_numbers_do_not_depend_on_how_many_cores_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = {f"v{k}": runs(0.5 + 0.05 * k, seed=k) for k in range(4)}
+    pairs = [("v0", "v1"), ("v1", "v2"), ("v2", "v3")]
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr("dimebench.stats.threads.cores", lambda threads=threads: threads)
+        found.append(compare_all(scores, pairs, resamples=2000, permutations=2000))
+    assert found[0] == found[1]

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 from rliable import metrics
 
 from dimebench.stats import AGGREGATES, probability_of_improvement
-from dimebench.stats.estimators import iqm, mean, median, optimality_gap
+from dimebench.stats.estimators import iqm, iqm_along, mean, median, optimality_gap
 
 score = st.floats(-0.5, 1.5, allow_nan=False, width=32)
 matrix = hnp.arrays(np.float64, st.tuples(st.integers(1, 8), st.integers(1, 6)), elements=score)
@@ -108,3 +108,21 @@ def test_scores_that_mean_nothing_are_refused(scores, line: str) -> None:
 def test_variants_must_share_their_tasks() -> None:
     with pytest.raises(ValueError, match="A has 1 tasks, B has 2"):
         probability_of_improvement([[1.0]], [[1.0], [2.0]])
+
+
+@pytest.mark.parametrize("sizes", [[5], [7, 7, 7], [3, 5, 4]])
+def test_iqm_along_a_curve_is_that_of_each_point_to_the_bit(sizes: list[int]) -> None:
+    rng = np.random.default_rng(1)
+    curves = [rng.normal(size=(runs, 9)) for runs in sizes]
+    assert iqm_along(curves).tolist() == [iqm([task[:, k] for task in curves]) for k in range(9)]
+
+
+def test_iqms_of_several_quantities_on_the_same_counts_are_those_of_each() -> None:
+    from dimebench.stats.bootstrap import iqm_of_counts
+
+    rng = np.random.default_rng(2)
+    counts, values, mass = rng.integers(0, 3, (50, 6)), rng.normal(size=(6, 4)), np.array([2, 2, 0.5, 0.5, 0.5, 0.5])
+    together = iqm_of_counts(counts, values, mass)
+    assert together.shape == (50, 4)
+    for k in range(4):
+        assert (together[:, k] == iqm_of_counts(counts, values[:, k], mass)).all()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from dimebench.stats import holm, permutation_test
+from dimebench.stats.bootstrap import iqm_of_counts
 from dimebench.stats.estimators import iqm
 from dimebench.stats.permutation import every_arrangement, iqm_differences, random_arrangements
 
@@ -84,3 +85,32 @@ def test_holm_multiplies_by_what_is_left_and_never_falls() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
     assert holm([]) == []
+
+
+@pytest.mark.parametrize("sizes", [[(3, 3)] * 4, [(2, 5), (4, 1)], [(0, 3), (2, 2)]])
+def test_random_arrangements_are_the_least_of_the_keys(sizes: list[tuple[int, int]]) -> None:
+    found = random_arrangements(sizes, 500, np.random.default_rng(7))
+    rng, first = np.random.default_rng(7), 0
+    for m, n in sizes:
+        keys = rng.random((500, m + n), dtype=np.float32)
+        expected = np.zeros_like(keys, dtype=bool)
+        np.put_along_axis(expected, np.argsort(keys, axis=1)[:, :m], True, axis=1)
+        assert (found[:, first : first + m + n] == expected).all()
+        first += m + n
+
+
+def test_equal_keys_still_name_as_many_as_there_are() -> None:
+    class Tied:
+        def random(self, shape: tuple[int, int], dtype: type) -> np.ndarray:
+            return np.tile(np.array([0.5, 0.5, 0.5, 0.1], dtype), (shape[0], 1))
+
+    assert (random_arrangements([(2, 2)], 5, Tied()).sum(axis=1) == 2).all()  # type: ignore[arg-type]
+
+
+def test_equal_numbers_take_a_shorter_way_to_the_same_differences() -> None:
+    rng = np.random.default_rng(3)
+    sizes, pooled = [(5, 5)] * 3, [rng.normal(size=10).round(1) for _ in range(3)]  # with ties
+    members = random_arrangements(sizes, 200, rng)
+    values, ones = np.concatenate(pooled), np.ones(30)
+    a, b = (iqm_of_counts(counts, values, ones, 15) for counts in (members, ~members))
+    assert iqm_differences(members, pooled, sizes) == pytest.approx(a - b, abs=1e-12)

@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 
 from dimebench.store.claims import SIZE, Claim, ClaimLostError, Watch, drop_claims, read_claim
 
+FUZZ = int(os.environ.get("FUZZ", "200"))  # examples of a property
+
 
 class Clock:
     """A monotonic clock that a test sets."""
@@ -77,6 +79,20 @@ def test_a_dead_owner_on_this_machine_is_seen_at_once(tmp_path: Path) -> None:
         assert Watch().acquire(tmp_path / "run") is None
         process.send_signal(signal.SIGKILL)
     assert Watch().acquire(tmp_path / "run") is not None
+
+
+def test_another_users_process_that_proc_does_not_show_is_not_taken_for_dead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with /proc mounted with hidepid."""
+
+    def forbid(pid: int, number: int) -> None:
+        raise PermissionError
+
+    assert Watch().acquire(tmp_path / "run", pids=[os.getpid()]) is not None
+    monkeypatch.setattr("dimebench.store.owner.started_at", lambda pid: None)
+    monkeypatch.setattr(os, "kill", forbid)
+    assert Watch().holder(tmp_path / "run") is not None
 
 
 def test_an_owner_elsewhere_expires_when_its_counter_stands_still_for_the_lease(tmp_path: Path) -> None:
@@ -148,7 +164,7 @@ def test_all_runs_of_a_block_or_none(tmp_path: Path) -> None:
     assert Watch().acquire(folders[0]) is not None, "let go again"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=FUZZ, deadline=None)
 @given(data=st.binary(max_size=2 * SIZE))
 def test_whatever_stands_in_a_claim_it_is_one(data: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("claim")
@@ -160,7 +176,7 @@ def test_whatever_stands_in_a_claim_it_is_one(data: bytes, tmp_path_factory: pyt
     assert list(folder.iterdir()) == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=FUZZ, deadline=None)
 @given(
     content=st.fixed_dictionaries(
         {},

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from safetensors.numpy import load_file
+from safetensors.torch import save_file
 
 from dimebench.agents.registry import load_algorithm
 from dimebench.launch.identity import block_identity
@@ -44,6 +45,7 @@ def make_block(algorithm: str, task: str = "dm_control/pendulum-swingup", **chan
         versions={},
         cell=f"tiny/{algorithm}/{task}",
         command="test",
+        mode="eager" if algorithm == "random" else "graph",  # what a run on a CPU has
     )
     return replace(block, **changes)
 
@@ -55,11 +57,28 @@ def trainer(block: Block, results: Path, stop: Callable[[], bool] = lambda: Fals
 
 def train(block: Block, results: Path, stop: Callable[[], bool] = lambda: False, every_s: float = 1e9) -> str:
     """Train until done or told to stop; the trainer's answer."""
-    made = trainer(block, results, stop, every_s)
+    return carry_out(trainer(block, results, stop, every_s), results)
+
+
+def carry_out(made: Trainer, results: Path) -> str:
+    """Train and close; of a finished block all that it would have gone on from is kept for `outputs`."""
     try:
-        return made.train()
+        status = made.train()
+        if status == "finished":
+            state = made.state()
+            if made.agent.learns:
+                replay = made.learning.replay
+                kept = replay.chunk(replay.added - len(replay), replay.added)
+                state |= {f"replay.{key}": value for key, value in kept.items()}
+            _final(made.block, results).parent.mkdir(exist_ok=True)
+            save_file({k: v.contiguous() for k, v in state.items()}, _final(made.block, results))
+        return status
     finally:
         made.close()
+
+
+def _final(block: Block, results: Path) -> Path:
+    return results / "final" / f"{block.name}.safetensors"
 
 
 def stop_after(asked: int) -> Callable[[], bool]:
@@ -69,7 +88,10 @@ def stop_after(asked: int) -> Callable[[], bool]:
 
 
 def outputs(block: Block, results: Path) -> dict[str, Any]:
-    """What a finished block leaves: its tables without wall-clock times, and the final policy."""
+    """What a finished block leaves: its tables without wall-clock times, the final policy, and the state of the whole
+
+    learner (critics, targets, temperature, optimisers), its random streams, environments and replay.
+    """
     found: dict[str, Any] = {}
     for seed in block.seeds:
         folder = block.run_folder(results, seed)
@@ -79,6 +101,7 @@ def outputs(block: Block, results: Path) -> dict[str, Any]:
     policy = block.checkpoint_folder(results) / "policy.safetensors"
     if policy.exists():
         found["policy"] = load_file(policy)
+    found["final"] = load_file(_final(block, results))
     return found
 
 
@@ -90,4 +113,8 @@ def assert_same_outputs(one: dict[str, Any], other: dict[str, Any]) -> None:
             pd.testing.assert_frame_equal(value, other[key], check_exact=True)
         else:
             assert value.keys() == other[key].keys()
-            assert all(np.array_equal(array, other[key][name]) for name, array in value.items())
+            assert [name for name, array in value.items() if _bits(array) != _bits(other[key][name])] == []
+
+
+def _bits(array: np.ndarray) -> tuple[Any, ...]:
+    return array.dtype, array.shape, array.tobytes()  # what compares equal may differ: -0.0 and 0.0

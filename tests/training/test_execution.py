@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,13 +13,29 @@ from dimebench.agents.base import ActorCritic
 from dimebench.agents.registry import load_algorithm
 from dimebench.training.block import Protocol
 from dimebench.training.execution import Captured, ExecutionError, chosen, prepare
+from dimebench.training.graphs import CpuGraphs
 from tests.agents.learners import DIMS, LEARNERS, draw, make, streams, train
-from tests.training.blocks import assert_same_outputs, make_block, outputs, trainer
+from tests.training.blocks import assert_same_outputs, carry_out, make_block, outputs, trainer
 from tests.training.blocks import train as run_block
-from tests.training.recordings import Recordings
 
 SEEDS = [3, 11]
 SLOW = pytest.mark.slow
+
+
+class Counting(CpuGraphs):
+    """Counts what it is asked for."""
+
+    captured = replayed = 0
+
+    def capture(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+        replay, result = super().capture(function)
+        self.captured += 1
+
+        def counted() -> None:
+            self.replayed += 1
+            replay()
+
+        return counted, result
 
 
 def assert_same_state(one: ActorCritic, other: ActorCritic) -> None:
@@ -31,7 +49,7 @@ def assert_same_state(one: ActorCritic, other: ActorCritic) -> None:
 def test_recorded_updates_are_the_eager_ones_bit_for_bit(name: str) -> None:
     """Across the end of BatchRenorm's warm-up, which falls inside a call, and over every kind of call."""
     eager, recorded = (make(name, SEEDS, utd=2, policy_delay=3, **_warmup(name)) for _ in range(2))
-    recorder = Recordings()
+    recorder = Counting()
     learner = Captured(recorded, recorder)
     one, other = streams(SEEDS), streams(SEEDS)
     for _ in range(60):
@@ -51,7 +69,7 @@ def _warmup(name: str) -> dict[str, int]:
 @pytest.mark.parametrize("name", LEARNERS)
 def test_recorded_actions_are_the_eager_ones(name: str) -> None:
     agent = make(name, SEEDS)
-    learner, source = Captured(agent, Recordings()), streams(SEEDS)
+    learner, source = Captured(agent, Counting()), streams(SEEDS)
     for rows in (1, 4):
         for _ in range(6):
             obs = torch.randn(len(SEEDS), rows, DIMS.obs)
@@ -62,7 +80,7 @@ def test_recorded_actions_are_the_eager_ones(name: str) -> None:
 
 def test_metrics_of_a_recorded_update_stay_as_they_were() -> None:
     agent, source = make("sac", SEEDS), streams(SEEDS)
-    learner = Captured(agent, Recordings())
+    learner = Captured(agent, Counting())
     metrics = [learner.update(*draw(agent, source)) for _ in range(8)]
     assert len({float(m["critic_loss"][0]) for m in metrics}) == 8
 
@@ -75,12 +93,11 @@ def test_a_whole_run_through_recordings_is_the_eager_one_bit_for_bit(
 ) -> None:
     """Of a small task, evaluations included."""
     protocol = Protocol(env_steps=env_steps, action_repeat=20, eval_interval=env_steps // 2, eval_episodes=1)
-    block = make_block(algorithm, protocol=protocol)
+    block = make_block(algorithm, protocol=protocol, mode="eager")
     assert run_block(block, tmp_path / "eager") == "finished"
     made = trainer(block, tmp_path / "recorded")
-    made.learner = made.learning.learner = Captured(made.agent, recorder := Recordings())
-    assert made.train() == "finished"
-    made.close()
+    made.learner = made.learning.learner = Captured(made.agent, recorder := Counting())
+    assert carry_out(made, tmp_path / "recorded") == "finished"
     assert recorder.replayed > 1.5 * env_steps  # act and update of most env steps
     assert_same_outputs(outputs(block, tmp_path / "recorded"), outputs(block, tmp_path / "eager"))
 
@@ -113,15 +130,15 @@ def test_bfloat16_rounds_products_and_leaves_parameters_and_losses_in_float32(na
     assert all(arena.dtype == torch.float32 for arena in rounded.arenas.values())
 
 
-def test_auto_is_eager_float32_on_a_cpu_and_compiled_graphs_in_tf32_on_a_gpu() -> None:
+def test_auto_is_graphs_in_float32_on_a_cpu_and_compiled_graphs_in_tf32_on_a_gpu() -> None:
     dime, floor = load_algorithm("dime"), load_algorithm("random")
-    assert chosen(dime, "cpu") == ("eager", "float32")
+    assert chosen(dime, "cpu") == ("graph", "float32")
     assert chosen(dime, "cuda") == ("compile+graph", "tf32")
     assert chosen(dime, "cuda", "eager", "bf16") == ("eager", "bf16")
     assert chosen(floor, "cuda") == ("eager", "float32")
 
 
-@pytest.mark.parametrize(("mode", "precision"), [("graph", "float32"), ("compile+graph", "bf16"), ("eager", "tf32")])
+@pytest.mark.parametrize(("mode", "precision"), [("compile+graph", "bf16"), ("eager", "tf32")])
 def test_what_needs_a_gpu_is_refused_on_a_cpu(mode: str, precision: str) -> None:
     with pytest.raises(ExecutionError, match="needs a CUDA device"):
         prepare(make("sac", [0]), "cpu", mode, precision)

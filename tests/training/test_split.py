@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from dimebench.store import read_run
-from dimebench.training.split import split_block
+from dimebench.training.split import pick_chunk, pick_state, split_block
 from tests.training.blocks import assert_same_outputs, make_block, outputs, stop_after, train
 
 
@@ -29,9 +30,19 @@ def test_the_parts_of_a_block_go_on_where_it_stood(parts: tuple[tuple[int, ...],
         began: list[int] = []
         assert train(part, tmp_path / "cut", lambda began=began: bool(began.append(0))) == "finished"  # type: ignore
         assert len(began) <= len(asked) - 60, "from its checkpoint, not from the start"
-    expected, found = outputs(block, tmp_path / "whole"), outputs(block, tmp_path / "cut")
-    expected.pop("policy")
-    assert_same_outputs(found, expected)
+    expected = outputs(block, tmp_path / "whole")
+    whole = {key: torch.from_numpy(value) for key, value in expected["final"].items()}
+    replay = {key.removeprefix("replay."): whole.pop(key) for key in list(whole) if key.startswith("replay.")}
+    for part in made:
+        which = [block.seeds.index(seed) for seed in part.seeds]
+        chunk = pick_chunk(replay, which)
+        share = pick_state(whole, which, 3) | {f"replay.{key}": value for key, value in chunk.items()}
+        found = outputs(part, tmp_path / "cut")
+        found.pop("policy")
+        assert_same_outputs(
+            found,
+            {key: expected[key] for key in found} | {"final": {key: value.numpy() for key, value in share.items()}},
+        )
 
 
 def test_a_block_without_a_checkpoint_is_parted_too(tmp_path: Path) -> None:

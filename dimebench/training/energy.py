@@ -1,0 +1,31 @@
+"""Energy that a GPU has drawn, from the counter that NVIDIA's driver keeps (NVML, through nvidia-ml-py)."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+
+import torch
+
+
+def joules_of(device: str) -> Callable[[], float] | None:
+    """A function that tells how many joules the whole device has drawn since now; None where nothing tells.
+
+    The counter is the device's own (from Volta on): what other programs do on the device is in it.
+    """
+    if not device.startswith("cuda"):
+        return None
+    try:
+        nvml = importlib.import_module("pynvml")
+        nvml.nvmlInit()
+        # By its identity: CUDA_VISIBLE_DEVICES numbers the devices anew.
+        uuid = str(torch.cuda.get_device_properties(device).uuid)
+        handle = nvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith("GPU-") else f"GPU-{uuid}")
+        begun = nvml.nvmlDeviceGetTotalEnergyConsumption(handle)  # mJ since the driver was loaded
+    except Exception:  # no package, no driver, a device without a counter: then it is not told
+        return None
+
+    def joules() -> float:
+        return float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle) - begun) / 1000.0
+
+    return joules

@@ -1,0 +1,243 @@
+"""Graphs: a call's operations recorded once, and repeated without Python's part.
+
+On a GPU they are torch's CUDA graphs. On a CPU they are our own: a learner of small networks spends more time between
+operations than in them, on modules, autograd, views and memory. A recording keeps the tensor operations alone (the
+backward pass's among them, which are operations like others), with every tensor at a fixed place: views cost nothing
+any more, results are written where the first call had them, and tensors that are not needed at the same time share
+memory. The operations and their order are those of the call, so the numbers are the same bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+
+class ExecutionError(Exception):
+    """A mode or a precision that this machine cannot run; one line."""
+
+
+class Recorder(Protocol):
+    """Records what a function does on the device."""
+
+    def warm(self, function: Callable[[], Any]) -> Any:
+        """Call the function, as a call before the capture has to be."""
+
+    def capture(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+        """Record a call; returns what replays it, and the function's result, which each replay overwrites."""
+
+
+class CudaGraphs:
+    """torch's CUDA graphs, with one memory pool for all graphs of a learner."""
+
+    def __init__(self, device: str) -> None:
+        self._stream = torch.cuda.Stream(device)
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def warm(self, function: Callable[[], Any]) -> Any:
+        current = torch.cuda.current_stream()
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream):
+            result = function()
+        current.wait_stream(self._stream)
+        return result
+
+    def capture(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+        graph = torch.cuda.CUDAGraph()
+        torch.cuda.synchronize()
+        try:
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+                result = function()
+        except RuntimeError as error:
+            text = " ".join(str(error).split())[:200]
+            raise ExecutionError(
+                f"the update cannot be captured as a CUDA graph ({text}); --mode eager runs it"
+            ) from error
+        return graph.replay, result
+
+
+REFUSED = {  # what depends on values, or makes tensors of Python's numbers: another call may need another
+    "aten::_local_scalar_dense",
+    "aten::equal",
+    "aten::is_nonzero",
+    "aten::lift_fresh",
+    "aten::masked_select",
+    "aten::nonzero",
+}
+
+UNFILLED = {"aten::empty", "aten::empty_like", "aten::empty_strided", "aten::new_empty", "aten::new_empty_strided"}
+CONSTANT = {"aten::ones_like", "aten::zeros_like", "aten::scalar_tensor", "aten::ones", "aten::zeros", "aten::full"}
+
+
+@dataclass
+class Operation:
+    """One call of a tensor operation: `fresh` are the results that it made, `written` the tensors that it changed."""
+
+    function: Any
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    fresh: list[Tensor]
+    written: list[Tensor]
+
+    def tensors(self) -> Iterator[Tensor]:
+        yield from _tensors((self.args, self.kwargs))
+        yield from self.fresh
+
+
+class CpuGraphs:
+    """Recordings on a CPU: the same operations in the same order, so the same numbers bit for bit."""
+
+    def warm(self, function: Callable[[], Any]) -> Any:
+        return function()
+
+    def capture(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+        """Record a call, which leaves every tensor that it writes to as it was."""
+        recorder = _Recorder()
+        with recorder:
+            result = function()
+        with torch.no_grad():
+            for storage, value in recorder.before.values():
+                storage.copy_(value)
+        constant = _constant(recorder.operations)
+        moved = _share_memory(recorder.operations, [result, *(o.fresh for o in constant)])
+        idle = {id(o) for o in constant} | {id(o) for o in recorder.operations if _name(o) in UNFILLED}
+        steps = [_step(o, moved) for o in recorder.operations if id(o) not in idle]
+
+        @torch.no_grad()
+        def replay() -> None:
+            for call, args, kwargs in steps:
+                call(*args, **kwargs)
+
+        return replay, result
+
+
+class _Recorder(TorchDispatchMode):
+    """Notes every operation but views, whose results stay where they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.operations: list[Operation] = []
+        self.before: dict[int, tuple[Any, Any]] = {}  # storages that are written to, as they were
+        self._made: set[int] = set()  # storages that came to be in the call
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        name = func._schema.name
+        if name in REFUSED:
+            raise ExecutionError(f"the update cannot be recorded ({name} in it); --mode eager runs it")
+        writes = [tensor for tensor in _written(func, args, kwargs) if tensor.numel()]
+        for tensor in writes:
+            if _place(tensor) not in self._made | self.before.keys():
+                storage = tensor.untyped_storage()
+                self.before[_place(tensor)] = storage, storage.clone()
+        result = func(*args, **kwargs)
+        given = {_place(tensor) for tensor in _tensors((args, kwargs))}
+        fresh = [tensor for tensor in _tensors(result) if _place(tensor) not in given]
+        self._made |= {_place(tensor) for tensor in fresh}
+        if (writes or fresh) and not name.startswith("profiler::"):
+            self.operations.append(Operation(func, args, kwargs, fresh, writes))
+        return result
+
+
+def _name(operation: Operation) -> str:
+    return operation.function._schema.name
+
+
+def _constant(operations: list[Operation]) -> list[Operation]:
+    """Those whose result is the same in every call, and stays as it was made."""
+    changed = {_place(tensor) for operation in operations for tensor in operation.written}
+    return [o for o in operations if _name(o) in CONSTANT and not {_place(t) for t in o.fresh} & changed]
+
+
+def _tensors(tree: Any) -> Iterator[Tensor]:
+    yield from (leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))
+
+
+def _place(tensor: Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+def _written(func: Any, args: Any, kwargs: Any) -> Iterator[Tensor]:
+    for position, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            yield from _tensors(kwargs.get(argument.name, args[position] if position < len(args) else None))
+
+
+def _step(operation: Operation, moved: Callable[[Tensor], Tensor]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """The call that repeats an operation, its results written into place."""
+    args, kwargs = tree_map_only(Tensor, moved, (operation.args, operation.kwargs))
+    into = [moved(tensor) for tensor in operation.fresh]
+    if not into:
+        return operation.function._op, args, kwargs
+    variant = _out_variant(operation.function)
+    if variant is not None and len(variant[1]) == len(into):
+        return variant[0]._op, args, kwargs | dict(zip(variant[1], into, strict=True))
+
+    def call(*args: Any, **kwargs: Any) -> None:
+        made = _tensors(operation.function(*args, **kwargs))
+        for place, value in zip(into, made, strict=True):
+            place.copy_(value)
+
+    return call, args, kwargs
+
+
+def _out_variant(function: Any) -> tuple[Any, list[str]] | None:
+    """The overload of an operation that writes its results into given tensors, and those arguments' names."""
+    wanted = [argument.name for argument in function._schema.arguments]
+    packet = function.overloadpacket
+    for name in packet.overloads():
+        arguments = getattr(packet, name)._schema.arguments
+        outputs = [argument.name for argument in arguments if argument.is_out]
+        if outputs and [argument.name for argument in arguments if not argument.is_out] == wanted:
+            types = [str(a.type) for a in arguments if not a.is_out]
+            if types == [str(a.type) for a in function._schema.arguments]:
+                return getattr(packet, name), outputs
+    return None
+
+
+def _share_memory(operations: list[Operation], kept: Any) -> Callable[[Tensor], Tensor]:
+    """Where each tensor of a recording lives from now on: those made on the way in places that are used again.
+
+    What is to be kept, the call's results among it, and whatever was there before stay where they are.
+    """
+    last: dict[int, int] = {}
+    for at, operation in enumerate(operations):
+        for tensor in operation.tensors():
+            last[_place(tensor)] = at
+    stays = {_place(tensor) for tensor in _tensors(kept)}
+    ends: dict[int, list[int]] = {}
+    homes: dict[int, Tensor] = {}
+    free: list[Tensor] = []  # the latest given up last: it is still in the caches
+    for at, operation in enumerate(operations):
+        for tensor in operation.fresh:
+            place, size = _place(tensor), tensor.untyped_storage().nbytes()
+            if place in stays or place in homes or not size:
+                continue
+            homes[place] = home = _take(free, size)
+            ends.setdefault(last[place], []).append(place)
+            del home
+        free.extend(homes[place] for place in ends.get(at, []))
+    cache: dict[int, Tensor] = {}
+
+    def moved(tensor: Tensor) -> Tensor:
+        if id(tensor) not in cache:
+            storage = homes[_place(tensor)].untyped_storage() if _place(tensor) in homes else tensor.untyped_storage()
+            alias = torch.empty(0, dtype=tensor.dtype)
+            cache[id(tensor)] = alias.set_(storage, tensor.storage_offset(), tensor.shape, tensor.stride())
+        return cache[id(tensor)]
+
+    return moved
+
+
+def _take(free: list[Tensor], size: int) -> Tensor:
+    """A place of at least `size` bytes, as little above it as there is; a new one where that would waste half."""
+    fits = [i for i, home in enumerate(free) if size <= home.numel() <= 2 * size]
+    if not fits:
+        return torch.empty(size, dtype=torch.uint8)
+    return free.pop(min(reversed(fits), key=lambda i: free[i].numel()))

@@ -1,0 +1,82 @@
+"""The slower ways in which a job is cut off on a real Slurm: its time limit, and a node that dies."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from dimebench.launch.local import LocalPool, PoolSettings
+from dimebench.launch.order import read_orders
+from dimebench.launch.slurm_queue import read_queue
+from dimebench.store import read_runs
+from tests.cli.calls import Call
+from tests.faults import package
+from tests.slurm.cluster import Cluster
+from tests.slurm.conftest import reached, wait_until
+from tests.slurm.test_slurm import SLURM, WORDS, of_plan, planned
+from tests.training.blocks import assert_same_outputs
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_run_longer_than_its_time_limit_is_queued_again_until_it_is_done(
+    cluster: Cluster, dimebench: Call, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two minutes at a time for an algorithm whose evaluations take half a minute on any machine: three of them."""
+    site = package.install(place / "site")
+    monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ['PYTHONPATH']}")
+    monkeypatch.syspath_prepend(str(site))
+    words = ["suite=tiny", "algo=slow", "steps=20", "evaluation.interval=10"]
+    local = planned(place / "local", words, [0])
+    LocalPool(local, PoolSettings(1)).run(lambda event: None)
+
+    run = ["run", *words, "resources.time=2", "resources.notice=30", "--seeds", "1", *SLURM]
+    assert dimebench(*run).code == 0
+    (order,) = read_orders(place / "results")
+    (job,) = read_queue(["tiny"])
+    wait_until(lambda: order.ended(0) is not None, "the limit is near")
+    ended = order.ended(0)
+    assert ended is not None
+    assert (ended["status"], ended["attempt"], ended["signals"]) == ("interrupted", 1, ["SIGUSR1"])
+    wait_until(lambda: read_queue(["tiny"])[job].state == "PENDING", "the job is queued again")
+    cluster.start_now(job)
+    assert dimebench(*run, "--wait").code == 0
+    assert order.ended(0)["attempt"] >= 2  # type: ignore[index]
+    assert_same_outputs(of_plan(local, place / "results"), of_plan(local, place / "local"))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_job_whose_node_dies_goes_on_elsewhere_from_its_last_checkpoint(
+    cluster: Cluster, dimebench: Call, place: Path
+) -> None:
+    """SIGKILL to all that runs on the node, as a power cut; then the node comes back, and Slurm waits two minutes."""
+    local = planned(place / "local", WORDS, [0])
+    LocalPool(local, PoolSettings(2)).run(lambda event: None)
+    run = ["run", *WORDS, "--seeds", "1", *SLURM]
+    assert dimebench(*run).code == 0
+    wait_until(lambda: sorted(reached(place / "results").values())[-1:] > [0], "a run trains")
+    cluster.kill_node(processes_that_name(place))
+    wait_until(
+        lambda: {job.state for job in read_queue(["tiny"]).values()} == {"PENDING"}, "the jobs are queued again"
+    )
+    assert "cut off" in dimebench("status").out
+    cluster.start_node()
+    assert dimebench(*run, "--wait").code == 0
+    assert {run.status for run in read_runs(place / "results")} == {"finished"}
+    assert_same_outputs(of_plan(local, place / "results"), of_plan(local, place / "local"))
+
+
+def processes_that_name(folder: Path) -> list[int]:
+    """A job's shell and all below it: they were started in that folder, or for it."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        if int(entry.name) == os.getpid():
+            continue
+        with suppress(OSError):
+            if str(folder).encode() in (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes():
+                found.append(int(entry.name))
+    return found
