@@ -213,12 +213,13 @@ def pack_gradients(gradients: Sequence[Tensor], arena: nn.Parameter) -> Tensor:
 def _in_a_row(gradients: Sequence[Tensor], arena: nn.Parameter) -> bool:
     """Whether the gradients of one seed already lie in memory as the arena does, zeros of its padding included."""
     first = gradients[0]
+    storage = first.untyped_storage()._cdata  # an address of its own, which tensors without content have too
     room = first.untyped_storage().nbytes() // first.element_size()
     if len(arena) > 1 or torch.compiler.is_compiling() or room != arena.shape[1]:
         return False
     ends = 0
     for g in gradients:
-        if not g.is_contiguous() or g.storage_offset() != ends or g.data_ptr() != first.data_ptr() + 4 * ends:
+        if not g.is_contiguous() or g.storage_offset() != ends or g.untyped_storage()._cdata != storage:
             return False
         ends += g.numel()
     return ends + arena.shape[1] % LANE <= arena.shape[1] < ends + LANE

@@ -217,6 +217,8 @@ def _sums(found: Forecast, price: float | None, on: str) -> list[str]:
             f"time: {took} on {target.slots} {unit}, {_hours(found.device_seconds)} of one "
             f"({'; '.join(found.sources())})"
         )
+        if target.device == "cuda":
+            lines.append("blocks that share a GPU are counted as if they took turns")
     if found.unknown:
         why = "no GPU here to probe" if target.device == "cuda" else "--no-probe"
         lines.append(f"time of {found.unknown} blocks is not known: no earlier runs in the results folder, {why}")

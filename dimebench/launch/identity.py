@@ -16,10 +16,13 @@ class IdentityConflictError(Exception):
     """The place holds a run whose numbers come from something else; one line that names what differs."""
 
 
-def check_run(run: Run, of: dict[str, Any]) -> None:
-    """Raises IdentityConflictError where the run's identity differs from `of` in a key that `of` has."""
+def check_run(run: Run, of: dict[str, Any], text: str | None = None) -> None:
+    """Raises IdentityConflictError where the run's identity differs from `of` in a key that `of` has.
+
+    `text`: identity_text(of), from whoever checks many runs against it.
+    """
     there = {key: value for key, value in run.identity.get("of", {}).items() if key in of}
-    if _text(there) == _text(of):  # nearly always, and many times quicker than to look key by key
+    if identity_text(there) == (text or identity_text(of)):  # nearly always, and far quicker than key by key
         return
     differing = differences(there, of)
     if differing:
@@ -30,7 +33,8 @@ def check_run(run: Run, of: dict[str, Any]) -> None:
         )
 
 
-def _text(of: dict[str, Any]) -> str:
+def identity_text(of: dict[str, Any]) -> str:
+    """Equal for equal identities."""
     return json.dumps(of, sort_keys=True)
 
 

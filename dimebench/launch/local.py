@@ -266,6 +266,9 @@ class LocalPool:
             limit = self.settings.hang_timeout_s
             if worker.silent_for(elapsed, limit):
                 worker.kill(f"no sign of life from the worker process for {limit:.0f} s, so it was killed")
+        for worker in self._slots.leaving():  # it holds memory of a GPU for as long as it stays
+            if worker.silent_for(elapsed, self.settings.hang_timeout_s):
+                worker.kill("")
 
     def _beat(self, worker: WorkerProcess, claims: list[Claim]) -> None:
         for claim in claims:

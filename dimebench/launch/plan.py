@@ -18,10 +18,11 @@ from dimebench.agents.registry import (
 )
 from dimebench.config import Request, Variant, cell_settings, check_shared_settings
 from dimebench.envs import UnknownTaskError, known_tasks, worker_count
-from dimebench.launch.identity import check_run
+from dimebench.launch.identity import check_run, identity_text
 from dimebench.store import Run, read_run
 from dimebench.store.claims import drop_claims
 from dimebench.store.provenance import code_version, command_line, package_versions
+from dimebench.store.reader import without_collecting
 from dimebench.training.block import Block, Protocol, plain_settings
 from dimebench.training.checkpoint import Checkpoints
 from dimebench.training.execution import chosen
@@ -97,11 +98,12 @@ def make_plan(
     asked = {variant.algorithm: load_algorithm(variant.algorithm).Settings for variant in request.variants}
     check_shared_settings(request, _all_settings() | asked)
     cells = []
-    for task in request.suite.tasks:
-        for variant in request.variants:
-            make = _BlockMaker(request, variant, task, device, mode, precision, places.cores)
-            done, blocks = settle(make, seeds, results)
-            cells.append(Cell(variant.name, task, tuple(seeds), done, blocks))
+    with without_collecting():
+        for task in request.suite.tasks:
+            for variant in request.variants:
+                make = _BlockMaker(request, variant, task, device, mode, precision, places.cores)
+                done, blocks = settle(make, seeds, results)
+                cells.append(Cell(variant.name, task, tuple(seeds), done, blocks))
     plan = Plan(request.suite.name, results, cells)
     if device.startswith("cuda"):
         from dimebench.launch.divide import divide
@@ -117,11 +119,13 @@ def settle(
     done: dict[int, Run] = {}
     resumed: dict[tuple[int, ...], Block] = {}  # by their seeds: all that began together, asked for now or not
     fresh: list[int] = []
+    any_seed = make(tuple(seeds[:1]))
+    identity = any_seed.identity()  # the same for all: a seed is no part of it
+    text = identity_text(identity)
     for seed in seeds:
-        alone = make((seed,))
-        run = read_run(alone.run_folder(results, seed))
+        run = read_run(any_seed.run_folder(results, seed))
         if run is not None:
-            check_run(run, alone.identity())
+            check_run(run, identity, text)
             if run.status in DONE:
                 done[seed] = run
                 continue
@@ -130,7 +134,7 @@ def settle(
                 resumed[block.seeds] = block
                 continue
         fresh.append(seed)
-    on_gpu = make((0,)).device.startswith("cuda")
+    on_gpu = any_seed.device.startswith("cuda")
     together = [tuple(fresh)] if on_gpu and fresh else [(seed,) for seed in fresh]
     blocks = [*resumed.values(), *map(make, together)]
     for block in blocks:  # a seed that diverged stays in its block

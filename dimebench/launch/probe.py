@@ -21,8 +21,7 @@ from dimebench.launch.hours import PROBE
 from dimebench.training.block import Block
 
 LONGEST_S = 600.0
-PERIODS = 2  # of the update schedule at least; the first one warms up
-PERIODS_ON_GPU = 8  # graphs are captured in the first ones
+PERIODS = 2  # of the update schedule at least, once it is warm
 EVALUATED = 20  # env steps of an evaluation
 
 
@@ -77,6 +76,7 @@ def measure(block: Block, seconds: float) -> Pace:
     from dimebench.launch.bench_parts import RANDOM_START, evaluation_times, step_times
     from dimebench.launch.bench_work import actor_updates
     from dimebench.training import peak
+    from dimebench.training.execution import WARM_CALLS
 
     on_gpu = block.device.startswith("cuda")
     random_step = step = 0.0
@@ -84,10 +84,10 @@ def measure(block: Block, seconds: float) -> Pace:
         if load_algorithm(block.algorithm).learns:
             settings = block.settings
             schedule = actor_updates(settings["utd"], settings.get("policy_delay", 1))
-            fewest = (PERIODS_ON_GPU if on_gpu else PERIODS) * len(schedule)
-            times = step_times(block, Path(folder), seconds, fewest)
+            warm = WARM_CALLS * len(schedule) if "graph" in block.mode else 0  # and the next ones are captured
+            times = step_times(block, Path(folder), seconds, warm + (1 + PERIODS) * len(schedule))
             random_step = statistics.median(times[:RANDOM_START])
-            step = by_schedule(times[RANDOM_START:], schedule)
+            step = by_schedule(times[RANDOM_START + warm :], schedule)
         evaluation = statistics.median(evaluation_times(block, Path(folder) / "evaluation", EVALUATED))
     reached = peak.peak(block.device)
     limit = task_spec(block.task, block.protocol.action_repeat).max_episode_steps or 1000

@@ -47,6 +47,10 @@ class Slots:
     def working(self) -> list[WorkerProcess]:
         return [worker for worker in self.workers if worker is not None and worker.job is not None]
 
+    def leaving(self) -> list[WorkerProcess]:
+        """Those that were dismissed and have not left yet."""
+        return [worker for worker in self.workers if self.packed and worker is not None and worker.job is None]
+
     def full(self) -> bool:
         return all(self._busy(slot) for slot in range(len(self.workers)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import asdict, dataclass, fields, is_dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class Block:
             "task": self.task,
             "algorithm": self.algorithm,
             "settings": self.settings,
-            "protocol": asdict(self.protocol),
+            "protocol": dict(vars(self.protocol)),
             "code": self.code,
             "versions": self.versions,
             "execution": {
@@ -97,14 +98,19 @@ class Block:
 def plain_settings(settings: Any) -> dict[str, Any]:
     """A settings dataclass as JSON values: tuples become lists."""
     found = {}
-    for each in fields(settings):  # `asdict` would copy every number deeply, for each of thousands of cells
-        value = getattr(settings, each.name)
-        if isinstance(value, tuple):
+    for name in _names(type(settings)):  # type: ignore[arg-type]  # `asdict` would copy every number deeply, for each of thousands of cells
+        value = getattr(settings, name)
+        if type(value) is tuple:
             value = list(value)
-        elif is_dataclass(value):
-            value = asdict(value)  # type: ignore[arg-type]
-        found[each.name] = value
+        elif is_dataclass(type(value)):
+            value = asdict(value)
+        found[name] = value
     return found
+
+
+@cache
+def _names(cls: type) -> list[str]:
+    return [each.name for each in fields(cls)]
 
 
 def build_settings(cls: type, plain: dict[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from functools import cache
 from typing import Any, Protocol
 
 import torch
@@ -61,6 +62,7 @@ def _needed(mode: str, precision: str) -> list[str]:
     return [*(["multiply_in"] if precision == "bf16" else []), *(["compile"] if "compile" in mode else []), *graph]
 
 
+@cache
 def chosen(algorithm: type[Agent], device: str, mode: str = "auto", precision: str = "auto") -> tuple[str, str]:
     """The mode and precision that `auto` stands for: on a GPU compiled graphs in TF32, on a CPU graphs in float32.
 

@@ -107,7 +107,7 @@ def test_the_disk_is_what_a_checkpoint_of_a_full_replay_takes(tmp_path: Path) ->
     assert replay == pytest.approx(2 * 1500 * (4 * (spec.obs_dim + spec.act_dim + 2) + 1), rel=0.25)
     whole = sum(file.stat().st_size for file in block.checkpoint_folder(tmp_path).rglob("*") if file.is_file())
     assert replay < found.checkpoint_bytes
-    assert found.checkpoint_bytes == pytest.approx(whole, rel=0.6), "up to three states, of which one is there"
+    assert whole <= found.checkpoint_bytes
 
 
 def test_checkpoints_on_disk_at_once_are_those_of_blocks_in_work_unless_kept(tmp_path: Path) -> None:

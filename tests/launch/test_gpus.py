@@ -11,7 +11,7 @@ from dimebench.launch.packing import Gpu, Item
 from dimebench.launch.plan import Plan, make_plan
 from dimebench.store import read_runs
 from dimebench.training.block import Block
-from tests.faults.test_faults import faulty, place  # noqa: F401 (fixtures)
+from tests.faults.conftest import faulty, place  # noqa: F401 (fixtures)
 from tests.launch.requests import request
 from tests.launch.test_local import _no_process_stays_behind, children  # noqa: F401 (a fixture)
 from tests.training.blocks import stop_after, train

@@ -215,3 +215,30 @@ def test_a_success_comes_back_as_true_false_or_nothing(tmp_path: Path) -> None:
     writer.add_evaluation(0, [episode(i, 1.0, success=value) for i, value in enumerate((True, False, None))])
     writer.write()
     assert read_evals([writer.run])["success"].tolist() == [True, False, pd.NA]
+
+
+def test_seeds_of_a_cell_hold_their_identity_once_and_others_their_own(tmp_path: Path) -> None:
+    for seed in range(3):
+        written(tmp_path, seed=seed)
+    other = {"sha256": "cd" * 32, "of": {"protocol": {"env_steps": 300}, "settings": {"utd": 3}}}
+    written(tmp_path, variant="sac", identity=other)
+    forged = {"sha256": "cd" * 32, "of": {"protocol": {"env_steps": 300}, "settings": {"utd": 4}}}
+    written(tmp_path, variant="sac", seed=1, identity=forged)
+    dime, sac = ([run.identity for run in read_runs(tmp_path) if run.variant == name] for name in ("dime", "sac"))
+    assert dime[0] is dime[1] is dime[2]
+    assert sac == [other, forged]
+
+
+def test_folders_that_no_run_can_be_in_are_passed_over(tmp_path: Path) -> None:
+    run = written(tmp_path)
+    task = run.folder.parent
+    (task / "checkpoints" / "seed-000").mkdir(parents=True)
+    (task / "seed-001").mkdir()  # nothing in it yet
+    (task / "seed-002").write_text("a file")
+    (tmp_path / ".hidden" / "dime" / "dm_control" / "dog-run" / "seed-000").mkdir(parents=True)
+    (tmp_path / ".hidden" / "dime" / "dm_control" / "dog-run" / "seed-000" / "run.json").write_text("{")
+    (tmp_path / "notes.txt").write_text("")
+    assert [found.seed for found in read_runs(tmp_path)] == [0]
+    (tmp_path / "linked").symlink_to(tmp_path / "small", target_is_directory=True)
+    with pytest.raises(StoreError, match="is at"):
+        read_runs(tmp_path)

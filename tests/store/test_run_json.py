@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dimebench.store import Run, StoreError
+from dimebench.store.schema import _matches, _misfit
 from tests.store.runs import make_run
 
 PATH = Path("results/small/dime/dm_control/dog-run/seed-000")
@@ -135,3 +136,27 @@ def test_a_good_run_json_with_one_value_replaced_is_read_or_refused(key: str, in
     else:
         content[key] = value
     held(content)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@given(st.data())
+def test_the_quick_look_at_a_run_json_agrees_with_the_thorough_one(data: st.DataObject) -> None:
+    shape = {"a": str, "b": {"a": int, "b": float, "c": {}}, "c": (str, type(None))}
+    good = {"a": "x", "b": {"a": 3, "b": 2.5, "c": {"z": 1}}, "c": None}
+    at = data.draw(st.sampled_from([(), ("a",), ("b",), ("b", "a"), ("b", "b"), ("b", "c"), ("c",)]))
+    value: Any = json.loads(json.dumps(good))
+    if at:
+        holder = value
+        for key in at[:-1]:
+            holder = holder[key]
+        if data.draw(st.booleans()):
+            del holder[at[-1]]
+        else:
+            holder[at[-1]] = data.draw(json_values)
+    assert _matches(value, shape) == (_misfit(value, shape, "") == "")
