@@ -89,7 +89,6 @@ def stop_after(asked: int) -> Callable[[], bool]:
 
 def outputs(block: Block, results: Path) -> dict[str, Any]:
     """What a finished block that `carry_out` has trained leaves: `left_on_disk`, and the state of the whole learner
-
     (critics, targets, temperature, optimisers), its random streams, environments and replay.
     """
     return left_on_disk(block, results) | {"final": load_file(_final(block, results))}
