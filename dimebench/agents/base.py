@@ -61,6 +61,7 @@ class Agent(ABC):
     Settings: ClassVar[type]
     summary: ClassVar[str] = ""
     learns: ClassVar[bool] = True
+    graphable: ClassVar[bool] = False  # said by each class of itself: `update_key` tells all that tells calls apart
     grad_steps: int = 0  # critic updates done
 
     @abstractmethod

@@ -51,6 +51,7 @@ class CrossQ(SAC):
 
     Settings: ClassVar[type] = CrossQSettings
     summary: ClassVar[str] = "SAC without target networks: wide critics with BatchRenorm, one joint forward"
+    graphable: ClassVar[bool] = True
 
     def _build(self, s: CrossQSettings, generators: Sequence[torch.Generator]) -> None:  # type: ignore[override]
         renorm = RenormSettings(momentum=s.renorm_momentum, warmup=s.renorm_warmup)

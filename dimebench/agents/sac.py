@@ -78,6 +78,7 @@ class SAC(ActorCritic):
 
     Settings: ClassVar[type] = SACSettings
     summary: ClassVar[str] = "soft actor-critic: tanh-Gaussian policy, two critics with Polyak targets"
+    graphable: ClassVar[bool] = True
 
     def __init__(self, dims: Dims, settings: Any, generators: Sequence[torch.Generator], device: str) -> None:
         super().__init__(dims, settings, generators, device)

@@ -66,16 +66,17 @@ def _needed(mode: str, precision: str) -> list[str]:
 def chosen(algorithm: type[Agent], device: str, mode: str = "auto", precision: str = "auto") -> tuple[str, str]:
     """The mode and precision that `auto` stands for: on a GPU compiled graphs in TF32, on a CPU graphs in float32.
 
-    (Compiling gains nothing on a CPU: docs/benchmarks.md.) An algorithm that knows only plain calls gets those.
+    (Compiling gains nothing on a CPU: docs/benchmarks.md.) Graphs repeat tensor operations and none of an update's
+    Python, so an algorithm gets them where its own class, not one above it, says that it is `graphable`.
     """
     if not algorithm.learns:
         return "eager", "float32"
-    able = all(hasattr(algorithm, needed) for needed in _needed("compile+graph", "bf16"))
+    able = vars(algorithm).get("graphable", False)
     on_gpu = device.startswith("cuda")
     if mode == "auto":
         mode = ("compile+graph" if on_gpu else "graph") if able else "eager"
     if precision == "auto":
-        precision = "tf32" if able and on_gpu else "float32"
+        precision = "tf32" if hasattr(algorithm, "multiply_in") and on_gpu else "float32"
     return mode, precision
 
 

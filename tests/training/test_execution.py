@@ -11,6 +11,7 @@ import torch
 
 from dimebench.agents.base import ActorCritic
 from dimebench.agents.registry import load_algorithm
+from dimebench.agents.sac import SAC
 from dimebench.training.block import Protocol
 from dimebench.training.execution import Captured, ExecutionError, chosen, prepare
 from dimebench.training.graphs import CpuGraphs
@@ -136,6 +137,18 @@ def test_auto_is_graphs_in_float32_on_a_cpu_and_compiled_graphs_in_tf32_on_a_gpu
     assert chosen(dime, "cuda") == ("compile+graph", "tf32")
     assert chosen(dime, "cuda", "eager", "bf16") == ("eager", "bf16")
     assert chosen(floor, "cuda") == ("eager", "float32")
+
+
+def test_another_package_s_algorithm_runs_eagerly_until_it_says_that_it_is_graphable() -> None:
+    class Mine(SAC):
+        """Its update may do anything: print, count, draw lots."""
+
+    class Sure(SAC):
+        graphable = True
+
+    assert chosen(Mine, "cpu") == ("eager", "float32")
+    assert chosen(Mine, "cuda") == ("eager", "tf32")
+    assert chosen(Sure, "cpu") == ("graph", "float32")
 
 
 @pytest.mark.parametrize(("mode", "precision"), [("compile+graph", "bf16"), ("eager", "tf32")])
