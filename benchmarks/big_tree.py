@@ -27,13 +27,15 @@ from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, RUN_FILE, SCHEMA_VE
 EVALUATIONS, EPISODES, INTERVAL, SEEDS, TASKS = 41, 10, 25_000, 10, 25
 # A machine of two cores, whatever this one has; and what the process and its children need at most.
 MEASURE = "import os,sys,resource,subprocess as s;os.sched_setaffinity(0,sorted(os.sched_getaffinity(0))[:2]);"
-MEASURE += "r=s.run(sys.argv[1:],stdout=s.DEVNULL);print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss);"
+MEASURE += "r=s.run(sys.argv[1:],stdout=s.DEVNULL);u=resource.getrusage(resource.RUSAGE_CHILDREN);"
+MEASURE += "print(u.ru_utime+u.ru_stime,u.ru_maxrss);"
 MEASURE += "sys.exit(r.returncode)"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5_000)
+    parser.add_argument("--repeat", type=int, default=1, help="medians over so many times")
     parser.add_argument("--keep", type=Path, help="folder to make the tree in, and to leave it")
     options = parser.parse_args()
     folder = options.keep or Path(tempfile.mkdtemp())
@@ -48,8 +50,9 @@ def main() -> None:
             ["compare", *names],
             ["report", "--html", "--formats", "svg", "--out", str(folder / "report")],
         ):
-            seconds, megabytes = measure([*words, "--results", str(results)])
-            print(f"{' '.join(words[:2]):16} {seconds:6.1f} s  {megabytes:6.0f} MB")
+            found = [measure([*words, "--results", str(results)]) for _ in range(options.repeat)]
+            seconds, cpu, megabytes = np.median(found, axis=0)
+            print(f"{' '.join(words[:2]):16} {seconds:6.1f} s  {cpu:6.1f} s of CPU  {megabytes:6.0f} MB")
         page = folder / "report" / "big" / "report.html"
         print(f"page             {page.stat().st_size / 1e6:6.2f} MB")
     finally:
@@ -120,13 +123,14 @@ def write(results: Path, variant: str, task: str, seed: int) -> None:
     (folder / RUN_FILE).write_text(json.dumps(run, indent=1))
 
 
-def measure(words: list[str]) -> tuple[float, float]:
-    """Seconds and peak megabytes of `dimebench WORDS` on two cores."""
+def measure(words: list[str]) -> tuple[float, float, float]:
+    """Seconds by the clock, seconds of CPU, and peak megabytes of `dimebench WORDS` on two cores."""
     command = [sys.executable, "-c", MEASURE, sys.executable, "-m", "dimebench.cli.main", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     began = time.perf_counter()
     done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    return time.perf_counter() - began, int(done.stdout) / 1024
+    cpu, kilobytes = done.stdout.split()
+    return time.perf_counter() - began, float(cpu), int(kilobytes) / 1024
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What compiling, bfloat16 and memory that malloc keeps do for a learner's update on a CPU: CPU time on one thread.
+"""What graphs, compiling and bfloat16 do for a learner's update on a CPU: CPU time on one thread.
 
     python benchmarks/modes.py [--algo sac] [--calls 40] [KEY=VALUE ...]        e.g. critic_hidden=256,256
 
@@ -16,11 +16,11 @@ import torch
 
 from dimebench.agents.base import ActorCritic, Batch, Dims
 from dimebench.agents.registry import load_algorithm
-from dimebench.training.execution import prepare
+from dimebench.training.execution import Learner, prepare
 from dimebench.training.rng import Streams, generator
 
 DOG = Dims(obs=223, act=38)
-WAYS = [("eager", "float32"), ("compile", "float32"), ("eager", "bf16"), ("compile", "bf16")]
+WAYS = [(mode, precision) for precision in ("float32", "bf16") for mode in ("eager", "graph", "compile")]
 
 
 def batch(rows: int) -> Batch:
@@ -40,22 +40,23 @@ def main() -> None:
     values = dict(word.split("=") for word in args.words)
     settings = algorithm.Settings(**{key: tuple(map(int, value.split(","))) for key, value in values.items()})
     agents: dict[tuple[str, str], ActorCritic] = {}
+    learners: dict[tuple[str, str], Learner] = {}
     for way in WAYS:
         agents[way] = algorithm(DOG, settings, [generator(0, "parameters")], "cpu")
-        prepare(agents[way], "cpu", *way)
+        learners[way] = prepare(agents[way], "cpu", *way)
     noise = Streams([0], ["update"], "cpu")
     times: dict[tuple[str, str], dict[int, list[float]]] = {way: {} for way in WAYS}
     for _ in range(args.calls):
         for way, agent in agents.items():
             given, drawn = batch(settings.batch_size * settings.utd), noise.normal("update", agent.update_noise())
             kind, began = len(agent._actor_updates()), time.process_time()
-            agent.update(given, drawn)
+            learners[way].update(given, drawn)
             times[way].setdefault(kind, []).append(time.process_time() - began)
     share = settings.utd / settings.policy_delay  # actor updates per call
     mean = {}
     for way, of_kind in times.items():
         low, high = min(of_kind), max(of_kind)
-        medians = {kind: statistics.median(found[2:] or found) for kind, found in of_kind.items()}
+        medians = {kind: statistics.median(found[4:] or found) for kind, found in of_kind.items()}
         mean[way] = medians[low] + (share - low) * (medians[high] - medians[low])
         ratio = mean[WAYS[0]] / mean[way]
         print(f"{args.algo:14s}{way[0]:9s}{way[1]:9s}{mean[way] * 1e3:9.2f} ms a call, {ratio:.2f} times as fast")

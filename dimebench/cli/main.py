@@ -56,6 +56,7 @@ def main() -> None:
     """Run the command line and exit with its code."""
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C while Python leaves changes no exit code
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
     try:
         _check_command(arguments)
         code = app(arguments, prog_name="dimebench", standalone_mode=False) if arguments else _help()
@@ -67,6 +68,10 @@ def main() -> None:
         line, code = explain(error)
         if line:
             print(f"dimebench: {line}", file=sys.stderr)
+    finally:
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
     sys.exit(code if isinstance(code, int) else OK)
 
 

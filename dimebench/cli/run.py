@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.errors import UsageError
+from dimebench.cli.errors import INTERRUPTED, UsageError
 from dimebench.cli.options import (
     DEFAULT_RESULTS,
     Results,
@@ -109,7 +109,7 @@ def run(
     ] = 1800.0,
 ) -> int:
     """Train algorithms on a suite of tasks; runs that are finished are skipped, cut-off ones go on."""
-    stop_quietly_on_signals()
+    leave_on_signals()
     seed_list = parse_seeds(seeds)
     if until_decided and seeds != "5":
         raise UsageError(f"--seeds {seeds}: with --until-decided, --block-seeds and --max-seeds say how many")
@@ -138,6 +138,7 @@ def run(
             keep_checkpoints=keep_checkpoints,
             hang_timeout_s=hang_timeout,
         )
+        interrupt_on_signals()
         return engine.carry_out(plan, asked, settings)
 
     if not until_decided:
@@ -147,12 +148,31 @@ def run(
     return run_until_decided(request, train, results, max_seeds, min(block_seeds, max_seeds))
 
 
-def stop_quietly_on_signals() -> None:
-    """What a scheduler sends before anything trains ends the command as Ctrl-C does."""
+def leave_on_signals() -> None:
+    """Until there is something to save or to tidy up, Ctrl-C and what a scheduler sends end the command at once.
 
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
+    Not by an exception: raised within the import of a library, it comes out as anything, or not at all.
+    """
+    for number, default in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGUSR1, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is default:
+            signal.signal(number, _leave)
 
-    for number in (signal.SIGTERM, signal.SIGUSR1):
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, stop)
+
+def interrupt_on_signals() -> None:
+    """From here on they raise KeyboardInterrupt, for whoever does not handle them."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        if signal.getsignal(number) is _leave:
+            signal.signal(number, _interrupt)
+
+
+def _leave(*_: object) -> None:
+    os.write(2, b"dimebench: interrupted\n")
+    os._exit(INTERRUPTED)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from dimebench.config.errors import ConfigError, nearest, shorten
 from dimebench.config.names import SHARED, check_setting, short_task
 from dimebench.config.problems import Problem, problem
+from dimebench.config.resources import Asked
 from dimebench.config.suite import Suite
 from dimebench.config.suites import find_suite, list_suites, read_suite
 from dimebench.config.variant import Variant, parse_variant, split_list
@@ -114,6 +115,9 @@ def _set_keys(suite: Suite, words: list[_Word]) -> Suite:
     for word in words:
         section, key = word.target
         data[section][key] = _value(word)
+        if section == "resources" and key in Asked.model_fields:
+            for own in data["resources"]["tasks"].values():
+                own[key] = None  # the word is meant for all tasks
     try:
         return Suite.model_validate(data)
     except ValidationError as error:

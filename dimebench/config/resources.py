@@ -91,7 +91,7 @@ def _sbatch(lines: list[str]) -> list[str]:
             raise rule("must be an option of sbatch such as --qos=long", at=(index,))
         name = text[2:].partition("=")[0]
         if name in TAKEN:
-            instead = f"write {TAKEN[name]}: instead" if TAKEN[name] else "dimebench sets it itself"
+            instead = f"write resources.{TAKEN[name]} instead" if TAKEN[name] else "dimebench sets it itself"
             raise rule(f"--{name} cannot be given here: {instead}", at=(index,))
     return lines
 

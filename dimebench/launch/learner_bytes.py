@@ -10,6 +10,7 @@ import contextlib
 import functools
 import json
 import math
+import warnings
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,7 +92,10 @@ def _batch(seeds: int, rows: int, dims: Dims) -> Batch:
 def _fake() -> Iterator[None]:
     # Moving a module to where it is has no effect, but on fake tensors it fails.
     stay = mock.patch.object(nn.Module, "to", lambda module, *_, **__: module)
-    with FakeTensorMode(allow_non_fake_inputs=True), stay:
+    with FakeTensorMode(allow_non_fake_inputs=True), stay, warnings.catch_warnings():
+        warnings.filterwarnings(
+            "ignore", "Accessing the data pointer of FakeTensor"
+        )  # asked for, and rightly not equal
         yield
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # whoever only looks at orders needs no learner
 SCHEMA_VERSION = 1
 FOLDER = ".launch"  # below the results; whoever reads runs passes it by
 ORDER_FILE = "order.json"
+HERE = ("workers", "gpus", "per_gpu")  # settings of a pool that concern the machine which orders
 
 
 class OrderError(StoreError):
@@ -81,7 +82,7 @@ class Order:
             suite=plan.suite,
             blocks=blocks,
             resources=tuple(dict(resources(block.task)) for block in blocks),
-            pool=asdict(settings),
+            pool={key: value for key, value in asdict(settings).items() if key not in HERE},
         )
         jobs = [
             {"block": block.to_json(), "resources": asked}

@@ -9,10 +9,11 @@ import logging
 import os
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from dimebench.launch.order import EngineError
 from dimebench.launch.plan import Places, usable_cores
@@ -20,6 +21,7 @@ from dimebench.store.claims import LONGEST_HOST
 
 REACHED_WITHIN_S = 10.0  # Ray itself tries for minutes
 MEASURED_WITHIN_S = 60.0
+MOST_SAID = 1 << 20  # bytes
 OBJECT_STORE = 80 * 2**20  # bytes, Ray's least: nothing but a path and a number travels
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -51,16 +53,35 @@ def connect(address: str, cores: int = 0) -> None:
     if not named:
         own |= {"include_dashboard": False, "num_cpus": cores or usable_cores(), "object_store_memory": OBJECT_STORE}
     before = signal.getsignal(signal.SIGTERM)
+    said = b""
     try:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, **own)
+        with tempfile.TemporaryFile() as file, _standard_error_to(file):
+            try:
+                ray.init(log_to_driver=False, logging_level=logging.ERROR, **own)
+            finally:
+                said = os.pread(file.fileno(), MOST_SAID, 0)
     except Exception as error:
         text = " ".join(str(error).split()) or type(error).__name__
+        if b"InvalidAuthToken" in said:
+            text = "the cluster wants a token: set RAY_AUTH_MODE=token, with the cluster's token in ~/.ray/auth_token"
         if named == "auto":
             text = "no Ray cluster runs on this machine (ray start --head starts one)"
         where = option if named else "--on ray: Ray does not start here"
         raise EngineError(f"{where}: {text[:400]}") from error
     finally:
         signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # Ray's own leaves with 15
+
+
+@contextmanager
+def _standard_error_to(file: IO[bytes]) -> Iterator[None]:
+    """What Ray's compiled part says while it connects goes to a file, not the terminal."""
+    kept = os.dup(2)
+    os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _reach(address: str, option: str) -> None:

@@ -178,4 +178,6 @@ def _requeue() -> str:
     job = f"{array}_{task}" if array and task else os.environ["SLURM_JOB_ID"]
     print(f"dimebench: saved; asking for job {job} to be queued again", flush=True)
     answer = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
-    return " ".join(answer.stderr.split()) or f"exit code {answer.returncode}" if answer.returncode else ""
+    if answer.returncode == 0 or "pending" in answer.stderr:  # Slurm had done so itself, as preemption may
+        return ""
+    return " ".join(answer.stderr.split()) or f"exit code {answer.returncode}"

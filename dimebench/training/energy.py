@@ -8,8 +8,9 @@ from collections.abc import Callable
 import torch
 
 
-def joules_of(device: str) -> Callable[[], float] | None:
-    """A function that tells how many joules the whole device has drawn since now; None where nothing tells.
+def joules_of(device: str) -> Callable[[], float | None] | None:
+    """A function that tells how many joules the whole device has drawn since now, or None where it
+    cannot tell any more; None where nothing tells.
 
     The counter is the device's own (from Volta on): what other programs do on the device is in it.
     """
@@ -25,7 +26,10 @@ def joules_of(device: str) -> Callable[[], float] | None:
     except Exception:  # no package, no driver, a device without a counter: then it is not told
         return None
 
-    def joules() -> float:
-        return float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle) - begun) / 1000.0
+    def joules() -> float | None:
+        try:
+            return float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle) - begun) / 1000.0
+        except Exception:  # training does not stop for it
+            return None
 
     return joules

@@ -200,9 +200,8 @@ class Records:
 
     def _energy(self) -> float | None:
         """Joules that the block's device has drawn so far, for all its seeds; None where that is not known."""
-        if self._joules is None or self._joules_before is None:
-            return None
-        return self._joules_before + self._joules()
+        drawn = self._joules() if self._joules else None
+        return None if drawn is None or self._joules_before is None else self._joules_before + drawn
 
     def _wall_time(self) -> float:
         return self._before + time.monotonic() - self._begun

@@ -49,9 +49,17 @@ def test_a_task_asks_for_its_own_and_for_the_rest_what_the_suite_does(place: Pat
 
 
 def test_words_change_what_is_asked_for(place: Path) -> None:
-    words = ["suite=mine", "resources.time=8:00:00", "resources.partition=2", "resources.sbatch=--qos=short"]
+    words = [
+        "suite=mine",
+        "resources.parallel=3",
+        "resources.time=8:00:00",
+        "resources.partition=2",
+        "resources.sbatch=--qos=short",
+    ]
     asked = parse_words(words, algorithms=["sac"], cwd=place).suite.resources.of("dm_control/dog-walk")
     assert (asked["time"], asked["partition"], asked["sbatch"]) == ("8:00:00", "2", ["--qos=short"])
+    own = parse_words(words, algorithms=["sac"], cwd=place).suite.resources.of("dm_control/dog-run")
+    assert (own["time"], own["memory"]) == ("8:00:00", "64GB"), "words have the last word"
     assert asked["gpus"] == 1
 
 
@@ -67,6 +75,7 @@ def test_words_change_what_is_asked_for(place: Path) -> None:
             "resources.time=soon",
             "resources.time=soon: resources.time must be minutes (90) or a time such as 8:00:00 or 1-12:00:00",
         ),
+        ("resources.tasks=3", "resources.tasks=3: resources.tasks must be a mapping of keys to values"),
         ("resources.notice=1", "resources.notice=1: resources.notice must be at least 10"),
         ("resources.partition=a b", "resources.partition=a b: resources.partition must be a name without spaces"),
         (
@@ -75,7 +84,8 @@ def test_words_change_what_is_asked_for(place: Path) -> None:
         ),
         (
             "resources.sbatch=--mem=3",
-            "resources.sbatch=--mem=3: resources.sbatch[0]: --mem cannot be given here: write memory: instead",
+            "resources.sbatch=--mem=3: resources.sbatch[0]: --mem cannot be given here: "
+            "write resources.memory instead",
         ),
         (
             "resources.sbatch=--array=3",

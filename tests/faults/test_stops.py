@@ -47,6 +47,17 @@ def test_stopped_in_every_way_a_run_ends_with_the_bits_of_one_that_never_was(
     same_bits(block, place / "results", place / "whole")
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1])
+def test_a_signal_while_libraries_are_imported_is_one_line(number: signal.Signals, place: Path) -> None:
+    """An exception would be lost in there, or come out as another."""
+    (place / "site" / "torch.py").write_text(
+        "import os\ntry:\n    os.kill(os.getpid(), int(os.environ['NUMBER']))\n"
+        "except BaseException as error:\n    raise ImportError('as from C') from error\n"
+    )
+    answer = process(*RUN, cwd=place, env=with_package(place) | {"NUMBER": str(int(number))})
+    assert (answer.code, answer.out, answer.err) == (130, "", "dimebench: interrupted\n")
+
+
 def ctrl_c_twice_while_the_worker_hangs(place: Path) -> None:
     """A learner that stands still can save nothing: the second one stops it at once, its last checkpoint is whole."""
     started = start(place, "stuck")

@@ -20,7 +20,7 @@ from dimebench.launch.plan import Plan, make_plan
 from dimebench.store import read_runs
 from dimebench.store.provenance import package_versions
 from tests.launch.requests import request
-from tests.training.blocks import assert_same_outputs, outputs
+from tests.training.blocks import assert_same_outputs, left_on_disk
 
 LONG = ("steps=800", "evaluation.interval=200")
 
@@ -48,7 +48,7 @@ def planned(results: Path, *words: str, seeds: list[int] | None = None) -> Plan:
 def all_outputs(order_or_plan: Any, results: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for _, block in order_or_plan.blocks():
-        found |= {f"{block.name}/{key}": value for key, value in outputs(block, results).items()}
+        found |= {f"{block.name}/{key}": value for key, value in left_on_disk(block, results).items()}
     return found
 
 

@@ -74,17 +74,26 @@ def test_three_stretches_without_an_env_step_are_enough(order: Order, asked: lis
     assert left["reason"].startswith("no env step in 3 stretches in a row: the time limit (resources.time)")
 
 
-def test_a_requeue_that_slurm_refuses_is_told(order: Order, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "code", "reason"),
+    [
+        ("Job $2 may not be requeued", 3, "could not be queued again: Job 12_3 may not be requeued"),
+        ("Job is pending execution for job $2", 0, None),  # by preemption that requeues
+    ],
+)
+def test_a_requeue_that_slurm_refuses_is_told(
+    words: str, code: int, reason: str | None, order: Order, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     order.note("began", 0, {"env_step": [10], "idle": 0})
     scontrol = tmp_path / "bin" / "scontrol"
     scontrol.parent.mkdir()
-    scontrol.write_text('#!/bin/sh\necho "Job $2 may not be requeued" >&2\nexit 1\n')
+    scontrol.write_text(f'#!/bin/sh\necho "{words}" >&2\nexit 1\n')
     scontrol.chmod(0o755)
     monkeypatch.setenv("PATH", str(scontrol.parent), prepend=":")
     monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "12")
     monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
-    assert after(order, ended("interrupted"), "SIGUSR1") == 3
-    assert order.ended(0)["reason"] == "could not be queued again: Job 12_3 may not be requeued"  # type: ignore[index]
+    assert after(order, ended("interrupted"), "SIGUSR1") == code
+    assert order.ended(0)["reason"] == reason  # type: ignore[index]
 
 
 def test_what_is_asked_for_becomes_options_of_sbatch() -> None:

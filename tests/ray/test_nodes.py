@@ -12,24 +12,25 @@ from pathlib import Path
 import pytest
 
 from dimebench.launch.local import Event, LocalPool, Outcome, PoolSettings
+from dimebench.launch.order import Order
 from dimebench.launch.plan import Plan, make_plan
-from dimebench.launch.ray import RayPool
+from dimebench.launch.ray import Ask, RayPool
 from dimebench.store import read_run, read_runs
 from dimebench.store.claims import Watch, claimed_by
 from dimebench.training.block import Block
 from tests.launch.requests import request
 from tests.ray.conftest import TwoNodes
-from tests.training.blocks import assert_same_outputs, outputs
+from tests.training.blocks import assert_same_outputs, left_on_disk
 
-STEPS = 900
+STEPS = 600
 pytestmark = pytest.mark.timeout(900)  # Ray alone takes minutes to start on a machine with much other work
 
-WORDS = (f"steps={STEPS}", "evaluation.interval=300")
+WORDS = (f"steps={STEPS}", "evaluation.interval=200")
 SETTINGS = PoolSettings(workers=2, checkpoint_every_s=0.1)
 
 
-def planned(results: Path) -> Plan:
-    return make_plan(request(*WORDS), [0, 1], results, "cpu")
+def planned(results: Path, *seeds: int) -> Plan:
+    return make_plan(request(*WORDS), seeds or (0, 1), results, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -40,9 +41,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return results
 
 
-def carry_out(results: Path, once_begun: Callable[[list[Block]], None]) -> tuple[Outcome, list[Event]]:
+def carry_out(results: Path, plan: Plan, once_begun: Callable[[list[Block]], None]) -> tuple[Outcome, list[Event]]:
     """Train on the cluster; `once_begun` is called as soon as the first run has a checkpoint and goes on."""
-    plan = planned(results)
     blocks = [block for _, block in plan.blocks()]
     events: list[Event] = []
 
@@ -51,7 +51,7 @@ def carry_out(results: Path, once_begun: Callable[[list[Block]], None]) -> tuple
         deadline = time.monotonic() + 600
         while time.monotonic() < deadline:
             run = read_run(first)
-            if run is not None and 0 < run.progress["env_step"] < STEPS:
+            if run is not None and run.progress["env_step"] > 0:
                 once_begun(blocks)
                 return
             time.sleep(0.02)
@@ -76,23 +76,23 @@ def assert_as_undisturbed(results: Path, undisturbed: Path) -> None:
     assert all(Watch().holder(run.path) is None for run in runs)
     assert not (results / ".launch").exists()
     for _, block in planned(undisturbed.parent / "nothing").blocks():
-        assert_same_outputs(outputs(block, results), outputs(block, undisturbed))
+        assert_same_outputs(left_on_disk(block, results), left_on_disk(block, undisturbed))
 
 
 def resumed(results: Path) -> list[int]:
     return sorted(run.provenance["resumed"] for run in read_runs(results))
 
 
-def test_ctrl_c_saves_and_the_next_run_goes_on(two_nodes: TwoNodes, undisturbed: Path, tmp_path: Path) -> None:
-    outcome, _ = carry_out(tmp_path, lambda blocks: os.kill(os.getpid(), signal.SIGINT))
+def test_ctrl_c_lets_tasks_save(two_nodes: TwoNodes, tmp_path: Path) -> None:
+    plan = make_plan(request("steps=100000", "evaluation.interval=50000"), [0], tmp_path, "cpu")
+    outcome, _ = carry_out(tmp_path, plan, lambda blocks: os.kill(os.getpid(), signal.SIGINT))
     assert outcome.interrupted
     assert outcome.failed == []
-    assert {run.status for run in read_runs(tmp_path)} <= {"interrupted", "finished"}  # one may not have begun
-    outcome = RayPool(planned(tmp_path), SETTINGS).run(lambda event: None)
-    assert not outcome.interrupted
-    assert resumed(tmp_path)[1] == 1
-    for _, block in planned(tmp_path / "nothing").blocks():
-        assert_same_outputs(outputs(block, tmp_path), outputs(block, undisturbed))
+    (run,) = read_runs(tmp_path)
+    assert run.status == "interrupted"
+    assert 0 < run.progress["env_step"] < 100_000
+    assert Watch().holder(run.path) is None
+    assert any(tmp_path.rglob("manifest.json"))
 
 
 def test_a_node_that_dies_costs_time_and_nothing_else(
@@ -101,7 +101,7 @@ def test_a_node_that_dies_costs_time_and_nothing_else(
     def kill(blocks: list[Block]) -> None:
         two_nodes.kill(two_nodes.node_of(pids(blocks[0], tmp_path)[0]))
 
-    outcome, events = carry_out(tmp_path, kill)
+    outcome, events = carry_out(tmp_path, planned(tmp_path), kill)
     assert (outcome.failed, outcome.interrupted) == ([], False)
     assert resumed(tmp_path) == [0, 1], "one went on from its checkpoint, the other was not touched"
     (notice,) = [event for event in events if event.kind == "notice"]
@@ -112,3 +112,23 @@ def test_a_node_that_dies_costs_time_and_nothing_else(
     told = capfd.readouterr()
     assert (told.out, told.err) == ("", ""), "Ray keeps its word to itself"
     two_nodes.fill()
+
+
+class _Unseen(RayPool):
+    """Its nodes do not see the order, as where the results folder is on this machine's own disk."""
+
+    def _order(self, asks: list[Ask]) -> Order:
+        order = super()._order(asks)
+        (order.folder / "order.json").unlink()
+        return order
+
+
+def test_nodes_that_do_not_see_the_results_fail_in_one_line(two_nodes: TwoNodes, tmp_path: Path) -> None:
+    events: list[Event] = []
+    outcome = _Unseen(planned(tmp_path, 0), SETTINGS).run(events.append)
+    ((block, reason),) = outcome.failed
+    assert block.seeds == (0,)
+    assert reason.endswith("order.json: there is no such order (does every node see the results folder there?)")
+    assert "\n" not in reason
+    assert [event.kind for event in events] == ["failed"]
+    assert read_runs(tmp_path) == []

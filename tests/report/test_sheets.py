@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -11,10 +14,13 @@ import pandas as pd
 import pytest
 
 from dimebench.report.archive import write_archive
+from dimebench.report.html import page
+from dimebench.report.page_parts import commands_of
 from dimebench.report.pdf import write_pdf
+from dimebench.report.question import Metric, Question
 from dimebench.report.records import csv_text, records
 from dimebench.report.sheets import Cell, Sheet, bold, latex, markdown, sheets, write_sheets
-from dimebench.stats import Estimate, Interval
+from dimebench.stats import Estimate, Interval, NumpyEngine
 from tests.report.factory import RUN, Book, two_variants
 from tests.report.test_summary import of
 from tests.store.runs import written
@@ -44,6 +50,55 @@ def test_latex_is_booktabs_with_every_name_escaped() -> None:
     assert r"dime:x=\$1\{2\} & \textbf{0.5} \\" in text
     assert r"\caption{50\% \& more}" in text
     assert latex(Sheet("x", "t", ("a",), ((Cell("r"),),) * 41)).startswith(r"\begin{longtable}")
+
+
+HOSTILE = r"dime:hidden=[64,64],x=a_b&50%#1^2~{\end{table}}<$>"
+
+
+def test_latex_is_well_formed_whatever_a_name_holds() -> None:
+    book = Book().cell(HOSTILE, RUN, [1, 2, 3]).cell("sac", RUN, [4, 5, 6])
+    for sheet in sheets(of(book)):
+        text = re.sub(r"\\\\(?=\n)", "", latex(sheet))  # ends of rows
+        plain = re.sub(r"\\[a-z]+|\\[&%$#_{}]", "", text)  # commands, and escaped characters
+        assert "\\" not in plain
+        assert not set("%$#^~_") & set(plain)
+        assert plain.count("{") == plain.count("}")
+        rows = [line for line in plain.splitlines() if "&" in line]
+        assert {line.count("&") for line in rows} == {len(sheet.header) - 1}
+        assert text.count(r"\begin{") == text.count(r"\end{")
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX (Debian: texlive-latex-recommended)")
+def test_latex_compiles(tmp_path: Path) -> None:
+    book = Book().cell(HOSTILE, RUN, [100.0 * k for k in range(45)]).cell("sac", RUN, [4, 5, 6])  # seeds: a longtable
+    body = "\n".join(latex(sheet) for sheet in sheets(of(book)))
+    head = "\\documentclass{article}\\usepackage{booktabs,longtable}\\begin{document}\n"
+    (tmp_path / "all.tex").write_text(head + body + "\n\\end{document}\n")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout[-1500:]
+
+
+def test_tables_name_the_axis_and_the_score() -> None:
+    book = Book().cell("dime", RUN, [600, 700, 800]).cell("sac", RUN, [300, 310, 290])
+    timed = of(book, question=Question("wall_time", engine=NumpyEngine(200)))
+    titles = {sheet.name: sheet.title for sheet in sheets(timed)}
+    assert titles["aggregates"] == "quick: normalised scores at 3.0 s of training over 1 task"
+    assert titles["tasks"] == "quick: mean return per task at 3.0 s of training"
+    assert records(timed)["curves"][0][2] == "wall_time"
+    sooner = of(book, question=Question("env_step", Metric.parse("threshold:0.4"), 0.02, NumpyEngine(200)))
+    tasks = next(sheet for sheet in sheets(sooner) if sheet.name == "tasks")
+    assert tasks.title == "quick: mean env steps to a normalised score of 0.4 per task, 300 where it is not reached"
+    assert [cell.bold for cell in tasks.rows[0]] == [False, True, False]  # the soonest
+    header, rows = records(sooner)["seeds"]
+    assert header[3:5] == ("env_step_to_0.4", "normalised")
+    assert all(row[4] == pytest.approx(1 - row[3] / 300) for row in rows)
+    for found, words in ((timed, "3.0 s of training"), (sooner, "env steps to 0.4")):
+        html = page(found)
+        assert words in html
+        assert ("300 env steps" in html) == (found is sooner)
+    assert "--budget 3 --axis wall_time --html" in commands_of(timed)[-1]
+    assert "--metric threshold:0.4 --delta 0.02 --html" in commands_of(sooner)[-1]
 
 
 def test_markdown_keeps_its_columns_whatever_a_name_holds() -> None:

@@ -25,13 +25,15 @@ from tests.training.blocks import assert_same_outputs
 def test_a_run_longer_than_its_time_limit_is_queued_again_until_it_is_done(
     cluster: Cluster, dimebench: Call, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two minutes at a time for an algorithm whose evaluations take half a minute on any machine: three of them."""
+    """Two minutes at a time for an algorithm whose evaluations take 20 s on any machine: five of them."""
     site = package.install(place / "site")
     monkeypatch.setenv("PYTHONPATH", f"{site}{os.pathsep}{os.environ['PYTHONPATH']}")
     monkeypatch.syspath_prepend(str(site))
-    words = ["suite=tiny", "algo=slow", "steps=20", "evaluation.interval=10"]
+    monkeypatch.setenv("MOOD", "slow")
+    monkeypatch.setenv("MOOD_FILE", str(place / "mood"))
+    words = ["suite=tiny", "algo=moody", "steps=40", "evaluation.interval=10"]
     local = planned(place / "local", words, [0])
-    LocalPool(local, PoolSettings(1)).run(lambda event: None)
+    LocalPool(local, PoolSettings(1, keep_checkpoints=True)).run(lambda event: None)
 
     run = ["run", *words, "resources.time=2", "resources.notice=30", "--seeds", "1", *SLURM]
     assert dimebench(*run).code == 0
@@ -55,7 +57,7 @@ def test_a_job_whose_node_dies_goes_on_elsewhere_from_its_last_checkpoint(
 ) -> None:
     """SIGKILL to all that runs on the node, as a power cut; then the node comes back, and Slurm waits two minutes."""
     local = planned(place / "local", WORDS, [0])
-    LocalPool(local, PoolSettings(2)).run(lambda event: None)
+    LocalPool(local, PoolSettings(2, keep_checkpoints=True)).run(lambda event: None)
     run = ["run", *WORDS, "--seeds", "1", *SLURM]
     assert dimebench(*run).code == 0
     wait_until(lambda: sorted(reached(place / "results").values())[-1:] > [0], "a run trains")

@@ -19,13 +19,14 @@ from dimebench.launch.order import read_orders
 from dimebench.launch.plan import Plan, make_plan
 from dimebench.launch.slurm_queue import read_queue
 from dimebench.store import read_runs
+from dimebench.training.checkpoint import Checkpoints
 from tests.cli.calls import Call, refused
 from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import reached, wait_until
-from tests.training.blocks import assert_same_outputs, outputs
+from tests.training.blocks import assert_same_outputs, left_on_disk
 
-WORDS = ["suite=tiny", "algo=sac,crossq", "steps=600", "evaluation.interval=300"]
-SLURM = ["--on", "slurm", "--device", "cpu", "--checkpoint-every", "0.2"]
+WORDS = ["suite=tiny", "algo=sac,crossq", "steps=300", "evaluation.interval=150"]
+SLURM = ["--on", "slurm", "--device", "cpu", "--checkpoint-every", "0.2", "--keep-checkpoints"]
 
 
 def planned(results: Path, words: list[str], seeds: list[int]) -> Plan:
@@ -33,11 +34,14 @@ def planned(results: Path, words: list[str], seeds: list[int]) -> Plan:
 
 
 def of_plan(plan: Plan, results: Path) -> dict[str, Any]:
-    return {
-        f"{block.variant}/{key}": value
-        for _, block in plan.blocks()
-        for key, value in outputs(block, results).items()
-    }
+    """What the plan's runs leave: their tables, the final policies, and the whole state of the kept checkpoints."""
+    found: dict[str, Any] = {}
+    for _, block in plan.blocks():
+        found |= {f"{block.variant}/{key}": value for key, value in left_on_disk(block, results).items()}
+        kept = Checkpoints(block.checkpoint_folder(results)).load()
+        assert kept is not None
+        found[f"{block.variant}/state"] = {key: value.numpy() for key, value in kept.state.items()}
+    return found
 
 
 @contextmanager
@@ -56,7 +60,7 @@ def test_jobs_that_are_queued_again_in_mid_run_end_with_the_bits_of_a_local_run(
 ) -> None:
     """One by `scontrol requeue`, as an operator does it; one by the signal that comes before the time limit."""
     local = planned(place / "local", WORDS, [0])
-    LocalPool(local, PoolSettings(2)).run(lambda event: None)
+    LocalPool(local, PoolSettings(2, keep_checkpoints=True)).run(lambda event: None)
 
     answer = dimebench("run", *WORDS, "resources.cpus=1", "resources.memory=500MB", "--seeds", "1", *SLURM)
     assert (answer.code, answer.err) == (0, "")

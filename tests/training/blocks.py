@@ -88,10 +88,14 @@ def stop_after(asked: int) -> Callable[[], bool]:
 
 
 def outputs(block: Block, results: Path) -> dict[str, Any]:
-    """What a finished block leaves: its tables without wall-clock times, the final policy, and the state of the whole
-
-    learner (critics, targets, temperature, optimisers), its random streams, environments and replay.
+    """What a finished block that `carry_out` has trained leaves: `left_on_disk`, and the state of the whole learner
+    (critics, targets, temperature, optimisers), its random streams, environments and replay.
     """
+    return left_on_disk(block, results) | {"final": load_file(_final(block, results))}
+
+
+def left_on_disk(block: Block, results: Path) -> dict[str, Any]:
+    """What a finished block leaves whoever trained it: its tables without wall-clock times, and the final policy."""
     found: dict[str, Any] = {}
     for seed in block.seeds:
         folder = block.run_folder(results, seed)
@@ -101,7 +105,6 @@ def outputs(block: Block, results: Path) -> dict[str, Any]:
     policy = block.checkpoint_folder(results) / "policy.safetensors"
     if policy.exists():
         found["policy"] = load_file(policy)
-    found["final"] = load_file(_final(block, results))
     return found
 
 

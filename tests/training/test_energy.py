@@ -50,7 +50,10 @@ def test_nothing_is_told_on_a_cpu_without_the_package_or_without_a_counter(
     nvml: Nvml, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert joules_of("cpu") is None
+    joules = joules_of("cuda:0")
     nvml.nvmlDeviceGetTotalEnergyConsumption = lambda handle: 1 / 0  # type: ignore[method-assign,assignment,return-value]
+    assert joules is not None
+    assert joules() is None  # and training goes on
     assert joules_of("cuda:0") is None
     monkeypatch.setitem(sys.modules, "pynvml", None)  # as where it is not installed
     assert joules_of("cuda:0") is None
