@@ -22,7 +22,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dimebench.agents.registry import load_algorithm
 from dimebench.training.block import Block, Protocol
+from dimebench.training.execution import chosen
 from tests.training.blocks import assert_same_outputs, make_block, outputs, train, trainer
 
 ALGORITHMS = ("dime", "dime-gaussian", "crossq", "sac", "random")
@@ -45,7 +47,9 @@ class Tally:
 
 
 def case(algorithm: str, task: str) -> Block:
-    return make_block(algorithm, task=task, protocol=PROTOCOL[task.partition("/")[0]])
+    """In the mode that `run` chooses on dm_control, eagerly on Gymnasium."""
+    mode = chosen(load_algorithm(algorithm), "cpu")[0] if task.startswith("dm_control") else "eager"
+    return make_block(algorithm, task=task, protocol=PROTOCOL[task.partition("/")[0]], mode=mode)
 
 
 def fork(work: Callable[[], object]) -> int:

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from dimebench.agents.registry import load_algorithm
 from dimebench.store import read_run
 from dimebench.training.block import Protocol
+from dimebench.training.execution import chosen
 from tests.training.blocks import assert_same_outputs, make_block, outputs, stop_after, train
 
 HOPPER = Protocol(env_steps=60, action_repeat=1, eval_interval=25, eval_episodes=1)
@@ -17,7 +19,7 @@ HOPPER = Protocol(env_steps=60, action_repeat=1, eval_interval=25, eval_episodes
 @pytest.mark.parametrize("algorithm", ["dime", "dime-gaussian", "crossq", "sac", "random"])
 @pytest.mark.parametrize("task", ["dm_control/pendulum-swingup", "gymnasium/Hopper-v5"])
 def test_stopping_anywhere_and_resuming_changes_nothing(algorithm: str, task: str, tmp_path: Path) -> None:
-    block = make_block(algorithm, task=task)
+    block = make_block(algorithm, task=task, mode=chosen(load_algorithm(algorithm), "cpu")[0])  # as `run` does
     if task.startswith("gymnasium"):
         block = make_block(algorithm, task=task, protocol=HOPPER)
     assert train(block, tmp_path / "whole") == "finished"
