@@ -27,7 +27,7 @@ CONTEXT = 700 * MB  # of a CUDA context with its libraries' kernels and workspac
 SPARE = 1.1  # what an allocator holds over what is alive, because its pieces do not fit
 SPARE_ON_CPU = 1.6  # of malloc, which keeps what it gets (measured: docs/benchmarks.md)
 GRAPHS = 2  # a captured update keeps its own activations; the calls before the capture have left theirs in the cache
-PROCESS = 420 * MB  # resident set of a process that trains a network of nothing (measured: 390)
+PROCESS = 480 * MB  # resident set of a process that trains a network of nothing, its environments left out
 PROCESS_ON_GPU = 2_500 * MB  # with the CUDA libraries in it: not measured here
 ENV_WORKER = 150 * MB  # a process that steps environments, before it has any
 # Bytes that loading a task takes once, and that each environment takes (measured); a dog has a skin.
@@ -69,13 +69,20 @@ def estimated_memory(block: Block, gpu_bytes: int | None = None) -> Memory:
     learner = learner_bytes(block, Dims(spec.obs_dim, spec.act_dim))
     replay, host = replay_bytes(block, spec), _environment_bytes(block) + saving_bytes(block, spec)
     if not block.device.startswith("cuda"):
-        return Memory(0, PROCESS + int(SPARE_ON_CPU * (learner.peak + learner.noise)) + replay + host, "estimate")
+        spare = 1 + _kinds(block) if "graph" in block.mode else SPARE_ON_CPU  # a recording keeps all that it makes
+        return Memory(0, PROCESS + int(spare * (learner.peak + learner.noise)) + replay + host, "estimate")
     if not load_algorithm(block.algorithm).learns:
         return Memory(CONTEXT, PROCESS_ON_GPU + host, "estimate")
     device = CONTEXT + int(SPARE * learner.peak * (GRAPHS if "graph" in block.mode else 1)) + learner.noise
     if gpu_bytes is None or replay <= SHARE_OF_DEVICE * (gpu_bytes - CONTEXT):
         return Memory(device + replay, PROCESS_ON_GPU + host, "estimate")
     return Memory(device, PROCESS_ON_GPU + host + replay, "estimate")
+
+
+def _kinds(block: Block) -> int:
+    """How many kinds of update call there are, by where in it the actor is updated: each is recorded by itself."""
+    utd, delay = block.settings.get("utd", 1), block.settings.get("policy_delay", 1)
+    return len({tuple(i for i in range(utd) if (call * utd + i + 1) % delay == 0) for call in range(delay)})
 
 
 def replay_bytes(block: Block, spec: TaskSpec) -> int:

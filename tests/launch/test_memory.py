@@ -15,6 +15,7 @@ from dimebench.envs import task_spec
 from dimebench.launch.learner_bytes import NOTHING, _counted, learner_bytes
 from dimebench.launch.memory import (
     CONTEXT,
+    _kinds,
     block_memory,
     estimated_memory,
     gpu_fraction,
@@ -153,3 +154,14 @@ def test_runs_of_other_work_say_nothing(tmp_path: Path) -> None:
     assert [run.seed for run in same_cell(block, tmp_path)] == [4, 5]
     estimate = estimated_memory(block)
     assert measured_memory(block, estimate, same_cell(block, tmp_path)) == estimate
+
+
+@pytest.mark.parametrize(("utd", "delay", "kinds"), [(1, 1, 1), (1, 3, 2), (2, 3, 3), (4, 2, 1)])
+def test_update_calls_are_of_as_many_kinds_as_there_are_places_of_the_actors_update(
+    utd: int, delay: int, kinds: int
+) -> None:
+    block = make_block("sac")
+    block = replace(block, settings=block.settings | {"utd": utd, "policy_delay": delay})
+    assert _kinds(block) == kinds
+    graph, eager = (estimated_memory(replace(block, mode=mode)).host for mode in ("graph", "eager"))
+    assert graph > eager
