@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from dimebench.store import claims
-from dimebench.store.claims import BEATS_PER_LEASE, Claim, ClaimLostError, Owner, Watch
+from dimebench.store.claims import BEATS_PER_LEASE, Claim, ClaimLostError, Watch
+from dimebench.store.owner import Owner
 
 LEASE_S = 60.0
 BEAT_S = LEASE_S / BEATS_PER_LEASE
@@ -110,7 +111,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         return descriptor
 
     monkeypatch.setattr(claims, "_generations", made.generations)
-    monkeypatch.setattr(claims, "_owner", made.owner)
+    monkeypatch.setattr(claims, "owner_of", made.owner)
     monkeypatch.setattr(claims.os, "open", opened)
     return made
 
