@@ -282,9 +282,9 @@ class LocalPool:
                 continue
 
     def _on_signal(self, *_: Any) -> None:
-        hint = "stopping at once" if self._stopping else "saving what is in work; Ctrl-C again stops at once"
+        again, self._stopping = self._stopping, True  # first: another signal may come before this one is dealt with
+        hint = "stopping at once" if again else "saving what is in work; Ctrl-C again stops at once"
         print(f"dimebench: {hint}", file=sys.stderr)
         for worker in self._slots.workers:
             if worker is not None:
-                worker.stop(signal.SIGKILL if self._stopping else signal.SIGTERM)
-        self._stopping = True
+                worker.stop(signal.SIGKILL if again else signal.SIGTERM)
