@@ -1,8 +1,13 @@
-"""For all tests: a Ctrl-C reaches the processes that they start, however the tests themselves were started."""
+"""For all tests: what must have happened before any of them is imported."""
 
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what it puts in the background
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # so that a Ctrl-C reaches the processes of tests
+
+with suppress(ImportError):
+    # It sets up logging anew, which closes the handlers that there are: absl's with the stream that pytest captures.
+    import submitit  # noqa: F401

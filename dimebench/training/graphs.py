@@ -62,15 +62,6 @@ class CudaGraphs:
         return graph.replay, result
 
 
-REFUSED = {  # what depends on values, or makes tensors of Python's numbers: another call may need another
-    "aten::_local_scalar_dense",
-    "aten::equal",
-    "aten::is_nonzero",
-    "aten::lift_fresh",
-    "aten::masked_select",
-    "aten::nonzero",
-}
-
 UNFILLED = {"aten::empty", "aten::empty_like", "aten::empty_strided", "aten::new_empty", "aten::new_empty_strided"}
 CONSTANT = {"aten::ones_like", "aten::zeros_like", "aten::scalar_tensor", "aten::ones", "aten::zeros", "aten::full"}
 
@@ -129,7 +120,7 @@ class _Recorder(TorchDispatchMode):
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         name = func._schema.name
-        if name in REFUSED:
+        if _differs(func, args):
             raise ExecutionError(f"the update cannot be recorded ({name} in it); --mode eager runs it")
         writes = [tensor for tensor in _written(func, args, kwargs) if tensor.numel()]
         for tensor in writes:
@@ -143,6 +134,17 @@ class _Recorder(TorchDispatchMode):
         if (writes or fresh) and not name.startswith("profiler::"):
             self.operations.append(Operation(func, args, kwargs, fresh, writes))
         return result
+
+
+def _differs(func: Any, args: Any) -> bool:
+    """Whether another call may need another operation: it reads a value, or has as many results as values say.
+
+    Or it makes a tensor of Python's numbers.
+    """
+    if func._schema.name == "aten::index":  # by a mask, or by numbers, which is no trouble
+        return any(index.dtype in (torch.bool, torch.uint8) for index in _tensors(args[1]))
+    sorts = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
+    return func._schema.name == "aten::lift_fresh" or any(tag in func.tags for tag in sorts)
 
 
 def _name(operation: Operation) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,6 @@ import pytest
 from dimebench.store import StoreError, read_runs
 from tests.cli.conftest import dimebench, place  # noqa: F401 (fixtures)
 from tests.slurm.cluster import Cluster, why_not
-
-with suppress(ImportError):
-    import submitit  # noqa: F401 (sets up logging, and so closes absl's handler, and with it a stream that a test captures)
 
 PATIENCE_S = 200.0
 
