@@ -94,8 +94,11 @@ def origins(runs: Sequence[Run]) -> list[str]:
     return [notes[name] for name in sorted(notes)]
 
 
-def mixtures(runs: Sequence[Run]) -> list[str]:
-    """What differs between the runs without forbidding the comparison: code, package versions, execution."""
+def mixtures(runs: Sequence[Run], floor: str | None = None) -> list[str]:
+    """What differs between the runs without forbidding the comparison: code, package versions, execution.
+
+    floor: the variant that learns nothing; how it executes changes nothing.
+    """
     notes = []
     for key, words in (
         ("code", "versions of dimebench"),
@@ -104,6 +107,8 @@ def mixtures(runs: Sequence[Run]) -> list[str]:
     ):
         found: list[Any] = []
         for run in runs:
+            if key == "execution" and run.variant == floor:
+                continue
             value = run.identity.get("of", {}).get(key)
             found += [value] if value not in found else []
         if len(found) > 1:

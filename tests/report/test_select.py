@@ -185,6 +185,12 @@ def test_code_packages_and_execution_may_differ_and_are_noted() -> None:
     )
 
 
+def test_how_the_floor_executes_is_not_worth_a_note() -> None:
+    book = pair().cell("random", RUN, [1, 2], of={"execution": {"device": "cpu", "threads": 1, "mode": "graph"}})
+    found = chosen(book)
+    assert (found.floor, found.notes) == ("random", ())
+
+
 def test_floor_that_does_not_fit_is_left_out_with_a_note() -> None:
     book = pair().cell("random", WALK, [1, 2])
     found = chosen(book)
