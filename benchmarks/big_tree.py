@@ -49,12 +49,13 @@ def main() -> None:
             ["status"],
             ["compare", *names],
             ["report", "--html", "--formats", "svg", "--out", str(folder / "report")],
+            ["report", "--html", "--out", str(folder / "report")],  # figures in three formats
         ):
             found = [measure([*words, "--results", str(results)]) for _ in range(options.repeat)]
             seconds, cpu, megabytes = np.median(found, axis=0)
-            print(f"{' '.join(words[:2]):16} {seconds:6.1f} s  {cpu:6.1f} s of CPU  {megabytes:6.0f} MB")
+            print(f"{' '.join(words[:4])[:29]:30} {seconds:6.1f} s  {cpu:6.1f} s of CPU  {megabytes:6.0f} MB")
         page = folder / "report" / "big" / "report.html"
-        print(f"page             {page.stat().st_size / 1e6:6.2f} MB")
+        print(f"{'page':30} {page.stat().st_size / 1e6:6.2f} MB")
     finally:
         if options.keep is None:
             shutil.rmtree(folder)

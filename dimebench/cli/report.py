@@ -76,12 +76,15 @@ def report(
         return _watch(read, results, suite, out, every)
     found = read()
     folder = out / found.suite
-    written = _write_files(found, folder, chosen)
-    if html:
-        from dimebench.report.html import write_html
+    from dimebench.report.easels import Easels
 
-        films = _clips(found, results) if clips else []
-        written["page"] = str(write_html(found, folder / "report.html", films))
+    with Easels(found) as easels:
+        written = _write_files(found, folder, chosen, easels)
+        if html:
+            from dimebench.report.html import write_html
+
+            films = _clips(found, results) if clips else []
+            written["page"] = str(write_html(found, folder / "report.html", films, easels=easels))
     if pdf:
         from dimebench.report.pdf import write_pdf
 
@@ -101,13 +104,13 @@ def report(
     return 0
 
 
-def _write_files(found: Any, folder: Path, formats: list[str]) -> dict[str, Any]:
+def _write_files(found: Any, folder: Path, formats: list[str], easels: Any) -> dict[str, Any]:
     from dimebench.report.figures import write_figures
     from dimebench.report.sheets import write_sheets
     from dimebench.report.tables import plain_lines
     from dimebench.store import atomic_write
 
-    figures = write_figures(found, folder / "figures", formats)
+    figures = write_figures(found, folder / "figures", formats, easels)
     atomic_write(folder / "tables.txt", ("\n".join(plain_lines(found)) + "\n").encode())
     tables = [folder / "tables.txt", *write_sheets(found, folder / "tables")]
     return {"figures": [str(path) for path in figures], "tables": [str(path) for path in tables]}
@@ -143,6 +146,7 @@ def _clips(found: Any, results: Any) -> list[Any]:
 def _watch(read: Callable[[], Any], results: Any, suite: str | None, out: Path, every: float) -> int:
     """Write the page whenever a run's files have changed; the last one, when all is done, stays as it is."""
     from dimebench.report import NoRunsError, NotComparableError
+    from dimebench.report.easels import Easels
     from dimebench.report.html import write_html
     from dimebench.report.watch import looks
 
@@ -160,6 +164,7 @@ def _watch(read: Callable[[], Any], results: Any, suite: str | None, out: Path, 
             waiting = str(error)
             continue
         path = out / found.suite / "report.html"
-        write_html(found, path, refresh_s=None if last else max(2, round(every)))
+        with Easels(found) as easels:
+            write_html(found, path, refresh_s=None if last else max(2, round(every)), easels=easels)
         typer.echo(f"page: {path} at {found.budget:,} env steps, {state.words()}")
     return 0

@@ -103,7 +103,7 @@ class Curve:
 def curves(runs: Iterable[Run], evals: pd.DataFrame) -> list[Curve]:
     """The curve of every run; one without evaluations has an empty curve.
 
-    evals: the columns of `store.read_evals`, one row per episode.
+    evals: the columns of `store.read_curves`, one row per episode.
     """
     points = _points(evals)
     return [_curve(run, points.get((run.variant, run.task, run.seed))) for run in runs]
@@ -132,7 +132,8 @@ def _points(evals: pd.DataFrame) -> dict[tuple[str, str, int], _Points]:
     for code in codes[1:]:
         run = run * (code.max() + 1) + code
     step = evals["env_step"].to_numpy(np.int64)
-    order = np.lexsort((step, run))
+    in_order = (run[1:] > run[:-1]) | ((run[1:] == run[:-1]) & (step[1:] >= step[:-1]))
+    order = np.arange(len(run)) if in_order.all() else np.lexsort((step, run))  # as the writer leaves them, they are
     run, step = run[order], step[order]
     new_run = np.r_[True, run[1:] != run[:-1]]
     starts = np.flatnonzero(new_run | np.r_[True, step[1:] != step[:-1]])  # of evaluations

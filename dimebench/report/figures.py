@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +19,7 @@ from matplotlib.figure import Figure
 from dimebench.report import captions
 from dimebench.report.draw_curves import draw_learning_curves, draw_profile, draw_sample_efficiency
 from dimebench.report.draw_rows import draw_aggregates, draw_cost, draw_improvement, draw_matrix
+from dimebench.report.easels import Easels
 from dimebench.report.marks import panels
 from dimebench.report.style import RC
 from dimebench.report.summary import Summary
@@ -43,7 +45,9 @@ class FigureSpec:
     applies: Callable[[Summary], bool] = lambda summary: True
 
 
-def write_figures(summary: Summary, out_dir: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+def write_figures(
+    summary: Summary, out_dir: Path, formats: Sequence[str] = FORMATS, easels: Easels | None = None
+) -> list[Path]:
     """Write every figure that applies in every format. Returns the paths.
 
     Raises ValueError for an unknown format, OSError where a file cannot be written.
@@ -52,20 +56,40 @@ def write_figures(summary: Summary, out_dir: Path, formats: Sequence[str] = FORM
     if unknown:
         raise ValueError(f"unknown figure format '{unknown[0]}' (known: {', '.join(FORMATS)})")
     paths = []
-    for spec in specs(summary):
-        for form in formats:
-            path = out_dir / f"{spec.name}.{form}"
-            atomic_write(path, render(spec.draw, summary, form))
+    names = [spec.name for spec in specs(summary)]
+    drawn = (easels or Easels.here(summary)).each(partial(draw_files, formats=tuple(formats)), names)
+    for name, files in zip(names, drawn, strict=True):
+        for form, content in files.items():
+            path = out_dir / f"{name}.{form}"
+            atomic_write(path, content)
             paths.append(path)
     return paths
 
 
-def render(draw: Callable[[Summary], Figure], summary: Summary, form: str, **rc: Any) -> bytes:
-    """The figure's file in a format of `FORMATS`; `rc` overrides matplotlib settings."""
+def draw_files(summary: Summary, name: str, formats: Sequence[str]) -> dict[str, bytes]:
+    """The files of the figure of that name, by format."""
+    return render(next(spec.draw for spec in FIGURES if spec.name == name), summary, formats)
+
+
+def render(
+    draw: Callable[[Summary], Figure], summary: Summary, formats: Sequence[str] = FORMATS, **rc: Any
+) -> dict[str, bytes]:
+    """The figure's files in formats of `FORMATS`; `rc` overrides matplotlib settings.
+
+    Drawn and laid out once: a figure looks the same in every format, whichever others were asked for.
+    """
+    files = {}
     with mpl.rc_context(cast(Any, RC | rc)):
-        buffer = io.BytesIO()
-        draw(summary).savefig(buffer, format=form, metadata=NO_DATES[form])
-    return buffer.getvalue()
+        figure = draw(summary)
+        layout = figure.get_layout_engine()
+        if layout is not None:
+            layout.execute(figure)
+            figure.set_layout_engine("none")
+        for form in formats:
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=form, metadata=NO_DATES[form])
+            files[form] = buffer.getvalue()
+    return files
 
 
 def render_for_page(

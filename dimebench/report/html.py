@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
@@ -18,12 +18,12 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
-from matplotlib.figure import Figure
 
 import dimebench
 from dimebench.report import captions, numbers, tables, verdict
 from dimebench.report.cost import costs
 from dimebench.report.draw_curves import draw_one_task
+from dimebench.report.easels import Easels
 from dimebench.report.figures import render_for_page, specs
 from dimebench.report.marks import numbers_of
 from dimebench.report.page_parts import (
@@ -80,13 +80,21 @@ class PageFigure:
         return self.name == PER_TASK
 
 
-def write_html(summary: Summary, path: Path, clips: Sequence[Clip] = (), refresh_s: int | None = None) -> Path:
+def write_html(
+    summary: Summary,
+    path: Path,
+    clips: Sequence[Clip] = (),
+    refresh_s: int | None = None,
+    easels: Easels | None = None,
+) -> Path:
     """Write the page. Raises OSError where it cannot be written; nothing half-written stays behind."""
-    atomic_write(path, page(summary, clips, refresh_s).encode())
+    atomic_write(path, page(summary, clips, refresh_s, easels).encode())
     return path
 
 
-def page(summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = None) -> str:
+def page(
+    summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = None, easels: Easels | None = None
+) -> str:
     """The page's HTML: the same for the same summary. With `refresh_s` it reads itself anew every so many seconds."""
     environment = Environment(
         loader=PackageLoader("dimebench.report"),
@@ -110,7 +118,7 @@ def page(summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = N
     writers = {"signed": numbers.signed, "unit": numbers.unit, "raw": numbers.raw}
     series, names = series_of(summary), numbers_of(summary)
     origins, origin_of = origins_of(summary)
-    figures, drawn = _figures(summary)
+    figures, drawn = _figures(summary, easels or Easels.here(summary))
     told = {
         "names": {number: name for name, number in names.items()},
         "series": {number: series[name] for name, number in names.items()},
@@ -179,17 +187,35 @@ def _json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _figures(summary: Summary) -> tuple[list[PageFigure], dict[str, Any]]:
+def _figures(summary: Summary, easels: Easels) -> tuple[list[PageFigure], dict[str, Any]]:
     """The figures, and for each drawing what it tells under the pointer."""
-    figures, told = [], {}
+    to_draw: list[_ToDraw] = []
     for spec in specs(summary):
-        draws: list[tuple[str, Callable[[Summary], Figure]]] = [(spec.title, spec.draw)]
         if spec.name == PER_TASK:
-            draws = [(f"{spec.title}, {task}", partial(draw_one_task, task=task)) for task in summary.tasks]
-        drawings = []
-        for index, (title, draw) in enumerate(draws):
-            key = f"{spec.name}-{index}"
-            svg, told[key] = render_for_page(draw, summary, **IN_PAGE)
-            drawings.append(Drawing(key, title, inline(svg, key, title)))
-        figures.append(PageFigure(spec.name, spec.title, spec.caption(summary), tuple(drawings)))
+            to_draw += [_ToDraw(spec.name, i, f"{spec.title}, {task}", task) for i, task in enumerate(summary.tasks)]
+        else:
+            to_draw.append(_ToDraw(spec.name, 0, spec.title))
+    drawings: dict[str, list[Drawing]] = {}
+    told = {}
+    for one, (drawing, tells) in zip(to_draw, easels.each(_draw, to_draw), strict=True):
+        drawings.setdefault(one.name, []).append(drawing)
+        told[drawing.key] = tells
+    figures = [PageFigure(s.name, s.title, s.caption(summary), tuple(drawings[s.name])) for s in specs(summary)]
     return figures, told
+
+
+@dataclass(frozen=True)
+class _ToDraw:
+    name: str  # of the figure
+    index: int  # within it
+    title: str
+    task: str | None = None  # where there is a drawing per task
+
+
+def _draw(summary: Summary, one: _ToDraw) -> tuple[Drawing, list[dict[str, Any]]]:
+    draw = next(spec.draw for spec in specs(summary) if spec.name == one.name)
+    if one.task is not None:
+        draw = partial(draw_one_task, task=one.task)
+    svg, tells = render_for_page(draw, summary, **IN_PAGE)
+    key = f"{one.name}-{one.index}"
+    return Drawing(key, one.title, inline(svg, key, one.title)), tells

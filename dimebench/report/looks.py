@@ -15,7 +15,7 @@ from dimebench.report.question import Question
 from dimebench.report.select import select
 from dimebench.stats import Monitoring, monitor
 from dimebench.stats.bootstrap import stream
-from dimebench.store import atomic_write, read_evals, read_runs
+from dimebench.store import atomic_write, read_curves, read_runs
 
 ALPHA = 0.05
 Pair = tuple[str, str]
@@ -35,7 +35,7 @@ def final_scores(results: Path, suite: str, variants: Sequence[str], tasks: Sequ
         and run.seed < most
         and run.status in ("finished", "diverged")
     ]
-    chosen = select(runs, read_evals(runs), variants, None)
+    chosen = select(runs, read_curves(runs), variants, None)
     return {
         key: {curve.run.seed: Question().metric_of(curve).normalised(curve, chosen.env_steps) for curve in cell}
         for key, cell in chosen.cells.items()

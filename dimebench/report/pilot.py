@@ -12,7 +12,7 @@ import pandas as pd
 from dimebench.report.errors import NotComparableError, ReportError, UnknownVariantError, nearest
 from dimebench.report.question import Question
 from dimebench.report.select import choose_suite, select
-from dimebench.store import read_evals, read_runs
+from dimebench.store import read_curves, read_runs
 from dimebench.store.places import Place
 
 COLUMNS = ("algorithm", "task", "env_steps", "seed", "score")
@@ -32,7 +32,7 @@ def pilot_of_results(results: Place, names: Sequence[str], suite: str | None, bu
     """From a results folder, at a matched budget. Raises the errors of `report.errors`."""
     runs = choose_suite(results, read_runs(results), suite)
     needed = [run for run in runs if not names or run.variant in names]
-    chosen = select(needed or runs, read_evals(needed), names, budget)
+    chosen = select(needed or runs, read_curves(needed), names, budget)
     question = Question()
     scores = {
         variant: [

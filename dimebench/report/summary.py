@@ -30,7 +30,7 @@ from dimebench.stats import (
     probability_of_improvement,
 )
 from dimebench.stats.bootstrap import RESAMPLES
-from dimebench.store import Run, read_evals, read_runs
+from dimebench.store import Run, read_curves, read_runs
 from dimebench.store.places import Place
 
 MOST_PAIRED = 10  # variants, none of them named, of which every pair is judged
@@ -162,7 +162,7 @@ def summary(
     if cited and not own:
         raise NotComparableError("not comparable: published aggregates alone; name runs to set beside them")
     needed = [run for run in runs if not own or run.variant in {*own, FLOOR}]
-    return cite(summarise(runs, read_evals(needed), own, budget, resamples, seed, question, allow), cited)
+    return cite(summarise(runs, read_curves(needed), own, budget, resamples, seed, question, allow), cited)
 
 
 def summarise(
@@ -175,7 +175,7 @@ def summarise(
     question: Question | None = None,
     allow: Collection[str] = (),
 ) -> Summary:
-    """The summary of the runs of one suite and their evaluations (the columns of `store.read_evals`)."""
+    """The summary of the runs of one suite and their evaluations (the columns of `store.read_curves`)."""
     question = question or Question(engine=NumpyEngine(resamples, seed))
     engine = question.engine
     by_env_step = question.axis == "env_step"

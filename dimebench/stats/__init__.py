@@ -17,7 +17,7 @@ from dimebench.stats.power import PowerAnswer, how_many_seeds
 from dimebench.stats.rliable_engine import RaggedError, RliableEngine
 from dimebench.stats.sequential import Monitoring, monitor, planned_looks
 from dimebench.stats.tasks import TaskRow, Verdict
-from dimebench.stats.threads import in_threads
+from dimebench.stats.threads import cores, in_threads
 
 __all__ = [
     "AGGREGATES",
@@ -40,6 +40,7 @@ __all__ = [
     "auc",
     "compare",
     "compare_all",
+    "cores",
     "estimate",
     "holm",
     "how_many_seeds",

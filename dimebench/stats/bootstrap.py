@@ -39,7 +39,7 @@ from dimebench.stats.intervals import (
 )
 
 CHUNK = 1_000_000  # counts held at once
-IN_CACHE = 16_384  # resamples, or resamples times quantities, that are summed up at once
+IN_CACHE = 65_536  # numbers drawn, or summed up, at once; with fewer, threads wait for each other
 RESAMPLES = 50_000
 
 
@@ -74,11 +74,20 @@ def draw_counts(
     size = np.repeat(sizes, sizes)  # [N] runs in the column's task
     first = np.repeat(np.cumsum([0, *sizes[:-1]]), sizes)  # [N] first column of that task
     rows_at_once = max(1, chunk // width)
+    few = max(1, IN_CACHE // width)  # rows that stay in the cache from the draw to the count
+    drawn, places = np.empty((few, width)), np.empty((few, width), dtype=np.int64)
+    base = first + np.arange(few)[:, None] * width
     for start in range(0, resamples, rows_at_once):
-        rows = min(rows_at_once, resamples - start)
-        drawn = (rng.random((rows, width)) * size).astype(np.int64)  # [r, N] run within its task
-        drawn += first + np.arange(rows)[:, None] * width
-        yield np.bincount(drawn.ravel(), minlength=rows * width).reshape(rows, width).astype(np.float64)
+        counts = np.empty((min(rows_at_once, resamples - start), width))
+        for begin in range(0, len(counts), few):
+            rows = min(few, len(counts) - begin)
+            part, place = drawn[:rows], places[:rows]
+            rng.random(out=part)
+            part *= size
+            place[...] = part  # run within its task, rounded down
+            place += base[:rows]
+            counts[begin : begin + rows] = np.bincount(place.ravel(), minlength=rows * width).reshape(rows, width)
+        yield counts
 
 
 def iqm_of_counts(counts: NDArray[Any], values: Array, mass: Array, total: int | None = None) -> Array:
@@ -125,17 +134,37 @@ def task_averages(values: Array, sizes: Sequence[int]) -> Array:
     return averages
 
 
-def on_counts(tasks: Sequence[Array]) -> dict[str, Callable[[Array], Array]]:
-    """Each aggregate of `AGGREGATES` as a function of counts [r, N], giving [r]."""
-    sizes = [task.size for task in tasks]
-    values, mass = np.concatenate(tasks), run_mass(sizes)
-    means, capped = task_averages(values, sizes), task_averages(np.minimum(values, GAMMA), sizes)
-    return {
-        "iqm": lambda counts: iqm_of_counts(counts, values, mass),
-        "mean": lambda counts: (counts @ means).mean(axis=1),
-        "median": lambda counts: np.median(counts @ means, axis=1),
-        "optimality_gap": lambda counts: GAMMA - (counts @ capped).mean(axis=1),
-    }
+class OnCounts:
+    """The aggregates of `AGGREGATES` as functions of how often each run was drawn."""
+
+    def __init__(self, tasks: Sequence[Array]) -> None:
+        """tasks: scores over tasks, each [runs]."""
+        self.sizes = [task.size for task in tasks]
+        self.values, self.mass = np.concatenate(tasks), run_mass(self.sizes)
+        self.averages = task_averages(self.values, self.sizes)
+        self.capped = task_averages(np.minimum(self.values, GAMMA), self.sizes)
+        self.any_above = bool((self.values > GAMMA).any())
+
+    def of(self, counts: Array, names: Sequence[str]) -> dict[str, Array]:
+        """The named aggregates [r] of counts [r, N]."""
+        means: Array | None = None  # [r, T], of each task
+        found: dict[str, Array] = {}
+        for name in names:
+            if name == "iqm":
+                found[name] = iqm_of_counts(counts, self.values, self.mass)
+            elif name == "optimality_gap" and self.any_above:
+                found[name] = GAMMA - (counts @ self.capped).mean(axis=1)
+            else:
+                means = counts @ self.averages if means is None else means
+                found[name] = _OF_MEANS[name](means)
+        return found
+
+
+_OF_MEANS: dict[str, Callable[[Array], Array]] = {
+    "mean": lambda means: means.mean(axis=1),
+    "median": lambda means: np.median(means, axis=1),
+    "optimality_gap": lambda means: GAMMA - means.mean(axis=1),  # where no score is above gamma
+}
 
 
 def bootstrap(
@@ -143,19 +172,16 @@ def bootstrap(
 ) -> dict[str, Array]:
     """Bootstrap draws [resamples] of each named aggregate (a key of `AGGREGATES`), from shared resamples."""
     tasks = as_scores(scores)
-    functions = on_counts(tasks)
-    draws: dict[str, list[Array]] = {name: [] for name in names}
-    for counts in draw_counts([task.size for task in tasks], resamples, rng, chunk):
-        for name in names:
-            draws[name].append(functions[name](counts))
-    return {name: np.concatenate(parts) for name, parts in draws.items()}
+    aggregates = OnCounts(tasks)
+    parts = [aggregates.of(counts, names) for counts in draw_counts(aggregates.sizes, resamples, rng, chunk)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
 
 def influence(scores: Scores, name: str) -> Influence:
     """The jackknife influence of each run on a named aggregate; needs two runs of every task."""
     tasks = as_scores(scores)
     sizes = [task.size for task in tasks]
-    return jackknife(on_counts(tasks)[name](leave_one_out(sizes)), sizes)
+    return jackknife(OnCounts(tasks).of(leave_one_out(sizes), [name])[name], sizes)
 
 
 def bootstrap_improvement(

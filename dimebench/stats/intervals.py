@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from dimebench.stats.estimators import Array
@@ -137,7 +138,6 @@ def bounds(
     if method == "student":
         reach = special.stdtrit(influence.degrees, 1 - tail) * np.sqrt(influence.variance)
         return point - reach, point + reach
-    ordered = np.sort(draws, axis=0)
     z = special.ndtri(1 - tail)
     if method == "percentile":
         low, high = np.broadcast_to(tail, point.shape), np.broadcast_to(1 - tail, point.shape)
@@ -150,7 +150,12 @@ def bounds(
         low, high = (special.ndtr(shift + (shift + end) / (1 - a * (shift + end))) for end in (-z, z))
     else:
         raise ValueError(f"unknown interval method '{method}' (known: {', '.join(METHODS)})")
-    return _quantile(ordered, low), _quantile(ordered, high)
+    below, above, between = _places(np.stack([low, high]), len(draws))
+    # Of a single quantity four draws in their places are enough, and three times as quick as all of them.
+    ordered = np.partition(draws, np.unique([below, above])) if draws.ndim == 1 else np.sort(draws, axis=0)
+    start, end = np.take_along_axis(ordered, below, axis=0), np.take_along_axis(ordered, above, axis=0)
+    low, high = start + between * (end - start)
+    return low, high
 
 
 def interval(
@@ -191,14 +196,11 @@ def evidence(draws: Array, point: float, influence: Influence, method: Method = 
     return min(1.0, 2 * float(special.ndtr(-abs(moved / (1 + a * moved) - shift))))
 
 
-def _quantile(ordered: Array, share: Array) -> Array:
-    """The quantile of each column of `ordered` [R, ...] at its own share [...], linear between draws."""
-    place = np.asarray(share) * (len(ordered) - 1)
-    below = np.clip(np.floor(place).astype(np.int64), 0, max(len(ordered) - 2, 0))
-    above = np.minimum(below + 1, len(ordered) - 1)
-    low = np.take_along_axis(ordered, below[None], axis=0)[0]
-    high = np.take_along_axis(ordered, above[None], axis=0)[0]
-    return low + (place - below) * (high - low)
+def _places(share: Array, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    """Where a quantile lies among `count` ordered draws: the draw below, the one above, and how far between them."""
+    place = share * (count - 1)
+    below = np.clip(np.floor(place).astype(np.int64), 0, max(count - 2, 0))
+    return below, np.minimum(below + 1, count - 1), place - below
 
 
 def percentile_interval(draws: Array, confidence: float = CONFIDENCE) -> Interval:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+from threadpoolctl import threadpool_limits
+
 MOST_THREADS = 4  # each holds some 100 MB for a comparison of 500 runs
 
 T = TypeVar("T")
@@ -19,7 +21,8 @@ def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     threads = min(cores(), MOST_THREADS, len(work))
     if threads < 2:
         return [function(item) for item in work]
-    with ThreadPoolExecutor(threads) as pool:
+    # A product on as many threads again would leave these waiting for each other.
+    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, work))
 
 

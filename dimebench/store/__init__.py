@@ -1,7 +1,7 @@
 """Runs on disk: their layout and schema, the writer, the reader, provenance."""
 
 from dimebench.store.atomic import atomic_write
-from dimebench.store.reader import read_evals, read_run, read_runs, read_train
+from dimebench.store.reader import read_curves, read_evals, read_run, read_runs, read_train
 from dimebench.store.schema import Run, StoreError
 from dimebench.store.writer import RunWriter, mark_run, write_run
 
@@ -11,6 +11,7 @@ __all__ = [
     "StoreError",
     "atomic_write",
     "mark_run",
+    "read_curves",
     "read_evals",
     "read_run",
     "read_runs",

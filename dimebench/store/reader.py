@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -140,6 +141,22 @@ def read_evals(runs: Sequence[Run]) -> pd.DataFrame:
     return table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get).astype({"diverged": bool})
 
 
+CURVE_COLUMNS = ("env_step", "grad_step", "return", "wall_time_s", "diverged")
+
+
+def read_curves(runs: Sequence[Run]) -> pd.DataFrame:
+    """What learning curves are made of: CURVE_COLUMNS of `read_evals`; variant, task and seed of each row's run."""
+    there, tables = _side_by_side_of(runs, EVALS_FILE, _curve_columns)
+    table = pa.concat_tables([EVALS_SCHEMA.empty_table().select(CURVE_COLUMNS), *tables])
+    rows = [each.num_rows for each in tables]
+    frame = table.to_pandas().astype({"diverged": bool})
+    for key in ("variant", "task"):
+        codes, names = pd.factorize(np.array([getattr(run, key) for run in there], dtype=object))
+        frame[key] = pd.Categorical.from_codes(np.repeat(codes, rows), pd.Index(names))
+    frame["seed"] = np.repeat(np.array([run.seed for run in there], dtype=np.int64), rows)
+    return frame
+
+
 def read_train(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per logging point of the given runs; a metric that an algorithm does not have is NaN."""
     tables = _tables(runs, TRAIN_FILE)
@@ -147,10 +164,15 @@ def read_train(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def _tables(runs: Sequence[Run], name: str) -> list[pa.Table]:
-    """The table of each run that has one, side by side: thousands of small files are mostly waited for."""
+    """The table of each run that has one."""
+    return _side_by_side_of(runs, name, lambda run: _of_run(run, name))[1]
+
+
+def _side_by_side_of(runs: Sequence[Run], name: str, read: Callable[[Run], R]) -> tuple[list[Run], list[R]]:
+    """The runs that have such a file, read side by side: thousands of small files are mostly waited for."""
     there = [run for run in runs if (run.path / name).exists()]
     remote = any(isinstance(run.path, RemotePath) for run in there)
-    return _side_by_side(lambda run: _of_run(run, name), there, REMOTE_READERS if remote else READERS)
+    return there, _side_by_side(read, there, REMOTE_READERS if remote else READERS)
 
 
 def _side_by_side(read: Callable[[T], R], each: Sequence[T], readers: int) -> list[R]:
@@ -162,36 +184,87 @@ def _side_by_side(read: Callable[[T], R], each: Sequence[T], readers: int) -> li
 
 def read_table(file: Place) -> pa.Table:
     """A run's evals.parquet or train.parquet, in its schema. Raises StoreError for anything else."""
+    with _readable(file):
+        table = _open(file).read(use_threads=False)
+    schema = EVALS_SCHEMA if file.name == EVALS_FILE else TRAIN_SCHEMA
+    if not table.schema.equals(schema):
+        table = _in_schema(file, table, schema)
+    for name in _NEVER_NULL[schema is EVALS_SCHEMA]:
+        if table.column(name).null_count:
+            raise StoreError(f"{file}: column '{name}' has rows without a value")
+    return table
+
+
+@contextmanager
+def _readable(file: Place) -> Iterator[None]:
     try:
-        source = pa.BufferReader(file.read_bytes()) if isinstance(file, RemotePath) else file
-        stored = pq.ParquetFile(source, page_checksum_verification=True)
-        if stored.metadata.num_rows > MOST_ROWS or stored.metadata.num_columns > MOST_COLUMNS:
-            raise StoreError(f"{file}: more rows or columns than a run has")
-        table = stored.read(use_threads=False)
+        yield
     except (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
         raise StoreError(f"{file}: not a readable Parquet file ({_short(error)})") from error
-    schema = EVALS_SCHEMA if file.name == EVALS_FILE else TRAIN_SCHEMA
-    lacking = [name for name in schema.names if name not in table.column_names]
+
+
+def _open(file: Place) -> pq.ParquetFile:
+    source = pa.BufferReader(file.read_bytes()) if isinstance(file, RemotePath) else file
+    stored = pq.ParquetFile(source, page_checksum_verification=True)
+    if stored.metadata.num_rows > MOST_ROWS or stored.metadata.num_columns > MOST_COLUMNS:
+        raise StoreError(f"{file}: more rows or columns than a run has")
+    return stored
+
+
+_KEYS = tuple(name for name, _ in KEY_COLUMNS)
+_NEVER_NULL = {False: _KEYS, True: (*_KEYS, "diverged")}
+
+
+def _in_schema(file: Place, table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns of the schema, in its types; of train.parquet the metrics as well."""
+    names, wanted = table.column_names, schema.names
+    lacking = [name for name in wanted if name not in names]
     if lacking:
         raise StoreError(f"{file}: column '{lacking[0]}' is missing")
     if schema is TRAIN_SCHEMA:
-        metrics = [name for name in table.column_names if name not in schema.names]
-        schema = pa.schema([*schema, *((name, pa.float64()) for name in metrics)])
+        schema = pa.schema([*schema, *((name, pa.float64()) for name in names if name not in wanted)])
     try:
-        if not table.schema.equals(schema):
-            table = table.select(schema.names).cast(schema)
+        return table.select(schema.names).cast(schema)
     except (pa.ArrowException, KeyError) as error:  # a column of another type, two of one name
         raise StoreError(f"{file}: not the columns of a run ({_short(error)})") from error
-    for name in (*(key for key, _ in KEY_COLUMNS), "diverged"):
-        if name in table.column_names and table[name].null_count:
+
+
+def _curve_columns(run: Run) -> pa.Table:
+    """CURVE_COLUMNS of the run's evaluations. StoreError as for all of them.
+
+    Where the file's own statistics say that every row is this run's, its name is not read hundreds of times.
+    """
+    file = run.path / EVALS_FILE
+    with _readable(file):
+        stored = _open(file)
+        quick = stored.schema_arrow.equals(EVALS_SCHEMA) and _all_rows_of(run, stored.metadata)
+        table = stored.read(CURVE_COLUMNS, use_threads=False) if quick else None
+    if table is None:
+        return _of_run(run, EVALS_FILE).select(CURVE_COLUMNS)
+    for name in ("env_step", "grad_step", "diverged"):
+        if table.column(name).null_count:
             raise StoreError(f"{file}: column '{name}' has rows without a value")
     return table
+
+
+def _all_rows_of(run: Run, metadata: pq.FileMetaData) -> bool:
+    for group in range(metadata.num_row_groups):
+        columns = metadata.row_group(group)
+        for key, place in _OF_RUN.items():
+            told = columns.column(place).statistics
+            value = getattr(run, key)
+            if told is None or told.null_count != 0 or not told.has_min_max or not told.min == told.max == value:
+                return False
+    return True
+
+
+_OF_RUN = {key: EVALS_SCHEMA.get_field_index(key) for key in ("suite", "variant", "task", "seed")}
 
 
 def _of_run(run: Run, name: str) -> pa.Table:
     """The run's table; StoreError where its rows are another run's."""
     table = read_table(run.path / name)
-    for key in ("suite", "variant", "task", "seed"):
+    for key in _OF_RUN:
         ends = pc.min_max(table[key]).as_py() if table.num_rows else {}  # quicker than all the values, and enough
         for value in dict.fromkeys(ends.values()):
             if value != getattr(run, key):

@@ -20,7 +20,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dimebench.store import RunWriter, StoreError, read_evals, read_runs, read_train
+from dimebench.store import RunWriter, StoreError, read_curves, read_evals, read_runs, read_train
 from dimebench.store.schema import EVALS_SCHEMA
 from dimebench.training.checkpoint import CheckpointError, Checkpoints
 from tests.cli.calls import TINY, Answer
@@ -131,13 +131,14 @@ def test_a_damaged_parquet_file_is_named_or_read(data: st.DataObject, name: str,
     whole = next(tree.rglob(f"seed-001/{name}")).read_bytes()
     results = with_file(tree, tmp_path, name, damaged(whole, data.draw))
     runs = read_runs(results)
-    told = name
-    try:
-        read_evals(runs) if name == "evals.parquet" else read_train(runs)
-    except StoreError as error:
-        told = str(error)
-    assert name in told
-    assert len(told.splitlines()) == 1
+    for read in (read_evals, read_curves) if name == "evals.parquet" else (read_train,):
+        told = name
+        try:
+            read(runs)
+        except StoreError as error:
+            told = str(error)
+        assert name in told
+        assert len(told.splitlines()) == 1
 
 
 @pytest.mark.parametrize("names", [["x"], EVALS_SCHEMA.names[:-1], [*EVALS_SCHEMA.names, "seed"]], ids=len)

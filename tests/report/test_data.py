@@ -7,7 +7,7 @@ import pytest
 
 from dimebench.report.data import Curve, curves, shared_env_steps
 from dimebench.report.errors import NotComparableError
-from tests.report.factory import RUN, Book, make_run
+from tests.report.factory import RUN, Book, make_run, two_variants
 
 
 def curve_of(*returns: float, status: str = "finished", **options) -> Curve:
@@ -20,6 +20,13 @@ def test_curve_is_the_mean_return_over_the_episodes_of_each_evaluation() -> None
     assert curve.env_steps == (0, 100, 200, 300)
     assert curve.returns == (0, 10, 20, 30)  # the factory's two episodes are 5 below and 5 above
     assert curve.wall_time_s == (0, 1, 2, 3)
+
+
+def test_rows_may_come_in_any_order() -> None:
+    book = two_variants()
+    whole, shuffled = book.evals, book.evals.sample(frac=1, random_state=0)
+    assert not shuffled["env_step"].is_monotonic_increasing
+    assert curves(book.runs, shuffled) == curves(book.runs, whole)
 
 
 def test_run_that_diverged_counts_with_the_lower_bound_from_there_on() -> None:

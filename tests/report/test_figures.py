@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import signal
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 import dimebench.report
+from dimebench.report.easels import Easels
 from dimebench.report.figures import FORMATS, draw_aggregates, render, specs, write_figures
+from dimebench.report.html import page
 from dimebench.report.style import FLOOR, SERIES, label, looks
+from dimebench.report.summary import Summary
+from dimebench.stats import cores
 from tests.report.factory import RUN, Book, two_variants
 from tests.report.test_summary import of
 
@@ -30,8 +37,40 @@ def test_every_figure_is_written_in_every_format(tmp_path: Path) -> None:
 
 def test_figures_are_the_same_bytes_every_time() -> None:
     summary = of(two_variants())
+    assert render(draw_aggregates, summary) == render(draw_aggregates, summary)
+
+
+def test_a_figure_is_the_same_whichever_other_formats_are_asked_for() -> None:
+    summary = of(two_variants())
+    together = render(draw_aggregates, summary)
     for form in FORMATS:
-        assert render(draw_aggregates, summary, form) == render(draw_aggregates, summary, form)
+        assert render(draw_aggregates, summary, [form]) == {form: together[form]}
+
+
+def test_processes_draw_the_same_files_and_the_same_page(tmp_path: Path) -> None:
+    summary = of(two_variants())
+    write_figures(summary, tmp_path / "here")
+    with Easels(summary, worth_it=1) as easels:
+        assert cores() == 1 or easels.count > 1
+        write_figures(summary, tmp_path / "there", easels=easels)
+        drawn = page(summary, easels=easels)
+    for path in sorted((tmp_path / "here").iterdir()):
+        assert (tmp_path / "there" / path.name).read_bytes() == path.read_bytes(), path.name
+    assert drawn == page(summary)
+
+
+def test_what_a_killed_process_was_to_draw_is_drawn_here() -> None:
+    summary = of(two_variants())
+    with Easels(summary, worth_it=1) as easels:
+        easels.count = 2  # whatever this machine has
+        assert easels.each(_draw_unless_easel, ["a", "b", "c"]) == ["A", "B", "C"]
+        assert easels.count == 1
+
+
+def _draw_unless_easel(summary: Summary, name: str) -> str:
+    if multiprocessing.parent_process() is not None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return name.upper()
 
 
 def test_unknown_format_is_refused(tmp_path: Path) -> None:
@@ -60,7 +99,7 @@ def test_captions_state_seeds_and_intervals_and_axes_their_units() -> None:
         assert "3 seeds" in spec.caption(summary)
         assert "95% intervals" in spec.caption(summary)
     curves = next(spec for spec in specs(summary) if spec.name == "learning_curves")
-    text = render(curves.draw, summary, "svg", **{"svg.fonttype": "none"}).decode()
+    text = render(curves.draw, summary, ["svg"], **{"svg.fonttype": "none"})["svg"].decode()
     assert ">env steps<" in text
     assert ">return<" in text
 
@@ -69,7 +108,7 @@ def test_names_are_drawn_as_they_are_and_not_read_as_formulas() -> None:
     name = "dime:x=$\\frac{$<b>&"
     summary = of(Book().cell(name, RUN, [1, 2]).cell("sac", RUN, [1, 2]))
     for spec in specs(summary):
-        svg = render(spec.draw, summary, "svg", **{"svg.fonttype": "none"})
+        svg = render(spec.draw, summary, ["svg"], **{"svg.fonttype": "none"})["svg"]
         assert any(name in (element.text or "") for element in ElementTree.fromstring(svg).iter())
 
 

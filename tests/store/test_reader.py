@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from dimebench.store import Run, RunWriter, StoreError, read_evals, read_run, read_runs, read_train
+from dimebench.store import Run, RunWriter, StoreError, read_curves, read_evals, read_run, read_runs, read_train
 from tests.store.runs import episode, files, make_run, written
+
+Read = Callable[[Sequence[Run]], pd.DataFrame]
 
 
 def refusal(action: Callable[[], object]) -> str:
@@ -141,20 +144,25 @@ def test_a_truncated_table_is_named(size: int, tmp_path: Path) -> None:
     run = written(tmp_path)
     for file in (run.path / "evals.parquet", run.path / "train.parquet"):
         file.write_bytes(file.read_bytes()[:size])
-    for name, read in (("evals.parquet", read_evals), ("train.parquet", read_train)):
+    for name, read in (
+        ("evals.parquet", read_evals),
+        ("evals.parquet", read_curves),
+        ("train.parquet", read_train),
+    ):
         assert refusal(partial(read, [run])).startswith(f"{run.path / name}: not a readable Parquet file (")
 
 
-def test_corrupt_bytes_are_found_and_never_give_other_numbers(tmp_path: Path) -> None:
+@pytest.mark.parametrize("read", [read_evals, read_curves])
+def test_corrupt_bytes_are_found_and_never_give_other_numbers(read: Read, tmp_path: Path) -> None:
     run = written(tmp_path)
     file = run.path / "evals.parquet"
-    before, whole = read_evals([run]), file.read_bytes()
+    before, whole = read([run]), file.read_bytes()
     refused = 0
     for place in range(4, len(whole) - 8, 61):
         file.write_bytes(whole[:place] + bytes(8) + whole[place + 8 :])
         message = ""
         try:
-            pd.testing.assert_frame_equal(read_evals([run]), before)
+            pd.testing.assert_frame_equal(read([run]), before)
         except StoreError as error:
             message = str(error)
         assert message == "" or message.startswith(f"{file}: ")
@@ -184,7 +192,33 @@ def test_a_table_of_other_columns_or_another_run_is_named(
 ) -> None:
     run = written(tmp_path)
     rewrite(run, change)
-    assert refusal(lambda: read_evals([run])).startswith(f"{run.path / 'evals.parquet'}: {message}")
+    for read in (read_evals, read_curves):
+        assert refusal(partial(read, [run])).startswith(f"{run.path / 'evals.parquet'}: {message}")
+
+
+def stored_again(run: Run, **how: Any) -> None:
+    """The same evaluations, written by somebody's own pyarrow."""
+    file = run.path / "evals.parquet"
+    pq.write_table(pq.ParquetFile(file).read(), file, **how)
+
+
+def test_curves_are_made_of_the_very_rows_whoever_wrote_them(tmp_path: Path) -> None:
+    runs = [written(tmp_path, variant, seed) for variant in ("sac", "dime:utd=4") for seed in (0, 1, 2)]
+    stored_again(runs[0], write_statistics=False)
+    stored_again(runs[1], row_group_size=2)
+    rewrite(runs[2], lambda rows: rows.assign(note="mine")[["note", *reversed(rows.columns)]])
+    (runs[3].path / "evals.parquet").unlink()
+    whole, found = read_evals(runs), read_curves(runs)
+    assert len(found) > 0
+    pd.testing.assert_frame_equal(found.astype({"variant": object, "task": object}), whole[list(found.columns)])
+    assert read_curves([]).empty
+
+
+def test_rows_of_another_run_are_found_without_statistics_too(tmp_path: Path) -> None:
+    run = written(tmp_path)
+    rewrite(run, lambda rows: rows.assign(seed=3))
+    stored_again(run, write_statistics=False)
+    assert "rows of seed 3 in a run of seed 0" in refusal(lambda: read_curves([run]))
 
 
 def test_columns_in_another_order_and_columns_of_ones_own_do_no_harm(tmp_path: Path) -> None:
