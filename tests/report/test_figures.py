@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 import dimebench.report
-from dimebench.report.easels import Easels
 from dimebench.report.figures import FORMATS, draw_aggregates, render, specs, write_figures
-from dimebench.report.html import page
 from dimebench.report.style import FLOOR, SERIES, label, looks
-from dimebench.report.summary import Summary
-from dimebench.stats import cores
 from tests.report.factory import RUN, Book, two_variants
 from tests.report.test_summary import of
 
@@ -45,32 +38,6 @@ def test_a_figure_is_the_same_whichever_other_formats_are_asked_for() -> None:
     together = render(draw_aggregates, summary)
     for form in FORMATS:
         assert render(draw_aggregates, summary, [form]) == {form: together[form]}
-
-
-def test_processes_draw_the_same_files_and_the_same_page(tmp_path: Path) -> None:
-    summary = of(two_variants())
-    write_figures(summary, tmp_path / "here")
-    with Easels(summary, worth_it=1) as easels:
-        assert cores() == 1 or easels.count > 1
-        write_figures(summary, tmp_path / "there", easels=easels)
-        drawn = page(summary, easels=easels)
-    for path in sorted((tmp_path / "here").iterdir()):
-        assert (tmp_path / "there" / path.name).read_bytes() == path.read_bytes(), path.name
-    assert drawn == page(summary)
-
-
-def test_what_a_killed_process_was_to_draw_is_drawn_here() -> None:
-    summary = of(two_variants())
-    with Easels(summary, worth_it=1) as easels:
-        easels.count = 2  # whatever this machine has
-        assert easels.each(_draw_unless_easel, ["a", "b", "c"]) == ["A", "B", "C"]
-        assert easels.count == 1
-
-
-def _draw_unless_easel(summary: Summary, name: str) -> str:
-    if multiprocessing.parent_process() is not None:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return name.upper()
 
 
 def test_unknown_format_is_refused(tmp_path: Path) -> None:
