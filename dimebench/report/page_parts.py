@@ -126,6 +126,7 @@ def commands_of(summary: Summary) -> list[str]:
     delta = summary.comparisons[0].delta if summary.comparisons else None
     if delta is not None:
         budget += f" --delta {delta:g}"
+    budget = " ".join([budget, *summary.options])
     if summary.best_against_each:  # named variants would be compared pair by pair
         return [*typed, f"dimebench report {suite} {budget} --html"]
     names = shlex.join([*summary.variants, *(citation.variant for citation in summary.published)])

@@ -109,6 +109,7 @@ class Summary:
     axis: str = "env_step"  # or "grad_step", "wall_time" (seconds): what budget and curves count
     method: str = ""  # how the intervals were made, in words
     score_asked: bool = False  # the suite did not declare it
+    options: tuple[str, ...] = ()  # of the command line that made these intervals and let these runs be compared
     improvements: tuple[tuple[float, ...], ...] = ()  # P(row > column) over the variants; point estimates
 
     def cell(self, variant: str, task: str) -> CellRow:
@@ -230,6 +231,7 @@ def summarise(
         axis=question.axis,
         method=engine.words,
         score_asked=question.metric is not None,
+        options=(*engine.options, *([f"--allow {','.join(sorted(allow))}"] if allow else [])),
         improvements=tuple(
             tuple(probability_of_improvement(scores[row], scores[column]) for column in variants) for row in variants
         ),

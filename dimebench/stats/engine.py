@@ -52,6 +52,10 @@ class Engine(Protocol):
     def words(self) -> str:
         """How the intervals are made, in a few words."""
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        """The command line's options that ask for this engine; none for the default."""
+
     def estimates(self, scores: Scores, names: Sequence[str], *purpose: str) -> dict[str, Estimate]: ...
 
     def side(self, scores: Scores, name: str) -> Any: ...
@@ -82,6 +86,10 @@ class NumpyEngine:
             "student": "Student's t on the stratified jackknife",
         }[self.method]
         return kind if self.method == "student" else f"{kind}, {self.resamples:,} resamples"
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        return () if self.method == DEFAULT_METHOD else (f"--interval {self.method}",)
 
     def estimates(
         self, scores: Scores, names: Sequence[str] = tuple(AGGREGATES), *purpose: str

@@ -60,6 +60,10 @@ class RliableEngine:
     def words(self) -> str:
         return f"rliable, stratified bootstrap over seeds, percentiles, {self.resamples:,} resamples"
 
+    @property
+    def options(self) -> tuple[str, ...]:
+        return ("--engine rliable",)
+
     def estimates(self, scores: Scores, names: Sequence[str] = tuple(AGGREGATES), *_: str) -> dict[str, Estimate]:
         from rliable import metrics
 

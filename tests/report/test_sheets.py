@@ -20,7 +20,7 @@ from dimebench.report.pdf import write_pdf
 from dimebench.report.question import Metric, Question
 from dimebench.report.records import csv_text, records
 from dimebench.report.sheets import Cell, Sheet, bold, latex, markdown, sheets, write_sheets
-from dimebench.stats import Estimate, Interval, NumpyEngine
+from dimebench.stats import Estimate, Interval, NumpyEngine, RliableEngine
 from tests.report.factory import RUN, Book, two_variants
 from tests.report.test_summary import of
 from tests.store.runs import written
@@ -99,6 +99,11 @@ def test_tables_name_the_axis_and_the_score() -> None:
         assert ("300 env steps" in html) == (found is sooner)
     assert "--budget 3 --axis wall_time --html" in commands_of(timed)[-1]
     assert "--metric threshold:0.4 --delta 0.02 --html" in commands_of(sooner)[-1]
+    asked = of(book, question=Question(engine=NumpyEngine(200, method="bca")), allow=["settings", "physics"])
+    *_, compared, reported = commands_of(asked)
+    assert compared.endswith(" --interval bca --allow physics,settings")
+    assert reported.endswith(" --interval bca --allow physics,settings --html")
+    assert "--engine rliable --html" in commands_of(of(book, question=Question(engine=RliableEngine(50))))[-1]
 
 
 def test_markdown_keeps_its_columns_whatever_a_name_holds() -> None:
