@@ -14,7 +14,8 @@ import time
 
 import torch
 
-from dimebench.agents.base import ActorCritic, Batch, Dims
+from dimebench.agents.actor_critic import ActorCritic
+from dimebench.agents.base import Batch, Dims
 from dimebench.agents.registry import load_algorithm
 from dimebench.training.execution import Learner, prepare
 from dimebench.training.rng import Streams, generator

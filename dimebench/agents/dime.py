@@ -21,7 +21,8 @@ import torch
 from annotated_types import Ge, Gt, Interval, Len
 from torch import Tensor
 
-from dimebench.agents.base import ActorCritic, Batch, Dims, Metrics, Noise, NoiseShapes
+from dimebench.agents.actor_critic import ActorCritic
+from dimebench.agents.base import Batch, Dims, Metrics, Noise, NoiseShapes
 from dimebench.agents.categorical import expected_value, log_probs, project, shifted_atoms
 from dimebench.agents.diffusion import DiffusionPolicy, DiffusionSample, ScoreNetwork, denoise
 from dimebench.agents.networks import Critics, float32_linspace

@@ -21,7 +21,8 @@ import torch
 from annotated_types import Len
 from torch import Tensor
 
-from dimebench.agents.base import ActorCritic, Metrics, Noise, NoiseShapes
+from dimebench.agents.actor_critic import ActorCritic
+from dimebench.agents.base import Metrics, Noise, NoiseShapes
 from dimebench.agents.diffusion import gelu
 from dimebench.agents.dime import DIME, CriticSettings
 from dimebench.agents.gaussian import GaussianPolicy, GaussianSample

@@ -18,7 +18,8 @@ import torch
 from annotated_types import Ge, Gt, Interval, Len
 from torch import Tensor
 
-from dimebench.agents.base import ActorCritic, Batch, Dims, Metrics, Noise, NoiseShapes
+from dimebench.agents.actor_critic import ActorCritic
+from dimebench.agents.base import Batch, Dims, Metrics, Noise, NoiseShapes
 from dimebench.agents.gaussian import GaussianPolicy, GaussianSample
 from dimebench.agents.networks import Critics
 

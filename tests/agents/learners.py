@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from dimebench.agents.base import ActorCritic, Batch, Dims, Noise
+from dimebench.agents.actor_critic import ActorCritic
+from dimebench.agents.base import Batch, Dims, Noise
 from dimebench.agents.registry import load_algorithm
 from dimebench.training.rng import Streams, generator
 

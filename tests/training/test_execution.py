@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from dimebench.agents.base import ActorCritic
+from dimebench.agents.actor_critic import ActorCritic
 from dimebench.agents.registry import load_algorithm
 from dimebench.agents.sac import SAC
 from dimebench.training.block import Protocol

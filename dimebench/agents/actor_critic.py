@@ -1,0 +1,244 @@
+"""The update schedule that the actor-critic algorithms share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dimebench.agents.base import Agent, Batch, Dims, Metrics, Noise, NoiseShapes, under
+from dimebench.agents.networks import multiply_in, pack, pack_gradients
+from dimebench.agents.renorm import BatchRenorm
+
+
+class ActorCritic(Agent):
+    """UTD critic updates per call, an actor and temperature update after every `policy_delay`-th of them.
+
+    Metrics are those of a call's last critic update and last actor update.
+
+    Subclasses add their networks ("policy" and "critics" among them) and an "alpha" optimiser, and give the samples
+    and objectives. Besides what every learner has, their settings hold `policy_delay`, `alpha_init` and
+    `evaluation_actions`.
+    """
+
+    def __init__(self, dims: Dims, settings: Any, generators: Sequence[torch.Generator], device: str) -> None:
+        self.dims, self.settings, self.device = dims, settings, torch.device(device)
+        self.seeds = len(generators)
+        self.grad_steps = 0
+        self.modules: dict[str, nn.Module] = {}
+        self.arenas: dict[str, nn.Parameter] = {}  # each network's parameters as one tensor [S, P]
+        self.optimizers: dict[str, torch.optim.Adam] = {}
+        self.log_alpha = nn.Parameter(torch.log(torch.full((self.seeds,), settings.alpha_init, device=self.device)))
+        self._second: torch.cuda.Stream | None = None
+
+    def _add(self, name: str, module: nn.Module, lr: float = 0.0, beta1: float = 0.9) -> None:
+        """A network of this agent, and with a learning rate Adam over all its parameters at once."""
+        self.modules[name] = module.to(self.device)
+        self.arenas[name] = pack(module, self.seeds)
+        if lr:
+            self.optimizers[name] = self._adam(self.arenas[name], lr, beta1)
+
+    @staticmethod
+    def _adam(parameter: nn.Parameter, lr: float, beta1: float) -> torch.optim.Adam:
+        # On a GPU the step count lives there too, so that a captured update can advance it.
+        on_gpu = parameter.is_cuda
+        return torch.optim.Adam([parameter], lr, (beta1, 0.999), eps=1e-8, fused=True, capturable=on_gpu)
+
+    def evaluate(self, obs: Tensor, noise: Noise) -> Tensor:
+        """With `evaluation_actions: mean` the policy's actions without noise, else actions as in training."""
+        if self.settings.evaluation_actions == "mean":
+            noise = {name: torch.zeros_like(eps) for name, eps in noise.items()}
+        return self.act(obs, noise)
+
+    # --- what an algorithm computes: functions of tensors, that may be compiled -------------------------------
+
+    @abstractmethod
+    def target_sample(self, next_obs: Tensor, noise: Noise) -> Any:
+        """a' of the current actor at s' and what it costs: a named tuple of [S, B, ...], cut from the gradient."""
+
+    @abstractmethod
+    def actor_sample(self, obs: Tensor, noise: Noise) -> Any:
+        """The same at s, for the actor's own update: the gradient flows."""
+
+    @abstractmethod
+    def critic_objective(self, batch: Batch, following: Any) -> tuple[Tensor, Metrics]:
+        """The critics' loss [S] on a batch [S, batch_size, ...], a' from `target_sample`."""
+
+    @abstractmethod
+    def actor_objective(self, obs: Tensor, sample: Any) -> tuple[Tensor, Metrics]:
+        """The actor's loss [S] against the critics just updated, a from `actor_sample`."""
+
+    @abstractmethod
+    def update_temperature(self, sample: Any) -> Metrics:
+        """The temperature's update, after the actor's."""
+
+    def regions(self) -> list[tuple[Any, str]]:
+        """The functions (owner, name) that `compile` replaces."""
+        return [(self, "critic_objective"), (self, "actor_objective")]
+
+    # --- the order in which it happens ------------------------------------------------------------------------
+
+    def update_critic(self, batch: Batch, following: Any) -> Metrics:
+        """One update of the critics."""
+        loss, metrics = self.critic_objective(batch, following)
+        self._count("critics")
+        self._descend("critics", loss)
+        self.update_targets()
+        return {"critic_loss": loss.detach(), **metrics}
+
+    def update_targets(self) -> None:
+        """Move the target networks, where there are any."""
+
+    def update_actor(self, batch: Batch, sample: Any) -> Metrics:
+        """The actor's update, and the temperature's after it."""
+        loss, metrics = self.actor_objective(batch.obs, sample)
+        self._count("policy")
+        self._descend("policy", loss)
+        return {"actor_loss": loss.detach(), **metrics, **self.update_temperature(sample)}
+
+    def _actor_updates(self, ahead: int = 0) -> list[int]:
+        """Which of a coming call's critic updates (0-based) an actor update follows."""
+        s = self.settings
+        done = self.grad_steps + ahead * s.utd
+        return [i for i in range(s.utd) if (done + i + 1) % s.policy_delay == 0]
+
+    def update_noise(self, ahead: int = 0) -> NoiseShapes:
+        one = self.policy_noise(self.settings.batch_size)
+        shapes = {f"{i}.next.{name}": shape for i in range(self.settings.utd) for name, shape in one.items()}
+        return shapes | {f"{i}.actor.{name}": s for i in self._actor_updates(ahead) for name, s in one.items()}
+
+    def update(self, batch: Batch, noise: Noise) -> Metrics:
+        metrics: Metrics = {}
+        actor_updates = self._actor_updates()
+        following: list[Any] = []
+        for i, part in enumerate(batch.split(self.settings.batch_size)):
+            if not following:  # the actor has changed: a' for every critic update until it changes again
+                last = next((j for j in actor_updates if j >= i), self.settings.utd - 1)
+                following = self._target_samples(batch, noise, i, last + 1)
+            sample = None
+            if i in actor_updates:  # the critics' update does not change the actor
+                sample = self._aside(self.actor_sample, part.obs, under(noise, f"{i}.actor."))
+            metrics |= self.update_critic(part, following.pop(0))
+            self.grad_steps += 1
+            if i in actor_updates:
+                self._join()
+                metrics |= self.update_actor(part, sample)
+        return metrics
+
+    def _target_samples(self, batch: Batch, noise: Noise, first: int, last: int) -> list[Any]:
+        """a' for critic updates `first` to `last` - 1, sampled together: one per update."""
+        rows = self.settings.batch_size
+        drawn = [under(noise, f"{i}.next.") for i in range(first, last)]
+        together = {
+            name: torch.cat([d[name] for d in drawn], -2) if len(drawn) > 1 else drawn[0][name] for name in drawn[0]
+        }
+        sample = self.target_sample(batch.next_obs[:, first * rows : last * rows], together)
+        return [type(sample)(*part) for part in zip(*(field.split(rows, dim=1) for field in sample), strict=True)]
+
+    def _aside(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call it on a second CUDA stream, to run beside what follows until `_join`; elsewhere just call it."""
+        if self.device.type != "cuda":
+            return function(*args)
+        if self._second is None:
+            self._second = torch.cuda.Stream(self.device)
+        self._second.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(self._second):
+            return function(*args)
+
+    def _join(self) -> None:
+        """Wait for what runs aside."""
+        if self._second is not None:
+            torch.cuda.current_stream(self.device).wait_stream(self._second)
+
+    # --- the arithmetic of an optimiser step ------------------------------------------------------------------
+
+    def _descend(self, name: str, loss: Tensor) -> None:
+        """One Adam step of network `name` on the loss [S].
+
+        Parameters of different seeds are disjoint: the gradient of the sum is each seed's own.
+        """
+        grads = torch.autograd.grad(loss.sum(), list(self.modules[name].parameters()))
+        arena = self.arenas[name]
+        arena.grad = self._treat(name, pack_gradients(grads, arena))
+        self.optimizers[name].step()
+
+    def _treat(self, name: str, grads: Tensor) -> Tensor:
+        """What happens to a network's gradients [S, P] before the optimiser sees them; nothing by default."""
+        return grads
+
+    def _descend_alpha(self, loss: Tensor) -> None:
+        """One Adam step of log alpha on the loss [S]."""
+        (self.log_alpha.grad,) = torch.autograd.grad(loss.sum(), [self.log_alpha])
+        self.optimizers["alpha"].step()
+
+    # --- counts: the part of the state that is no tensor ------------------------------------------------------
+
+    def _count(self, name: str) -> None:
+        """Network `name` has had one training-mode forward."""
+        for renorm in self._renorms(name):
+            renorm.set_steps(renorm.steps + 1)
+
+    def _renorms(self, *names: str) -> list[BatchRenorm]:
+        modules = (module for name in names or self.modules for module in self.modules[name].modules())
+        return [module for module in modules if isinstance(module, BatchRenorm)]
+
+    def update_key(self) -> tuple[int, ...]:
+        """Equal for calls of `update` that run the same operations on tensors, whatever numbers those hold.
+
+        It tells apart which actor updates there are and, around the end of the warm-up, which forwards lie before it.
+        """
+        left = {min(max(r.settings.warmup - r.steps, 0), self.settings.utd) for r in self._renorms()}
+        return (*self._actor_updates(), -1, *sorted(left))
+
+    def counts(self) -> list[int]:
+        return [self.grad_steps, *(renorm.steps for renorm in self._renorms())]
+
+    def set_counts(self, counts: Sequence[int]) -> None:
+        """The inverse of `counts`, for whoever repeats an update's operations without calling it."""
+        self.grad_steps = counts[0]
+        for renorm, steps in zip(self._renorms(), counts[1:], strict=True):
+            renorm.set_steps(steps)
+
+    def compile(self) -> None:
+        """From now on run the functions of `regions` through torch.compile: the same operations, fused."""
+        torch._functorch.config.recompute_views = True  # else masks are stored, slower on a CPU than eager
+        for owner, name in self.regions():
+            setattr(owner, name, torch.compile(getattr(owner, name), fullgraph=True, dynamic=False))
+
+    def multiply_in(self, dtype: torch.dtype) -> None:
+        """The type that dense layers multiply in: float32 (the default) or bfloat16."""
+        for module in self.modules.values():
+            multiply_in(module, dtype)
+
+    def diverged(self) -> Tensor:
+        finite = [torch.isfinite(arena).all(1) for arena in self.arenas.values()]
+        return ~torch.stack([*finite, torch.isfinite(self.log_alpha)]).all(0)
+
+    def policy_state(self) -> dict[str, Tensor]:
+        return {f"policy.{key}": value.detach() for key, value in self.modules["policy"].state_dict().items()}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        state = {"log_alpha": self.log_alpha.detach(), "grad_steps": torch.tensor(self.grad_steps)}
+        for name, module in self.modules.items():
+            state |= {f"{name}.{key}": value.detach() for key, value in module.state_dict().items()}
+        for name, optimizer in self.optimizers.items():
+            for i, slots in optimizer.state_dict()["state"].items():
+                state |= {f"optimizer.{name}.{i}.{slot}": value for slot, value in slots.items()}
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        with torch.no_grad():
+            self.log_alpha.copy_(state["log_alpha"])
+        self.grad_steps = int(state["grad_steps"])
+        for name, module in self.modules.items():
+            module.load_state_dict(dict(under(state, f"{name}.")))
+        for name, optimizer in self.optimizers.items():
+            whole = optimizer.state_dict()
+            whole["state"] = {}
+            for key, value in under(state, f"optimizer.{name}.").items():
+                index, slot = key.split(".")
+                whole["state"].setdefault(int(index), {})[slot] = value.clone()
+            optimizer.load_state_dict(whole)
