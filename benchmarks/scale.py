@@ -289,8 +289,8 @@ def status(options: argparse.Namespace, folder: Path) -> int:
     blocks = [block for _, block in made.blocks()][: options.runs]
     fill(blocks, folder)
     for words in (["status"], ["status", "--json"], ["status", "suite=dmc-full"]):
-        seconds, megabytes = measure([*words, "--results", str(folder)])
-        print(f"{len(blocks):,} runs, {' '.join(words)}: {seconds:.1f} s, {megabytes:.0f} MB")
+        seconds, cpu, megabytes = measure([*words, "--results", str(folder)])
+        print(f"{len(blocks):,} runs, {' '.join(words)}: {seconds:.1f} s, {cpu:.1f} s of CPU, {megabytes:.0f} MB")
     return 0
 
 

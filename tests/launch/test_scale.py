@@ -57,6 +57,15 @@ def write(claim: Claim, free: bool) -> None:
     claim.path.write_bytes(claim._content(free))
 
 
+def test_status_of_a_small_tree_is_measured(
+    scale: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["scale.py", "status", "--runs", "20", "--folder", str(tmp_path)])
+    assert scale.main() == 0
+    assert "20 runs, status: " in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_ten_thousand_cells_on_a_thousand_workers(scale: ModuleType, tmp_path: Path) -> None:
