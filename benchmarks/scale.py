@@ -31,6 +31,7 @@ from dimebench.config.identity import identity_hash
 from dimebench.launch.plan import Plan, make_plan, settle
 from dimebench.store import Run, read_run
 from dimebench.store.claims import Claim, ClaimLostError, Watch
+from dimebench.store.schema import EVALS_FILE
 from dimebench.store.writer import write_run
 from dimebench.training.block import Block
 
@@ -204,7 +205,10 @@ class Worker:
         key = self._key(block)
         reached = max(0, int(self.cluster.work[key] - max(left, 0.0)))
         self.cluster.ledger.writes.setdefault(key, []).append(claims[0].generation)
-        write_run(run_of(block, self.cluster.results, status, reached))
+        run = run_of(block, self.cluster.results, status, reached)
+        if status == "finished":  # the planner looks for its evaluations
+            (run.path / EVALS_FILE).touch()
+        write_run(run)
 
     @staticmethod
     def _key(block: Block) -> str:
@@ -300,6 +304,7 @@ def fill(blocks: Sequence[Block], results: Path) -> None:
         run = run_of(block, results, "finished", block.protocol.env_steps)
         run.path.mkdir(parents=True, exist_ok=True)
         (run.path / "run.json").write_text(json.dumps(run.to_json(), indent=1))
+        (run.path / EVALS_FILE).touch()
 
 
 def main() -> int:

@@ -27,7 +27,16 @@ def run_until_decided(
     train: carries out a request for some seeds and returns the exit code. Each of m comparisons may spend alpha/m.
     What is done on disk is skipped, so the same command goes on where it was cut off.
     """
-    from dimebench.report.looks import ALPHA, describe, final_scores, look, verdict, write_record
+    from dimebench.report.looks import (
+        ALPHA,
+        describe,
+        final_scores,
+        look,
+        other_plan,
+        read_record,
+        verdict,
+        write_record,
+    )
     from dimebench.report.select import FLOOR
     from dimebench.stats import planned_looks
 
@@ -37,6 +46,10 @@ def run_until_decided(
     if not pairs:
         raise UsageError(f"--until-decided compares two algorithms or more, not {', '.join(names)}: algo=A,B")
     tasks, planned = request.suite.tasks, planned_looks(most, block)
+    alpha, file = ALPHA / len(pairs), results / request.suite.name / RECORD
+    other = other_plan(read_record(file), pairs, tasks, planned, alpha)
+    if other:
+        raise UsageError(f"{file}: {other}: the plan belongs to the test; keep it, or take another --results")
     found: dict[tuple[str, str], Monitoring] = {}
     code = OK
     for taken, seeds in enumerate(planned, start=1):
@@ -47,9 +60,9 @@ def run_until_decided(
             return code
         for pair in undecided:
             scores = final_scores(results, request.suite.name, pair, tasks, seeds)
-            found[pair] = look(scores, pair, planned, taken, ALPHA / len(pairs))
+            found[pair] = look(scores, pair, planned, taken, alpha)
             typer.echo(describe(pair, found[pair]))
-        write_record(results / request.suite.name / RECORD, found, tasks)
+        write_record(file, found, tasks)
         if all(one.over for one in found.values()):
             break
     for pair, one in found.items():

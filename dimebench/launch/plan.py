@@ -23,6 +23,7 @@ from dimebench.store import Run, read_run
 from dimebench.store.claims import drop_claims
 from dimebench.store.provenance import code_version, command_line, package_versions
 from dimebench.store.reader import without_collecting
+from dimebench.store.schema import EVALS_FILE
 from dimebench.training.block import Block, Protocol, plain_settings
 from dimebench.training.checkpoint import Checkpoints
 from dimebench.training.execution import chosen
@@ -126,7 +127,7 @@ def settle(
         run = read_run(any_seed.run_folder(results, seed))
         if run is not None:
             check_run(run, identity, text)
-            if run.status in DONE:
+            if run.status in DONE and (run.path / EVALS_FILE).exists():
                 done[seed] = run
                 continue
             block = make(_together(run))

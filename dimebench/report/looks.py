@@ -7,9 +7,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from dimebench.report.errors import ReportError
 from dimebench.report.numbers import signed, unit
 from dimebench.report.question import Question
 from dimebench.report.select import select
@@ -76,7 +78,43 @@ def verdict(pair: Pair, found: Monitoring) -> str:
     return f"{a} is better than {b}" if found.verdict == "A better" else f"{b} is better than {a}"
 
 
+Record = list[dict[str, Any]]
+
+
+def read_record(file: Path) -> Record:
+    """What `write_record` has kept; empty where there is nothing yet. Raises ReportError for anything else there."""
+    try:
+        record = json.loads(file.read_bytes())
+        if all({"a", "b", "tasks", "planned", "alpha", "looks"} <= set(entry) for entry in record):
+            return list(record)
+    except FileNotFoundError:
+        return []
+    except (ValueError, TypeError):
+        pass
+    raise ReportError(f"{file}: not a record of looks")
+
+
+def other_plan(
+    record: Record, pairs: Sequence[Pair], tasks: Sequence[str], planned: Sequence[int], alpha: float
+) -> str:
+    """How a pair has been looked at by another plan, of which one look more would break the error rate; else ""."""
+    for entry in record:
+        names = entry["a"], entry["b"]
+        if set(names) not in [set(pair) for pair in pairs]:
+            continue
+        asked = [("seeds", list(planned), entry["planned"]), ("tasks", list(tasks), entry["tasks"])]
+        for what, new, old in [*asked, ("alpha", alpha, entry["alpha"])]:
+            if new != old:
+                return f"{names[0]} and {names[1]} were looked at with {what} {_listed(old)}, not {_listed(new)}"
+    return ""
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else f"{value:.3g}"
+
+
 def write_record(file: Path, found: Mapping[Pair, Monitoring], tasks: Sequence[str]) -> None:
-    """Keep the plan and every look as JSON. Raises OSError."""
-    record = [{"a": a, "b": b, "tasks": list(tasks)} | asdict(monitoring) for (a, b), monitoring in found.items()]
+    """Keep the plan and every look as JSON, beside those of other pairs. Raises OSError, and ReportError."""
+    record = [entry for entry in read_record(file) if {entry["a"], entry["b"]} not in [set(pair) for pair in found]]
+    record += [{"a": a, "b": b, "tasks": list(tasks)} | asdict(monitoring) for (a, b), monitoring in found.items()]
     atomic_write(file, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())

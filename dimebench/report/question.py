@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -48,6 +49,12 @@ class Metric:
             values = curve.normalised(curve.values(grid))
             return float(1 - time_to_threshold(grid, values, self.threshold))
         return float(curve.normalised(np.array(curve.score(grid, self.kind))))
+
+    def never_reached(self, curves: Iterable[Curve], grid: tuple[int, ...]) -> bool:
+        """Whether this is a threshold that no run gets to."""
+        return self.kind == "threshold" and not any(
+            (curve.normalised(curve.values(grid)) >= self.threshold).any() for curve in curves
+        )
 
     def shown(self, curve: Curve, grid: tuple[int, ...]) -> float:
         """The same in the unit of the per-task tables: a return, or where on the axis the threshold was reached."""

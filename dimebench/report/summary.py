@@ -226,7 +226,7 @@ def summarise(
         cells=tuple(in_threads(lambda cell: _cell_row(chosen, *cell, metric, engine), cells)),
         left_out=chosen.left_out,
         left_out_tasks=chosen.left_out_tasks,
-        notes=chosen.notes,
+        notes=(*chosen.notes, *_unreached(chosen, metric)),
         runs=_run_rows(runs, chosen),
         axis=question.axis,
         method=engine.words,
@@ -237,6 +237,13 @@ def summarise(
         ),
     )
     return replace(found, sentences=sentences(found))
+
+
+def _unreached(chosen: Selection, metric: Metric) -> list[str]:
+    compared = [c for (variant, _), cell in chosen.cells.items() if variant != chosen.floor for c in cell]
+    if not metric.never_reached(compared, chosen.env_steps):
+        return []
+    return [f"no run reached a normalised score of {metric.threshold:g}: time to it says nothing here"]
 
 
 def _scores(chosen: Selection, variant: str, metric: Metric) -> list[np.ndarray]:

@@ -173,7 +173,7 @@ class _Judged:
         interval = self.pair.difference(1 - alpha)
         if delta is not None:
             inner = self.pair.difference(1 - 2 * alpha)
-            if inner.within(delta):
+            if inner.within(delta) and not _still(inner):
                 return "equivalent", inner
         if self.test.p_value <= alpha and interval.excludes(0.0) and self.pair.evidence() <= alpha:
             return ("A better" if interval.low > 0 else "B better"), interval
@@ -251,6 +251,8 @@ def _reason(found: Comparison, test: PermutationTest) -> str:
     assert difference is not None
     assert judged is not None
     alpha = 1 - found.confidence
+    if _still(difference) and (not difference.excludes(0.0) or (found.delta and judged.within(found.delta))):
+        return "all resamples have the same IQM difference, which tells nothing of how far off it may be"
     if not difference.excludes(0.0):
         return "the interval of the IQM difference contains 0"
     if test.smallest > alpha:
@@ -266,12 +268,19 @@ def _reason(found: Comparison, test: PermutationTest) -> str:
 def _seeds_needed(found: Comparison, design: Design) -> int | None:
     """Seeds that would likely settle it, if what was seen is the truth: a difference or, with delta, equivalence."""
     assert found.judged is not None
+    if _still(found.judged):
+        return None
     alpha = (1 - found.confidence) / max(found.family, 1)
     wanted = [seeds_to_decide(design, found.difference.point, alpha)]
     if found.delta is not None:
         wanted.append(seeds_to_equate(design, found.difference.point, found.delta, alpha))
     found_any = [seeds for seeds in wanted if seeds is not None]
     return max(min(found_any), found.fewest_seeds + 1) if found_any else None
+
+
+def _still(interval: Interval) -> bool:
+    """Runs that never differ: such an interval is narrow for want of knowledge."""
+    return interval.low == interval.high
 
 
 def _percent(interval: Interval) -> str:

@@ -145,8 +145,14 @@ CURVE_COLUMNS = ("env_step", "grad_step", "return", "wall_time_s", "diverged")
 
 
 def read_curves(runs: Sequence[Run]) -> pd.DataFrame:
-    """What learning curves are made of: CURVE_COLUMNS of `read_evals`; variant, task and seed of each row's run."""
+    """What learning curves are made of: CURVE_COLUMNS of `read_evals`; variant, task and seed of each row's run.
+
+    Raises StoreError where the evaluations of a finished run are gone.
+    """
     there, tables = _side_by_side_of(runs, EVALS_FILE, _curve_columns)
+    for run in runs if len(there) < len(runs) else ():
+        if run.status == "finished" and not (run.path / EVALS_FILE).exists():
+            raise StoreError(f"{run.path / EVALS_FILE}: missing, though the run is finished; `run` trains it again")
     table = pa.concat_tables([EVALS_SCHEMA.empty_table().select(CURVE_COLUMNS), *tables])
     rows = [each.num_rows for each in tables]
     frame = table.to_pandas().astype({"diverged": bool})

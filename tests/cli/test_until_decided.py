@@ -81,6 +81,11 @@ def test_a_large_difference_stops_the_training_early(place: Path, with_package: 
         [3, 6, 9],
     )
     assert [look["seeds"] for look in record["looks"]] == [3, 6]
+    before = (place / "results/short/until-decided.json").read_bytes()
+    other = process("run", *[word.replace("9", "12") for word in words], cwd=place, env=with_package)
+    assert other.code == 2
+    assert "still and random were looked at with seeds 3, 6, 9, not 3, 6, 9, 12: the plan belongs to" in other.err
+    assert (place / "results/short/until-decided.json").read_bytes() == before
     again = process("run", *words, cwd=place, env=with_package)
     assert [line for line in again.lines if line.startswith("look ")] == looks, "nothing is trained twice"
     assert "0 runs finished, 12 were done already" in again.out

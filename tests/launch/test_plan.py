@@ -12,7 +12,7 @@ from dimebench.envs import UnknownTaskError
 from dimebench.launch.identity import IdentityConflictError
 from dimebench.launch.local import LocalPool, PoolSettings
 from dimebench.launch.plan import Plan, make_plan
-from dimebench.store import mark_run, read_runs
+from dimebench.store import mark_run, read_evals, read_runs
 from tests.launch.requests import request
 from tests.training.blocks import stop_after, train
 
@@ -66,6 +66,12 @@ def test_finished_runs_are_skipped_and_another_identity_is_refused(tmp_path: Pat
     again = make_plan(request(), [0, 1, 2], tmp_path, "cpu")
     assert sorted(again.cells[0].done) == [0, 1]
     assert block_seeds(again) == [(2,)]
+    returns = read_evals(read_runs(tmp_path))["return"].tolist()
+    next(tmp_path.rglob("seed-001/evals.parquet")).unlink()
+    lost = make_plan(request(), [0, 1], tmp_path, "cpu")
+    assert block_seeds(lost) == [(1,)], "what has lost its evaluations is trained again"
+    assert LocalPool(lost, PoolSettings(1)).run(lambda event: None).failed == []
+    assert read_evals(read_runs(tmp_path))["return"].tolist() == returns
     with pytest.raises(IdentityConflictError) as caught:
         make_plan(request("sac.tau=0.5"), [0], tmp_path, "cpu")
     assert "settings.tau: 0.005 there, 0.5 here" in str(caught.value)

@@ -103,6 +103,8 @@ def test_a_threshold_that_nobody_reaches_decides_nothing() -> None:
     found = ask(slow_and_fast(), metric=Metric("threshold", 0.99))
     assert found.comparisons[0].verdict == "undecided"
     assert found.cell("dime", RUN).scores == pytest.approx([300] * 5)
+    assert found.notes == ("no run reached a normalised score of 0.99: time to it says nothing here",)
+    assert ask(slow_and_fast(), metric=Metric("threshold", 0.55)).notes == ()
 
 
 def test_the_area_can_be_asked_for_whatever_the_suite_declares() -> None:

@@ -168,6 +168,15 @@ def test_differences_within_the_margin_are_equivalent_and_others_not() -> None:
     assert quick(runs(0.5, 4), runs(0.5, 4, seed=1), delta=0.01).verdict == "undecided"
 
 
+def test_runs_that_never_differ_are_not_called_equivalent() -> None:
+    found = quick([[0.0] * 5, [0.0] * 5], [[0.0] * 5, [0.0] * 5], delta=0.02)
+    assert found.verdict == "undecided"
+    assert found.reason.startswith("all resamples have the same IQM difference")
+    assert found.seeds_needed is None
+    slightly = quick([[0.5] * 8, [0.5] * 8], [[0.51] * 8, [0.51] * 8], delta=0.02)
+    assert slightly.verdict == "B better", "that the test can tell"
+
+
 def test_with_a_margin_every_comparison_is_judged_at_the_same_level() -> None:
     scores = {"a": runs(0.9), "b": runs(0.5, seed=1), "c": runs(0.1, seed=2)}
     pairs = [("a", "b"), ("a", "c"), ("b", "c")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -208,10 +209,19 @@ def test_curves_are_made_of_the_very_rows_whoever_wrote_them(tmp_path: Path) -> 
     stored_again(runs[1], row_group_size=2)
     rewrite(runs[2], lambda rows: rows.assign(note="mine")[["note", *reversed(rows.columns)]])
     (runs[3].path / "evals.parquet").unlink()
+    runs[3] = replace(runs[3], status="running")  # before its first evaluation
     whole, found = read_evals(runs), read_curves(runs)
     assert len(found) > 0
     pd.testing.assert_frame_equal(found.astype({"variant": object, "task": object}), whole[list(found.columns)])
     assert read_curves([]).empty
+
+
+def test_evaluations_of_a_finished_run_that_are_gone_are_named(tmp_path: Path) -> None:
+    runs = [written(tmp_path, seed=seed, status="finished") for seed in (0, 1)]
+    (runs[1].path / "evals.parquet").unlink()
+    assert refusal(lambda: read_curves(runs)) == (
+        f"{runs[1].path / 'evals.parquet'}: missing, though the run is finished; `run` trains it again"
+    )
 
 
 def test_rows_of_another_run_are_found_without_statistics_too(tmp_path: Path) -> None:
