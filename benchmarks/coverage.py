@@ -15,7 +15,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from populations import ALGORITHMS, Population, published, synthetic
+from populations import ALGORITHMS, Population, published, synthetic, table
 
 from dimebench.stats.bootstrap import bootstrap, draw_counts, influence, iqm_of_counts
 from dimebench.stats.estimators import AGGREGATES, iqm, run_mass, trimmed_mass
@@ -114,7 +114,7 @@ def populations(tasks: int, file: Path | None) -> list[Population]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--published", type=Path, help="long table of published scores")
+    parser.add_argument("--published", type=table, help="long table of published scores")
     parser.add_argument("--simulations", type=int, default=1000)
     parser.add_argument("--json", type=Path, help="write every population's coverage here")
     options = parser.parse_args()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
-from populations import ALGORITHMS, HARD, gaussian, published, published_scores, synthetic
+from populations import ALGORITHMS, HARD, gaussian, published, published_scores, synthetic, table
 
 from dimebench.stats import Comparison, NumpyEngine, compare_all, permutation_test
 from dimebench.stats.bootstrap import bootstrap, influence
@@ -118,7 +118,7 @@ def verdicts(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--published", type=Path, required=True, help="long table of published scores")
+    parser.add_argument("--published", type=table, required=True, help="long table of published scores")
     parser.add_argument("--simulations", type=int, default=1000)
     parser.add_argument("--only", default="", help="A/A rows that begin like this, such as '| split | 7 | 5 |'")
     options = parser.parse_args()

@@ -6,6 +6,7 @@ with replacement as they stand, or smoothed by Gaussian noise of 0.4 of the task
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +74,14 @@ def empirical(scores: np.ndarray, smooth: bool) -> Callable[[int, np.random.Gene
         return np.where(drawn > 1, 2 - drawn, drawn) if smooth else drawn
 
     return sample
+
+
+def table(text: str) -> Path:
+    """An existing file, for argparse."""
+    path = Path(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"no file at '{path}' (docs/statistics.md says what it holds)")
+    return path
 
 
 def published_scores(file: Path, algorithm: str, repo: str, suite: str = "dmc") -> dict[str, np.ndarray]:

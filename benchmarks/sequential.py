@@ -10,10 +10,9 @@ population; "equal IQM": Gaussians of one level, A's spread four times B's. Othe
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
-from populations import Population, gaussian, published, synthetic
+from populations import Population, gaussian, published, synthetic, table
 
 from dimebench.stats import monitor, planned_looks
 from dimebench.stats.power import both_tests
@@ -43,7 +42,7 @@ def once(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--published", type=Path, help="long table of published scores")
+    parser.add_argument("--published", type=table, help="long table of published scores")
     parser.add_argument("--simulations", type=int, default=500)
     parser.add_argument("--only", default="", help="rows that begin like this, such as '| gaussian, equal IQM | 7'")
     options = parser.parse_args()

@@ -79,7 +79,7 @@ class Board(ABC):
         total = sum(len(cell.seeds) for cell in self.plan.cells)
         skipped = sum(len(cell.done) for cell in self.plan.cells)
         states = [(p.state, len(p.block.seeds)) for p in self.progress.values()]
-        ended = sum(n for state, n in states if state in ("finished", "diverged"))
+        ended = sum(n for state, n in states if state in ("finished", "diverged")) - len(outcome.diverged)
         elsewhere = sum(n for state, n in states if state == "elsewhere")
         lines = [
             f"diverged: {block.variant} on {block.task}, seed-{seed:03d}: {reason}"
@@ -94,7 +94,8 @@ class Board(ABC):
         parts += [f"{len(outcome.diverged)} diverged"] if outcome.diverged else []
         parts += [f"{failed} failed"] if failed else []
         if outcome.interrupted:
-            parts.append("interrupted, state saved: the same command goes on from there")
+            saved = "stopped at once, the last checkpoints stand" if outcome.cut_short else "state saved"
+            parts.append(f"interrupted, {saved}: the same command goes on from there")
         took = _duration(time.monotonic() - self.began)
         out.print(
             f"{self.plan.suite}: {', '.join(parts)} ({total} asked for, {took}); results in {self.plan.results}/",

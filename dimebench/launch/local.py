@@ -49,6 +49,7 @@ class Outcome:
     interrupted: bool  # the state of what was in work is saved
     conflicts: int = 0  # failures because the place holds a run of another identity
     diverged: tuple[tuple[Block, int, str], ...] = ()  # runs (block, seed, reason) that diverged now
+    cut_short: bool = False  # something in work was stopped at once: it goes on from its last checkpoint
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ class LocalPool:
         self._last_tick = time.monotonic()
         self._stopping = False
         self._interrupted = False
+        self._cut_short = False
         self._failed: list[tuple[Block, str]] = []
         self._diverged: list[tuple[Block, int, str]] = []
         self._conflicts = 0
@@ -106,7 +108,7 @@ class LocalPool:
             for number, handler in before.items():
                 signal.signal(number, handler)
         interrupted = self._stopping or self._interrupted
-        return Outcome(self._failed, interrupted, self._conflicts, tuple(self._diverged))
+        return Outcome(self._failed, interrupted, self._conflicts, tuple(self._diverged), self._cut_short)
 
     # --- handing out ------------------------------------------------------------------------------------------
 
@@ -214,6 +216,7 @@ class LocalPool:
             text = "taken over by another process, which had no sign of life from this one"
             listen(Event("notice", job.cell, job.block, {"text": text}))
         elif self._stopping:  # killed at once, or before it could listen to signals: its last checkpoint stands
+            self._cut_short = True
             mark_interrupted(job.block, self.plan.results)
             listen(Event("done", job.cell, job.block, {"status": "interrupted"}))
         else:

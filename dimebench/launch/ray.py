@@ -121,7 +121,7 @@ class RayPool:
             shutil.rmtree(order.folder, ignore_errors=True)
             with suppress(OSError):
                 (order.results / FOLDER).rmdir()
-        return Outcome(self._failed, interrupted, self._conflicts, tuple(self._diverged))
+        return Outcome(self._failed, interrupted, self._conflicts, tuple(self._diverged), self._signals > 1)
 
     # --- what a block asks for --------------------------------------------------------------------------------
 

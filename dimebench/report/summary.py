@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -33,6 +34,7 @@ from dimebench.stats.bootstrap import RESAMPLES
 from dimebench.store import Run, read_curves, read_runs
 from dimebench.store.places import Place
 
+USUAL_PLACE = "results"  # where the command line looks unless told
 MOST_PAIRED = 10  # variants, none of them named, of which every pair is judged
 
 
@@ -163,7 +165,10 @@ def summary(
     if cited and not own:
         raise NotComparableError("not comparable: published aggregates alone; name runs to set beside them")
     needed = [run for run in runs if not own or run.variant in {*own, FLOOR}]
-    return cite(summarise(runs, read_curves(needed), own, budget, resamples, seed, question, allow), cited)
+    found = summarise(runs, read_curves(needed), own, budget, resamples, seed, question, allow)
+    if str(results) != USUAL_PLACE:
+        found = replace(found, options=(*found.options, f"--results {shlex.quote(str(results))}"))
+    return cite(found, cited)
 
 
 def summarise(

@@ -66,8 +66,9 @@ def ctrl_c_twice_while_the_worker_hangs(place: Path) -> None:
     started.send_signal(signal.SIGINT)
     assert started.stderr.readline() == SAVING
     started.send_signal(signal.SIGINT)
-    _, err = started.communicate()
+    out, err = started.communicate()
     assert (started.returncode, err) == (130, "dimebench: stopping at once\n")
+    assert "interrupted, stopped at once, the last checkpoints stand: the same command goes on from there" in out
     assert run_json(place)["status"] == "interrupted"
     found = Checkpoints(cell(place / "results", "moody") / "checkpoints" / "seed-000")
     assert found.load() is not None

@@ -10,6 +10,7 @@ import pytest
 
 from dimebench.report import NoRunsError, SuiteChoiceError, UnknownSuiteError, summary
 from dimebench.report.html import write_html
+from dimebench.report.page_parts import commands_of
 from dimebench.store import RunWriter
 from tests.report.factory import GRID, RUN, make_run
 
@@ -48,6 +49,7 @@ def test_results_on_disk_give_the_verdict(results: Path, tmp_path: Path) -> None
     assert found.cell("sac", RUN).diverged == (4,)
     assert np.array(found.cell("sac", RUN).run_curves)[4].tolist() == pytest.approx([0, 304 / 3, 608 / 3, 0])
     assert write_html(found, tmp_path / "report.html").stat().st_size > 50_000
+    assert commands_of(found)[-1].endswith(f" --budget 300 --results {results} --html")
 
 
 def test_suite_is_chosen_or_asked_for(results: Path) -> None:
