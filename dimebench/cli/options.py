@@ -229,10 +229,14 @@ def check_folder(option: str, folder: Path) -> None:
 
 
 def check_writable(option: str, folder: Path) -> None:
-    """Raises UsageError where nothing can be written to `folder`; one that is yet to be made, where it would be."""
+    """Raises UsageError where nothing can be written to `folder`, which is made where it is not there yet."""
     place = _existing(folder)
     if not os.access(place, os.W_OK | os.X_OK):
         raise UsageError(f"{option} {folder}: {'' if place == folder else f'{place} '}cannot be written to")
+    try:  # root may do anything, but not everywhere
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{option} {folder}: cannot be made ({error.strerror})") from error
 
 
 def _existing(folder: Path) -> Path:

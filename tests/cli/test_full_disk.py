@@ -225,3 +225,11 @@ def test_a_reader_that_goes_away_ends_a_command_quietly(place: Path) -> None:
     done = subprocess.run(["sh", "-c", line], cwd=place, capture_output=True, text=True, check=False)
     assert done.stdout.split()[0] == "suite"
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc, where not even root can make a folder")
+def test_a_results_folder_that_cannot_be_made_is_one_line(dimebench: Call, place: Path) -> None:
+    answer = dimebench("run", "suite=tiny", "--device", "cpu", "--results", "/proc/nope/results")
+    assert answer.code == 2
+    assert answer.err.startswith("dimebench: --results /proc/nope/results: cannot be ")
+    assert len(answer.err.splitlines()) == 1
