@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -152,10 +153,21 @@ class _Lines(Board):
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
+class _Console(Console):
+    """Training goes on where nobody reads its output any more, as behind `| head`."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        silent = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(silent, sys.stdout.fileno())
+        os.close(silent)
+        print("dimebench: nobody reads the output any more; training goes on", file=sys.stderr)
+
+
 @contextmanager
 def board(plan: Plan) -> Iterator[Board]:
     """The view that fits the output: a live table on a terminal, lines elsewhere."""
-    console = Console(file=sys.stdout, markup=False, emoji=False)
+    console = _Console(file=sys.stdout, markup=False, emoji=False)
     if not console.is_terminal:
         yield _Lines(plan, console)
         return

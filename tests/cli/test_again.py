@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dimebench.store import read_runs
 from dimebench.store.claims import Watch
 from tests.cli.calls import TASK, Answer, Call, cell, process, refused, snapshot
 
@@ -26,6 +29,21 @@ def test_finished_runs_are_skipped_and_not_touched(dimebench: Call, results: Pat
     line = "tiny: 0 runs finished, 8 were done already (8 asked for, 0:00); results in results/\n"
     assert (answer.code, answer.out, answer.err) == (0, line, "")
     assert snapshot(results) == before
+
+
+def test_training_goes_on_where_nobody_reads_the_output(place: Path) -> None:
+    command = [sys.executable, "-m", "dimebench.cli.main", "run", "suite=tiny", "algo=random", "--device", "cpu"]
+    started = subprocess.Popen(
+        [*command, "--seeds", "3"], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert started.stdout is not None
+    assert started.stderr is not None
+    assert "started" in started.stdout.readline()
+    started.stdout.close()
+    assert started.wait(timeout=300) == 0
+    assert started.stderr.read() == "dimebench: nobody reads the output any more; training goes on\n"
+    started.stderr.close()
+    assert [run.status for run in read_runs(place / "results")] == ["finished"] * 3
 
 
 def test_fewer_seeds_or_algorithms_of_the_same_are_done_as_well(dimebench: Call, results: Path) -> None:
