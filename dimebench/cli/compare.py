@@ -106,7 +106,7 @@ def compare(
     from dimebench.report import tables
 
     if console.is_terminal:
-        console.print(tables.render(found))
+        console.print(tables.render(found, console.width))
     else:
         for line in tables.plain_lines(found):
             typer.echo(line)
