@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections import Counter
@@ -63,6 +64,7 @@ def import_(
 
     given = {"algorithm": algorithm, "task": _task(task), "source": source, "licence": licence}
     frame, lost = read_files(files, given, seed)
+    frame["task"] = frame["task"].map(_task)
     for key in ("algorithm", "task"):
         if (frame[key] == "").any():
             raise UsageError(f"{files[0]}: names no {key}: add --{key} NAME")
@@ -130,7 +132,7 @@ def _store(
 
 def _targets(frame: Any, suite: str | None, bounds: dict[str, float] | None) -> list[Any]:
     """The suite that was named, with those of its tasks that the file has; else one suite per family of tasks."""
-    from dimebench.config import ConfigError, load_suite
+    from dimebench.config import ConfigError, list_suites, load_suite
     from dimebench.config.names import check_suite
     from dimebench.store.importers import Target
 
@@ -147,7 +149,9 @@ def _targets(frame: Any, suite: str | None, bounds: dict[str, float] | None) -> 
         ]
     try:
         loaded = load_suite(suite)
-    except ConfigError:
+    except ConfigError as error:
+        if difflib.get_close_matches(suite, dict(list_suites())):  # a slip would make a suite of its own
+            raise UsageError(str(error)) from error
         check_suite(suite)
         return [Target(suite, 1, {task: _score(task, bounds) for task in tasks})]
     shared = [task for task in tasks if task in loaded.tasks]

@@ -221,6 +221,17 @@ def some_of(option: str, text: str, known: Sequence[str]) -> list[str]:
     return chosen
 
 
+def check_looks(until_decided: bool, seeds: str, most: int | None, block: int | None) -> tuple[int, int]:
+    """The most seeds of a group-sequential test and those of a block. Raises UsageError for options at odds."""
+    if until_decided and seeds != "5":
+        raise UsageError(f"--seeds {seeds}: with --until-decided, --block-seeds and --max-seeds say how many")
+    for option, given in (("--max-seeds", most), ("--block-seeds", block)):
+        if given is not None and not until_decided:
+            raise UsageError(f"{option} {given}: belongs to --until-decided; --seeds says how many are trained")
+    most = 20 if most is None else most
+    return most, min(5 if block is None else block, most)
+
+
 def check_folder(option: str, folder: Path) -> None:
     """Raises UsageError where `folder` is no folder, or lies below a file."""
     place = _existing(folder)
@@ -229,10 +240,15 @@ def check_folder(option: str, folder: Path) -> None:
 
 
 def check_writable(option: str, folder: Path) -> None:
-    """Raises UsageError where nothing can be written to `folder`, which is made where it is not there yet."""
+    """Raises UsageError where nothing can be written to `folder`; one that is yet to be made, where it would be."""
     place = _existing(folder)
     if not os.access(place, os.W_OK | os.X_OK):
         raise UsageError(f"{option} {folder}: {'' if place == folder else f'{place} '}cannot be written to")
+
+
+def make_folder(option: str, folder: Path) -> None:
+    """Raises UsageError where that cannot be done."""
+    check_writable(option, folder)
     try:  # root may do anything, but not everywhere
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -17,6 +17,7 @@ from dimebench.cli.options import (
     Results,
     check_execution,
     check_folder,
+    check_looks,
     number_above_0,
     one_of,
     parse_gpus,
@@ -93,17 +94,18 @@ def plan(
         bool, typer.Option("--until-decided", help="As for run: the most that it can come to.")
     ] = False,
     max_seeds: Annotated[
-        int, typer.Option(help="As for run.", metavar="N", parser=whole_number("--max-seeds", 2, " seeds"))
-    ] = 20,
+        int | None, typer.Option(help="As for run.", metavar="N", parser=whole_number("--max-seeds", 2, " seeds"))
+    ] = None,
     as_json: Json = False,
-    block_seeds: Annotated[int, typer.Option(**SAME)] = 5,
+    block_seeds: Annotated[int | None, typer.Option(**SAME)] = None,
     checkpoint_every: Annotated[float, typer.Option(**SAME)] = 300.0,
     hang_timeout: Annotated[float, typer.Option(**SAME)] = 1800.0,
     log: Annotated[str, typer.Option(**SAME)] = "",
     wait: Annotated[bool, typer.Option("--wait", **SAME)] = False,
 ) -> int:
     """Show what run would train with the same words, and the memory, disk, hours and money that it takes."""
-    seed_list = list(range(max_seeds)) if until_decided else parse_seeds(seeds)
+    most, _ = check_looks(until_decided, seeds, max_seeds, block_seeds)
+    seed_list = list(range(most)) if until_decided else parse_seeds(seeds)
     check_folder("--results", results)
     os.environ.setdefault("MUJOCO_GL", "disabled")
     os.environ.setdefault("OMP_NUM_THREADS", "1")

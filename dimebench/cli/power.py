@@ -61,9 +61,13 @@ def power(
     ] = None,
     task: Annotated[str, typer.Option(help="With --from: only these tasks.", metavar="X,Y")] = "",
     upper: Annotated[
-        float,
-        typer.Option(help="With --from: the score that counts as 1.", metavar="S", parser=number_above_0("--upper")),
-    ] = 1000.0,
+        float | None,
+        typer.Option(
+            help="With --from: the score that counts as 1 (default: 1000).",
+            metavar="S",
+            parser=number_above_0("--upper"),
+        ),
+    ] = None,
     results: ResultsToRead = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
@@ -73,6 +77,9 @@ def power(
         raise UsageError(f"power takes one algorithm or two, not {len(set(names))}: dimebench power A [B]")
     if difference is None and len(names) < 2:
         raise UsageError("power of one algorithm needs a difference to find: --difference 0.05")
+    for option, given in (("--task", task), ("--upper", upper)):
+        if given and published is None:
+            raise UsageError(f"{option} {given}: works with --from FILE; a results folder brings its suite's own")
     if not 0 < chance < 1:
         raise UsageError(f"--chance {chance}: must be between 0 and 1")
     from dimebench.report.pilot import pilot_of_file, pilot_of_results
@@ -83,7 +90,9 @@ def power(
     if published is None:
         pilot = pilot_of_results(results, names, suite, budget)
     else:
-        pilot = pilot_of_file(published, names, budget, (0.0, upper), [name for name in task.split(",") if name])
+        pilot = pilot_of_file(
+            published, names, budget, (0.0, upper or 1000.0), [name for name in task.split(",") if name]
+        )
     for name, scores in pilot.scores.items():
         for on, runs in zip(pilot.tasks, scores, strict=True):
             if len(runs) < 2:

@@ -15,7 +15,8 @@ from dimebench.cli.options import (
     Results,
     check_execution,
     check_folder,
-    check_writable,
+    check_looks,
+    make_folder,
     one_of,
     parse_seeds,
     seconds_above_0,
@@ -81,21 +82,21 @@ def run(
         ),
     ] = False,
     max_seeds: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="With --until-decided: at most so many.",
+            help="With --until-decided: at most so many (default: 20).",
             metavar="N",
             parser=whole_number("--max-seeds", 2, " seeds"),
         ),
-    ] = 20,
+    ] = None,
     block_seeds: Annotated[
-        int,
+        int | None,
         typer.Option(
-            help="With --until-decided: seeds per block.",
+            help="With --until-decided: seeds per block (default: 5).",
             metavar="K",
             parser=whole_number("--block-seeds", 2, " seeds"),
         ),
-    ] = 5,
+    ] = None,
     keep_checkpoints: Annotated[
         bool, typer.Option("--keep-checkpoints", help="Keep the last checkpoint and the replay of finished runs.")
     ] = False,
@@ -111,8 +112,7 @@ def run(
     """Train algorithms on a suite of tasks; runs that are finished are skipped, cut-off ones go on."""
     leave_on_signals()
     seed_list = parse_seeds(seeds)
-    if until_decided and seeds != "5":
-        raise UsageError(f"--seeds {seeds}: with --until-decided, --block-seeds and --max-seeds say how many")
+    most, block = check_looks(until_decided, seeds, max_seeds, block_seeds)
     check_folder("--results", results)
     os.environ.setdefault("MUJOCO_GL", "disabled")
     from dimebench.agents.registry import known_algorithms
@@ -132,7 +132,7 @@ def run(
     def train(asked: Request, seed_list: Sequence[int]) -> int:
         plan = make_plan(asked, seed_list, results, chosen, mode, precision, engine.places())
         if any(cell.blocks for cell in plan.cells):
-            check_writable("--results", results)
+            make_folder("--results", results)
         settings = PoolSettings(
             checkpoint_every_s=checkpoint_every,
             keep_checkpoints=keep_checkpoints,
@@ -145,7 +145,7 @@ def run(
         return train(request, seed_list)
     from dimebench.cli.sequential import run_until_decided
 
-    return run_until_decided(request, train, results, max_seeds, min(block_seeds, max_seeds))
+    return run_until_decided(request, train, results, most, block)
 
 
 def leave_on_signals() -> None:

@@ -60,7 +60,11 @@ def _facts(name: str) -> dict[str, Any]:
         return _algorithm(parse_variant(name))
     from dimebench.envs import known_tasks
 
-    known = [*suites, *known_algorithms(), *known_tasks()]
+    full = [task for task in known_tasks() if task.split("/")[-1] == name]
+    if full:
+        return _facts(full[0])
+    short = {task.split("/")[-1] for task in known_tasks()}
+    known = [*suites, *known_algorithms(), *known_tasks(), *short]
     raise UsageError(f"unknown suite, algorithm or task '{name}'{nearest(name, known)}")
 
 

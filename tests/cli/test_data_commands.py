@@ -54,7 +54,20 @@ def test_import_says_what_is_wrong_in_one_line(dimebench: Call, place: Path) -> 
         dimebench("import", *words, "--task", "other/thing"),
         "other/thing: which returns score 0 and 1 is not known: add --bounds LOWER,UPPER",
     )
+    refused(
+        dimebench("import", *words, "--task", TASK, "suite=qiuck"),
+        "unknown suite 'qiuck' (nearest: quick)",
+    )
     assert not (place / "results").exists()
+
+
+def test_import_takes_short_names_of_tasks(dimebench: Call, place: Path) -> None:
+    rows = [f"mine,cartpole-swingup,{seed},{step},{step / 10}" for seed in (0, 1) for step in (0, 1000, 2000)]
+    (place / "mine.csv").write_text("\n".join(["algorithm,task,seed,env_steps,score", *rows]) + "\n")
+    answer = dimebench("import", "mine.csv", "suite=quick")
+    assert (answer.code, answer.err) == (0, "")
+    assert (place / "results/quick").is_dir()
+    assert "dm_control/cartpole-swingup" in dimebench("status").out
 
 
 def test_a_published_name_that_does_not_fit_is_refused(dimebench: Call, results: Path) -> None:

@@ -130,6 +130,7 @@ def test_show_of_a_task_is_its_sizes(dimebench: Call) -> None:
     ]
     facts = parsed(dimebench("show", TASK, "--json"))
     assert facts["observation order"] == {"position": 3, "velocity": 2}
+    assert dimebench("show", "dog-run").out == dimebench("show", "dm_control/dog-run").out
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ def test_show_of_a_task_is_its_sizes(dimebench: Call) -> None:
     [
         ("dmie", "unknown suite, algorithm or task 'dmie' (nearest: dime)"),
         ("tinny", "unknown suite, algorithm or task 'tinny' (nearest: tiny)"),
-        ("dog-run", "unknown suite, algorithm or task 'dog-run' (nearest: dm_control/dog-run)"),
+        ("dog-rnu", "unknown suite, algorithm or task 'dog-rnu' (nearest: dog-run)"),
         ("tiny.yaml", "tiny.yaml: no such file; suite=tiny is the suite of that name"),
         ("dime:utd", "dime:utd: 'utd' is not key=value"),
         ("dime:udt=3", "dime.udt: unknown setting (nearest: utd)"),

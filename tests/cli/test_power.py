@@ -61,6 +61,11 @@ def test_power_from_a_table_of_published_scores(dimebench: Call, place: Path) ->
         (["dime"], "power of one algorithm needs a difference to find: --difference 0.05"),
         (["dime", "--difference", "-1"], "--difference -1: must be a number above 0"),
         (["dime", "--difference", "0.1", "--chance", "1"], "--chance 1.0: must be between 0 and 1"),
+        (["dime", "sac", "--task", "x"], "--task x: works with --from FILE; a results folder brings its suite's own"),
+        (
+            ["dime", "sac", "--upper", "9"],
+            "--upper 9.0: works with --from FILE; a results folder brings its suite's own",
+        ),
         (["dmie", "--difference", "0.1"], "no runs of 'dmie' in suite tiny (nearest: dime)"),
     ],
 )

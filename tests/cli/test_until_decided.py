@@ -119,4 +119,14 @@ def test_equal_algorithms_train_to_the_end_undecided(place: Path, with_package: 
     ],
 )
 def test_what_cannot_be_watched_is_refused(arguments: list[str], line: str, dimebench: Call, place: Path) -> None:
+    if "--seeds" in arguments:
+        refused(dimebench("plan", "suite=tiny", "--device", "cpu", "--until-decided", *arguments), line)
     refused(dimebench("run", "suite=tiny", "--device", "cpu", "--until-decided", *arguments), line)
+
+
+@pytest.mark.parametrize("command", ["run", "plan"])
+@pytest.mark.parametrize("option", ["--max-seeds", "--block-seeds"])
+def test_seeds_of_looks_without_looks_are_refused(command: str, option: str, dimebench: Call, place: Path) -> None:
+    answer = dimebench(command, "suite=tiny", "--device", "cpu", option, "3")
+    refused(answer, f"{option} 3: belongs to --until-decided; --seeds says how many are trained")
+    assert not (place / "results").exists()
