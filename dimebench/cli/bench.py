@@ -119,7 +119,9 @@ def _show(found: list[Any]) -> None:
 
 def _figures(figure: Any) -> list[str]:
     """Env steps per second over all seeds; milliseconds per env step of all seeds, and the floor's; the fraction."""
+    from dimebench.report.numbers import rate
+
     floor = ["", ""]
     if figure.floor_seconds is not None:
-        floor = [f"{figure.floor_seconds * 1e3:.3g}", f"{figure.fraction:.0%}"]
-    return [f"{figure.seeds / figure.seconds:,.4g}", f"{figure.seconds * 1e3:.3g}", *floor]
+        floor = [rate(figure.floor_seconds * 1e3), f"{figure.fraction:.0%}"]
+    return [rate(figure.seeds / figure.seconds, 4), rate(figure.seconds * 1e3), *floor]

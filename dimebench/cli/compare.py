@@ -31,6 +31,14 @@ Budget = Annotated[
         parser=whole_number("--budget", 1, " env step"),
     ),
 ]
+BudgetOfSteps = Annotated[
+    int | None,
+    typer.Option(
+        help="Read the runs at this many env steps (default: what all have).",
+        metavar="ENV_STEPS",
+        parser=whole_number("--budget", 1, " env step"),
+    ),
+]
 Axis = Annotated[
     str,
     typer.Option(

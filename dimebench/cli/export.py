@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.compare import Budget
+from dimebench.cli.compare import BudgetOfSteps
 from dimebench.cli.options import DEFAULT_RESULTS, Json, ResultsToRead, check_folder, some_of, split_words
 
 TABLES = ("csv", "markdown", "latex")
@@ -21,7 +21,7 @@ def export(
         typer.Argument(help="Algorithms or variants (default: all there are), and suite=NAME.", metavar="[WORDS]..."),
     ] = None,
     formats: Annotated[str, typer.Option("--format", help=f"Of {', '.join(FORMATS)}.", metavar="A,B")] = "csv",
-    budget: Budget = None,
+    budget: BudgetOfSteps = None,
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.", metavar="DIR")] = Path("export"),
     results: ResultsToRead = DEFAULT_RESULTS,
     as_json: Json = False,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.compare import Budget
+from dimebench.cli.compare import BudgetOfSteps
 from dimebench.cli.errors import UsageError
 from dimebench.cli.options import DEFAULT_RESULTS, Json, ResultsToRead, number_above_0, split_words, whole_number
 
@@ -50,7 +50,7 @@ def power(
             help="Simulated comparisons per number of seeds.", metavar="N", parser=whole_number("--simulations", 20)
         ),
     ] = 300,
-    budget: Budget = None,
+    budget: BudgetOfSteps = None,
     published: Annotated[
         Path | None,
         typer.Option(

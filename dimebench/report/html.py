@@ -107,6 +107,7 @@ def page(
         "unit": numbers.unit,
         "signed": numbers.signed,
         "raw": numbers.raw,
+        "rate": numbers.rate,
         "percent": numbers.percent,
         "count": numbers.count,
         "duration": numbers.duration,

@@ -27,6 +27,11 @@ def raw(value: float) -> str:
     return unit(value, 1 if size >= 10 else 2)
 
 
+def rate(value: float, digits: int = 3) -> str:
+    """Env steps per second: so many significant digits, thousands set apart, never an exponent above 1."""
+    return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
+
+
 AXES = {"env_step": "env steps", "grad_step": "gradient steps", "wall_time": "seconds of training"}
 
 

@@ -132,7 +132,7 @@ def _cost(summary: Summary) -> Sheet:
         (
             Cell(row.variant),
             Cell(numbers.duration(row.seconds) if row.seconds else ""),
-            Cell(f"{row.env_steps_per_s:.3g}" if row.env_steps_per_s else ""),
+            Cell(numbers.rate(row.env_steps_per_s) if row.env_steps_per_s else ""),
             Cell(f"{row.grad_steps:,.0f}" if row.grad_steps else ""),
             Cell(f"{row.energy_kwh:.3g}" if row.energy_kwh else ""),
         )
