@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ pytest.importorskip("selenium")
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
 
 
 @pytest.fixture
@@ -52,6 +54,20 @@ def tip(page: Any) -> str:
     return page.find_element(By.ID, "tip").text
 
 
+def tip_with(page: Any, text: str) -> str:
+    """What stands under the pointer once it holds the text; the page may still be scrolling below it."""
+    nudges = itertools.cycle([1, -1])
+
+    def there(_: Any) -> bool:
+        if text in tip(page):
+            return True
+        ActionChains(page).move_by_offset(next(nudges), 0).perform()
+        return text in tip(page)
+
+    WebDriverWait(page, 10, 0.2).until(there, f"'{text}' under the pointer")
+    return tip(page)
+
+
 def test_a_toggle_hides_a_variant_in_every_figure_and_table_at_once(page: Any) -> None:
     before = figures_with(page, 1)
     assert len(before) == 6, "all but the differences, which dime leads"
@@ -78,13 +94,12 @@ def test_values_show_under_the_pointer(page: Any) -> None:
     drawing = page.find_element(By.CSS_SELECTOR, "[data-drawing='learning_curves-0']")
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", drawing)
     ActionChains(page).move_to_element(drawing).perform()
-    assert "dm_control/dog-run, 500k" in tip(page)
-    assert "dime: 303" in tip(page)
-    assert "sac: 177" in tip(page)
+    told = tip_with(page, "dm_control/dog-run, 500k")
+    assert "dime: 303" in told
+    assert "sac: 177" in told
     page.execute_script("document.querySelectorAll('.toggle')[1].click()")
     ActionChains(page).move_by_offset(3, 0).perform()
-    assert "dime: 303" in tip(page)
-    assert "sac" not in tip(page)
+    assert "sac" not in tip_with(page, "dime: 303")
 
 
 def test_values_show_for_bars_and_for_the_matrix(page: Any) -> None:
@@ -101,7 +116,7 @@ def test_values_show_for_bars_and_for_the_matrix(page: Any) -> None:
         ActionChains(page).move_to_element_with_offset(
             element, int(x - svg["width"] / 2), int(y - svg["height"] / 2)
         ).perform()
-        assert told in tip(page)
+        tip_with(page, told)
 
 
 def test_a_click_on_a_head_sorts_and_another_turns_the_order(page: Any) -> None:
