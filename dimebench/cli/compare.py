@@ -114,7 +114,7 @@ def compare(
     from dimebench.report import tables
 
     if console.is_terminal:
-        console.print(tables.render(found, console.width))
+        console.print(tables.render(found))
     else:
         for line in tables.plain_lines(found):
             typer.echo(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections import Counter
@@ -62,12 +61,12 @@ def import_(
     check_writable("--results", results)
     from dimebench.store.importers import Origin, read_files
 
-    given = {"algorithm": algorithm, "task": _task(task), "source": source, "licence": licence}
+    given = {"algorithm": algorithm, "task": task, "source": source, "licence": licence}
     frame, lost = read_files(files, given, seed)
-    frame["task"] = frame["task"].map(_task)
     for key in ("algorithm", "task"):
         if (frame[key] == "").any():
             raise UsageError(f"{files[0]}: names no {key}: add --{key} NAME")
+    frame["task"] = frame["task"].map(_full_tasks(frame, task, files))
     long_table = any(file.suffix in (".parquet", ".pq") for file in files) and not source
     told = bool((frame["source"] != "").any()) and not source
     frame["source"] = frame["source"].where(frame["source"] != "", ", ".join(file.name for file in files))
@@ -99,7 +98,7 @@ def _store(
 
     written = there = 0
     variants: Counter[str] = Counter()
-    targets = _targets(frame, suite, bounds)
+    targets = _targets(frame, suite, bounds, results)
     for target in targets:
         mine = frame[frame["task"].isin(list(target.score))]
         runs = external_runs(mine, origin, target)
@@ -130,10 +129,9 @@ def _store(
     return 0
 
 
-def _targets(frame: Any, suite: str | None, bounds: dict[str, float] | None) -> list[Any]:
+def _targets(frame: Any, suite: str | None, bounds: dict[str, float] | None, results: Path) -> list[Any]:
     """The suite that was named, with those of its tasks that the file has; else one suite per family of tasks."""
-    from dimebench.config import ConfigError, list_suites, load_suite
-    from dimebench.config.names import check_suite
+    from dimebench.config import load_suite
     from dimebench.store.importers import Target
 
     tasks = sorted(set(frame["task"]))
@@ -147,19 +145,30 @@ def _targets(frame: Any, suite: str | None, bounds: dict[str, float] | None) -> 
             )
             for family in families
         ]
-    try:
-        loaded = load_suite(suite)
-    except ConfigError as error:
-        if difflib.get_close_matches(suite, dict(list_suites())):  # a slip would make a suite of its own
-            raise UsageError(str(error)) from error
-        check_suite(suite)
+    if _is_new(suite, results):
         return [Target(suite, 1, {task: _score(task, bounds) for task in tasks})]
+    loaded = load_suite(suite)
     shared = [task for task in tasks if task in loaded.tasks]
     if not shared:
         raise UsageError(f"suite={suite}: has none of the file's tasks ({', '.join(tasks[:8])})")
     of = {task: loaded.bounds(task) for task in shared}
     score = {task: {"kind": loaded.score.kind, "lower": b.lower, "upper": b.upper} for task, b in of.items()}
     return [Target(loaded.name, loaded.budget.action_repeat, score)]
+
+
+def _is_new(suite: str, results: Path) -> bool:
+    """Whether that suite is one of imports alone. Raises UsageError for a misspelt name, ConfigError for no name."""
+    from dimebench.config import list_suites, nearest
+    from dimebench.config.names import check_suite
+
+    known = [name for name, _ in list_suites()]
+    if suite in known or suite.endswith((".yaml", ".yml")):
+        return False
+    check_suite(suite)
+    hint = nearest(suite, known)
+    if not hint.startswith(" (nearest: ") or suite.startswith("external-") or (results / suite).is_dir():
+        return True
+    raise UsageError(f"suite={suite}: unknown suite{hint}; call a new one external-NAME")
 
 
 def _score(task: str, bounds: dict[str, float] | None) -> dict[str, Any]:
@@ -193,8 +202,14 @@ def _bounds(text: str) -> dict[str, float] | None:
     return {"lower": lower, "upper": upper}
 
 
-def _task(name: str) -> str:
-    """The task's full name: `dog-run` is dm_control's, `Ant-v4` Gymnasium's."""
-    if not name or "/" in name:
-        return name
-    return f"{'gymnasium' if re.search(r'-v[0-9]+$', name) else 'dm_control'}/{name}"
+def _full_tasks(frame: Any, given: str, files: list[Path]) -> dict[str, str]:
+    """The full name of each task of the files. Raises UsageError for a misspelt one."""
+    from dimebench.cli.tasks import imported_task
+
+    where = ", ".join(map(str, files))
+    return {
+        task: imported_task(
+            task, f"--task {task}: unknown task" if task == given else f"{where}: unknown task '{task}'"
+        )
+        for task in frame["task"].unique()
+    }

@@ -7,17 +7,17 @@ Names come from files and may hold square brackets (`dime:critic_hidden=[64,64]`
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rich import box
-from rich.console import Group, JustifyMethod, RenderableType
+from rich.console import Group, RenderableType
 from rich.panel import Panel
-from rich.table import Table
 from rich.text import Text
 
 from dimebench.report import numbers
 from dimebench.report.published import Citation, Cited
 from dimebench.report.summary import CellRow, Summary, VariantRow
+from dimebench.report.terminal import Fitted
 from dimebench.report.verdict import caution, headline, overview, where, winner
 
 AGGREGATE_WORDS = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
@@ -174,85 +174,14 @@ def claims(summary: Summary) -> list[str]:
     return [*overview(summary.comparisons), where(summary), *filter(None, [caution(summary.comparisons)]), *cited]
 
 
-def render(summary: Summary, width: int = 120) -> RenderableType:
-    """Everything for a terminal of so many characters: verdict, tables, remarks."""
+def render(summary: Summary) -> RenderableType:
+    """Everything for a terminal, whatever its width: verdict, tables, remarks."""
     only = summary.comparisons[0] if len(summary.comparisons) == 1 else None
     decided = any(winner(comparison) for comparison in summary.comparisons)
     title = Text(headline(only) if only else "Verdict", style="bold green" if decided else "bold yellow")
     verdict = Panel(Text("\n".join(claims(summary))), title=title, title_align="left", box=box.ROUNDED)
-    tables = [_rich(part) for grid in grids(summary) for part in _parts(grid, width)]
+    tables = [Fitted(grid) for grid in grids(summary)]
     return Group(verdict, *tables, *(Text(remark, style="dim") for remark in remarks(summary)))
-
-
-LONGEST_NAME = 30  # of a first column beside numbers; longer ones are folded
-GAP = 2  # between columns
-
-
-def _broken(cell: str) -> str:
-    """An interval stands below its number, a count below the interval."""
-    return cell.replace(" [", "\n[").replace("] (", "]\n(")
-
-
-def _parts(grid: Grid, width: int) -> list[Grid]:
-    """The grid; where it does not fit beside the names, several with some of the columns each."""
-    widths = [
-        max(len(line) for text in (name, *(row[index] for row in grid.rows)) for line in _lines_of(text, index))
-        for index, name in enumerate(grid.header)
-    ]
-    if any(width > LONGEST_NAME for width in widths[1:]):  # sentences, which fold
-        return [grid]
-    if len(widths) < 2:
-        return [grid]
-    parts, room = [[1]], width - min(widths[0], LONGEST_NAME) - GAP - widths[1]
-    for index in range(2, len(widths)):
-        room -= widths[index] + GAP
-        if room < 0:
-            parts.append([])
-            room = width - min(widths[0], LONGEST_NAME) - GAP - widths[index]
-        parts[-1].append(index)
-    if len(parts) == 1:
-        return [grid]
-    pieces = [
-        Grid(grid.title, *(_columns(part, grid.header, grid.rows)), grid.note if part is parts[-1] else "")
-        for part in parts
-    ]
-    return [pieces[0], *(replace(piece, title="") for piece in pieces[1:])]
-
-
-def _columns(
-    part: Sequence[int], header: tuple[str, ...], rows: tuple[tuple[str, ...], ...]
-) -> tuple[tuple[str, ...], tuple[tuple[str, ...], ...]]:
-    kept = (0, *part)
-    return tuple(header[i] for i in kept), tuple(tuple(row[i] for i in kept) for row in rows)
-
-
-def _lines_of(cell: str, column: int) -> list[str]:
-    return (cell.replace(" (", "\n(") if column == 0 else _broken(cell)).split("\n")
-
-
-def _rich(grid: Grid) -> Table:
-    table = Table(
-        title=Text(f"\n{grid.title}", style="bold") if grid.title else None,
-        title_justify="left",
-        caption=Text(grid.note, style="dim") if grid.note else None,
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        show_edge=False,
-    )
-    longest = max((len(line) for row in grid.rows for line in _lines_of(row[0], 0)), default=0)
-    for index, name in enumerate(grid.header):
-        numeric = _numeric(grid, index)
-        least = None if index else min(LONGEST_NAME, longest)
-        align: JustifyMethod = "right" if numeric else "left"
-        table.add_column(Text(name), justify=align, overflow="fold", no_wrap=numeric, min_width=least)
-    for row in grid.rows:
-        table.add_row(*(Text("\n".join(_lines_of(cell, index))) for index, cell in enumerate(row)))
-    return table
-
-
-def _numeric(grid: Grid, column: int) -> bool:
-    return column > 0 and all(row[column][:1] in "+-0123456789" for row in grid.rows)
 
 
 def plain_lines(summary: Summary) -> list[str]:

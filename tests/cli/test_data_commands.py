@@ -54,20 +54,39 @@ def test_import_says_what_is_wrong_in_one_line(dimebench: Call, place: Path) -> 
         dimebench("import", *words, "--task", "other/thing"),
         "other/thing: which returns score 0 and 1 is not known: add --bounds LOWER,UPPER",
     )
-    refused(
-        dimebench("import", *words, "--task", TASK, "suite=qiuck"),
-        "unknown suite 'qiuck' (nearest: quick)",
-    )
     assert not (place / "results").exists()
 
 
-def test_import_takes_short_names_of_tasks(dimebench: Call, place: Path) -> None:
-    rows = [f"mine,cartpole-swingup,{seed},{step},{step / 10}" for seed in (0, 1) for step in (0, 1000, 2000)]
-    (place / "mine.csv").write_text("\n".join(["algorithm,task,seed,env_steps,score", *rows]) + "\n")
-    answer = dimebench("import", "mine.csv", "suite=quick")
-    assert (answer.code, answer.err) == (0, "")
-    assert (place / "results/quick").is_dir()
-    assert "dm_control/cartpole-swingup" in dimebench("status").out
+def test_import_knows_short_names_of_tasks(dimebench: Call, place: Path) -> None:
+    table = "algorithm,task,seed,env_steps,score\n" + "".join(f"x,{{}},0,{step},3\n" for step in (0, 30, 60))
+    (place / "short.csv").write_text(table.format(*3 * ["cartpole-swingup"]))
+    (place / "old.csv").write_text(table.format(*3 * ["Ant-v4"]))
+    assert dimebench("import", "short.csv").code == dimebench("import", "old.csv").code == 0
+    assert (place / "results/external-dm_control/ext@x/dm_control/cartpole-swingup").is_dir()
+    assert (place / "results/external-gymnasium/ext@x/gymnasium/Ant-v4").is_dir()
+    (place / "wrong.csv").write_text(table.format(*3 * ["cartpole-swngup"]))
+    refused(dimebench("import", "wrong.csv"), "wrong.csv: unknown task 'cartpole-swngup' (nearest: cartpole-swingup)")
+    sb3(place)
+    words = ["import", "evaluations.npz", "--algorithm", "x", "--task"]
+    refused(dimebench(*words, "walker-stnd"), "--task walker-stnd: unknown task (nearest: walker-stand)")
+    refused(
+        dimebench(*words, "dm_control/walker-stnd"),
+        "--task dm_control/walker-stnd: unknown task (nearest: dm_control/walker-stand)",
+    )
+
+
+def test_import_refuses_a_misspelt_suite_and_takes_a_new_one(dimebench: Call, place: Path) -> None:
+    sb3(place)
+    words = ["import", "evaluations.npz", "--algorithm", "x", "--task", TASK]
+    refused(
+        dimebench(*words, "suite=tinny"),
+        "suite=tinny: unknown suite (nearest: tiny); call a new one external-NAME",
+    )
+    refused(dimebench(*words, "suite=tinny.yaml"), "tinny.yaml: no such file (nearest: tiny)")
+    assert not (place / "results").exists()
+    for suite in ("external-tinny", "our-lab"):
+        assert dimebench(*words, f"suite={suite}").code == 0
+        assert (place / "results" / suite).is_dir()
 
 
 def test_a_published_name_that_does_not_fit_is_refused(dimebench: Call, results: Path) -> None:

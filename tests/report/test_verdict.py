@@ -131,33 +131,6 @@ def test_terminal_tables_read_no_markup_in_names() -> None:
     assert name in console.export_text()
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
-def test_terminal_tables_cut_nothing_off(width: int) -> None:
-    from rich.console import Console
-
-    from dimebench.report.tables import grids, render
-
-    book = two_variants().cell("crossq", RUN, [612.4, 633.7, 651.2]).cell("crossq", WALK, [512.4, 533.7, 551.2])
-    console = Console(width=width, record=True, file=io.StringIO())
-    console.print(render(of(book), console.width))
-    text = console.export_text()
-    lines = text.splitlines()
-    assert all(len(line) <= width for line in lines)
-    assert "…" not in text
-    for grid in grids(of(book)):
-        for row in grid.rows:
-            for word in " ".join(row).split():
-                assert word in text
-    for task in (RUN, WALK):
-        beside = [line for line in lines if line.startswith(task)]
-        assert beside, "every row has its name"
-        assert all(line.split()[1][:1].isdigit() for line in beside)
-    verdicts = [line.rstrip() for line in lines if " - " in line]
-    assert any(line.endswith(" undecided") for line in verdicts), "no verdict is folded"
-    assert any(line.endswith(" dime is better than sac") for line in verdicts)
-    assert all(sum(line.startswith(name) for line in lines) >= 2 for name in ("dime", "sac", "crossq"))
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
