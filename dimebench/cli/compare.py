@@ -23,22 +23,18 @@ from dimebench.cli.options import (
 if TYPE_CHECKING:
     from dimebench.report.question import Question
 
+
+def _budget(text: str) -> typer.models.OptionInfo:
+    option: typer.models.OptionInfo = typer.Option(
+        help=text, metavar="ENV_STEPS", parser=whole_number("--budget", 1, " env step")
+    )
+    return option
+
+
 Budget = Annotated[
-    int | None,
-    typer.Option(
-        help="Compare at this many env steps (default: what all have); with --axis, in its unit.",
-        metavar="ENV_STEPS",
-        parser=whole_number("--budget", 1, " env step"),
-    ),
+    int | None, _budget("Compare at this many env steps (default: what all have); with --axis, in its unit.")
 ]
-BudgetOfSteps = Annotated[
-    int | None,
-    typer.Option(
-        help="Read the runs at this many env steps (default: what all have).",
-        metavar="ENV_STEPS",
-        parser=whole_number("--budget", 1, " env step"),
-    ),
-]
+BudgetOfSteps = Annotated[int | None, _budget("Read the runs at this many env steps (default: what all have).")]
 Axis = Annotated[
     str,
     typer.Option(

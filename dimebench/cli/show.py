@@ -58,13 +58,14 @@ def _facts(name: str) -> dict[str, Any]:
         return {"task": name, **sizes, "observation order": dict(spec.obs_layout)}
     if name.split(":")[0] in known_algorithms():
         return _algorithm(parse_variant(name))
+    from dimebench.cli.tasks import full_task
+    from dimebench.config.names import short_task
     from dimebench.envs import known_tasks
 
-    full = [task for task in known_tasks() if task.split("/")[-1] == name]
-    if full:
-        return _facts(full[0])
-    short = {task.split("/")[-1] for task in known_tasks()}
-    known = [*suites, *known_algorithms(), *known_tasks(), *short]
+    full = full_task(name)
+    if full is not None:
+        return _facts(full)
+    known = [*suites, *known_algorithms(), *known_tasks(), *map(short_task, known_tasks())]
     raise UsageError(f"unknown suite, algorithm or task '{name}'{nearest(name, known)}")
 
 

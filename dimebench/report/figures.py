@@ -68,7 +68,12 @@ def write_figures(
 
 def draw_files(summary: Summary, name: str, formats: Sequence[str]) -> dict[str, bytes]:
     """The files of the figure of that name, by format."""
-    return render(next(spec.draw for spec in FIGURES if spec.name == name), summary, formats)
+    return render(draw_of(name), summary, formats)
+
+
+def draw_of(name: str) -> Callable[[Summary], Figure]:
+    """How the figure of that name is drawn."""
+    return next(spec.draw for spec in FIGURES if spec.name == name)
 
 
 def render(

@@ -24,7 +24,7 @@ from dimebench.report import captions, numbers, tables, verdict
 from dimebench.report.cost import costs
 from dimebench.report.draw_curves import draw_one_task
 from dimebench.report.easels import Easels
-from dimebench.report.figures import render_for_page, specs
+from dimebench.report.figures import draw_of, render_for_page, specs
 from dimebench.report.marks import numbers_of
 from dimebench.report.page_parts import (
     commands_of,
@@ -214,9 +214,7 @@ class _ToDraw:
 
 
 def _draw(summary: Summary, one: _ToDraw) -> tuple[Drawing, list[dict[str, Any]]]:
-    draw = next(spec.draw for spec in specs(summary) if spec.name == one.name)
-    if one.task is not None:
-        draw = partial(draw_one_task, task=one.task)
+    draw = draw_of(one.name) if one.task is None else partial(draw_one_task, task=one.task)
     svg, tells = render_for_page(draw, summary, **IN_PAGE)
     key = f"{one.name}-{one.index}"
     return Drawing(key, one.title, inline(svg, key, one.title)), tells
