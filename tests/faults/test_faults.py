@@ -115,7 +115,10 @@ def test_a_results_folder_that_becomes_read_only_while_training(mounting: list[s
 mkdir disk && mount -t tmpfs tmpfs disk
 "$@" & pid=$!
 until ls disk/tiny/sac/dm_control/*/checkpoints/*/0*/manifest.json >/dev/null 2>&1; do sleep 0.1; done
-mount -o remount,ro disk
+until mount -o remount,ro disk 2>/dev/null; do  # busy while a file is open for writing
+    kill -0 $pid || exit 99
+    sleep 0.01
+done
 wait $pid; code=$?
 mount -o remount,rw disk; cp -a disk copy
 exit $code
