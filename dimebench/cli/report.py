@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,6 +66,7 @@ def report(
     names, suite = split_words(words)
     allowed = parse_allow(allow)
     from dimebench.report import summary
+    from dimebench.report.easels import warm_up
     from dimebench.report.published import cite, peers
 
     def read() -> Any:
@@ -72,17 +74,21 @@ def report(
         found = summary(results, names, suite=suite, budget=budget, question=asked, allow=allowed)
         return cite(found, peers(found), asked=False) if published and not found.published else found
 
+    warm_up(_cells(results, suite, names))
     if watch:
         return _watch(read, results, suite, out, every)
     found = read()
     folder = out / found.suite
     from dimebench.report.easels import Easels
+    from dimebench.report.figures import begin_figures
+    from dimebench.report.html import begin_page, write_html
 
     with Easels(found) as easels:
+        begin_figures(found, chosen, easels)
+        if html:
+            begin_page(found, easels)
         written = _write_files(found, folder, chosen, easels)
         if html:
-            from dimebench.report.html import write_html
-
             films = _clips(found, results) if clips else []
             written["page"] = str(write_html(found, folder / "report.html", films, easels=easels))
     if pdf:
@@ -104,15 +110,26 @@ def report(
     return 0
 
 
+def _cells(results: Any, suite: str | None, names: list[str]) -> int:
+    """About how many cells will be drawn; 0 for results at a URL, where looking takes long."""
+    from dimebench.store.reader import run_folders
+
+    if not isinstance(results, Path):
+        return 0
+    cells = {tuple(str(folder.parent).split(os.sep)[-4:]) for folder in run_folders(results)}
+    found = {cell for cell in cells if suite in (None, cell[0])}  # suite, variant, library, task
+    return len(names) * len({cell[2:] for cell in found}) if names else len(found)
+
+
 def _write_files(found: Any, folder: Path, formats: list[str], easels: Any) -> dict[str, Any]:
     from dimebench.report.figures import write_figures
     from dimebench.report.sheets import write_sheets
     from dimebench.report.tables import plain_lines
     from dimebench.store import atomic_write
 
-    figures = write_figures(found, folder / "figures", formats, easels)
     atomic_write(folder / "tables.txt", ("\n".join(plain_lines(found)) + "\n").encode())
     tables = [folder / "tables.txt", *write_sheets(found, folder / "tables")]
+    figures = write_figures(found, folder / "figures", formats, easels)
     return {"figures": [str(path) for path in figures], "tables": [str(path) for path in tables]}
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from dimebench.report.summary import RunRow, Summary
+from dimebench.report.rows import RunRow
+from dimebench.report.summary import Summary
 
 JOULES_PER_KWH = 3.6e6
 

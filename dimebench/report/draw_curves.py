@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -9,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Polygon
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from dimebench.report.marks import mark, numbers_of, tell_curve
@@ -105,12 +107,22 @@ def draw_profile(summary: Summary) -> Figure:
 def draw_band(axes: Axes, band: Band, look: Look, number: int, markers: bool = True) -> None:
     """A curve with its band."""
     if band.low is not None and band.high is not None:
-        mark(axes, number, axes.fill_between(band.x, band.low, band.high, color=look.light, alpha=0.16, linewidth=0))
+        mark(axes, number, _area(axes, band.x, band.low, band.high, look.light))
     every = max(1, len(band.x) // 6)
     marker = look.marker if markers else "None"
     lines = axes.plot(band.x, band.point, color=look.light, linestyle=look.line, marker=marker, markevery=every)
     mark(axes, number, *lines)
     tell_curve(axes, number, band.x, band.point, band.low, band.high)
+
+
+def _area(axes: Axes, x: Sequence[float], low: Sequence[float], high: Sequence[float], colour: str) -> Polygon:
+    """What `fill_between` draws, as one outline: half the work, where a report has hundreds of them."""
+    outline = np.concatenate([np.column_stack([x, low]), np.column_stack([x, high])[::-1]])
+    area = Polygon(outline, closed=True, color=colour, alpha=0.16, linewidth=0)
+    area.set_transform(axes.transData)
+    axes.add_artist(area)  # `add_patch` looks for the extremes of Bezier curves, of which there are none
+    axes.update_datalim(outline)
+    return area
 
 
 def _published(axes: Axes, citation: Citation, task: str, number: int) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,6 +31,7 @@ NO_DATES: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 MOST_IN_MATRIX = 24  # variants
+PER_TASK = "learning_curves"  # the figure with a panel per task
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ def write_figures(
     if unknown:
         raise ValueError(f"unknown figure format '{unknown[0]}' (known: {', '.join(FORMATS)})")
     paths = []
-    names = [spec.name for spec in specs(summary)]
-    drawn = (easels or Easels.here(summary)).each(partial(draw_files, formats=tuple(formats)), names)
-    for name, files in zip(names, drawn, strict=True):
+    wanted = _files_of(summary, formats)
+    drawn = (easels or Easels.here(summary)).each(_draw_files, wanted)
+    for (name, _), files in sorted(zip(wanted, drawn, strict=True), key=lambda one: _NAMES.index(one[0][0])):
         for form, content in files.items():
             path = out_dir / f"{name}.{form}"
             atomic_write(path, content)
@@ -66,8 +66,20 @@ def write_figures(
     return paths
 
 
-def draw_files(summary: Summary, name: str, formats: Sequence[str]) -> dict[str, bytes]:
+def begin_figures(summary: Summary, formats: Sequence[str], easels: Easels) -> None:
+    """Have the easels draw what `write_figures` will ask them for."""
+    easels.begin(_draw_files, _files_of(summary, formats))
+
+
+def _files_of(summary: Summary, formats: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
+    """What is to be drawn; first the figure that takes as long as all others together."""
+    names = sorted((spec.name for spec in specs(summary)), key=lambda name: name != PER_TASK)
+    return [(name, tuple(formats)) for name in names]
+
+
+def _draw_files(summary: Summary, wanted: tuple[str, tuple[str, ...]]) -> dict[str, bytes]:
     """The files of the figure of that name, by format."""
+    name, formats = wanted
     return render(draw_of(name), summary, formats)
 
 
@@ -116,7 +128,7 @@ def specs(summary: Summary) -> list[FigureSpec]:
 
 FIGURES = (
     FigureSpec("aggregates", "Aggregate scores", draw_aggregates, captions.aggregates),
-    FigureSpec("learning_curves", "Learning curves", draw_learning_curves, captions.learning_curves),
+    FigureSpec(PER_TASK, "Learning curves", draw_learning_curves, captions.learning_curves),
     FigureSpec("performance_profile", "Performance profile", draw_profile, captions.profile),
     FigureSpec(
         "improvement_matrix",
@@ -143,3 +155,4 @@ FIGURES = (
         lambda summary: any(r.median_wall_time_s for r in summary.aggregates),
     ),
 )
+_NAMES = [spec.name for spec in FIGURES]

@@ -24,7 +24,7 @@ from dimebench.report import captions, numbers, tables, verdict
 from dimebench.report.cost import costs
 from dimebench.report.draw_curves import draw_one_task
 from dimebench.report.easels import Easels
-from dimebench.report.figures import draw_of, render_for_page, specs
+from dimebench.report.figures import PER_TASK, draw_of, render_for_page, specs
 from dimebench.report.marks import numbers_of
 from dimebench.report.page_parts import (
     commands_of,
@@ -42,7 +42,6 @@ from dimebench.store import atomic_write
 
 # Text stays text, to be searched and to take the page's font; the page's own colour is the background.
 IN_PAGE = {"svg.fonttype": "none", "figure.facecolor": "none"}
-PER_TASK = "learning_curves"  # drawn task by task, so that the page can arrange the panels
 MOST_RUNS = 600  # listed one by one
 MOST_BYTES = 5_000_000  # of a page, films included
 
@@ -190,12 +189,7 @@ def _json(value: Any) -> str:
 
 def _figures(summary: Summary, easels: Easels) -> tuple[list[PageFigure], dict[str, Any]]:
     """The figures, and for each drawing what it tells under the pointer."""
-    to_draw: list[_ToDraw] = []
-    for spec in specs(summary):
-        if spec.name == PER_TASK:
-            to_draw += [_ToDraw(spec.name, i, f"{spec.title}, {task}", task) for i, task in enumerate(summary.tasks)]
-        else:
-            to_draw.append(_ToDraw(spec.name, 0, spec.title))
+    to_draw = _to_draw(summary)
     drawings: dict[str, list[Drawing]] = {}
     told = {}
     for one, (drawing, tells) in zip(to_draw, easels.each(_draw, to_draw), strict=True):
@@ -205,12 +199,27 @@ def _figures(summary: Summary, easels: Easels) -> tuple[list[PageFigure], dict[s
     return figures, told
 
 
+def begin_page(summary: Summary, easels: Easels) -> None:
+    """Have the easels draw what `page` will ask them for."""
+    easels.begin(_draw, _to_draw(summary))
+
+
 @dataclass(frozen=True)
 class _ToDraw:
     name: str  # of the figure
     index: int  # within it
     title: str
-    task: str | None = None  # where there is a drawing per task
+    task: str | None = None  # where there is a drawing per task: the page arranges the panels itself
+
+
+def _to_draw(summary: Summary) -> list[_ToDraw]:
+    found: list[_ToDraw] = []
+    for spec in specs(summary):
+        if spec.name == PER_TASK:
+            found += [_ToDraw(spec.name, i, f"{spec.title}, {task}", task) for i, task in enumerate(summary.tasks)]
+        else:
+            found.append(_ToDraw(spec.name, 0, spec.title))
+    return found
 
 
 def _draw(summary: Summary, one: _ToDraw) -> tuple[Drawing, list[dict[str, Any]]]:

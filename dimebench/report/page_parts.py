@@ -9,8 +9,9 @@ from typing import Any
 
 from dimebench.report import verdict
 from dimebench.report.published import PEERS
+from dimebench.report.rows import CellRow, RunRow
 from dimebench.report.style import FLOOR, SERIES, cited_look, looks
-from dimebench.report.summary import CellRow, RunRow, Summary
+from dimebench.report.summary import Summary
 from dimebench.stats import Comparison
 
 

@@ -7,7 +7,8 @@ import io
 from typing import Any
 
 from dimebench.report.cost import costs
-from dimebench.report.summary import CellRow, Summary
+from dimebench.report.rows import CellRow
+from dimebench.report.summary import Summary
 from dimebench.report.tables import AGGREGATE_WORDS
 from dimebench.stats import Estimate
 

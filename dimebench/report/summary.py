@@ -12,20 +12,15 @@ import numpy as np
 import pandas as pd
 
 from dimebench.report.axes import on_axis
-from dimebench.report.data import Curve
 from dimebench.report.errors import NoRunsError, NotComparableError
 from dimebench.report.published import Citation, cite, split
 from dimebench.report.question import Metric, Question
+from dimebench.report.rows import CellRow, RunRow, VariantRow, cell_rows, run_rows, variant_row
 from dimebench.report.select import FLOOR, LeftOut, LeftOutTask, Selection, choose_suite, select
 from dimebench.report.verdict import sentences
 from dimebench.stats import (
-    AGGREGATES,
-    Band,
     Comparison,
-    Engine,
-    Estimate,
     NumpyEngine,
-    Side,
     compare_all,
     in_threads,
     probability_of_improvement,
@@ -36,54 +31,6 @@ from dimebench.store.places import Place
 
 USUAL_PLACE = "results"  # where the command line looks unless told
 MOST_PAIRED = 10  # variants, none of them named, of which every pair is judged
-
-
-@dataclass(frozen=True)
-class VariantRow:
-    """A variant over all tasks, in normalised scores."""
-
-    variant: str
-    is_floor: bool
-    runs: int
-    fewest_seeds: int
-    most_seeds: int
-    diverged: int  # runs counted with the lower bound
-    estimates: dict[str, Estimate]  # iqm, median, mean, optimality_gap
-    curve: Band  # IQM of normalised returns against env steps
-    profile: Band  # fraction of runs above each normalised score
-    median_wall_time_s: float  # of a run, up to the budget
-
-
-@dataclass(frozen=True)
-class CellRow:
-    """A variant on one task, in units of return (with a threshold metric: where on the axis it was reached)."""
-
-    variant: str
-    task: str
-    lower: float  # the suite's bounds
-    upper: float
-    seeds: tuple[int, ...]
-    scores: tuple[float, ...]  # by seed
-    diverged: tuple[int, ...]  # seeds that diverged before the budget
-    mean: Estimate
-    iqm: Estimate
-    curve: Band  # IQM over seeds against env steps
-    run_curves: tuple[tuple[float, ...], ...]  # by seed, at the curve's env steps
-
-
-@dataclass(frozen=True)
-class RunRow:
-    """A run of a variant of the report, counted or not, and where its numbers come from."""
-
-    variant: str
-    task: str
-    seed: int
-    status: str
-    reason: str | None
-    counted: bool
-    identity: dict[str, Any]  # sha256, of
-    provenance: dict[str, Any]
-    progress: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -195,7 +142,7 @@ def summarise(
     rows = dict(
         zip(
             shown,
-            in_threads(lambda v: _variant_row(chosen, v, scores[v], thresholds, engine, sides[v]), shown),
+            in_threads(lambda v: variant_row(chosen, v, scores[v], thresholds, engine, sides[v]), shown),
             strict=True,
         )
     )
@@ -214,7 +161,6 @@ def summarise(
         sides=sides,
         chosen_from=len(pairs),
     )
-    cells = [(v, t) for t in chosen.tasks for v in shown]
     found = Summary(
         suite=chosen.suite,
         variants=variants,
@@ -228,11 +174,11 @@ def summarise(
         sentences=(),
         comparisons=comparisons,
         aggregates=tuple(rows[variant] for variant in shown),
-        cells=tuple(in_threads(lambda cell: _cell_row(chosen, *cell, metric, engine), cells)),
+        cells=cell_rows(chosen, [(v, t) for t in chosen.tasks for v in shown], metric, engine),
         left_out=chosen.left_out,
         left_out_tasks=chosen.left_out_tasks,
         notes=(*chosen.notes, *_unreached(chosen, metric)),
-        runs=_run_rows(runs, chosen),
+        runs=run_rows(runs, chosen),
         axis=question.axis,
         method=engine.words,
         score_asked=question.metric is not None,
@@ -263,61 +209,6 @@ def _thresholds(scores: dict[str, list[np.ndarray]]) -> np.ndarray:
     """Normalised scores for the performance profile: 0 to 1, and as far as the runs go beyond."""
     everything = np.concatenate([task for tasks in scores.values() for task in tasks])
     return np.linspace(min(0.0, everything.min()), max(1.0, everything.max()), 201)
-
-
-def _variant_row(
-    chosen: Selection,
-    variant: str,
-    scores: list[np.ndarray],
-    thresholds: np.ndarray,
-    engine: Engine,
-    side: Side,
-) -> VariantRow:
-    cells = [chosen.cells[variant, task] for task in chosen.tasks]
-    runs = [curve for cell in cells for curve in cell]
-    curves = [np.stack([c.normalised(c.values(chosen.env_steps)) for c in cell]) for cell in cells]
-    return VariantRow(
-        variant=variant,
-        is_floor=variant == chosen.floor,
-        runs=len(runs),
-        fewest_seeds=min(len(cell) for cell in cells),
-        most_seeds=max(len(cell) for cell in cells),
-        diverged=sum(curve.diverged_by(chosen.budget) for curve in runs),
-        estimates=side.estimates(tuple(AGGREGATES)),
-        curve=engine.band(chosen.env_steps, curves, "curve", variant),
-        profile=engine.profile(scores, thresholds, "profile", variant),
-        median_wall_time_s=float(np.median([curve.seconds_at(chosen.budget) for curve in runs])),
-    )
-
-
-def _cell_row(chosen: Selection, variant: str, task: str, metric: Metric, engine: Engine) -> CellRow:
-    cell: list[Curve] = sorted(chosen.cells[variant, task], key=lambda curve: curve.run.seed)
-    scores = np.array([metric.shown(curve, chosen.env_steps) for curve in cell])
-    values = np.stack([curve.values(chosen.env_steps) for curve in cell])  # [runs, K]
-    found = engine.estimates([scores], ("mean", "iqm"), "cell", variant, task)
-    return CellRow(
-        variant=variant,
-        task=task,
-        lower=float(cell[0].run.score["lower"]),
-        upper=float(cell[0].run.score["upper"]),
-        seeds=tuple(curve.run.seed for curve in cell),
-        scores=tuple(scores.tolist()),
-        diverged=tuple(curve.run.seed for curve in cell if curve.diverged_by(chosen.budget)),
-        mean=found["mean"],
-        iqm=found["iqm"],
-        curve=engine.band(chosen.env_steps, [values], "cell curve", variant, task),
-        run_curves=tuple(tuple(row) for row in values.tolist()),
-    )
-
-
-def _run_rows(runs: Sequence[Run], chosen: Selection) -> tuple[RunRow, ...]:
-    counted = {curve.run.path for cell in chosen.cells.values() for curve in cell}
-    of_report = {*chosen.variants, *([chosen.floor] if chosen.floor else [])}
-    return tuple(
-        RunRow(r.variant, r.task, r.seed, r.status, r.reason, r.path in counted, r.identity, r.provenance, r.progress)
-        for r in sorted(runs, key=lambda r: (r.variant, r.task, r.seed))
-        if r.variant in of_report
-    )
 
 
 def _plain(value: Any) -> Any:

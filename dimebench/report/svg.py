@@ -33,6 +33,8 @@ def inline(svg: str, prefix: str, description: str) -> Markup:
 
 def _rewrite(tag: str, prefix: str) -> str:
     """One tag with prefixed ids and references, page colours, and without XML names and fixed sizes."""
+    if "=" not in tag:
+        return tag
     tag = re.sub(r'\s(?:xmlns(?::\w+)?|version)="[^"]*"', "", tag)
     tag = re.sub(rf'\sid="{MARK}-(\d+)-\d+"', r' data-v="\1"', tag)
     tag = re.sub(r'\sid="([^"]+)"', rf' id="{prefix}-\1"', tag)

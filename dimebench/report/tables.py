@@ -16,7 +16,8 @@ from rich.text import Text
 
 from dimebench.report import numbers
 from dimebench.report.published import Citation, Cited
-from dimebench.report.summary import CellRow, Summary, VariantRow
+from dimebench.report.rows import CellRow, VariantRow
+from dimebench.report.summary import Summary
 from dimebench.report.terminal import Fitted
 from dimebench.report.verdict import caution, headline, overview, where, winner
 

@@ -7,6 +7,7 @@ What each estimator and test is, and how often it errs: docs/statistics.md.
 """
 
 from dimebench.stats.bootstrap import estimate
+from dimebench.stats.cells import Cell, CellEstimates, estimate_cells
 from dimebench.stats.compare import Comparison, compare, compare_all
 from dimebench.stats.curves import Band, auc, iqm_band, performance_profile, time_to_threshold
 from dimebench.stats.engine import Engine, NumpyEngine, Side
@@ -23,6 +24,8 @@ __all__ = [
     "AGGREGATES",
     "METHODS",
     "Band",
+    "Cell",
+    "CellEstimates",
     "Comparison",
     "Engine",
     "Estimate",
@@ -42,6 +45,7 @@ __all__ = [
     "compare_all",
     "cores",
     "estimate",
+    "estimate_cells",
     "holm",
     "how_many_seeds",
     "in_threads",

@@ -38,7 +38,7 @@ from dimebench.stats.intervals import (
     leave_one_out,
 )
 
-CHUNK = 1_000_000  # counts held at once
+CHUNK = 2_000_000  # counts held at once; with fewer, threads wait for each other
 IN_CACHE = 65_536  # numbers drawn, or summed up, at once; with fewer, threads wait for each other
 RESAMPLES = 50_000
 
@@ -142,29 +142,24 @@ class OnCounts:
         self.sizes = [task.size for task in tasks]
         self.values, self.mass = np.concatenate(tasks), run_mass(self.sizes)
         self.averages = task_averages(self.values, self.sizes)
-        self.capped = task_averages(np.minimum(self.values, GAMMA), self.sizes)
-        self.any_above = bool((self.values > GAMMA).any())
+        capped = task_averages(np.minimum(self.values, GAMMA), self.sizes)
+        self.linear = {  # offset and weights [N]
+            "mean": (0.0, self.averages.mean(axis=1)),
+            "optimality_gap": (GAMMA, -capped.mean(axis=1)),
+        }
 
     def of(self, counts: Array, names: Sequence[str]) -> dict[str, Array]:
         """The named aggregates [r] of counts [r, N]."""
-        means: Array | None = None  # [r, T], of each task
         found: dict[str, Array] = {}
         for name in names:
             if name == "iqm":
                 found[name] = iqm_of_counts(counts, self.values, self.mass)
-            elif name == "optimality_gap" and self.any_above:
-                found[name] = GAMMA - (counts @ self.capped).mean(axis=1)
+            elif name == "median":
+                found[name] = np.median(counts @ self.averages, axis=1)
             else:
-                means = counts @ self.averages if means is None else means
-                found[name] = _OF_MEANS[name](means)
+                offset, weights = self.linear[name]
+                found[name] = offset + counts @ weights
         return found
-
-
-_OF_MEANS: dict[str, Callable[[Array], Array]] = {
-    "mean": lambda means: means.mean(axis=1),
-    "median": lambda means: np.median(means, axis=1),
-    "optimality_gap": lambda means: GAMMA - means.mean(axis=1),  # where no score is above gamma
-}
 
 
 def bootstrap(

@@ -7,7 +7,7 @@ itself; an interval for the area under the curve came out several times too narr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,11 @@ class Band:
     low: tuple[float, ...] | None
     high: tuple[float, ...] | None
     confidence: float
+
+    def part(self, places: slice) -> Band:
+        """The curve at some of its x."""
+        low, high = self.low and self.low[places], self.high and self.high[places]
+        return Band(self.x[places], self.point[places], low, high, self.confidence)
 
 
 def auc(env_steps: ArrayLike, values: ArrayLike) -> Array:
@@ -77,19 +82,26 @@ def iqm_band(
     env_steps [K]; curves: over tasks, each [runs, K].
     """
     tasks = [np.asarray(task, dtype=np.float64) for task in curves]  # each [runs, K]
-    x = np.asarray(env_steps, dtype=np.float64)
-    sizes = [task.shape[0] for task in tasks]
+    sizes = [len(task) for task in tasks]
+
+    def draw() -> Array:
+        values, mass = np.concatenate(tasks), run_mass(sizes)  # [N, K], [N]
+        parts = draw_counts(sizes, resamples, rng, CHUNK)
+        return np.concatenate([iqm_of_counts(counts, values, mass) for counts in parts])
+
+    return iqm_band_of(env_steps, tasks, draw, confidence, method)
+
+
+def iqm_band_of(
+    env_steps: ArrayLike, tasks: Sequence[Array], draw: Callable[[], Array], confidence: float, method: Method
+) -> Band:
+    """The same from bootstrap draws [R, K] of the IQM at each env step, which are asked for where there is a band."""
+    x, sizes = np.asarray(env_steps, dtype=np.float64), [len(task) for task in tasks]
     points = iqm_along(tasks)
     if min(sizes) < 2:
         return Band(tuple(x.tolist()), tuple(points.tolist()), None, None, confidence)
-    values, mass = np.concatenate(tasks), run_mass(sizes)  # [N, K], [N]
-
-    def at_each(counts: Array) -> Array:
-        return iqm_of_counts(counts, values, mass)
-
-    draws = np.concatenate([at_each(counts) for counts in draw_counts(sizes, resamples, rng, CHUNK)])  # [R, K]
-    pulls = jackknife(at_each(leave_one_out(sizes)), sizes)
-    return _band(x, points, draws, pulls, confidence, method)
+    without = iqm_of_counts(leave_one_out(sizes), np.concatenate(tasks), run_mass(sizes))
+    return _band(x, points, draw(), jackknife(without, sizes), confidence, method)
 
 
 def performance_profile(

@@ -136,3 +136,15 @@ def test_what_cannot_be_asked_is_named(options: list[str], line: str, dimebench:
     from tests.cli.calls import refused
 
     refused(dimebench("compare", "dime", "sac", *options), line)
+
+
+@pytest.mark.parametrize(
+    ("words", "cells"), [((), 4), (("suite=tiny",), 4), (("dime", "sac"), 2), (("suite=elsewhere",), 0)]
+)
+def test_a_report_knows_about_how_much_there_is_to_draw(
+    dimebench: Call, results: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], cells: int
+) -> None:
+    counted: list[int] = []
+    monkeypatch.setattr("dimebench.report.easels.warm_up", counted.append)
+    dimebench("report", "--formats", "svg", *words)
+    assert counted == [cells]

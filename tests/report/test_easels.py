@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from dimebench.report import easels as module
-from dimebench.report.easels import Easels
-from dimebench.report.figures import write_figures
-from dimebench.report.html import page
+from dimebench.report.easels import Easels, warm_up
+from dimebench.report.figures import FORMATS, begin_figures, write_figures
+from dimebench.report.html import begin_page, page
 from dimebench.report.summary import Summary
 from tests.report.factory import two_variants
 from tests.report.test_summary import of
@@ -31,6 +31,8 @@ def easels(monkeypatch: pytest.MonkeyPatch) -> Iterator[Easels]:
 
 def test_processes_draw_the_same_files_and_the_same_page(easels: Easels, tmp_path: Path) -> None:
     summary = easels.summary
+    begin_figures(summary, FORMATS, easels)
+    begin_page(summary, easels)
     write_figures(summary, tmp_path / "here")
     write_figures(summary, tmp_path / "there", easels=easels)
     for path in sorted((tmp_path / "here").iterdir()):
@@ -52,6 +54,38 @@ def _draw_unless_easel(_: Summary, name: str) -> str:
     if multiprocessing.parent_process() is not None:
         os.kill(os.getpid(), signal.SIGKILL)
     return name.upper()
+
+
+def test_what_was_begun_is_not_drawn_again(easels: Easels, tmp_path: Path) -> None:
+    places = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
+    for _ in range(2):
+        easels.begin(_touched, places)
+    assert easels.each(_touched, places) == [1, 1, 1]
+    assert easels.each(_touched, places) == [2, 2, 2], "asked for once more"
+
+
+def _touched(_: Summary, place: Path) -> int:
+    """How often this was called for the place."""
+    with place.open("a") as file:
+        file.write("x")
+    return len(place.read_text())
+
+
+def test_what_a_killed_process_had_begun_is_drawn_here(easels: Easels) -> None:
+    easels.begin(_draw_unless_easel, ["a", "b"])
+    assert easels.each(_draw_unless_easel, ["a", "b"]) == ["A", "B"]
+    easels.begin(_draw_unless_easel, ["c", "d"])  # no more processes
+    assert easels.each(_draw_unless_easel, ["c", "d"]) == ["C", "D"]
+
+
+def test_imports_are_done_ahead_only_where_there_is_much_to_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[bool] = []
+    monkeypatch.setattr(module.forkserver, "ensure_running", lambda: started.append(True))
+    for cells, cores, expected in ((module.WORTH_IT - 1, 2, 0), (module.WORTH_IT, 1, 0), (module.WORTH_IT, 2, 1)):
+        monkeypatch.setattr(module, "cores", lambda cores=cores: cores)
+        started.clear()
+        warm_up(cells)
+        assert len(started) == expected, (cells, cores)
 
 
 def test_an_error_is_the_callers(easels: Easels) -> None:

@@ -1,0 +1,122 @@
+"""Estimates of many cells, each one variant on one task: those with equally many runs are worked out together.
+
+The runs of one task are drawn alike, so how often a resample has the lowest run, the next, ... is distributed in the
+same way whatever the scores are. An estimate that weighs a resample's ordered runs by their places (mean, IQM) is
+then a product of weights [R, n] and the cell's n ordered scores, with weights that depend on nothing but n: drawn
+once, they serve every cell of a report, and every env step of its curve. An interval is what it would be from draws
+of its own; all that cells share is the Monte Carlo error, and no statement is made about two of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from dimebench.stats.bootstrap import draw_counts, iqm_of_counts, stream
+from dimebench.stats.curves import CURVE_RESAMPLES, Band, iqm_band_of
+from dimebench.stats.engine import Engine, NumpyEngine
+from dimebench.stats.estimators import Array, iqm_along, run_mass, trimmed_mass
+from dimebench.stats.intervals import Estimate, Interval, bounds, jackknife, leave_one_out
+from dimebench.stats.threads import in_threads
+
+MOST_RUNS = 32  # of a cell whose weights are shared: they take 8 bytes x 50,000 x runs
+AT_ONCE = 8  # cells; their resamples stay in the cache
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A variant's runs on one task, in any unit."""
+
+    name: tuple[str, str]  # variant and task
+    scores: Array  # [n]
+    curves: Array  # [n, K]
+
+
+@dataclass(frozen=True)
+class CellEstimates:
+    """What is known of a cell; no intervals with a single run."""
+
+    mean: Estimate
+    iqm: Estimate
+    curve: Band  # IQM
+
+
+def estimate_cells(engine: Engine, x: ArrayLike, cells: Sequence[Cell]) -> list[CellEstimates]:
+    """The estimates of each cell, whose curves are all at x [K]. A cell's do not depend on the others."""
+    groups: dict[int, list[int]] = {}
+    for place, cell in enumerate(cells):
+        runs = cell.scores.size
+        together = isinstance(engine, NumpyEngine) and 2 <= runs <= MOST_RUNS
+        groups.setdefault(runs if together else -1 - place, []).append(place)
+    batches = [group[start : start + AT_ONCE] for group in groups.values() for start in range(0, len(group), AT_ONCE)]
+
+    def estimate(batch: Sequence[int]) -> list[CellEstimates]:
+        chosen = [cells[place] for place in batch]
+        if isinstance(engine, NumpyEngine) and 2 <= chosen[0].scores.size <= MOST_RUNS:
+            return _together(engine, np.asarray(x, dtype=np.float64), chosen)
+        return [_alone(engine, x, cell) for cell in chosen]
+
+    found: dict[int, CellEstimates] = {}
+    for batch, estimates in zip(batches, in_threads(estimate, batches), strict=True):
+        found |= zip(batch, estimates, strict=True)
+    return [found[place] for place in range(len(cells))]
+
+
+def _alone(engine: Engine, x: ArrayLike, cell: Cell) -> CellEstimates:
+    found = engine.estimates([cell.scores], ("mean", "iqm"), "cell", *cell.name)
+    return CellEstimates(found["mean"], found["iqm"], engine.band(x, [cell.curves], "cell curve", *cell.name))
+
+
+def _together(engine: NumpyEngine, x: Array, cells: Sequence[Cell]) -> list[CellEstimates]:
+    """Of cells with equally many runs, each a column; of their curves each env step is one."""
+    scores = np.stack([cell.scores for cell in cells], axis=1)  # [n, cells]
+    curves = np.concatenate([cell.curves for cell in cells], axis=1)  # [n, cells x K]
+    runs, confidence, method = len(scores), engine.confidence, engine.method
+    without = leave_one_out([runs])
+    columns = {  # points, and what they are without each run
+        "mean": (np.ascontiguousarray(scores.T).mean(axis=1), without @ scores / runs),
+        "iqm": (iqm_along([scores]), iqm_of_counts(without, scores, run_mass([runs]))),
+    }
+    found: dict[str, list[Estimate]] = {}
+    for name, (points, left) in columns.items():
+        draws = rank_draws(name, scores, engine.resamples, engine.seed)
+        ends = bounds(draws, points, jackknife(left, [runs]), confidence, method)
+        found[name] = [
+            Estimate(float(point), Interval(float(low), float(high), confidence))
+            for point, low, high in zip(points, *ends, strict=True)
+        ]
+    resamples = min(engine.resamples, CURVE_RESAMPLES)
+    band = iqm_band_of(
+        np.tile(x, len(cells)),
+        [curves],
+        lambda: rank_draws("iqm", curves, resamples, engine.seed),
+        confidence,
+        method,
+    )
+    return [
+        CellEstimates(mean, iqm, band.part(slice(start, start + x.size)))
+        for mean, iqm, start in zip(found["mean"], found["iqm"], range(0, x.size * len(cells), x.size), strict=True)
+    ]
+
+
+def rank_draws(name: str, runs: Array, resamples: int, seed: int) -> Array:
+    """Bootstrap draws [R, K] of the "mean" or "iqm" of one task's runs [n, K], K quantities each by itself.
+
+    Each quantity's draws lie side by side in memory.
+    """
+    return (np.sort(runs, axis=0).T @ _weights(name, len(runs), resamples, seed).T).T
+
+
+@lru_cache(maxsize=8)
+def _weights(name: str, runs: int, resamples: int, seed: int) -> Array:
+    """What each ordered run adds to the estimate of each resample [R, n]."""
+    counts = np.concatenate(list(draw_counts([runs], resamples, stream(seed, "ranks", str(runs)))))
+    if name == "mean":
+        return counts / runs
+    cut = trimmed_mass(runs)
+    kept = np.clip(np.cumsum(counts, axis=1), cut, runs - cut)
+    return np.diff(kept, axis=1, prepend=cut) / (runs - 2 * cut)
