@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,11 +26,7 @@ import pyarrow.parquet as pq
 from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, RUN_FILE, SCHEMA_VERSION
 
 EVALUATIONS, EPISODES, INTERVAL, SEEDS, TASKS = 41, 10, 25_000, 10, 25
-# A machine of two cores, whatever this one has; and what the process and its children need at most.
-MEASURE = "import os,sys,resource,subprocess as s;os.sched_setaffinity(0,sorted(os.sched_getaffinity(0))[:2]);"
-MEASURE += "r=s.run(sys.argv[1:],stdout=s.DEVNULL);u=resource.getrusage(resource.RUSAGE_CHILDREN);"
-MEASURE += "print(u.ru_utime+u.ru_stime,u.ru_maxrss);"
-MEASURE += "sys.exit(r.returncode)"
+EVERY_S = 0.1  # looked at
 
 
 def main() -> None:
@@ -125,13 +122,45 @@ def write(results: Path, variant: str, task: str, seed: int) -> None:
 
 
 def measure(words: list[str]) -> tuple[float, float, float]:
-    """Seconds by the clock, seconds of CPU, and peak megabytes of `dimebench WORDS` on two cores."""
-    command = [sys.executable, "-c", MEASURE, sys.executable, "-m", "dimebench.cli.main", *words]
+    """Seconds by the clock, seconds of CPU and peak megabytes of `dimebench WORDS` on two cores, with its helpers."""
+    command = [sys.executable, "-m", "dimebench.cli.main", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[:2])  # inherited
     began = time.perf_counter()
-    done = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
-    cpu, kilobytes = done.stdout.split()
-    return time.perf_counter() - began, float(cpu), int(kilobytes) / 1024
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+    os.sched_setaffinity(0, cores)
+    ticks: dict[int, int] = {}
+    most = 0
+    while process.poll() is None:
+        now = dict(_members(process.pid))
+        ticks |= now
+        most = max(most, sum(map(_kilobytes, now)))
+        time.sleep(EVERY_S)
+    seconds = time.perf_counter() - began
+    if process.returncode:
+        raise SystemExit(f"dimebench {' '.join(words)}: exit code {process.returncode}")
+    return seconds, sum(ticks.values()) / os.sysconf("SC_CLK_TCK"), most / 1024
+
+
+def _members(session: int) -> Iterator[tuple[int, int]]:
+    """The processes of a session, each with its ticks of CPU so far."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        if int(fields[3]) == session:
+            yield int(folder.name), int(fields[11]) + int(fields[12])
+
+
+def _kilobytes(pid: int) -> int:
+    """Memory of a process; what it shares with others is counted once in all of them together."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 if __name__ == "__main__":
