@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.errors import UsageError
+from dimebench.cli.errors import USAGE, UsageError, explain
 from dimebench.cli.options import DEFAULT_RESULTS, Json, ResultsToRead, seconds_above_0, split_words
 
 
@@ -51,10 +51,14 @@ def _watch(results: Any, suite: str | None, every: float) -> int:
 
 def _show(results: Any, suite: str | None, as_json: bool) -> int:
     from dimebench.cli.queue import Queue, queue_of
-    from dimebench.store import Run, read_runs
+    from dimebench.store import Run, StoreError, read_runs
     from dimebench.store.claims import claimed_by
 
-    everything = read_runs(results)
+    broken: list[StoreError] = []
+    everything = read_runs(results, broken=broken)
+    for error in broken:
+        typer.echo(f"dimebench: {explain(error)[0]}", err=True)
+    code = USAGE if broken else 0
     runs = [run for run in everything if suite in (None, run.suite)]
     held = {run.path: claimed_by(run.path) for run in runs if run.status not in ("finished", "diverged")}
     taken = [path for path, owner in held.items() if owner is not None]
@@ -68,11 +72,11 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
     if as_json:
         plain = [_plain(run, held.get(run.path), queue.job(run.path)) for run in runs]
         typer.echo(json.dumps(plain + queue.others([run.path for run in runs]), indent=1))
-        return 0
+        return code
     if not runs and not queue.standings:
-        typer.echo(f"no runs in '{results}'")
+        typer.echo(f"no runs in '{results}'" if not broken else f"no run in '{results}' can be read")
         queue.show()
-        return 0
+        return code
     from dimebench.cli.output import print_line, print_table
 
     cells: dict[tuple[str, str, str], list[Run]] = {}
@@ -90,7 +94,7 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
         if owner is not None:
             print_line(f"held: {name}: {owner}")
     queue.show()
-    return 0
+    return code
 
 
 def _figures(members: list[Any], held: dict[Any, Any]) -> list[str]:

@@ -57,8 +57,11 @@ def looks(
 
 
 def state_of(results: Place, suite: str | None) -> State:
-    """The runs of a results folder (of one suite, if named) as they stand now. Raises StoreError."""
-    runs = read_runs(results, suite)
+    """The runs of a results folder (of one suite, if named) as they stand now, but those that cannot be read.
+
+    Raises StoreError.
+    """
+    runs = read_runs(results, suite, broken=[])
     stamp = []
     for run in runs:
         for name in (RUN_FILE, EVALS_FILE):

@@ -56,9 +56,10 @@ def read_run(path: Place) -> Run | None:
     return Run.from_json(path, content, shallow=text.count("{") + text.count("[") <= DEEPEST)
 
 
-def read_runs(results: Place, suite: str | None = None) -> list[Run]:
+def read_runs(results: Place, suite: str | None = None, broken: list[StoreError] | None = None) -> list[Run]:
     """Every run under a results folder, sorted by suite, variant, task and seed.
 
+    broken: takes the errors of single runs, for whom the others are of use without them.
     Raises StoreError where the folder is missing, a run.json is broken, or two folders hold the same run (a copy
     that was left there, which would count twice).
     """
@@ -66,7 +67,7 @@ def read_runs(results: Place, suite: str | None = None) -> list[Run]:
         raise StoreError(f"no results folder at '{results}'")
     remote = isinstance(results, RemotePath)
     with without_collecting():
-        read = _Sharing()
+        read = _Sharing(broken)
         runs = _side_by_side(read, run_folders(results), REMOTE_READERS if remote else 1)
     found: dict[tuple[str, str, str, int], Run] = {}
     for run in runs:
@@ -75,7 +76,11 @@ def read_runs(results: Place, suite: str | None = None) -> list[Run]:
         key = (run.suite, run.variant, run.task, run.seed)
         if key in found:
             name = f"{run.variant} on {run.task} seed {run.seed}"
-            raise StoreError(f"{run.path / RUN_FILE}: {name} of suite {run.suite} is at {found[key].path} already")
+            error = StoreError(f"{run.path / RUN_FILE}: {name} of suite {run.suite} is at {found[key].path} already")
+            if broken is None:
+                raise error
+            broken.append(error)
+            continue
         found[key] = run
     return [found[key] for key in sorted(found)]
 
@@ -123,11 +128,18 @@ def without_collecting() -> Iterator[None]:
 class _Sharing:
     """Reads runs; those with equal identities, a cell's seeds, hold it in memory only once."""
 
-    def __init__(self) -> None:
+    def __init__(self, broken: list[StoreError] | None = None) -> None:
         self._identities: dict[str, dict[str, Any]] = {}
+        self._broken = broken
 
     def __call__(self, path: Place) -> Run | None:
-        run = read_run(path)
+        try:
+            run = read_run(path)
+        except StoreError as error:
+            if self._broken is None:
+                raise
+            self._broken.append(error)
+            return None
         if run is None:
             return None
         first = self._identities.setdefault(run.identity["sha256"], run.identity)

@@ -12,6 +12,9 @@ from tests.cli.calls import TASK, Call, cell, half_written, refused, snapshot
 
 READING = (["compare", "dime", "sac"], ["report", "--html"], ["status"], ["status", "--json"])
 WHERE = cell(Path("results"), "dime") / "seed-000"
+OTHERS = [
+    (name, seed) for name in ("crossq", "dime", "random", "sac") for seed in (0, 1) if (name, seed) != ("dime", 0)
+]
 
 
 @pytest.mark.parametrize("command", READING, ids=" ".join)
@@ -123,8 +126,13 @@ def test_a_broken_run_json_is_named_by_every_command(
 ) -> None:
     (cell(results, "dime") / "seed-000" / "run.json").write_text(text)
     before = snapshot(place)
-    for command in (*READING, ["run", "suite=tiny", "--seeds", "3", "--device", "cpu"]):
+    for command in (*READING[:2], ["run", "suite=tiny", "--seeds", "3", "--device", "cpu"]):
         refused(dimebench(*command), f"{WHERE / 'run.json'}{problem}")
+    told, listed = dimebench("status"), dimebench("status", "--json")
+    for answer in (told, listed):
+        assert (answer.code, answer.err) == (2, f"dimebench: {WHERE / 'run.json'}{problem}\n"), "and shows the others"
+    assert [(run["variant"], run["seed"]) for run in json.loads(listed.out)] == OTHERS
+    assert all(any(line.startswith(f"tiny   {name}") for line in told.lines) for name, _ in OTHERS), told.out
     assert snapshot(place) == before
 
 
@@ -146,7 +154,12 @@ def test_a_copied_seed_is_refused_before_it_counts_twice(dimebench: Call, result
     copy = cell(results, "dime") / "seed-000 (copy)"
     shutil.copytree(cell(results, "dime") / "seed-000", copy)
     name, there = f"dime on {TASK} seed 0 of suite tiny", copy.relative_to(results.parent) / "run.json"
-    refused(dimebench("compare", "dime", "sac"), f"{there}: {name} is at {WHERE} already")
+    line = f"{there}: {name} is at {WHERE} already"
+    refused(dimebench("compare", "dime", "sac"), line)
+    assert (dimebench("status").err, len(json.loads(dimebench("status", "--json").out))) == (
+        f"dimebench: {line}\n",
+        8,
+    )
 
 
 def test_a_failed_run_is_told_with_its_reason(dimebench: Call, results: Path) -> None:
