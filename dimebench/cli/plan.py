@@ -25,6 +25,7 @@ from dimebench.cli.options import (
     seconds_above_0,
     whole_number,
 )
+from dimebench.cli.remarks import say_remarks
 
 if TYPE_CHECKING:
     from dimebench.launch.forecast import Forecast, Target
@@ -120,6 +121,7 @@ def plan(
     from dimebench.launch.probe import Probes
 
     made = make_plan(request, seed_list, results, target.device, mode, precision, places)
+    say_remarks(made)
     with _telling(as_json) as tell:
         pace = Probes(probe_seconds, target.here, tell) if probe else lambda block: None
         found = forecast(made, target, pace, keep_checkpoints)

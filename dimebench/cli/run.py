@@ -22,6 +22,7 @@ from dimebench.cli.options import (
     seconds_above_0,
     whole_number,
 )
+from dimebench.cli.remarks import say_remarks
 
 if TYPE_CHECKING:
     from dimebench.config import Request
@@ -131,6 +132,7 @@ def run(
 
     def train(asked: Request, seed_list: Sequence[int]) -> int:
         plan = make_plan(asked, seed_list, results, chosen, mode, precision, engine.places())
+        say_remarks(plan)
         if any(cell.blocks for cell in plan.cells):
             make_folder("--results", results)
         settings = PoolSettings(

@@ -17,7 +17,7 @@ def suites(as_json: Json = False) -> int:
     rows: list[dict[str, Any]] = []
     for name, path in list_suites():
         try:
-            suite = load_suite(str(path))
+            suite = load_suite(name)
         except ConfigError as error:
             rows.append({"name": name, "path": str(path), "error": str(error)})
             continue

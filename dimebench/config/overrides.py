@@ -14,7 +14,7 @@ from dimebench.config.names import SHARED, check_setting, short_task
 from dimebench.config.problems import Problem, problem
 from dimebench.config.resources import Asked
 from dimebench.config.suite import Suite
-from dimebench.config.suites import find_suite, list_suites, read_suite
+from dimebench.config.suites import list_suites, open_suite
 from dimebench.config.variant import Variant, parse_variant, split_list
 from dimebench.config.yaml_io import Document, dotted, parse_value
 
@@ -104,7 +104,7 @@ def _suite(word: _Word | None, algorithms: Collection[str], cwd: Path | None) ->
     if word is None:
         known = ", ".join(name for name, _ in list_suites(cwd))
         raise ConfigError(f"suite=NAME is missing{f'; there are {known}' if known else ''}")
-    return read_suite(find_suite(word.value, cwd), algorithms)
+    return open_suite(word.value, cwd, algorithms)
 
 
 def _set_keys(suite: Suite, words: list[_Word]) -> Suite:

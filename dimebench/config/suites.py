@@ -58,11 +58,23 @@ def load_suite(name_or_path: str, cwd: Path | None = None, *, algorithms: Collec
     algorithms: the known ones, to check the file's names against (None: only their form is checked).
     ConfigError "FILE:LINE: key.path: problem (nearest: ...)" for the first thing that is wrong.
     """
-    return read_suite(find_suite(name_or_path, cwd), algorithms)[0]
+    return open_suite(name_or_path, cwd, algorithms)[0]
+
+
+def open_suite(
+    name_or_path: str, cwd: Path | None = None, algorithms: Collection[str] | None = None
+) -> tuple[Suite, Document]:
+    """As `load_suite`, with the document it came from, for messages about its lines."""
+    path = find_suite(name_or_path, cwd)
+    suite, document = read_suite(path, algorithms)
+    if suite.name != path.stem == name_or_path:  # results would lie under another name than it is called by
+        wrong = f"name: {suite.name!r} is not the file's name: leave it out, or rename the file"
+        raise ConfigError(f"{document.at(('name',))}: {wrong}")
+    return suite, document
 
 
 def read_suite(path: Path, algorithms: Collection[str] | None = None) -> tuple[Suite, Document]:
-    """As `load_suite` from a file, with the document it came from, for messages about its lines."""
+    """As `open_suite` from a file."""
     document = read_document(path)
     try:
         suite = Suite.model_validate({"name": path.stem, **document.data})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.calls import Call, refused, snapshot
+from tests.cli.calls import TASK, Call, process, refused, snapshot
 
 
 def test_the_plan_is_what_run_would_do_and_writes_nothing(dimebench: Call, place: Path) -> None:
@@ -95,3 +95,14 @@ def test_gpus_are_named_by_numbers_that_there_are(dimebench: Call, monkeypatch: 
     )
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     assert parse_gpus("cuda") == ("cuda", []), "one GPU needs no packing"
+
+
+def test_a_variant_that_would_only_act_at_random_is_pointed_out(dimebench: Call, place: Path) -> None:
+    words = ["suite=tiny", "algo=sac,random", "steps=60", "sac.learning_starts=60", "--seeds", "1", "--device", "cpu"]
+    line = f"dimebench: note: sac on {TASK} only acts at random: learning_starts=60 and the budget is 60 env steps\n"
+    for command in (["plan", *words, "--no-probe"], ["plan", *words, "--no-probe", "--json"]):
+        answer = dimebench(*command)
+        assert (answer.code, answer.err) == (0, line)
+    for said in (line, ""):  # the second time nothing is left to do
+        answer = process("run", *words, cwd=place)
+        assert (answer.code, answer.err) == (0, said)

@@ -40,6 +40,13 @@ def test_a_suite_without_a_name_is_called_after_its_file(write: Write) -> None:
     assert load_suite("small").name == "small"
 
 
+def test_a_suite_that_is_called_by_name_has_the_name_of_its_file(write: Write) -> None:
+    """Its results would lie under the other name, where `status suite=small` finds none."""
+    line = f"{AT}:2: name: 'other' is not the file's name: leave it out, or rename the file"
+    assert refusal("description: mine\nname: other\n" + BOTH, write) == line
+    assert load_suite(AT).name == "other", "called by its path, it has the name that it gives itself"
+
+
 def test_variants_in_a_suite_get_their_canonical_names(write: Write) -> None:
     write(TASKS + "algorithms: [dime, 'dime:utd=1e0:critic_hidden=[64, 64]']\n")
     assert load_suite("small").algorithms == ["dime", "dime:critic_hidden=[64,64]:utd=1"]

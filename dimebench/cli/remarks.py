@@ -1,0 +1,26 @@
+"""What a plan would do that hardly anybody wants: said before it is done."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dimebench.launch.plan import Plan
+
+
+def say_remarks(plan: Plan) -> None:
+    """On standard error, a line for each variant that would never learn."""
+    found: dict[tuple[str, int, int], list[str]] = {}
+    for cell in plan.cells:
+        for block in cell.blocks[:1]:
+            starts, steps = block.settings.get("learning_starts", 0), block.protocol.env_steps
+            if starts >= steps:
+                found.setdefault((block.variant, starts, steps), []).append(block.task)
+    for (variant, starts, steps), tasks in found.items():
+        where = tasks[0] if len(tasks) == 1 else f"{len(tasks)} tasks"
+        print(
+            f"dimebench: note: {variant} on {where} only acts at random: "
+            f"learning_starts={starts} and the budget is {steps} env steps",
+            file=sys.stderr,
+        )
