@@ -123,14 +123,16 @@ def _cells(results: Any, suite: str | None, names: list[str]) -> int:
 
 def _write_files(found: Any, folder: Path, formats: list[str], easels: Any) -> dict[str, Any]:
     from dimebench.report.figures import write_figures
-    from dimebench.report.sheets import write_sheets
+    from dimebench.report.sheets import sheet_files
     from dimebench.report.tables import plain_lines
     from dimebench.store import atomic_write
 
-    atomic_write(folder / "tables.txt", ("\n".join(plain_lines(found)) + "\n").encode())
-    tables = [folder / "tables.txt", *write_sheets(found, folder / "tables")]
+    texts = {folder / "tables.txt": "\n".join(plain_lines(found)) + "\n"}  # while the easels draw
+    texts |= {folder / "tables" / name: text for name, text in sheet_files(found).items()}
     figures = write_figures(found, folder / "figures", formats, easels)
-    return {"figures": [str(path) for path in figures], "tables": [str(path) for path in tables]}
+    for path, text in texts.items():
+        atomic_write(path, text.encode())
+    return {"figures": [str(path) for path in figures], "tables": [str(path) for path in texts]}
 
 
 def _clips(found: Any, results: Any) -> list[Any]:

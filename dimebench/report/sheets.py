@@ -50,6 +50,15 @@ class Sheet:
 def write_sheets(summary: Summary, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
     """Write every table in every format. Returns the paths. Raises OSError where a file cannot be written."""
     paths = []
+    for name, text in sheet_files(summary, formats).items():
+        atomic_write(folder / name, text.encode())
+        paths.append(folder / name)
+    return paths
+
+
+def sheet_files(summary: Summary, formats: Sequence[str] = FORMATS) -> dict[str, str]:
+    """Every table in every format, by the name of its file."""
+    files: dict[str, str] = {}
     writers: dict[str, Callable[[Sheet], str]] = {"markdown": markdown, "latex": latex}
     for form in formats:
         texts = (
@@ -57,11 +66,8 @@ def write_sheets(summary: Summary, folder: Path, formats: Sequence[str] = FORMAT
             if form == "csv"
             else {sheet.name: writers[form](sheet) for sheet in sheets(summary)}
         )
-        for name, text in texts.items():
-            path = folder / f"{name}.{SUFFIX[form]}"
-            atomic_write(path, text.encode())
-            paths.append(path)
-    return paths
+        files |= {f"{name}.{SUFFIX[form]}": text for name, text in texts.items()}
+    return files
 
 
 def sheets(summary: Summary) -> list[Sheet]:
