@@ -58,10 +58,10 @@ def test_words_that_cannot_be_used_are_named(words: str, line: str, dimebench: C
 
 
 def test_a_task_that_the_suite_names_but_nobody_has_is_refused(dimebench: Call, place: Path) -> None:
-    (place / "suites" / "mine.yaml").write_text(TINY.replace("cartpole-balance", "cartpole-balanse"))
+    (place / "suites" / "tiny.yaml").write_text(TINY.replace("cartpole-balance", "cartpole-balanse"))
     nearest = ", ".join(f"dm_control/cartpole-{end}" for end in ("balance", "balance_sparse", "two_poles"))
     line = f"unknown task 'dm_control/cartpole-balanse' (nearest: {nearest})"
-    refused(dimebench("run", "suite=mine", "--device", "cpu"), line)
+    refused(dimebench("run", "suite=tiny", "--device", "cpu"), line)
     assert not (place / "results").exists()
 
 
@@ -89,6 +89,6 @@ def test_a_broken_suite_file_is_named_with_its_line(
     old: str, new: str, line: str, dimebench: Call, place: Path
 ) -> None:
     assert old in TINY
-    (place / "suites" / "mine.yaml").write_text(TINY.replace(old, new, 1))
-    refused(dimebench("run", "suite=mine", "--device", "cpu"), f"suites/mine.yaml:{line}")
+    (place / "suites" / "tiny.yaml").write_text(TINY.replace(old, new, 1))
+    refused(dimebench("run", "suite=tiny", "--device", "cpu"), f"suites/tiny.yaml:{line}")
     assert not (place / "results").exists()
