@@ -132,11 +132,15 @@ def measure(words: list[str]) -> tuple[float, float, float]:
     os.sched_setaffinity(0, cores)
     ticks: dict[int, int] = {}
     most = 0
-    while process.poll() is None:
-        now = dict(_members(process.pid))
-        ticks |= now
-        most = max(most, sum(map(_kilobytes, now)))
-        time.sleep(EVERY_S)
+    try:
+        while process.poll() is None:
+            now = dict(_members(process.pid))
+            ticks |= now
+            most = max(most, sum(map(_kilobytes, now)))
+            time.sleep(EVERY_S)
+    except KeyboardInterrupt:
+        process.kill()
+        raise
     seconds = time.perf_counter() - began
     if process.returncode:
         raise SystemExit(f"dimebench {' '.join(words)}: exit code {process.returncode}")

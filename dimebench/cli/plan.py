@@ -121,7 +121,7 @@ def plan(
     from dimebench.launch.probe import Probes
 
     made = make_plan(request, seed_list, results, target.device, mode, precision, places)
-    say_remarks(made)
+    say_remarks(made, set())
     with _telling(as_json) as tell:
         pace = Probes(probe_seconds, target.here, tell) if probe else lambda block: None
         found = forecast(made, target, pace, keep_checkpoints)

@@ -9,8 +9,8 @@ if TYPE_CHECKING:
     from dimebench.launch.plan import Plan
 
 
-def say_remarks(plan: Plan) -> None:
-    """On standard error, a line for each variant that would never learn."""
+def say_remarks(plan: Plan, said: set[str]) -> None:
+    """On standard error, a line for each variant that would never learn; none that was `said` before."""
     found: dict[tuple[str, int, int], list[str]] = {}
     for cell in plan.cells:
         for block in cell.blocks[:1]:
@@ -19,8 +19,9 @@ def say_remarks(plan: Plan) -> None:
                 found.setdefault((block.variant, starts, steps), []).append(block.task)
     for (variant, starts, steps), tasks in found.items():
         where = tasks[0] if len(tasks) == 1 else f"{len(tasks)} tasks"
-        print(
-            f"dimebench: note: {variant} on {where} only acts at random: "
-            f"learning_starts={starts} and the budget is {steps} env steps",
-            file=sys.stderr,
+        line = (
+            f"{variant} on {where} only acts at random: learning_starts={starts} and the budget is {steps} env steps"
         )
+        if line not in said:
+            print(f"dimebench: note: {line}", file=sys.stderr)
+            said.add(line)

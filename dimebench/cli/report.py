@@ -66,7 +66,6 @@ def report(
     names, suite = split_words(words)
     allowed = parse_allow(allow)
     from dimebench.report import summary
-    from dimebench.report.easels import warm_up
     from dimebench.report.published import cite, peers
 
     def read() -> Any:
@@ -74,16 +73,17 @@ def report(
         found = summary(results, names, suite=suite, budget=budget, question=asked, allow=allowed)
         return cite(found, peers(found), asked=False) if published and not found.published else found
 
-    warm_up(_cells(results, suite, names))
     if watch:
         return _watch(read, results, suite, out, every)
-    found = read()
-    folder = out / found.suite
     from dimebench.report.easels import Easels
-    from dimebench.report.figures import begin_figures
-    from dimebench.report.html import begin_page, write_html
 
-    with Easels(found) as easels:
+    with Easels(_cells(results, suite, names)) as easels:
+        found = read()
+        from dimebench.report.figures import begin_figures
+        from dimebench.report.html import begin_page, write_html
+
+        folder = out / found.suite
+        easels.show(found)
         begin_figures(found, chosen, easels)
         if html:
             begin_page(found, easels)
@@ -183,7 +183,7 @@ def _watch(read: Callable[[], Any], results: Any, suite: str | None, out: Path, 
             waiting = str(error)
             continue
         path = out / found.suite / "report.html"
-        with Easels(found) as easels:
+        with Easels.of(found) as easels:
             write_html(found, path, refresh_s=None if last else max(2, round(every)), easels=easels)
         typer.echo(f"page: {path} at {found.budget:,} env steps, {state.words()}")
     return 0

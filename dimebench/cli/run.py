@@ -130,9 +130,11 @@ def run(
     from dimebench.launch.local import PoolSettings
     from dimebench.launch.plan import make_plan
 
+    said: set[str] = set()  # with --until-decided there is a plan for each block of seeds
+
     def train(asked: Request, seed_list: Sequence[int]) -> int:
         plan = make_plan(asked, seed_list, results, chosen, mode, precision, engine.places())
-        say_remarks(plan)
+        say_remarks(plan, said)
         if any(cell.blocks for cell in plan.cells):
             make_folder("--results", results)
         settings = PoolSettings(

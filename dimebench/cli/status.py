@@ -40,13 +40,14 @@ def _watch(results: Any, suite: str | None, every: float) -> int:
     from dimebench.cli.queue import jobs_beside
     from dimebench.report.watch import looks
 
+    code = 0
     for state, changed, _ in looks(results, suite, every, jobs_beside(results, suite)):
         if changed:
             if console.is_terminal:
                 console.clear()
             typer.echo(f"{time.strftime('%H:%M:%S')}  {state.words()}")
-            _show(results, suite, as_json=False)
-    return 0
+            code = _show(results, suite, as_json=False)
+    return code
 
 
 def _show(results: Any, suite: str | None, as_json: bool) -> int:
@@ -56,14 +57,14 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
 
     broken: list[StoreError] = []
     everything = read_runs(results, broken=broken)
-    for error in broken:
+    for error in sorted(broken, key=str):
         typer.echo(f"dimebench: {explain(error)[0]}", err=True)
     code = USAGE if broken else 0
     runs = [run for run in everything if suite in (None, run.suite)]
     held = {run.path: claimed_by(run.path) for run in runs if run.status not in ("finished", "diverged")}
     taken = [path for path, owner in held.items() if owner is not None]
     queue = queue_of(results, suite, runs, taken) if isinstance(results, Path) else Queue()  # jobs' files are local
-    if suite is not None and everything and not runs and not queue.standings:
+    if suite is not None and everything and not runs and not queue.standings and not broken:
         from dimebench.config import nearest
 
         raise UsageError(

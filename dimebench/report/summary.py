@@ -27,6 +27,7 @@ from dimebench.stats import (
 )
 from dimebench.stats.bootstrap import RESAMPLES
 from dimebench.store import Run, read_curves, read_runs
+from dimebench.store.reader import without_collecting
 from dimebench.store.places import Place
 
 USUAL_PLACE = "results"  # where the command line looks unless told
@@ -112,7 +113,8 @@ def summary(
     if cited and not own:
         raise NotComparableError("not comparable: published aggregates alone; name runs to set beside them")
     needed = [run for run in runs if not own or run.variant in {*own, FLOOR}]
-    found = summarise(runs, read_curves(needed), own, budget, resamples, seed, question, allow)
+    with without_collecting():
+        found = summarise(runs, read_curves(needed), own, budget, resamples, seed, question, allow)
     if str(results) != USUAL_PLACE:
         found = replace(found, options=(*found.options, f"--results {shlex.quote(str(results))}"))
     return cite(found, cited)

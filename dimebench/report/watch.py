@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from dimebench.report.numbers import count
-from dimebench.store import read_runs
+from dimebench.store import StoreError, read_runs
 from dimebench.store.places import Place
 from dimebench.store.places import stamp as file_stamp
 from dimebench.store.schema import EVALS_FILE, RUN_FILE
@@ -61,8 +61,9 @@ def state_of(results: Place, suite: str | None) -> State:
 
     Raises StoreError.
     """
-    runs = read_runs(results, suite, broken=[])
-    stamp = []
+    broken: list[StoreError] = []
+    runs = read_runs(results, suite, broken)
+    stamp = [(str(error), 0, 0, 0) for error in broken]
     for run in runs:
         for name in (RUN_FILE, EVALS_FILE):
             try:

@@ -4,7 +4,8 @@ The runs of one task are drawn alike, so how often a resample has the lowest run
 same way whatever the scores are. An estimate that weighs a resample's ordered runs by their places (mean, IQM) is
 then a product of weights [R, n] and the cell's n ordered scores, with weights that depend on nothing but n: drawn
 once, they serve every cell of a report, and every env step of its curve. An interval is what it would be from draws
-of its own; all that cells share is the Monte Carlo error, and no statement is made about two of them.
+of its own; all that cells share is the Monte Carlo error, and no statement is made about two of them. Nor may one be
+made about two env steps: a resample by places is not the same runs at both, as an area under the curve would need.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import ArrayLike
 from dimebench.stats.bootstrap import draw_counts, iqm_of_counts, stream
 from dimebench.stats.curves import CURVE_RESAMPLES, Band, iqm_band_of
 from dimebench.stats.engine import Engine, NumpyEngine
-from dimebench.stats.estimators import Array, iqm_along, run_mass, trimmed_mass
+from dimebench.stats.estimators import Array, as_scores, iqm_along, run_mass, trimmed_mass
 from dimebench.stats.intervals import Estimate, Interval, bounds, jackknife, leave_one_out
 from dimebench.stats.threads import in_threads
 
@@ -46,7 +47,11 @@ class CellEstimates:
 
 
 def estimate_cells(engine: Engine, x: ArrayLike, cells: Sequence[Cell]) -> list[CellEstimates]:
-    """The estimates of each cell, whose curves are all at x [K]. A cell's do not depend on the others."""
+    """The estimates of each cell, whose curves are all at x [K]. A cell's do not depend on the others.
+
+    Raises ValueError for a score that is not finite.
+    """
+    as_scores([cell.scores for cell in cells] or [[0.0]])
     groups: dict[int, list[int]] = {}
     for place, cell in enumerate(cells):
         runs = cell.scores.size

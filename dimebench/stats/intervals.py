@@ -146,8 +146,7 @@ def bounds(
         reach = influence.shortfall * special.stdtrit(influence.degrees, 1 - tail)
         low, high = special.ndtr(-reach), special.ndtr(reach)
     elif method == "bca":
-        ties = ((draws < point).mean(axis=0) + (draws <= point).mean(axis=0)) / 2
-        shift, a = special.ndtri(np.clip(ties, 0.5 / len(draws), 1 - 0.5 / len(draws))), influence.acceleration
+        shift, a = _bias(draws, point), influence.acceleration
         low, high = (special.ndtr(shift + (shift + end) / (1 - a * (shift + end))) for end in (-z, z))
     else:
         raise ValueError(f"unknown interval method '{method}' (known: {', '.join(METHODS)})")
@@ -192,10 +191,19 @@ def evidence(draws: Array, point: float, influence: Influence, method: Method = 
         z = max(z, abs(point) / spread) if spread > 0 else np.inf
     if method == "expanded":
         return 2 * float(special.stdtr(influence.degrees, -z / influence.shortfall))
-    ties = ((draws < point).mean() + (draws <= point).mean()) / 2
-    shift, a = float(special.ndtri(np.clip(ties, 0.5 / draws.size, 1 - 0.5 / draws.size))), influence.acceleration
+    shift, a = float(_bias(draws, np.asarray(point))), influence.acceleration
     moved = (-z if (draws <= 0).sum() < (draws >= 0).sum() else z) - shift
     return min(1.0, 2 * float(special.ndtr(-abs(moved / (1 + a * moved) - shift))))
+
+
+def _bias(draws: Array, point: Array) -> Array:
+    """Efron's z0 [...]: how far the estimate [...] lies from the median of its draws [R, ...].
+
+    Over few runs many draws are the estimate itself, but for how their sums were rounded: they count half.
+    """
+    slack = 1e-9 * np.maximum(np.abs(point), np.ptp(draws, axis=0))
+    below = ((draws < point - slack).mean(axis=0) + (draws <= point + slack).mean(axis=0)) / 2
+    return special.ndtri(np.clip(below, 0.5 / len(draws), 1 - 0.5 / len(draws)))
 
 
 def _places(share: Array, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:

@@ -136,6 +136,24 @@ def test_a_broken_run_json_is_named_by_every_command(
     assert snapshot(place) == before
 
 
+def test_a_suite_whose_runs_all_are_broken_is_not_denied(dimebench: Call, results: Path) -> None:
+    for file in results.rglob("run.json"):
+        file.write_text("")
+    shutil.copytree(results / "tiny" / "sac", results / "other" / "sac")
+    for words in (["suite=tiny"], []):
+        answer = dimebench("status", *words)
+        assert (answer.code, answer.out, len(answer.err.splitlines())) == (2, "no run in 'results' can be read\n", 10)
+        assert sorted(answer.err.splitlines()) == answer.err.splitlines()
+        assert dimebench("status", *words, "--json").out == "[]\n"
+
+
+def test_a_watched_status_tells_of_broken_runs_too(dimebench: Call, results: Path) -> None:
+    (cell(results, "dime") / "seed-000" / "run.json").write_text("")
+    answer = dimebench("status", "--watch", "--every", "0.1")
+    assert (answer.code, answer.err) == (2, f"dimebench: {WHERE / 'run.json'}:1: not JSON: Expecting value\n")
+    assert answer.lines[0].endswith("7 finished")
+
+
 @pytest.mark.parametrize("size", [0, 4, 1000])
 def test_truncated_evaluations_are_named(size: int, dimebench: Call, results: Path, place: Path) -> None:
     file = cell(results, "dime") / "seed-000" / "evals.parquet"

@@ -144,7 +144,10 @@ def test_what_cannot_be_asked_is_named(options: list[str], line: str, dimebench:
 def test_a_report_knows_about_how_much_there_is_to_draw(
     dimebench: Call, results: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], cells: int
 ) -> None:
+    from dimebench.report.easels import Easels
+
     counted: list[int] = []
-    monkeypatch.setattr("dimebench.report.easels.warm_up", counted.append)
+    opened = Easels._open
+    monkeypatch.setattr(Easels, "_open", lambda self, cells: (counted.append(cells), opened(self, cells)))
     dimebench("report", "--formats", "svg", *words)
-    assert counted == [cells]
+    assert counted[0] == cells

@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from dimebench.report import easels as module
-from dimebench.report.easels import Easels, warm_up
+from dimebench.report.easels import Easels
 from dimebench.report.figures import FORMATS, begin_figures, write_figures
 from dimebench.report.html import begin_page, page
 from dimebench.report.summary import Summary
@@ -25,7 +26,7 @@ from tests.report.test_summary import of
 def easels(monkeypatch: pytest.MonkeyPatch) -> Iterator[Easels]:
     """Two processes, however many cores there are and however little there is to draw."""
     monkeypatch.setattr(module, "cores", lambda: 2)
-    with Easels(of(two_variants()), worth_it=1) as easels:
+    with Easels.of(of(two_variants()), worth_it=1) as easels:
         yield easels
 
 
@@ -42,7 +43,10 @@ def test_processes_draw_the_same_files_and_the_same_page(easels: Easels, tmp_pat
 
 
 def test_a_small_summary_is_drawn_here() -> None:
-    assert Easels(of(two_variants())).count == 1
+    with Easels(cells=8) as easels:
+        easels.show(of(two_variants()))
+        assert easels.count == 1
+        assert easels.each(_one_over, [1, 2]) == [1.0, 0.5]
 
 
 def test_what_a_killed_process_was_to_draw_is_drawn_here(easels: Easels) -> None:
@@ -78,14 +82,90 @@ def test_what_a_killed_process_had_begun_is_drawn_here(easels: Easels) -> None:
     assert easels.each(_draw_unless_easel, ["c", "d"]) == ["C", "D"]
 
 
-def test_imports_are_done_ahead_only_where_there_is_much_to_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    started: list[bool] = []
-    monkeypatch.setattr(module.forkserver, "ensure_running", lambda: started.append(True))
-    for cells, cores, expected in ((module.WORTH_IT - 1, 2, 0), (module.WORTH_IT, 1, 0), (module.WORTH_IT, 2, 1)):
+def test_easels_are_ready_before_there_is_anything_to_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "cores", lambda: 2)
+    with Easels(cells=module.WORTH_IT) as easels:
+        assert easels.count == 2
+        assert len(set(multiprocessing.active_children()) - easels._others) == 2
+        easels.show(of(two_variants()))
+        assert easels.each(_loaded_before, [1, 2]) == [True, True]
+    for cells, cores in ((module.WORTH_IT - 1, 2), (module.WORTH_IT, 1)):
         monkeypatch.setattr(module, "cores", lambda cores=cores: cores)
-        started.clear()
-        warm_up(cells)
-        assert len(started) == expected, (cells, cores)
+        assert Easels(cells).count == 1
+
+
+def _loaded_before(_: Summary, number: int) -> bool:
+    """Whether the process had imported all that draws before it was told what to do."""
+    return list(sys.modules).index("dimebench.report.html") < list(sys.modules).index(__name__)
+
+
+def test_no_room_for_the_summary_is_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "cores", lambda: 2)
+    monkeypatch.setattr(module.tempfile, "mkstemp", lambda **_: _raise(OSError(28, "No space left on device")))
+    with Easels.of(of(two_variants()), worth_it=1) as easels:
+        assert easels.each(_one_over, [1, 2]) == [1.0, 0.5]
+
+
+def test_processes_that_cannot_be_started_are_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "cores", lambda: 2)
+    no = BlockingIOError(11, "Resource temporarily unavailable")
+    monkeypatch.setattr("multiprocessing.popen_spawn_posix.Popen._launch", lambda *_: _raise(no))
+    with Easels.of(of(two_variants()), worth_it=1) as easels:
+        assert easels.each(_one_over, [1, 2]) == [1.0, 0.5]
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+STOPPED = """
+import sys, time
+from dimebench.report import easels
+from tests.report.factory import two_variants
+from tests.report.test_easels import _hang
+from tests.report.test_summary import of
+if __name__ == "__main__":
+    easels.cores = lambda: 2
+    with easels.Easels.of(of(two_variants()), worth_it=1) as some:
+        some.each(_hang, sys.argv[1:])
+"""
+
+
+def _hang(_: Summary, place: str) -> None:
+    Path(place).write_text(str(os.getpid()))
+    time.sleep(600)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_whatever_stops_the_report_stops_its_processes(tmp_path: Path, number: signal.Signals) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(STOPPED)
+    places = [tmp_path / "a", tmp_path / "b"]
+    report = subprocess.Popen(
+        [sys.executable, script, *map(str, places)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(tmp_path)},
+        start_new_session=True,
+    )
+    _wait_until(lambda: all(place.exists() and place.read_text() for place in places))
+    pids = [int(place.read_text()) for place in places]
+    if number is signal.SIGINT:
+        os.killpg(report.pid, number)  # Ctrl-C reaches all of them
+    else:
+        report.send_signal(number)
+    _, told = report.communicate(timeout=60)
+    _wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    if number is signal.SIGINT:
+        assert told.count("Traceback") == 1, told
+        assert not list(tmp_path.glob("*.summary"))
+
+
+def _wait_until(there: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not there():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_an_error_is_the_callers(easels: Easels) -> None:
@@ -101,11 +181,11 @@ def test_nothing_stays_in_the_temporary_folder(
     easels: Easels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
-    with easels:
-        easels.each(_one_over, [1, 2])
-        assert len(list(tmp_path.iterdir())) == 1
-        assert next(tmp_path.iterdir()).stat().st_mode & 0o077 == 0, "nobody else may put a pickle there"
-    assert list(tmp_path.iterdir()) == []
+    with Easels.of(easels.summary, worth_it=1) as others:
+        others.each(_one_over, [1, 2])
+        (handed_over,) = tmp_path.glob("*.summary")
+        assert handed_over.stat().st_mode & 0o077 == 0, "nobody else may put a pickle there"
+    assert not list(tmp_path.glob("*.summary"))
 
 
 UNGUARDED = """
@@ -114,7 +194,7 @@ from tests.report.factory import two_variants
 from tests.report.test_easels import _one_over
 from tests.report.test_summary import of
 easels.cores = lambda: 2
-with easels.Easels(of(two_variants()), worth_it=1) as some:
+with easels.Easels.of(of(two_variants()), worth_it=1) as some:
     print(some.each(_one_over, [1, 2]), some.count)
 """
 

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimebench.stats import Cell, Estimate, NumpyEngine, RliableEngine, estimate, estimate_cells, iqm_band
+from dimebench.stats import (
+    METHODS,
+    Cell,
+    Estimate,
+    Method,
+    NumpyEngine,
+    RliableEngine,
+    estimate,
+    estimate_cells,
+    iqm_band,
+)
 from dimebench.stats.bootstrap import draw_counts, iqm_of_counts, stream
 from dimebench.stats.cells import AT_ONCE, MOST_RUNS, rank_draws
 from dimebench.stats.estimators import run_mass
@@ -50,11 +60,15 @@ def test_a_cell_has_the_interval_of_draws_of_its_own(runs: int, method) -> None:
         assert (np.abs(np.subtract(here, there)) <= 0.15 * wide).all()
 
 
-@given(st.lists(st.integers(1, MOST_RUNS + 2), min_size=1, max_size=2 * AT_ONCE + 3))
-@settings(max_examples=20, deadline=None)
-def test_a_cell_is_the_same_alone_and_among_others(sizes: list[int]) -> None:
+@given(
+    st.lists(st.sampled_from([1, 2, 3, 5, 7, MOST_RUNS, MOST_RUNS + 2]), min_size=1, max_size=2 * AT_ONCE + 3),
+    st.sampled_from(METHODS),
+)
+@settings(max_examples=40, deadline=None)
+def test_a_cell_is_the_same_alone_and_among_others(sizes: list[int], method: Method) -> None:
+    """To rounding, which depends on how many columns are multiplied at once."""
     cells = [cell(runs, number) for number, runs in enumerate(sizes)]
-    engine = NumpyEngine(resamples=200)
+    engine = NumpyEngine(resamples=200, method=method)
     together = estimate_cells(engine, X, cells)
     for one, found in zip(cells, together, strict=True):
         (alone,) = estimate_cells(engine, X, [one])
@@ -96,3 +110,13 @@ def test_rliables_engine_makes_each_cell_itself() -> None:
     (found,) = estimate_cells(engine, X, [one])
     assert found.iqm.point == engine.estimates([one.scores], ("iqm",), "cell", *one.name)["iqm"].point
     assert found.curve.point == engine.band(X, [one.curves]).point
+
+
+def test_scores_that_are_not_finite_are_refused() -> None:
+    one = cell(5)
+    with pytest.raises(ValueError, match="finite"):
+        estimate_cells(ENGINE, X, [one, replace(one, scores=np.array([0.0, 1, 2, 3, np.nan]))])
+
+
+def test_no_cells_are_no_estimates() -> None:
+    assert estimate_cells(ENGINE, X, []) == []
