@@ -27,8 +27,8 @@ from dimebench.stats import (
 )
 from dimebench.stats.bootstrap import RESAMPLES
 from dimebench.store import Run, read_curves, read_runs
-from dimebench.store.reader import without_collecting
 from dimebench.store.places import Place
+from dimebench.store.reader import without_collecting
 
 USUAL_PLACE = "results"  # where the command line looks unless told
 MOST_PAIRED = 10  # variants, none of them named, of which every pair is judged
