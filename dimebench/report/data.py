@@ -39,6 +39,11 @@ class Curve:
     grad_steps: tuple[int, ...] = ()  # [K]
     external: bool = False  # evaluated elsewhere: read between its evaluations
 
+    @property
+    def grid(self) -> tuple[tuple[int, ...], int | None, bool]:
+        """What `covers` depends on."""
+        return self.env_steps, self.diverged_at, self.external
+
     def covers(self, env_step: int) -> bool:
         """Whether the run has a value at this env step."""
         if self.diverged_at is not None and env_step >= self.diverged_at:
@@ -53,6 +58,8 @@ class Curve:
 
     def values(self, env_steps: Sequence[int]) -> Array:
         """Returns at env steps that the run covers, its lower bound from a divergence on. [len(env_steps)]."""
+        if self.env_steps == env_steps and self.diverged_at is None:  # as of nearly every run
+            return np.array(self.returns, dtype=np.float64)
         if self.external:
             between = (
                 np.interp(env_steps, self.env_steps, self.returns) if self.env_steps else np.zeros(len(env_steps))
@@ -185,7 +192,7 @@ def shared_env_steps(cells: Iterable[Sequence[Curve]], budget: int | None) -> tu
         deciding += [curve for curve in cell if curve.done] or list(cell)
     own = [curve for curve in deciding if not curve.external]
     candidates = sorted({step for curve in own or deciding for step in curve.env_steps})
-    alike = {(c.env_steps, c.diverged_at, c.external): c for c in deciding}.values()  # most share one grid
+    alike = {curve.grid: curve for curve in deciding}.values()  # most share one
     shared = [step for step in candidates if all(curve.covers(step) for curve in alike)]
     after_start = [step for step in shared if step > 0]
     if not after_start:

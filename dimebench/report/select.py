@@ -122,9 +122,14 @@ def select(
             floor = None
         else:
             cells |= {(floor, t): usable[floor, t] for t in tasks}
+    enough: dict[object, bool] = {}
+    for cell in cells.values():
+        for curve in cell:
+            if curve.grid not in enough:
+                enough[curve.grid] = all(curve.covers(step) for step in env_steps)
     for key, cell in cells.items():
-        cells[key] = [curve for curve in cell if all(curve.covers(step) for step in env_steps)]
-        left_out += [_short(curve, env_steps) for curve in cell if curve not in cells[key]]
+        cells[key] = [curve for curve in cell if enough[curve.grid]]
+        left_out += [_short(curve, env_steps) for curve in cell if not enough[curve.grid]]
     counted = [curve.run for cell in cells.values() for curve in cell]
     return Selection(
         suite=runs[0].suite,

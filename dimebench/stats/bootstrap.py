@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -141,12 +142,17 @@ class OnCounts:
         """tasks: scores over tasks, each [runs]."""
         self.sizes = [task.size for task in tasks]
         self.values, self.mass = np.concatenate(tasks), run_mass(self.sizes)
-        self.averages = task_averages(self.values, self.sizes)
+
+    @cached_property
+    def averages(self) -> Array:
+        """[N, T]: counts [r, N] @ this are the tasks' means."""
+        return task_averages(self.values, self.sizes)
+
+    @cached_property
+    def linear(self) -> dict[str, tuple[float, Array]]:
+        """The aggregates that are an offset plus counts @ weights [N]."""
         capped = task_averages(np.minimum(self.values, GAMMA), self.sizes)
-        self.linear = {  # offset and weights [N]
-            "mean": (0.0, self.averages.mean(axis=1)),
-            "optimality_gap": (GAMMA, -capped.mean(axis=1)),
-        }
+        return {"mean": (0.0, self.averages.mean(axis=1)), "optimality_gap": (GAMMA, -capped.mean(axis=1))}
 
     def of(self, counts: Array, names: Sequence[str]) -> dict[str, Array]:
         """The named aggregates [r] of counts [r, N]."""
