@@ -7,7 +7,8 @@ dates in the files).
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -98,14 +99,11 @@ def render(
     files = {}
     with mpl.rc_context(cast(Any, RC | rc)):
         figure = draw(summary)
-        layout = figure.get_layout_engine()
-        if layout is not None:
-            layout.execute(figure)
-            figure.set_layout_engine("none")
-        for form in formats:
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=form, metadata=NO_DATES[form])
-            files[form] = buffer.getvalue()
+        with _laid_out(figure):
+            for form in formats:
+                buffer = io.BytesIO()
+                figure.savefig(buffer, format=form, metadata=NO_DATES[form])
+                files[form] = buffer.getvalue()
     return files
 
 
@@ -117,8 +115,20 @@ def render_for_page(
         figure = draw(summary)
         figure.legends.clear()
         buffer = io.BytesIO()
-        figure.savefig(buffer, format="svg", metadata=NO_DATES["svg"])
+        with _laid_out(figure):
+            figure.savefig(buffer, format="svg", metadata=NO_DATES["svg"])
         return buffer.getvalue().decode(), panels(figure)
+
+
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Lay the figure out, once: while it has an engine for it, each `savefig` draws twice and lays out each time."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    with mpl.rc_context({"figure.constrained_layout.use": False}):  # or None would be the usual engine again
+        figure.set_layout_engine(None)
+        yield
 
 
 def specs(summary: Summary) -> list[FigureSpec]:
