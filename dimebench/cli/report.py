@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -80,12 +79,13 @@ def report(
     with Easels(_cells(results, suite, names)) as easels:
         found = read()
         from dimebench.report.figures import begin_figures
-        from dimebench.report.html import begin_page, write_html
 
         folder = out / found.suite
         easels.show(found)
         begin_figures(found, chosen, easels)
         if html:
+            from dimebench.report.html import begin_page, write_html
+
             begin_page(found, easels)
         written = _write_files(found, folder, chosen, easels)
         if html:
@@ -112,13 +112,12 @@ def report(
 
 def _cells(results: Any, suite: str | None, names: list[str]) -> int:
     """About how many cells will be drawn; 0 for results at a URL, where looking takes long."""
-    from dimebench.store.reader import run_folders
+    from dimebench.store.reader import cell_names
 
     if not isinstance(results, Path):
         return 0
-    cells = {tuple(str(folder.parent).split(os.sep)[-4:]) for folder in run_folders(results)}
-    found = {cell for cell in cells if suite in (None, cell[0])}  # suite, variant, library, task
-    return len(names) * len({cell[2:] for cell in found}) if names else len(found)
+    tasks = [task for of, _, task in cell_names(results) if suite in (None, of)]
+    return len(names) * len(set(tasks)) if names else len(tasks)
 
 
 def _write_files(found: Any, folder: Path, formats: list[str], easels: Any) -> dict[str, Any]:

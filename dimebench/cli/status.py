@@ -57,7 +57,7 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
 
     broken: list[StoreError] = []
     everything = read_runs(results, broken=broken)
-    for error in sorted(broken, key=str):
+    for error in broken:
         typer.echo(f"dimebench: {explain(error)[0]}", err=True)
     code = USAGE if broken else 0
     runs = [run for run in everything if suite in (None, run.suite)]

@@ -1,4 +1,4 @@
-"""Runs and their tables, from a results folder."""
+"""Runs, from a results folder."""
 
 from __future__ import annotations
 
@@ -12,29 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from dimebench.store.places import Place, RemotePath
-from dimebench.store.schema import (
-    DEEPEST,
-    EVALS_FILE,
-    EVALS_SCHEMA,
-    KEY_COLUMNS,
-    RUN_FILE,
-    TRAIN_FILE,
-    TRAIN_SCHEMA,
-    Run,
-    StoreError,
-)
+from dimebench.store.schema import DEEPEST, RUN_FILE, Run, StoreError
 
 T = TypeVar("T")
 R = TypeVar("R")
-READERS, REMOTE_READERS = 4, 32  # files read side by side: of this machine; at a URL, where each is waited for
-MOST_ROWS, MOST_COLUMNS = 5_000_000, 1000  # a file of a few kB can unfold to more than fits in memory
+REMOTE_READERS = 32  # files at a URL read side by side, where each is waited for
 
 
 def read_run(path: Place) -> Run | None:
@@ -59,7 +42,7 @@ def read_run(path: Place) -> Run | None:
 def read_runs(results: Place, suite: str | None = None, broken: list[StoreError] | None = None) -> list[Run]:
     """Every run under a results folder, sorted by suite, variant, task and seed.
 
-    broken: takes the errors of single runs, for whom the others are of use without them.
+    broken: takes the errors of single runs, in order, for whom the others are of use without them.
     Raises StoreError where the folder is missing, a run.json is broken, or two folders hold the same run (a copy
     that was left there, which would count twice).
     """
@@ -67,33 +50,43 @@ def read_runs(results: Place, suite: str | None = None, broken: list[StoreError]
         raise StoreError(f"no results folder at '{results}'")
     remote = isinstance(results, RemotePath)
     with without_collecting():
-        read = _Sharing(broken)
-        runs = _side_by_side(read, run_folders(results), REMOTE_READERS if remote else 1)
+        read = _Sharing()
+        runs = side_by_side(read, run_folders(results), REMOTE_READERS if remote else 1)
     found: dict[tuple[str, str, str, int], Run] = {}
     for run in runs:
-        if run is None or suite not in (None, run.suite):
-            continue
-        key = (run.suite, run.variant, run.task, run.seed)
-        if key in found:
-            name = f"{run.variant} on {run.task} seed {run.seed}"
-            error = StoreError(f"{run.path / RUN_FILE}: {name} of suite {run.suite} is at {found[key].path} already")
+        error = run if isinstance(run, StoreError) else None
+        if isinstance(run, Run) and suite in (None, run.suite):
+            first = found.setdefault((run.suite, run.variant, run.task, run.seed), run)
+            if first is not run:
+                name = f"{run.variant} on {run.task} seed {run.seed}"
+                error = StoreError(f"{run.path / RUN_FILE}: {name} of suite {run.suite} is at {first.path} already")
+        if error is not None:
             if broken is None:
                 raise error
             broken.append(error)
-            continue
-        found[key] = run
     return [found[key] for key in sorted(found)]
 
 
 def run_folders(results: Place) -> list[Place]:
     """The folders that may hold a run, in order."""
     if isinstance(results, Path):
-        level = [str(results)]
-        for keep in _LEVELS:
-            level = [entry.path for folder in level for entry in _entries(folder) if keep(entry.name)]
-        return [Path(folder) for folder in sorted(level, key=lambda each: each.split(os.sep))]
+        return [Path(folder) for folder in sorted(_walk(results, _LEVELS), key=lambda each: each.split(os.sep))]
     files = sorted(results.glob(f"[!.]*/*/*/*/seed-*/{RUN_FILE}"), key=lambda file: str(file).split("/"))
     return [file.parent for file in files]
+
+
+def cell_names(results: Path) -> list[tuple[str, str, str]]:
+    """Suite, variant and task of each cell that has a folder, as folders name them: sooner known than its runs."""
+    parts = [folder.split(os.sep)[-4:] for folder in _walk(results, _LEVELS[:-1])]
+    return [(suite, variant, f"{library}/{task}") for suite, variant, library, task in parts]
+
+
+def _walk(results: Path, levels: Sequence[Callable[[str], bool]]) -> list[str]:
+    """The folders so many levels below the results, all of whose names are to be kept."""
+    level = [str(results)]
+    for keep in levels:
+        level = [entry.path for folder in level for entry in _entries(folder) if keep(entry.name)]
+    return level
 
 
 # suite / variant / library / task / seed. `Path.glob` asks the same and takes three times as long.
@@ -126,175 +119,28 @@ def without_collecting() -> Iterator[None]:
 
 
 class _Sharing:
-    """Reads runs; those with equal identities, a cell's seeds, hold it in memory only once."""
+    """Reads runs, or what is wrong with them; a cell's seeds hold their identity, which is equal, in memory once."""
 
-    def __init__(self, broken: list[StoreError] | None = None) -> None:
+    def __init__(self) -> None:
         self._identities: dict[str, dict[str, Any]] = {}
-        self._broken = broken
 
-    def __call__(self, path: Place) -> Run | None:
+    def __call__(self, path: Place) -> Run | StoreError | None:
         try:
             run = read_run(path)
         except StoreError as error:
-            if self._broken is None:
-                raise
-            self._broken.append(error)
-            return None
+            return error
         if run is None:
             return None
         first = self._identities.setdefault(run.identity["sha256"], run.identity)
         return replace(run, identity=first) if first is not run.identity and first == run.identity else run
 
 
-def read_evals(runs: Sequence[Run]) -> pd.DataFrame:
-    """One row per evaluation episode of the given runs: the columns of EVALS_SCHEMA."""
-    tables = _tables(runs, EVALS_FILE)
-    table = pa.concat_tables([EVALS_SCHEMA.empty_table(), *tables])
-    return table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get).astype({"diverged": bool})
-
-
-CURVE_COLUMNS = ("env_step", "grad_step", "return", "wall_time_s", "diverged")
-
-
-def read_curves(runs: Sequence[Run]) -> pd.DataFrame:
-    """What learning curves are made of: CURVE_COLUMNS of `read_evals`; variant, task and seed of each row's run.
-
-    Raises StoreError where the evaluations of a finished run are gone.
-    """
-    there, tables = _side_by_side_of(runs, EVALS_FILE, _curve_columns)
-    for run in runs if len(there) < len(runs) else ():
-        if run.status == "finished" and not (run.path / EVALS_FILE).exists():
-            raise StoreError(f"{run.path / EVALS_FILE}: missing, though the run is finished; `run` trains it again")
-    table = pa.concat_tables([EVALS_SCHEMA.empty_table().select(CURVE_COLUMNS), *tables])
-    rows = [each.num_rows for each in tables]
-    frame = table.to_pandas().astype({"diverged": bool})
-    for key in ("variant", "task"):
-        codes, names = pd.factorize(np.array([getattr(run, key) for run in there], dtype=object))
-        frame[key] = pd.Categorical.from_codes(np.repeat(codes, rows), pd.Index(names))
-    frame["seed"] = np.repeat(np.array([run.seed for run in there], dtype=np.int64), rows)
-    return frame
-
-
-def read_train(runs: Sequence[Run]) -> pd.DataFrame:
-    """One row per logging point of the given runs; a metric that an algorithm does not have is NaN."""
-    tables = _tables(runs, TRAIN_FILE)
-    return pa.concat_tables([TRAIN_SCHEMA.empty_table(), *tables], promote_options="default").to_pandas()
-
-
-def _tables(runs: Sequence[Run], name: str) -> list[pa.Table]:
-    """The table of each run that has one."""
-    return _side_by_side_of(runs, name, lambda run: _of_run(run, name))[1]
-
-
-def _side_by_side_of(runs: Sequence[Run], name: str, read: Callable[[Run], R]) -> tuple[list[Run], list[R]]:
-    """The runs that have such a file, read side by side: thousands of small files are mostly waited for."""
-    there = [run for run in runs if (run.path / name).exists()]
-    remote = any(isinstance(run.path, RemotePath) for run in there)
-    return there, _side_by_side(read, there, REMOTE_READERS if remote else READERS)
-
-
-def _side_by_side(read: Callable[[T], R], each: Sequence[T], readers: int) -> list[R]:
+def side_by_side(read: Callable[[T], R], each: Sequence[T], readers: int) -> list[R]:
+    """The results in order. Thousands of small files are mostly waited for."""
     if readers == 1:
         return list(map(read, each))
     with ThreadPoolExecutor(readers) as pool:
         return list(pool.map(read, each))
-
-
-def read_table(file: Place) -> pa.Table:
-    """A run's evals.parquet or train.parquet, in its schema. Raises StoreError for anything else."""
-    with _readable(file):
-        table = _open(file).read(use_threads=False)
-    schema = EVALS_SCHEMA if file.name == EVALS_FILE else TRAIN_SCHEMA
-    if not table.schema.equals(schema):
-        table = _in_schema(file, table, schema)
-    for name in _NEVER_NULL[schema is EVALS_SCHEMA]:
-        if table.column(name).null_count:
-            raise StoreError(f"{file}: column '{name}' has rows without a value")
-    return table
-
-
-@contextmanager
-def _readable(file: Place) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
-        raise StoreError(f"{file}: not a readable Parquet file ({_short(error)})") from error
-
-
-def _open(file: Place) -> pq.ParquetFile:
-    source = pa.BufferReader(file.read_bytes()) if isinstance(file, RemotePath) else file
-    stored = pq.ParquetFile(source, page_checksum_verification=True)
-    if stored.metadata.num_rows > MOST_ROWS or stored.metadata.num_columns > MOST_COLUMNS:
-        raise StoreError(f"{file}: more rows or columns than a run has")
-    return stored
-
-
-_KEYS = tuple(name for name, _ in KEY_COLUMNS)
-_NEVER_NULL = {False: _KEYS, True: (*_KEYS, "diverged")}
-
-
-def _in_schema(file: Place, table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The columns of the schema, in its types; of train.parquet the metrics as well."""
-    names, wanted = table.column_names, schema.names
-    lacking = [name for name in wanted if name not in names]
-    if lacking:
-        raise StoreError(f"{file}: column '{lacking[0]}' is missing")
-    if schema is TRAIN_SCHEMA:
-        schema = pa.schema([*schema, *((name, pa.float64()) for name in names if name not in wanted)])
-    try:
-        return table.select(schema.names).cast(schema)
-    except (pa.ArrowException, KeyError) as error:  # a column of another type, two of one name
-        raise StoreError(f"{file}: not the columns of a run ({_short(error)})") from error
-
-
-def _curve_columns(run: Run) -> pa.Table:
-    """CURVE_COLUMNS of the run's evaluations. StoreError as for all of them.
-
-    Where the file's own statistics say that every row is this run's, its name is not read hundreds of times.
-    """
-    file = run.path / EVALS_FILE
-    with _readable(file):
-        stored = _open(file)
-        quick = stored.schema_arrow.equals(EVALS_SCHEMA) and _all_rows_of(run, stored.metadata)
-        table = stored.read(CURVE_COLUMNS, use_threads=False) if quick else None
-    if table is None:
-        return _of_run(run, EVALS_FILE).select(CURVE_COLUMNS)
-    for name in ("env_step", "grad_step", "diverged"):
-        if table.column(name).null_count:
-            raise StoreError(f"{file}: column '{name}' has rows without a value")
-    return table
-
-
-def _all_rows_of(run: Run, metadata: pq.FileMetaData) -> bool:
-    for group in range(metadata.num_row_groups):
-        columns = metadata.row_group(group)
-        for key, place in _OF_RUN.items():
-            told = columns.column(place).statistics
-            value = getattr(run, key)
-            if told is None or told.null_count != 0 or not told.has_min_max or not told.min == told.max == value:
-                return False
-    return True
-
-
-_OF_RUN = {key: EVALS_SCHEMA.get_field_index(key) for key in ("suite", "variant", "task", "seed")}
-
-
-def _of_run(run: Run, name: str) -> pa.Table:
-    """The run's table; StoreError where its rows are another run's."""
-    table = read_table(run.path / name)
-    for key in _OF_RUN:
-        ends = pc.min_max(table[key]).as_py() if table.num_rows else {}  # quicker than all the values, and enough
-        for value in dict.fromkeys(ends.values()):
-            if value != getattr(run, key):
-                raise StoreError(
-                    f"{run.path / name}: rows of {key} {value!r} in a run of {key} {getattr(run, key)!r}"
-                )
-    return table
-
-
-def _short(error: Exception) -> str:
-    """The first sentence of a library's message."""
-    return str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
 
 
 def _refuse(constant: str) -> NoReturn:

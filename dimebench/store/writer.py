@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dimebench.store.atomic import atomic_write
-from dimebench.store.reader import read_run, read_table
+from dimebench.store.reader import read_run
 from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, RUN_FILE, SCHEMA_VERSION, TRAIN_FILE, TRAIN_SCHEMA, Run
+from dimebench.store.tables import read_table
 
 Row = dict[str, Any]
 

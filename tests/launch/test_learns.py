@@ -11,7 +11,7 @@ import pytest
 
 from dimebench.config import load_suite
 from dimebench.stats.estimators import iqm
-from dimebench.store.reader import read_evals, read_runs, read_train
+from dimebench.store import read_evals, read_runs, read_train
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "results" / "recorded"

@@ -1,0 +1,173 @@
+"""The Parquet tables of runs: evaluations, learning curves, training metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from dimebench.store.places import Place, RemotePath
+from dimebench.store.reader import REMOTE_READERS, side_by_side
+from dimebench.store.schema import (
+    EVALS_FILE,
+    EVALS_SCHEMA,
+    KEY_COLUMNS,
+    TRAIN_FILE,
+    TRAIN_SCHEMA,
+    Run,
+    StoreError,
+)
+
+R = TypeVar("R")
+READERS = 4  # files read side by side, of this machine
+MOST_ROWS, MOST_COLUMNS = 5_000_000, 1000  # a file of a few kB can unfold to more than fits in memory
+
+
+def read_evals(runs: Sequence[Run]) -> pd.DataFrame:
+    """One row per evaluation episode of the given runs: the columns of EVALS_SCHEMA."""
+    tables = _tables(runs, EVALS_FILE)
+    table = pa.concat_tables([EVALS_SCHEMA.empty_table(), *tables])
+    return table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get).astype({"diverged": bool})
+
+
+CURVE_COLUMNS = ("env_step", "grad_step", "return", "wall_time_s", "diverged")
+
+
+def read_curves(runs: Sequence[Run]) -> pd.DataFrame:
+    """What learning curves are made of: CURVE_COLUMNS of `read_evals`; variant, task and seed of each row's run.
+
+    Raises StoreError where the evaluations of a finished run are gone.
+    """
+    there, tables = _side_by_side_of(runs, EVALS_FILE, _curve_columns)
+    for run in runs if len(there) < len(runs) else ():
+        if run.status == "finished" and not (run.path / EVALS_FILE).exists():
+            raise StoreError(f"{run.path / EVALS_FILE}: missing, though the run is finished; `run` trains it again")
+    table = pa.concat_tables([EVALS_SCHEMA.empty_table().select(CURVE_COLUMNS), *tables])
+    rows = [each.num_rows for each in tables]
+    frame = table.to_pandas().astype({"diverged": bool})
+    for key in ("variant", "task"):
+        codes, names = pd.factorize(np.array([getattr(run, key) for run in there], dtype=object))
+        frame[key] = pd.Categorical.from_codes(np.repeat(codes, rows), pd.Index(names))
+    frame["seed"] = np.repeat(np.array([run.seed for run in there], dtype=np.int64), rows)
+    return frame
+
+
+def read_train(runs: Sequence[Run]) -> pd.DataFrame:
+    """One row per logging point of the given runs; a metric that an algorithm does not have is NaN."""
+    tables = _tables(runs, TRAIN_FILE)
+    return pa.concat_tables([TRAIN_SCHEMA.empty_table(), *tables], promote_options="default").to_pandas()
+
+
+def _tables(runs: Sequence[Run], name: str) -> list[pa.Table]:
+    """The table of each run that has one."""
+    return _side_by_side_of(runs, name, lambda run: _of_run(run, name))[1]
+
+
+def _side_by_side_of(runs: Sequence[Run], name: str, read: Callable[[Run], R]) -> tuple[list[Run], list[R]]:
+    """The runs that have such a file, read side by side: thousands of small files are mostly waited for."""
+    there = [run for run in runs if (run.path / name).exists()]
+    remote = any(isinstance(run.path, RemotePath) for run in there)
+    return there, side_by_side(read, there, REMOTE_READERS if remote else READERS)
+
+
+def read_table(file: Place) -> pa.Table:
+    """A run's evals.parquet or train.parquet, in its schema. Raises StoreError for anything else."""
+    with _readable(file):
+        table = _open(file).read(use_threads=False)
+    schema = EVALS_SCHEMA if file.name == EVALS_FILE else TRAIN_SCHEMA
+    if not table.schema.equals(schema):
+        table = _in_schema(file, table, schema)
+    for name in _NEVER_NULL[schema is EVALS_SCHEMA]:
+        if table.column(name).null_count:
+            raise StoreError(f"{file}: column '{name}' has rows without a value")
+    return table
+
+
+@contextmanager
+def _readable(file: Place) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, OverflowError, MemoryError, pa.ArrowException) as error:
+        raise StoreError(f"{file}: not a readable Parquet file ({_short(error)})") from error
+
+
+def _open(file: Place) -> pq.ParquetFile:
+    source = pa.BufferReader(file.read_bytes()) if isinstance(file, RemotePath) else file
+    stored = pq.ParquetFile(source, page_checksum_verification=True)
+    if stored.metadata.num_rows > MOST_ROWS or stored.metadata.num_columns > MOST_COLUMNS:
+        raise StoreError(f"{file}: more rows or columns than a run has")
+    return stored
+
+
+_KEYS = tuple(name for name, _ in KEY_COLUMNS)
+_NEVER_NULL = {False: _KEYS, True: (*_KEYS, "diverged")}
+
+
+def _in_schema(file: Place, table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """The columns of the schema, in its types; of train.parquet the metrics as well."""
+    names, wanted = table.column_names, schema.names
+    lacking = [name for name in wanted if name not in names]
+    if lacking:
+        raise StoreError(f"{file}: column '{lacking[0]}' is missing")
+    if schema is TRAIN_SCHEMA:
+        schema = pa.schema([*schema, *((name, pa.float64()) for name in names if name not in wanted)])
+    try:
+        return table.select(schema.names).cast(schema)
+    except (pa.ArrowException, KeyError) as error:  # a column of another type, two of one name
+        raise StoreError(f"{file}: not the columns of a run ({_short(error)})") from error
+
+
+def _curve_columns(run: Run) -> pa.Table:
+    """CURVE_COLUMNS of the run's evaluations. StoreError as for all of them.
+
+    Where the file's own statistics say that every row is this run's, its name is not read hundreds of times.
+    """
+    file = run.path / EVALS_FILE
+    with _readable(file):
+        stored = _open(file)
+        quick = stored.schema_arrow.equals(EVALS_SCHEMA) and _all_rows_of(run, stored.metadata)
+        table = stored.read(CURVE_COLUMNS, use_threads=False) if quick else None
+    if table is None:
+        return _of_run(run, EVALS_FILE).select(CURVE_COLUMNS)
+    for name in ("env_step", "grad_step", "diverged"):
+        if table.column(name).null_count:
+            raise StoreError(f"{file}: column '{name}' has rows without a value")
+    return table
+
+
+def _all_rows_of(run: Run, metadata: pq.FileMetaData) -> bool:
+    for group in range(metadata.num_row_groups):
+        columns = metadata.row_group(group)
+        for key, place in _OF_RUN.items():
+            told = columns.column(place).statistics
+            value = getattr(run, key)
+            if told is None or told.null_count != 0 or not told.has_min_max or not told.min == told.max == value:
+                return False
+    return True
+
+
+_OF_RUN = {key: EVALS_SCHEMA.get_field_index(key) for key in ("suite", "variant", "task", "seed")}
+
+
+def _of_run(run: Run, name: str) -> pa.Table:
+    """The run's table; StoreError where its rows are another run's."""
+    table = read_table(run.path / name)
+    for key in _OF_RUN:
+        ends = pc.min_max(table[key]).as_py() if table.num_rows else {}  # quicker than all the values, and enough
+        for value in dict.fromkeys(ends.values()):
+            if value != getattr(run, key):
+                raise StoreError(
+                    f"{run.path / name}: rows of {key} {value!r} in a run of {key} {getattr(run, key)!r}"
+                )
+    return table
+
+
+def _short(error: Exception) -> str:
+    """The first sentence of a library's message."""
+    return str(error).partition("\n")[0].partition(". ")[0].rstrip(".")
