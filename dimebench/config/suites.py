@@ -66,14 +66,14 @@ def open_suite(
 ) -> tuple[Suite, Document]:
     """As `load_suite`, with the document it came from, for messages about its lines."""
     path = find_suite(name_or_path, cwd)
-    suite, document = read_suite(path, algorithms)
+    suite, document = _read(path, algorithms)
     if suite.name != path.stem == name_or_path:  # results would lie under another name than it is called by
         wrong = f"name: {suite.name!r} is not the file's name: leave it out, or rename the file"
         raise ConfigError(f"{document.at(('name',))}: {wrong}")
     return suite, document
 
 
-def read_suite(path: Path, algorithms: Collection[str] | None = None) -> tuple[Suite, Document]:
+def _read(path: Path, algorithms: Collection[str] | None) -> tuple[Suite, Document]:
     """As `open_suite` from a file."""
     document = read_document(path)
     try:

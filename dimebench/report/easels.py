@@ -155,7 +155,7 @@ _shown: tuple[str, Summary] | None = None  # of this process, where it is an eas
 
 def _set_up() -> None:
     """Make an easel of this process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it cannot be kept off
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     importlib.import_module("dimebench.report.html")  # all that draws
     gc.freeze()  # what is imported stays

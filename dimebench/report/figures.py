@@ -58,10 +58,10 @@ def write_figures(
         raise ValueError(f"unknown figure format '{unknown[0]}' (known: {', '.join(FORMATS)})")
     paths = []
     wanted = _files_of(summary, formats)
-    drawn = (easels or Easels.here(summary)).each(_draw_files, wanted)
-    for (name, _), files in sorted(zip(wanted, drawn, strict=True), key=lambda one: _NAMES.index(one[0][0])):
-        for form, content in files.items():
-            path = out_dir / f"{name}.{form}"
+    drawn = dict(zip(wanted, (easels or Easels.here(summary)).each(_draw_files, wanted), strict=True))
+    for spec in specs(summary):
+        for form, content in drawn[spec.name, tuple(formats)].items():
+            path = out_dir / f"{spec.name}.{form}"
             atomic_write(path, content)
             paths.append(path)
     return paths
@@ -165,4 +165,3 @@ FIGURES = (
         lambda summary: any(r.median_wall_time_s for r in summary.aggregates),
     ),
 )
-_NAMES = [spec.name for spec in FIGURES]

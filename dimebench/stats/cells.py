@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,7 +29,7 @@ MOST_RUNS = 32  # of a cell whose weights are shared: they take 8 bytes x 50,000
 AT_ONCE = 8  # cells; their resamples stay in the cache
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cell:
     """A variant's runs on one task, in any unit."""
 
@@ -51,17 +52,17 @@ def estimate_cells(engine: Engine, x: ArrayLike, cells: Sequence[Cell]) -> list[
 
     Raises ValueError for a score that is not finite.
     """
-    as_scores([cell.scores for cell in cells] or [[0.0]])
-    groups: dict[int, list[int]] = {}
+    if not cells:
+        return []
+    as_scores([cell.scores for cell in cells])
+    groups: dict[int | Cell, list[int]] = {}
     for place, cell in enumerate(cells):
-        runs = cell.scores.size
-        together = isinstance(engine, NumpyEngine) and 2 <= runs <= MOST_RUNS
-        groups.setdefault(runs if together else -1 - place, []).append(place)
+        groups.setdefault(cell.scores.size if _shares(engine, cell) else cell, []).append(place)
     batches = [group[start : start + AT_ONCE] for group in groups.values() for start in range(0, len(group), AT_ONCE)]
 
     def estimate(batch: Sequence[int]) -> list[CellEstimates]:
         chosen = [cells[place] for place in batch]
-        if isinstance(engine, NumpyEngine) and 2 <= chosen[0].scores.size <= MOST_RUNS:
+        if _shares(engine, chosen[0]):
             return _together(engine, np.asarray(x, dtype=np.float64), chosen)
         return [_alone(engine, x, cell) for cell in chosen]
 
@@ -69,6 +70,11 @@ def estimate_cells(engine: Engine, x: ArrayLike, cells: Sequence[Cell]) -> list[
     for batch, estimates in zip(batches, in_threads(estimate, batches), strict=True):
         found |= zip(batch, estimates, strict=True)
     return [found[place] for place in range(len(cells))]
+
+
+def _shares(engine: Engine, cell: Cell) -> TypeGuard[NumpyEngine]:
+    """Whether the cell's intervals come from resamples that it shares with others."""
+    return isinstance(engine, NumpyEngine) and 2 <= cell.scores.size <= MOST_RUNS
 
 
 def _alone(engine: Engine, x: ArrayLike, cell: Cell) -> CellEstimates:

@@ -22,7 +22,7 @@ Method = Literal["expanded", "percentile", "bca", "student"]
 METHODS: tuple[Method, ...] = get_args(Method)
 DEFAULT_METHOD: Method = "expanded"
 CONFIDENCE = 0.95
-FEW_PLACES = 8
+FEW_PLACES = 8  # of ordered draws: of more, sorting them all is as quick
 
 
 @dataclass(frozen=True)
