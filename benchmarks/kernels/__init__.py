@@ -1,0 +1,1 @@
+"""Counts the kernels that a vector step launches, without a GPU: `python -m benchmarks.kernels`."""

@@ -1,0 +1,84 @@
+"""The vector step of a learner at full size, run on the fake device until every kind of call is a graph."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from benchmarks.kernels.compiled import Code, counting
+from benchmarks.kernels.device import gpu
+from benchmarks.kernels.ledger import Ledger, Line, Watch
+from dimebench.agents.base import Dims
+from dimebench.agents.registry import load_algorithm
+from dimebench.training.block import Block, Protocol
+from dimebench.training.execution import WARM_CALLS, prepare
+from dimebench.training.learning import Learning
+
+DOG = Dims(obs=223, act=38)
+
+
+@dataclass
+class Count:
+    """Launches per vector step by line, bytes moved likewise, and what was compiled."""
+
+    launches: dict[Line, float]
+    bytes: dict[Line, float]
+    codes: list[Code]
+
+
+def count(
+    name: str, seeds: int, mode: str, precision: str, warm_up: bool = False, cycles: int = 8, dims: Dims = DOG
+) -> Count:
+    """One vector step: `act`, the draw of a batch, `update` and the storing of a transition of every seed.
+
+    `warm_up` counts those before BatchRenorm begins to correct. Averages are over whole rounds of the update schedule.
+    """
+    algorithm = load_algorithm(name)
+    settings = algorithm.Settings()
+    protocol = Protocol(env_steps=1_000_000, action_repeat=1, eval_interval=10_000, eval_episodes=1)
+    block = Block(
+        suite="", algorithm=name, variant=name, task="", seeds=tuple(range(seeds)), settings={}, protocol=protocol,
+        score={}, device="cuda", threads=1, code="", versions={}, cell="", command="", mode=mode, precision=precision,
+    )  # fmt: skip
+    ledger = Ledger()
+    with (
+        gpu(ledger.began, ledger.ended, ledger.replayed) as fake,
+        counting(ledger, fake) as codes,
+        torch.autograd.set_detect_anomaly(True, check_nan=False),
+        Watch(ledger),
+    ):
+        agent = algorithm(dims, settings, [torch.Generator() for _ in range(seeds)], "cuda")
+        learner = prepare(agent, "cuda", mode, precision)
+        if not warm_up:
+            agent.set_counts([0, *(10**6 for _ in agent.counts()[1:])])  # type: ignore[attr-defined]
+        learning = Learning(block, dims, agent, learner)
+        obs, action = np.zeros((seeds, dims.obs), np.float32), np.zeros((seeds, dims.act), np.float32)
+        zeros = np.zeros(seeds, np.float32)
+
+        def vector_step() -> None:
+            learning.act(obs)
+            learning.update()
+            learning.replay.add(obs, action, zeros, obs, zeros, zeros > 0)
+
+        learning.replay.add(obs, action, zeros, obs, zeros, zeros > 0)
+        turn = math.lcm(settings.utd, settings.policy_delay) // settings.utd  # calls until the schedule repeats
+        for _ in range(turn * (WARM_CALLS + 1)):
+            vector_step()
+        ledger.clear()
+        steps = turn * cycles
+        for _ in range(steps):
+            vector_step()
+    per_step = lambda found: {line: n / steps for line, n in found.items()}  # noqa: E731
+    return Count(per_step(ledger.launched), per_step(ledger.bytes), codes)
+
+
+def by_part(launches: dict[Line, float]) -> dict[str, Counter[str]]:
+    """Launches of each part by kind."""
+    found: dict[str, Counter[str]] = {}
+    for line, n in launches.items():
+        found.setdefault(line.part, Counter())[line.kind] += n  # type: ignore[assignment]
+    return found
