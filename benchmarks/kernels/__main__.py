@@ -1,8 +1,10 @@
-"""Kernels that one vector step launches on a GPU, counted without one: python -m benchmarks.kernels dime --seeds 1,10
+"""Kernels that one vector step launches on a GPU, counted without one.
 
-The learner runs at full size on dog-run's dimensions on a fake H100: its real functions, torch.compile and CUDA graphs
-included. torch's operations are counted as they are called, those of compiled functions in the code that Inductor
-generates. Needs a CUDA build of torch with triton, and g++; no GPU.
+    python -m benchmarks.kernels dime crossq --seeds 1,10 [--detail 30] [--bytes] [--check] [--json]
+
+The learner runs at full size on dog-run's dimensions on a fake H100: its real functions, torch.compile and CUDA
+graphs included. torch's operations are counted as they are called, those of compiled functions in the code that
+Inductor generates. Needs a CUDA build of torch with triton, and g++; no GPU.
 """
 
 from __future__ import annotations
@@ -20,12 +22,11 @@ try:
 except device.NoGuardError as error:
     sys.exit(f"kernels: {error}")
 
-import torch  # noqa: E402  after the guard
+import torch  # after the guard
 
-torch.cuda.init = lambda: None
-from benchmarks.kernels.compiled import failures  # noqa: E402
-from benchmarks.kernels.count import Count, by_part, count  # noqa: E402
-from benchmarks.kernels.ledger import KINDS  # noqa: E402
+from benchmarks.kernels.compiled import failures
+from benchmarks.kernels.count import Count, by_part, count
+from benchmarks.kernels.ledger import KINDS
 
 
 def table(found: Count, title: str, sizes: bool) -> str:
@@ -75,7 +76,9 @@ def as_json(found: Count) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.kernels", description=(__doc__ or "").split("\n")[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.kernels", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("algorithms", nargs="*", default=["dime"])
     parser.add_argument("--seeds", default="1", help="numbers of seeds, with commas")
     parser.add_argument("--mode", default="compile+graph")
@@ -87,6 +90,8 @@ def main() -> None:
     parser.add_argument("--code", metavar="FOLDER", help="keep the generated code there")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
+    if lacks := device.why_not():
+        parser.exit(2, f"kernels: {lacks}\n")
     answers = []
     for name in args.algorithms:
         for seeds in map(int, args.seeds.split(",")):

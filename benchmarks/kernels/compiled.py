@@ -1,24 +1,27 @@
-"""Inductor's kernels of compiled functions: its own code is generated, counted and left; the graph goes on eagerly."""
+"""Inductor's kernels of compiled functions: its code is generated and counted, and the graph goes on eagerly."""
 
 from __future__ import annotations
 
-import copy
 import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 from unittest import mock
 
 import torch
 from torch import Tensor
 from torch._inductor import compile_fx
+from torch._inductor.codecache import PyCodeCache
+from torch._inductor.debug import DebugContext
 from torch._inductor.graph import GraphLowering
 from torch._inductor.virtualized import V
 from torch.utils._python_dispatch import _disable_current_modes
 
+from benchmarks.kernels.device import gpu
 from benchmarks.kernels.ledger import Ledger, Watch
 
 # Calls in the generated code that are no launch.
@@ -62,14 +65,13 @@ def counting(ledger: Ledger, mode: Any) -> Iterator[list[Code]]:
 
     def inner(gm: Any, inputs: Sequence[Any], **options: Any) -> Callable[[list[Any]], Any]:
         with ledger.silent():
-            plain = copy.deepcopy(gm)
-            code = _generate(called[-1], gm, inputs, options, len(codes))
+            code, make = _generate(called[-1], gm, inputs, options, len(codes))
         code.in_capture = not ledger.outside
         codes.append(code)
 
         def run(args: list[Any]) -> Any:
             with ledger.silent(), torch.no_grad(), mode:
-                result = plain(*args)
+                result = [one(args) for one in make]
             off = [i for i in code.checked if not _aligned(args[i])]
             label = f"{code.name}, {code.direction}"
             code.calls += 1
@@ -117,29 +119,58 @@ def counting(ledger: Ledger, mode: Any) -> Iterator[list[Code]]:
         yield codes
 
 
-def _generate(name: str, gm: Any, inputs: Sequence[Any], options: dict[str, Any], number: int) -> Code:
-    """As `compile_fx_inner`, up to the code."""
+def _generate(
+    name: str, gm: Any, inputs: Sequence[Any], options: dict[str, Any], number: int
+) -> tuple[Code, list[Callable[[list[Any]], Any]]]:
+    """As `compile_fx_inner`, up to the code; and what makes the graph's results."""
     inference, backward = options.get("is_inference", False), options.get("is_backward", False)
     checked = compile_fx.get_input_idxs_to_check(inputs, options.get("static_input_idxs", ()))
     compile_fx.view_to_reshape(gm)
     with torch.no_grad():
         fake_mode = compile_fx.fake_tensor_prop(gm, inputs)
     compile_fx._recursive_record_original_output_strides(gm)
-    from torch._inductor.debug import DebugContext
-
+    before = next(iter(gm.graph.find_nodes(op="output"))).args[0]
     with DebugContext(), V.set_fake_mode(fake_mode):
         compile_fx._recursive_post_grad_passes(gm, is_inference=inference)
         graph = GraphLowering(
-            gm, example_inputs=inputs, shape_env=None, is_inference=inference, is_backward=backward, graph_id=number
+            gm,
+            example_inputs=inputs,
+            shape_env=gm.shape_env or compile_fx.shape_env_from_inputs(inputs),
+            graph_id=number,
+            is_inference=inference,
+            is_backward=backward,
         )
         graph.freeze_runtime_asserts()
         with V.set_graph_handler(graph), V.set_extern_kernel_nodes([]):
             graph.run(*inputs)
+            _tell_strides(graph.graph_outputs)
             code, _ = graph.codegen()
             size = graph.count_bytes()[0]
     text = code.value
+    results = [_result(node, out) for node, out in zip(before, graph.graph_outputs, strict=True)]
     direction = "backward" if backward else "inference" if inference else "forward"
-    return Code(name, direction, *read(text), size, list(checked), code=text)
+    return Code(name, direction, *read(text), size, list(checked), code=text), results
+
+
+def _tell_strides(outputs: Sequence[Any]) -> None:
+    """The backward graph is traced for tensors as the forward one leaves them."""
+    context = torch._guards.TracingContext.try_get()
+    if context is not None and context.output_strides is not None:
+        layouts = [out.get_layout() if out.has_tensor_output() else None for out in outputs]
+        context.output_strides.extend(None if x is None else tuple(int(s) for s in x.stride) for x in layouts)
+
+
+def _result(node: Any, out: Any) -> Callable[[list[Any]], Any]:
+    """Makes one result of a graph: what it was given, or a tensor as Inductor lays it out."""
+    if not isinstance(node, torch.fx.Node):
+        return lambda _: node
+    if node.op == "placeholder":
+        return itemgetter([n for n in node.graph.nodes if n.op == "placeholder"].index(node))
+    like, layout = node.meta["val"], out.get_layout()
+    stride, offset = [int(s) for s in layout.stride], int(layout.offset)
+    room = offset + 1 + sum((n - 1) * s for n, s in zip(like.shape, stride, strict=True)) if like.numel() else 0
+    new = lambda: torch.empty(room, dtype=like.dtype, device=like.device)  # noqa: E731
+    return lambda _: new().as_strided(like.shape, stride, offset)
 
 
 def _aligned(value: Any) -> bool:
@@ -148,8 +179,12 @@ def _aligned(value: Any) -> bool:
 
 def failures(codes: Sequence[Code]) -> dict[str, str]:
     """Triton kernels that do not compile for sm_90: name -> the first line of the error."""
-    from torch._inductor.codecache import PyCodeCache
+    nothing = lambda *_: None  # noqa: E731
+    with gpu(nothing, nothing, nothing), _disable_current_modes():
+        return _failures(codes)
 
+
+def _failures(codes: Sequence[Code]) -> dict[str, str]:
     found: dict[str, str] = {}
     done: set[str] = set()
     for code in codes:

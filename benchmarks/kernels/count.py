@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +32,25 @@ class Count:
     codes: list[Code]
 
 
+@contextmanager
+def watched() -> Iterator[tuple[Ledger, list[Code]]]:
+    """A fake H100, a ledger of all that is launched on it, and what is compiled for it."""
+    ledger = Ledger()
+    with (
+        gpu(ledger.began, ledger.ended, ledger.replayed) as fake,
+        counting(ledger, fake) as codes,
+        torch.autograd.set_detect_anomaly(True, check_nan=False),  # nodes then know where they were made
+        Watch(ledger),
+    ):
+        yield ledger, codes
+
+
 def count(
     name: str, seeds: int, mode: str, precision: str, warm_up: bool = False, cycles: int = 8, dims: Dims = DOG
 ) -> Count:
     """One vector step: `act`, the draw of a batch, `update` and the storing of a transition of every seed.
 
-    `warm_up` counts those before BatchRenorm begins to correct. Averages are over whole rounds of the update schedule.
+    `warm_up` counts those before BatchRenorm begins to correct. Averages are over `cycles` of the update schedule.
     """
     algorithm = load_algorithm(name)
     settings = algorithm.Settings()
@@ -44,20 +59,14 @@ def count(
         suite="", algorithm=name, variant=name, task="", seeds=tuple(range(seeds)), settings={}, protocol=protocol,
         score={}, device="cuda", threads=1, code="", versions={}, cell="", command="", mode=mode, precision=precision,
     )  # fmt: skip
-    ledger = Ledger()
-    with (
-        gpu(ledger.began, ledger.ended, ledger.replayed) as fake,
-        counting(ledger, fake) as codes,
-        torch.autograd.set_detect_anomaly(True, check_nan=False),
-        Watch(ledger),
-    ):
+    obs, action = np.zeros((seeds, dims.obs), np.float32), np.zeros((seeds, dims.act), np.float32)
+    zeros = np.zeros(seeds, np.float32)
+    with watched() as (ledger, codes):
         agent = algorithm(dims, settings, [torch.Generator() for _ in range(seeds)], "cuda")
         learner = prepare(agent, "cuda", mode, precision)
         if not warm_up:
             agent.set_counts([0, *(10**6 for _ in agent.counts()[1:])])  # type: ignore[attr-defined]
         learning = Learning(block, dims, agent, learner)
-        obs, action = np.zeros((seeds, dims.obs), np.float32), np.zeros((seeds, dims.act), np.float32)
-        zeros = np.zeros(seeds, np.float32)
 
         def vector_step() -> None:
             learning.act(obs)
@@ -72,8 +81,8 @@ def count(
         steps = turn * cycles
         for _ in range(steps):
             vector_step()
-    per_step = lambda found: {line: n / steps for line, n in found.items()}  # noqa: E731
-    return Count(per_step(ledger.launched), per_step(ledger.bytes), codes)
+    launched, moved = ledger.launched.items(), ledger.bytes.items()
+    return Count({line: n / steps for line, n in launched}, {line: n / steps for line, n in moved}, codes)
 
 
 def by_part(launches: dict[Line, float]) -> dict[str, Counter[str]]:

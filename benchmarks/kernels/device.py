@@ -1,4 +1,4 @@
-"""An H100 that does nothing: fake tensors on it, streams and graphs that keep order in Python, a compiler that believes.
+"""An H100 that does nothing: fake tensors on it, streams and graphs in Python, a compiler that believes in it.
 
 `load()` has to come before the first import of torch.
 """
@@ -149,7 +149,7 @@ def gpu(began: Callable[[Any], None], ended: Callable[[], None], replayed: Calla
         for name, value in cuda.items():
             patch(torch.cuda, name, value)
         stack.enter_context(
-            mock.patch("torch._C._cuda_isCurrentStreamCapturing", lambda: bool(capturing), create=True)
+            mock.patch.object(torch._C, "_cuda_isCurrentStreamCapturing", lambda: bool(capturing), create=True)
         )
         _believing_compiler(patch)
         _host_side(patch, FakeTensor)

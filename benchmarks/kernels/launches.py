@@ -19,6 +19,8 @@ TWO = {
     "select_backward", "slice_backward", "diagonal_backward", "constant_pad_nd", "baddbmm", "index_put", "index_add",
     "scatter", "scatter_add", "select_scatter", "slice_scatter",
 }  # fmt: skip
+# What reads of its first argument only as much as it makes.
+PARTIAL = {"index", "index_select", "gather", "select_backward", "slice_backward", "embedding"}
 # ATen/native/cuda/MultiTensorApply.cuh: a launch takes so many tensors, by how many lists there are, and blocks.
 TENSORS, BLOCKS, CHUNK = {1: 110, 2: 64, 3: 48, 4: 36, 5: 30}, 320, 65536
 FUSED = {"_fused_adam", "_fused_adamw", "_fused_sgd", "_fused_adagrad"}
@@ -42,10 +44,20 @@ def kernels(func: Any, args: Sequence[Any], kwargs: dict[str, Any], result: Any)
     return 2 if name in TWO else 1
 
 
-def moved(args: Sequence[Any], kwargs: dict[str, Any], result: Any) -> int:
-    """Bytes that an operation reads and writes, each tensor once and whole."""
-    seen = {id(t): t for t in (*_tensors((args, kwargs)), *_tensors(result))}
-    return sum(t.numel() * t.element_size() for t in seen.values() if t.is_cuda)
+def moved(func: Any, args: Sequence[Any], kwargs: dict[str, Any], result: Any) -> int:
+    """Bytes that an operation reads and writes: its arguments and what it makes, and again what it changes in place."""
+    name = func._schema.name.partition("::")[2]
+    given = _tensors((args, kwargs))
+    made = [t for t in _tensors(result) if all(t is not other for other in given)]
+    if name in PARTIAL:
+        return 2 * _size(made)
+    places = {a.name: i for i, a in enumerate(func._schema.arguments) if a.alias_info and a.alias_info.is_write}
+    changed = _tensors([kwargs.get(name, args[i] if i < len(args) else None) for name, i in places.items()])
+    return _size(given) + _size(made) + _size(changed)
+
+
+def _size(tensors: Sequence[Tensor]) -> int:
+    return sum(t.numel() * t.element_size() for t in tensors if t.is_cuda)
 
 
 def chunked(sizes: Sequence[int], lists: int) -> int:

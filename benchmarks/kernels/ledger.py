@@ -160,9 +160,10 @@ class Watch(TorchDispatchMode):
             return 0
         result = func(*args, **kwargs)
         if torch._guards.CompileContext.try_get() is None:
-            size = moved(args, kwargs, result)
+            launched = kernels(func, args, kwargs, result)
+            size = moved(func, args, kwargs, result) if launched else 0
             sides = {t.device.type for t in (*args[:2], result) if isinstance(t, torch.Tensor)}
             copy = func._schema.name in ("aten::copy_", "aten::_to_copy") and len(sides) > 1
             name = func._schema.name.removeprefix("aten::")
-            self.ledger.add("copy" if copy else "eager", name, kernels(func, args, kwargs, result), size)
+            self.ledger.add("copy" if copy else "eager", name, launched, size)
         return result
