@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -199,6 +200,34 @@ class ActorCritic(Agent):
         """
         left = {min(max(r.settings.warmup - r.steps, 0), self.settings.utd) for r in self._renorms()}
         return (*self._actor_updates(), -1, *sorted(left))
+
+    def update_kinds(self, calls: int) -> dict[tuple[int, ...], list[int]]:
+        """Every kind of call, by `update_key`, among the next `calls` of `update`, with counts that make it one.
+
+        Kinds follow each other with the schedule's period and change where a warm-up ends: there calls are looked at.
+        """
+        s, now = self.settings, self.counts()
+        period = math.lcm(s.utd, s.policy_delay) // s.utd
+        changes = {0}
+        for renorm in self._renorms():
+            left = max(renorm.settings.warmup - renorm.steps, 0)  # counted by critic updates or by actor updates
+            changes |= {left // s.utd, left * s.policy_delay // s.utd}
+        near = {change + i for change in changes for i in range(-2 * period - 1, 2 * period + 2)}
+        found: dict[tuple[int, ...], list[int]] = {}
+        for call in sorted(i for i in near if 0 <= i < calls):
+            self.set_counts(self._counts_after(call))
+            found.setdefault(self.update_key(), self.counts())
+            self.set_counts(now)
+        return found
+
+    def _counts_after(self, calls: int) -> list[int]:
+        """What `counts` will be after so many calls of `update`."""
+        s = self.settings
+        done = self.grad_steps + calls * s.utd
+        of_actor = done // s.policy_delay - self.grad_steps // s.policy_delay
+        actor = {id(renorm) for renorm in self._renorms("policy")}
+        each = [r.steps + (of_actor if id(r) in actor else calls * s.utd) for r in self._renorms()]
+        return [done, *each]
 
     def counts(self) -> list[int]:
         return [self.grad_steps, *(renorm.steps for renorm in self._renorms())]
