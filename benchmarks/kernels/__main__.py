@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from benchmarks.kernels import device
@@ -66,6 +67,12 @@ def detail(found: Count, rows: int) -> str:
     return "\n".join(lines)
 
 
+def keep(found: Count, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for i, code in enumerate(found.codes):
+        (folder / f"{i:02d}-{code.name}-{code.direction}.py").write_text(code.code)
+
+
 def as_json(found: Count) -> dict[str, Any]:
     lines = [asdict(line) | {"launches": n, "bytes": found.bytes[line]} for line, n in found.launches.items()]
     codes = [
@@ -99,6 +106,8 @@ def main() -> None:
             found = count(name, seeds, args.mode, args.precision, args.warm_up)
             wrong = failures(found.codes) if args.check else {}
             answers.append({"algorithm": name, "seeds": seeds, **as_json(found), "failures": wrong})
+            if args.code:
+                keep(found, Path(args.code) / f"{name}-{seeds}")
             if args.json:
                 continue
             print(table(found, f"{name}, seeds {seeds}, {args.mode}, {args.precision}", args.bytes))

@@ -94,6 +94,8 @@ def counting(ledger: Ledger, mode: Any) -> Iterator[list[Code]]:
         function = real_compile(model, **options)
 
         def call(*args: Any, **kwargs: Any) -> Any:
+            if torch.compiler.is_compiling():  # part of another compiled function
+                return function(*args, **kwargs)
             called.append(getattr(model, "__name__", "?"))
             try:
                 with _disable_current_modes(), Watch(ledger):

@@ -69,8 +69,10 @@ def count(
         learning = Learning(block, dims, agent, learner)
 
         def vector_step() -> None:
-            learning.act(obs)
+            learning.ask(obs)
+            learning.draw()
             learning.update()
+            learning.wait()
             learning.replay.add(obs, action, zeros, obs, zeros, zeros > 0)
 
         learning.replay.add(obs, action, zeros, obs, zeros, zeros > 0)

@@ -20,8 +20,8 @@ from benchmarks.kernels.launches import kernels, moved
 PACKAGE = str(Path(__file__).parents[2] / "dimebench") + "/"
 OPTIMISER = str(Path(torch.optim.__file__).parent) + "/"
 
-# Functions of the package by name, and the part of a vector step that what they launch belongs to. The innermost one
-# counts. What no name fits is a part of its own, named by its function.
+# Functions of the learners by name, and the part of a vector step that what they launch belongs to; the outermost one
+# says. What no name fits is a part of its own, named by its place.
 PARTS = {
     "act": "act",
     "_target_samples": "target samples",
@@ -105,9 +105,8 @@ class Ledger:
         of_node = _created(node) if back else []
         # Backward, the operation belongs to whoever made the node forward.
         inner = of_node or [(name, f"{file} {name}:{line}") for file, name, line in frames if file]
-        names = [name for name, _ in inner]
         where = inner[-1][1] if inner else "?"
-        part = next((PARTS[name] for name in reversed(names) if name in PARTS), None)
+        part = next((PARTS[name] for name, place in inner if name in PARTS and place.startswith("agents/")), None)
         if any(name == "update_temperature" for _, name, _ in frames):
             return "temperature", kind, what, where
         if any(not file and name == "step" for file, name, _ in frames):
