@@ -24,6 +24,7 @@ from torch.utils._python_dispatch import _disable_current_modes
 from benchmarks.kernels.device import gpu
 from benchmarks.kernels.ledger import Ledger, Watch
 
+Result = Callable[[list[Any]], Any]  # of a graph, from its arguments
 # Calls in the generated code that are no launch.
 TWO_LAUNCHES = {"baddbmm"}  # copies the bias into the result first
 KERNEL = re.compile(r"(\w+) = async_compile\.triton\('\w+', '''(.*?)'''", re.S)
@@ -162,7 +163,7 @@ def _tell_strides(outputs: Sequence[Any]) -> None:
         context.output_strides.extend(None if x is None else tuple(int(s) for s in x.stride) for x in layouts)
 
 
-def _result(node: Any, out: Any) -> Callable[[list[Any]], Any]:
+def _result(node: Any, out: Any) -> Result:
     """Makes one result of a graph: what it was given, or a tensor as Inductor lays it out."""
     if not isinstance(node, torch.fx.Node):
         return lambda _: node

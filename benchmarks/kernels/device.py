@@ -145,12 +145,13 @@ def gpu(began: Callable[[Any], None], ended: Callable[[], None], replayed: Calla
         "is_current_stream_capturing": lambda: bool(capturing),
     }  # fmt: skip
     with ExitStack() as stack:
-        patch = lambda place, name, value: stack.enter_context(mock.patch.object(place, name, value))  # noqa: E731
+
+        def patch(place: Any, name: str, value: Any, **options: Any) -> None:
+            stack.enter_context(mock.patch.object(place, name, value, **options))
+
         for name, value in cuda.items():
             patch(torch.cuda, name, value)
-        stack.enter_context(
-            mock.patch.object(torch._C, "_cuda_isCurrentStreamCapturing", lambda: bool(capturing), create=True)
-        )
+        patch(torch._C, "_cuda_isCurrentStreamCapturing", lambda: bool(capturing), create=True)
         _believing_compiler(patch)
         _host_side(patch, FakeTensor)
         mode = FakeTensorMode(allow_non_fake_inputs=True)
@@ -158,7 +159,7 @@ def gpu(began: Callable[[Any], None], ended: Callable[[], None], replayed: Calla
             yield mode
 
 
-def _believing_compiler(patch: Callable[[Any, str, Any], Any]) -> None:
+def _believing_compiler(patch: Callable[..., None]) -> None:
     """Inductor and Triton see the device."""
     import torch._inductor.fx_passes.joint_graph as joint
     import torch._inductor.fx_passes.post_grad as post
@@ -202,7 +203,7 @@ def _believing_compiler(patch: Callable[[Any, str, Any], Any]) -> None:
             patch(passes, "lazy_init", lambda *given, **options: None)
 
 
-def _host_side(patch: Callable[[Any, str, Any], Any], fake_tensor: Any) -> None:
+def _host_side(patch: Callable[..., None], fake_tensor: Any) -> None:
     """What reads a tensor on the host reads zeros; generators of the device are the host's."""
     import numpy as np
     import torch

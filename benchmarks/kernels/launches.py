@@ -45,7 +45,7 @@ def kernels(func: Any, args: Sequence[Any], kwargs: dict[str, Any], result: Any)
 
 
 def moved(func: Any, args: Sequence[Any], kwargs: dict[str, Any], result: Any) -> int:
-    """Bytes that an operation reads and writes: its arguments and what it makes, and again what it changes in place."""
+    """Bytes that an operation reads and writes: its arguments, what it makes, and again what it changes in place."""
     name = func._schema.name.partition("::")[2]
     given = _tensors((args, kwargs))
     made = [t for t in _tensors(result) if all(t is not other for other in given)]

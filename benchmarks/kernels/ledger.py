@@ -29,11 +29,10 @@ PARTS = {
     "actor_sample": "actor sample",
     "update_critic": "critic update",
     "critic_objective": "critic update",
-    "update_targets": "target networks",
     "update_actor": "actor objective",
     "actor_objective": "actor objective",
-    "update_temperature": "temperature",
 }
+WITHIN = {"update_targets": "target networks", "update_temperature": "temperature"}  # those of parts within a part
 OUTSIDE = {  # of the graphs: by file, then the same
     "training/execution.py": "graph buffers",
     "training/replay.py": "replay",
@@ -107,8 +106,9 @@ class Ledger:
         inner = of_node or [(name, f"{file} {name}:{line}") for file, name, line in frames if file]
         where = inner[-1][1] if inner else "?"
         part = next((PARTS[name] for name, place in inner if name in PARTS and place.startswith("agents/")), None)
-        if any(name == "update_temperature" for _, name, _ in frames):
-            return "temperature", kind, what, where
+        within = next((WITHIN[name] for _, name, _ in frames if name in WITHIN), None)
+        if within is not None:
+            return within, kind, what, where
         if any(not file and name == "step" for file, name, _ in frames):
             return "optimiser", kind, what, where
         if part is None or self.outside:

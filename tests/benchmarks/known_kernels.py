@@ -1,4 +1,4 @@
-"""Counts kernels of small functions on the fake device, as JSON: a process of its own, in which nobody imported torch."""
+"""Counts kernels of small functions on the fake device, as JSON; in a process of its own: torch comes last."""
 
 from __future__ import annotations
 
