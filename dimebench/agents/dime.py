@@ -122,6 +122,7 @@ class DIME(ActorCritic):
         self._add("critics", self.critics, s.learning_rate, s.beta1)
         self.optimizers["alpha"] = self._adam(self.log_alpha, s.alpha_learning_rate, beta1=0.9)
         self.denoise: Any = denoise  # compiled where the learner is
+        self.chain: Any = None  # what samples in the place of the policy itself: see `use_chain`
 
     def _policy(self, generators: Sequence[torch.Generator]) -> Any:
         s, obs, act = self.settings, self.dims.obs, self.dims.act
@@ -133,15 +134,27 @@ class DIME(ActorCritic):
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
+        if self.chain is not None:
+            return self.chain.sample(obs, **noise).action
         # On a CPU the eager step: compiling it again for a few rows would take longer than it saves.
         return self.policy.sample(obs, **noise, step=self.denoise if obs.is_cuda else denoise).action
 
     @torch.no_grad()
     def target_sample(self, next_obs: Tensor, noise: Noise) -> DiffusionSample:
-        return self.policy.sample(next_obs, **noise, step=self.denoise)
+        return self.actor_sample(next_obs, noise)
 
     def actor_sample(self, obs: Tensor, noise: Noise) -> DiffusionSample:
+        if self.chain is not None:
+            return self.chain.sample(obs, **noise)
         return self.policy.sample(obs, **noise, step=self.denoise)
+
+    def use_chain(self, name: str) -> None:
+        """Sample by the policy's own operations (`plain`), or through the kernels of `chain_fused` (`fused`)."""
+        self.chain = None
+        if name == "fused":
+            from dimebench.agents.chain_fused import Fused  # needs Triton
+
+            self.chain = Fused(self.policy)
 
     def regions(self) -> list[tuple[Any, str]]:
         """One step of the chain, not all of them in a row, which takes minutes to compile."""
