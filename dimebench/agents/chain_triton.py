@@ -22,6 +22,15 @@ MOST_COLUMNS = 256  # of a hidden layer in one tile; wider layers are done in pa
 PACK = 1024  # elements of weights that one program packs
 
 
+def unserved(actions: int, capability: tuple[int, int]) -> str:
+    """Why the kernels do not serve so many action dimensions or a GPU of this compute capability; "" if they do."""
+    if capability < (8, 0):
+        return f"a GPU of compute capability 8.0 or later is needed, not {capability[0]}.{capability[1]}"
+    if actions > MOST_ACTIONS:
+        return f"actions have at most {MOST_ACTIONS} dimensions, not {actions}"
+    return ""
+
+
 @dataclass(frozen=True)
 class Shape:
     """The sizes of a chain: padded widths are powers of two up to MOST_COLUMNS, and multiples of that above."""

@@ -110,6 +110,7 @@ class DIME(ActorCritic):
     Settings: ClassVar[type] = DIMESettings
     summary: ClassVar[str] = "diffusion policy in MaxEnt RL: categorical BatchRenorm critics, entropy lower bound"
     graphable: ClassVar[bool] = True
+    chains: ClassVar[tuple[str, ...]] = ("plain", "fused")
 
     def __init__(self, dims: Dims, settings: Any, generators: Sequence[torch.Generator], device: str) -> None:
         super().__init__(dims, settings, generators, device)

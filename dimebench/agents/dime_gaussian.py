@@ -44,6 +44,7 @@ class GaussianDIME(DIME):
     Settings: ClassVar[type] = GaussianDIMESettings
     summary: ClassVar[str] = "DIME with a tanh-Gaussian actor, all else equal: the control for what diffusion buys"
     graphable: ClassVar[bool] = True
+    chains: ClassVar[tuple[str, ...]] = ("plain",)
 
     def _policy(self, generators: Sequence[torch.Generator]) -> Any:
         return GaussianPolicy(self.dims.obs, self.dims.act, self.settings.actor_hidden, generators, gelu)

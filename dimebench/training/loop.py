@@ -57,7 +57,7 @@ class Trainer:
             if apart
             else algorithm(dims, self.settings, initial, device)
         )
-        self.learner = prepare(self.agent, device, block.mode, block.precision)
+        self.learner = prepare(self.agent, device, block.mode, block.precision, block.chain)
         self.evaluator = Evaluator(
             block.task, block.seeds, protocol.eval_episodes, protocol.action_repeat, device, block.env_workers
         )
