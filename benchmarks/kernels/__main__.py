@@ -28,6 +28,7 @@ import torch  # after the guard
 from benchmarks.kernels.compiled import failures
 from benchmarks.kernels.count import Count, by_part, count
 from benchmarks.kernels.ledger import KINDS
+from dimebench.training.execution import CHAINS
 
 
 def table(found: Count, title: str, sizes: bool) -> str:
@@ -90,6 +91,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="1", help="numbers of seeds, with commas")
     parser.add_argument("--mode", default="compile+graph")
     parser.add_argument("--precision", default="tf32")
+    parser.add_argument("--chain", default="plain", choices=CHAINS, help="DIME's")
     parser.add_argument("--warm-up", action="store_true", help="before BatchRenorm corrects")
     parser.add_argument("--detail", type=int, default=0, metavar="ROWS", help="the largest lines, with their places")
     parser.add_argument("--bytes", action="store_true", help="estimated megabytes moved")
@@ -103,14 +105,14 @@ def main() -> None:
     for name in args.algorithms:
         for seeds in map(int, args.seeds.split(",")):
             torch._dynamo.reset()
-            found = count(name, seeds, args.mode, args.precision, args.warm_up)
+            found = count(name, seeds, args.mode, args.precision, args.chain, args.warm_up)
             wrong = failures(found.codes) if args.check else {}
             answers.append({"algorithm": name, "seeds": seeds, **as_json(found), "failures": wrong})
             if args.code:
                 keep(found, Path(args.code) / f"{name}-{seeds}")
             if args.json:
                 continue
-            print(table(found, f"{name}, seeds {seeds}, {args.mode}, {args.precision}", args.bytes))
+            print(table(found, f"{name}, seeds {seeds}, {args.mode}, {args.precision}, {args.chain}", args.bytes))
             print(compiled(found))
             if args.detail:
                 print(detail(found, args.detail))
@@ -120,7 +122,13 @@ def main() -> None:
     if args.json:
         print(
             json.dumps(
-                {"torch": torch.__version__, "mode": args.mode, "precision": args.precision, "counts": answers}
+                {
+                    "torch": torch.__version__,
+                    "mode": args.mode,
+                    "precision": args.precision,
+                    "chain": args.chain,
+                    "counts": answers,
+                }
             )
         )
 

@@ -87,6 +87,8 @@ def counting(ledger: Ledger, mode: Any) -> Iterator[list[Code]]:
         run._boxed_call = True  # type: ignore[attr-defined]
         return run
 
+    from triton.runtime.jit import JITFunction
+
     real_compile, real_fx = torch.compile, compile_fx.compile_fx
 
     def compiled(model: Any = None, **options: Any) -> Any:
@@ -106,8 +108,12 @@ def counting(ledger: Ledger, mode: Any) -> Iterator[list[Code]]:
 
         return call
 
+    def launched(kernel: Any, *args: Any, **options: Any) -> None:
+        ledger.add("triton", kernel.fn.__name__, 1)
+
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(torch, "compile", compiled))
+        stack.enter_context(mock.patch.object(JITFunction, "run", launched))  # kernels written by hand
         stack.enter_context(
             mock.patch.object(
                 compile_fx, "compile_fx", lambda gm, inputs, **o: real_fx(gm, inputs, **{**o, "inner_compile": inner})
@@ -124,7 +130,7 @@ def counting(ledger: Ledger, mode: Any) -> Iterator[list[Code]]:
 
 def _generate(
     name: str, gm: Any, inputs: Sequence[Any], options: dict[str, Any], number: int
-) -> tuple[Code, list[Callable[[list[Any]], Any]]]:
+) -> tuple[Code, list[Result]]:
     """As `compile_fx_inner`, up to the code; and what makes the graph's results."""
     inference, backward = options.get("is_inference", False), options.get("is_backward", False)
     checked = compile_fx.get_input_idxs_to_check(inputs, options.get("static_input_idxs", ()))

@@ -46,7 +46,14 @@ def watched() -> Iterator[tuple[Ledger, list[Code]]]:
 
 
 def count(
-    name: str, seeds: int, mode: str, precision: str, warm_up: bool = False, cycles: int = 8, dims: Dims = DOG
+    name: str,
+    seeds: int,
+    mode: str,
+    precision: str,
+    chain: str = "plain",
+    warm_up: bool = False,
+    cycles: int = 8,
+    dims: Dims = DOG,
 ) -> Count:
     """One vector step: `act`, the draw of a batch, `update` and the storing of a transition of every seed.
 
@@ -63,7 +70,7 @@ def count(
     zeros = np.zeros(seeds, np.float32)
     with watched() as (ledger, codes):
         agent = algorithm(dims, settings, [torch.Generator() for _ in range(seeds)], "cuda")
-        learner = prepare(agent, "cuda", mode, precision)
+        learner = prepare(agent, "cuda", mode, precision, chain)
         if not warm_up:
             agent.set_counts([0, *(10**6 for _ in agent.counts()[1:])])  # type: ignore[attr-defined]
         learning = Learning(block, dims, agent, learner)

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-from tests.gpu_free.guard import NoGuardError, load
+from tests.gpu_free import guard
+from tests.gpu_free.guard import NoGuardError
 
 __all__ = ["NoGuardError", "gpu", "load", "why_not"]
 
@@ -86,6 +88,12 @@ class Inert:
 
     def __exit__(self, *error: Any) -> None:
         pass
+
+
+def load() -> None:
+    """Make this process one with the fake device; a real one is hidden from it. Raises NoGuardError."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
+    guard.load()
 
 
 def why_not() -> str | None:

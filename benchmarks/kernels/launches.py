@@ -41,6 +41,8 @@ def kernels(func: Any, args: Sequence[Any], kwargs: dict[str, Any], result: Any)
         return -(-len(args[0]) // CAT_INPUTS)
     if name in ("addmm", "addmm_"):  # a bias along the rows is added by the product
         return 1 if args[0].dim() == 1 else 2
+    if name == "constant_pad_nd" and max(args[1]) <= 0:  # nothing is added
+        return 1
     return 2 if name in TWO else 1
 
 

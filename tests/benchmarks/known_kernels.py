@@ -17,7 +17,14 @@ except device.NoGuardError as error:
 
 import torch
 
+import triton
+
 from benchmarks.kernels.count import watched
+
+
+@triton.jit
+def by_hand(x):
+    pass
 
 
 def pointwise(x: Any) -> Any:
@@ -47,6 +54,8 @@ def main() -> dict[str, int]:
         leaf = torch.zeros(4, 4, device="cuda", requires_grad=True)
         ones = torch.ones(1, 4, device="cuda")
         launched("the gradient of a slice", lambda: torch.autograd.grad(leaf[1:2], leaf, ones))
+        launched("padding", lambda: torch.nn.functional.pad(bias, (0, 2)))
+        launched("padding by nothing", lambda: torch.nn.functional.pad(bias, (0, 0)))
         launched("a copy to the device", lambda: torch.zeros(3).to("cuda"))
         parameters = [torch.nn.Parameter(torch.zeros(n, device="cuda")) for n in (3, 4, 5)]
         adam = torch.optim.Adam(parameters, 1e-3, fused=True, capturable=True)
@@ -70,6 +79,7 @@ def main() -> dict[str, int]:
         rows = torch.zeros(3, 38, device="cuda")
         launched("an aligned row, compiled", lambda: by_row(rows[0]))
         launched("a row off 16 bytes, compiled for an aligned one", lambda: by_row(rows[1]))
+        launched("a kernel by hand", lambda: by_hand[(1,)](x))
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph):
             torch.exp(x + 1)

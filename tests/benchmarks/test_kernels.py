@@ -23,6 +23,8 @@ KNOWN = {  # launches: those of tests/benchmarks/known_kernels.py by name
     "a product with a bias": 2,
     "a product with a bias along its rows": 1,
     "the gradient of a slice": 2,
+    "padding": 2,
+    "padding by nothing": 1,
     "a copy to the device": 1,
     "Adam over three tensors": 2,
     "copies of three tensors alike": 1,
@@ -33,6 +35,7 @@ KNOWN = {  # launches: those of tests/benchmarks/known_kernels.py by name
     "forward and backward, compiled": 2,
     "an aligned row, compiled": 1,
     "a row off 16 bytes, compiled for an aligned one": 2,
+    "a kernel by hand": 1,
     "a graph of two kernels, replayed three times": 6,
 }
 
