@@ -1,0 +1,90 @@
+"""The same numbers? Each mode against eager float32 from the same parameters, transitions and noise, and each against
+itself, bit for bit. So many calls that each graph, of both sides of the renormalisation's warm-up, is replayed often.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from benchmarks.gpu.learners import HAS_CHAIN, Setting, learners, made, modes
+from benchmarks.gpu.session import Case, Session
+from dimebench.agents.base import Metrics
+from dimebench.agents.registry import load_algorithm
+
+CALLS, CALLS_ON_CPU = 48, 24
+SMALL = {"critic_hidden": [256, 256], "batch_size": 64}
+LOOSE = {"float32": 2e-2, "tf32": 5e-2, "bf16": 2e-1}  # of a loss: relative to it, or to 1 where it is smaller
+
+
+def run(session: Session) -> None:
+    seeds = 3 if session.on_gpu else 1
+    eager = {name: Setting(name, seeds, "eager", "float32") for name in learners(session)}
+    expected: dict[str, list[Metrics]] = {}
+    for name, setting in eager.items():
+        session.do(f"{name} repeats eager float32", _repeats, session, setting, expected)
+    ways = [way for way in modes(session) if way[0] != "eager"]
+    if session.on_gpu:
+        ways = [("compile+graph", "float32"), ("graph", "float32"), ("compile", "float32"), *ways[:-1]]
+    for mode, precision in ways:
+        for setting in eager.values():
+            other = replace(setting, mode=mode, precision=precision)
+            session.do(other.name, _agrees, session, other, expected)
+    if HAS_CHAIN and session.on_gpu and "dime" in eager:
+        for mode, precision in (("compile+graph", "float32"), ("compile+graph", "tf32"), ("compile+graph", "bf16")):
+            other = replace(eager["dime"], mode=mode, precision=precision, chain="fused")
+            session.do(other.name, _agrees, session, other, expected)
+
+
+def _repeats(case: Case, session: Session, setting: Setting, expected: dict[str, list[Metrics]]) -> None:
+    """Eager, twice: what the others are held to."""
+    expected[setting.algorithm] = one = _updates(session, setting)[0]
+    case.values["calls"] = len(one)
+    case.check("it repeats bit for bit", _same(one, _updates(session, setting)[0]))
+
+
+def _agrees(case: Case, session: Session, setting: Setting, expected: dict[str, list[Metrics]]) -> None:
+    """A mode against eager, and against itself."""
+    if setting.algorithm not in expected:
+        expected[setting.algorithm] = _updates(
+            session, replace(setting, mode="eager", precision="float32", chain="")
+        )[0]
+    found, counts = _updates(session, setting)
+    again, _ = _updates(session, setting)
+    limit = LOOSE[setting.precision]
+    worst, what, at = 0.0, "", 0
+    for call, (f, e) in enumerate(zip(found, expected[setting.algorithm], strict=True)):
+        case.check(f"call {call} gives the metrics of an eager one", f.keys() == e.keys())
+        for key in f.keys() & e.keys():
+            off = float(((f[key] - e[key]).abs() / e[key].abs().clamp_min(1.0)).max())
+            if not off <= worst:
+                worst, what, at = off, key, call
+    case.values |= {"worst": worst, "of": what, "in_call": at, "limit": limit, "counts": counts[0]}
+    case.check(f"metrics within {limit} of eager ones", worst <= limit)
+    case.check("it counts its calls", counts[0] == len(found) * counts[1])
+    case.values["repeats"] = _same(found, again)
+    case.check("it repeats bit for bit", case.values["repeats"])
+
+
+def _updates(session: Session, setting: Setting) -> tuple[list[Metrics], tuple[int, int]]:
+    """The metrics of each call, on the host; critic updates done, and those of one call."""
+    calls = CALLS if session.on_gpu else CALLS_ON_CPU
+    more: dict[str, Any] = dict(SMALL) if session.on_gpu else {}
+    settings = load_algorithm(setting.algorithm).Settings()
+    if hasattr(settings, "renorm_warmup"):  # training-mode forwards of the critics: those of half of the calls
+        more["renorm_warmup"] = settings.utd * calls // 2
+    with made(session, setting, **more) as learner:
+        found = []
+        for _ in range(calls):
+            learner.act()
+            found.append({key: value.cpu().clone() for key, value in learner.update().items()})
+        return found, (learner.agent.grad_steps, learner.settings.utd)
+
+
+def _same(one: list[Metrics], other: list[Metrics]) -> bool:
+    return all(
+        a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+        for a, b in zip(one, other, strict=True)
+    )
