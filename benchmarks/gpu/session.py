@@ -71,7 +71,7 @@ class Session:
         self.scratch = Path(orders.scratch)
         self.file = File(Path(orders.out), orders.campaign)
         self._done = {r.name for r in self.file.results() if (r.part, r.lane) == (orders.part, orders.lane)}
-        self._longest = 0.0  # seconds of a case so far
+        self._longest: dict[str, float] = {}  # seconds, of cases of a kind so far
 
     def left(self) -> float:
         """Seconds until this process should have ended."""
@@ -81,14 +81,16 @@ class Session:
         """A result that is no case."""
         self.file.result(Result(self.orders.part, name, status, lane=self.orders.lane, **more))
 
-    def do(self, name: str, function: Callable[..., None], *args: Any, needs: float = 0.0) -> bool:
+    def do(self, name: str, function: Callable[..., None], *args: Any, needs: float = 0.0, kind: str = "") -> bool:
         """Do a case: `function(case, *args)`. True where it was done and all is well.
 
-        needs: seconds; with less than these left, or than the longest case so far took, it is left out.
+        needs: seconds, until a case of the same function and kind has shown what it takes. With less left it is left
+        out.
         """
         if name in self._done:
             return False
-        if self.left() < max(needs, self._longest, 1.0):
+        kind = f"{function.__name__} {kind}"
+        if self.left() < max(self._longest.get(kind, needs), 1.0):
             self.record(name, "left out", note=f"{max(self.left(), 0):.0f} s were left")
             return False
         case, began = Case(), time.monotonic()
@@ -105,7 +107,7 @@ class Session:
                 f"{self.orders.part} {self.orders.lane} {name}", traceback.format_exc()
             )
         result.seconds = time.monotonic() - began
-        self._longest = max(self._longest, result.seconds)
+        self._longest[kind] = max(self._longest.get(kind, 0.0), result.seconds)
         result.note = "; ".join(filter(None, [case.skipped, case.note, *(f"not so: {what}" for what in case.failed)]))
         result.predicted = predicted(self.orders.part, name) if self.on_gpu else {}
         self.file.result(result)

@@ -74,7 +74,7 @@ def test_a_part_that_hangs_is_killed_at_its_limit_with_its_children_and_the_next
     child = Path("/proc") / (tmp_path / "child").read_text()
     while child.exists() and "(zombie)" not in (child / "status").read_text():
         time.sleep(0.05)  # until it is gone, or this test is timed out
-    assert [line for line in told if line.startswith("--- hangs: ")][0].endswith(" of 12")
+    assert next(line for line in told if line.startswith("--- hangs: ")).endswith(" of 12")
 
 
 def test_no_part_is_begun_without_time_and_cases_are_left_out_by_the_time_that_is_left(tmp_path: Path) -> None:

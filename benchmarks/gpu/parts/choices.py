@@ -36,7 +36,7 @@ def run(session: Session) -> None:
     seconds, several = (0.5, 10) if session.on_gpu else (0.05, 2)
     for seeds in (several, 1):
         for kind in ("fused", "foreach", "by hand, compiled"):
-            session.do(f"Adam {kind} S={seeds}", _adam, session, kind, seeds, seconds)
+            session.do(f"Adam {kind} S={seeds}", _adam, session, kind, seeds, seconds, kind=kind)
     mode, precision = ("compile+graph", "tf32") if session.on_gpu else ("graph", "float32")
     dime = [Setting("dime", seeds, mode, precision) for seeds in ((10, 1) if session.on_gpu else (1,))]
     session.do(f"order and second stream, {dime[0].name}", _order, session, dime[0], seconds, True)

@@ -31,11 +31,11 @@ def run(session: Session) -> None:
     for mode, precision in ways:
         for setting in eager.values():
             other = replace(setting, mode=mode, precision=precision)
-            session.do(other.name, _agrees, session, other, expected)
+            session.do(other.name, _agrees, session, other, expected, kind=mode)
     if HAS_CHAIN and session.on_gpu and "dime" in eager:
         for mode, precision in (("compile+graph", "float32"), ("compile+graph", "tf32"), ("compile+graph", "bf16")):
             other = replace(eager["dime"], mode=mode, precision=precision, chain="fused")
-            session.do(other.name, _agrees, session, other, expected)
+            session.do(other.name, _agrees, session, other, expected, kind=mode)
 
 
 def _repeats(case: Case, session: Session, setting: Setting, expected: dict[str, list[Metrics]]) -> None:

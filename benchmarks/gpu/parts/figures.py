@@ -28,8 +28,7 @@ def run(session: Session) -> None:
     seconds = SECONDS if session.on_gpu else 0.2
     needs = FOR_ONE if session.on_gpu else 0.0
     for setting in settings(session):
-        session.do(setting.name, _measure, session, setting, seconds, needs=needs)
-        needs = 0.0  # from now on a case's own measure of it
+        session.do(setting.name, _measure, session, setting, seconds, needs=needs, kind=setting.algorithm)
 
 
 def settings(session: Session) -> list[Setting]:

@@ -42,7 +42,7 @@ def run(session: Session) -> None:
     settings += [Setting("dime", 1, "compile+graph", "tf32", "fused")] if HAS_CHAIN else []
     settings += [Setting(name, 10, "compile+graph", "tf32") for name in ("crossq", "sac")]
     for setting in settings:
-        session.do(setting.name, _profile, session, setting)
+        session.do(setting.name, _profile, session, setting, kind=setting.algorithm)
 
 
 def _profile(case: Case, session: Session, setting: Setting) -> None:

@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.gpu.session import Case, Session
 
 COMPARE = Path(__file__).resolve().parents[2] / "peers" / "compare.py"
-PEERS = ("sb3", "torchrl", "sbx")
+PEERS = {"sb3": "stable_baselines3", "torchrl": "torchrl", "sbx": "sbx"}  # and the module that it needs
 FOR_ONE = 60.0
 ON_CPU = [
     "--task",
@@ -34,6 +35,9 @@ def run(session: Session) -> None:
 
 
 def _compare(case: Case, session: Session, peer: str) -> None:
+    if find_spec(PEERS[peer]) is None:
+        case.skipped = f"no module named '{PEERS[peer]}'; install the extra `peers`"
+        return
     sizes = ["--task", "dog-run", "--rounds", "5"] if session.on_gpu else ON_CPU
     command = [
         sys.executable,

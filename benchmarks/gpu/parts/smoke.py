@@ -27,7 +27,7 @@ def run(session: Session) -> None:
         ways[2:2] = [("compile+graph", "tf32", "fused")]
     for mode, precision, chain in ways:
         words = [mode, precision, *([f"{chain} chain"] if chain else [])]
-        session.do(" ".join([name, *words]), _train, session, name, mode, precision, chain)
+        session.do(" ".join([name, *words]), _train, session, name, mode, precision, chain, kind=mode)
 
 
 def _train(case: Case, session: Session, name: str, mode: str, precision: str, chain: str) -> None:

@@ -22,10 +22,12 @@ from scipy.stats import trim_mean
 from benchmarks.gpu.predictions import PUBLISHED_AT_96K
 from benchmarks.gpu.session import Case, Session
 from dimebench.reference import references
+from dimebench.store.provenance import code_version
 
 ROOT = Path(__file__).resolve().parents[3]
 EVALUATIONS, EPISODES = 16, 5  # over the whole training
-FOR_SAVING = 25.0  # seconds: the state of four seeds is about half a gigabyte
+FOR_SAVING, FOR_SAVING_ON_CPU = 25.0, 15.0  # seconds: the state of four seeds is about half a gigabyte
+SAVED_EVERY = 200  # seconds
 LEAST = 45.0  # seconds: less would go into compiling alone
 LOOK_EVERY_S = 1.0
 INTERRUPTED = 130
@@ -38,13 +40,13 @@ def run(session: Session) -> None:
 
 
 def _train(case: Case, session: Session, task: str, seeds: int, steps: int) -> None:
-    results = Path(session.options["kept"]) / "training"
+    results = Path(session.options["kept"]) / "training" / code_version()  # runs of other code do not go on
     interval = max(1, steps // EVALUATIONS)
     words = ["algo=dime", f"task={task}", f"steps={steps}", f"evaluation.interval={interval}"]
     words += [f"evaluation.episodes={EPISODES}"]
     words += ["suite=dmc-full"] if session.on_gpu else ["suite=quick"]
     command = [sys.executable, "-m", "dimebench.cli.main", "run", *words, "--seeds", str(seeds)]
-    command += ["--device", session.device, "--checkpoint-every", "1e9", "--results", str(results)]
+    command += ["--device", session.device, "--checkpoint-every", str(SAVED_EVERY), "--results", str(results)]
     code = _run_until(session, command)
     done = _evaluations(results)
     case.values |= {"exit_code": code, **_found(done, task, steps)}
@@ -56,7 +58,7 @@ def _train(case: Case, session: Session, task: str, seeds: int, steps: int) -> N
 
 def _run_until(session: Session, command: list[str]) -> int:
     """Run the command; it is told to save and leave while there is time for that."""
-    saving = FOR_SAVING if session.on_gpu else 2.0
+    saving = FOR_SAVING if session.on_gpu else FOR_SAVING_ON_CPU
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"PYTHONPATH": _path()})
     told = False
     while process.poll() is None:
