@@ -24,8 +24,10 @@ from torch import Tensor
 from dimebench.agents.actor_critic import ActorCritic
 from dimebench.agents.base import Batch, Dims, Metrics, Noise, NoiseShapes
 from dimebench.agents.categorical import expected_value, log_probs, project, shifted_atoms
+from dimebench.agents.chain import Chain
 from dimebench.agents.diffusion import DiffusionPolicy, DiffusionSample, ScoreNetwork, denoise
 from dimebench.agents.networks import Critics, float32_linspace
+from dimebench.agents.paths import for_gpu
 from dimebench.agents.renorm import RenormSettings
 
 
@@ -104,6 +106,11 @@ def temperature_loss(log_alpha: Tensor, cost: Tensor, target: float) -> Tensor:
     return -log_alpha.exp() * (cost.detach() - target)
 
 
+def clip_gradients(grads: Tensor) -> Tensor:
+    """The actor's gradients: NaN to zero, then every element clipped to [-1, 1] on its own; in place."""
+    return torch.nan_to_num_(grads, nan=0.0, posinf=1.0, neginf=-1.0).clamp_(-1.0, 1.0)
+
+
 class DIME(ActorCritic):
     """S seeds of DIME. Actions are sampled in evaluation as in training (the authors' flag is ignored)."""
 
@@ -120,32 +127,39 @@ class DIME(ActorCritic):
         self.atoms = float32_linspace(s.v_min, s.v_max, s.atoms).to(self.device)
         self._add("policy", self.policy, s.learning_rate, s.beta1)
         self._add("critics", self.critics, s.learning_rate, s.beta1)
-        self.optimizers["alpha"] = self._adam(self.log_alpha, s.alpha_learning_rate, beta1=0.9)
+        self.optimizers["alpha"] = self._adam([self.log_alpha], s.alpha_learning_rate, beta1=0.9)
+        self.treatments["policy"] = clip_gradients
         self.denoise: Any = denoise  # compiled where the learner is
 
     def _policy(self, generators: Sequence[torch.Generator]) -> Any:
         s, obs, act = self.settings, self.dims.obs, self.dims.act
         score = ScoreNetwork(obs, act, s.score_hidden, s.time_frequencies, s.time_embedding, generators)
-        return DiffusionPolicy(score, act, self.seeds, s.diffusion_steps, s.prior_std, s.step_size, s.friction)
+        policy = DiffusionPolicy(score, act, self.seeds, s.diffusion_steps, s.prior_std, s.step_size, s.friction)
+        self.chain = Chain(policy) if for_gpu(self.device) else None
+        return policy
 
     def policy_noise(self, rows: int) -> NoiseShapes:
         return {"x0": (rows, self.dims.act), "eps": (self.settings.diffusion_steps, rows, self.dims.act)}
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
-        # On a CPU the eager step: compiling it again for a few rows would take longer than it saves.
-        return self.policy.sample(obs, **noise, step=self.denoise if obs.is_cuda else denoise).action
+        if self.chain is None:  # the eager step: compiling it again for a few rows would take longer than it saves
+            return self.policy.sample(obs, **noise).action
+        return self.chain.sample(obs, **noise).action
 
     @torch.no_grad()
     def target_sample(self, next_obs: Tensor, noise: Noise) -> DiffusionSample:
-        return self.policy.sample(next_obs, **noise, step=self.denoise)
+        return self.actor_sample(next_obs, noise)
 
     def actor_sample(self, obs: Tensor, noise: Noise) -> DiffusionSample:
-        return self.policy.sample(obs, **noise, step=self.denoise)
+        if self.chain is None:
+            return self.policy.sample(obs, **noise, step=self.denoise)
+        return self.chain.sample(obs, **noise)
 
     def regions(self) -> list[tuple[Any, str]]:
         """One step of the chain, not all of them in a row, which takes minutes to compile."""
-        return [(self, "denoise"), *super().regions()]
+        of_chain = [(self, "denoise")] if self.chain is None else self.chain.regions()
+        return [*of_chain, *super().regions()]
 
     def critic_objective(self, batch: Batch, following: DiffusionSample) -> tuple[Tensor, Metrics]:
         """One joint forward over [s; s'], [a; a']; the next-state half only makes the target."""
@@ -170,9 +184,3 @@ class DIME(ActorCritic):
         cost = running if self.settings.temperature_cost == "running" else -bound
         self._descend_alpha(temperature_loss(self.log_alpha, cost, self.settings.target_cost_per_dim * self.dims.act))
         return {"running_cost": running, "entropy_bound": bound, "alpha": self.log_alpha.detach().exp()}
-
-    def _treat(self, name: str, grads: Tensor) -> Tensor:
-        """The actor's gradients: NaN to zero, then every element clipped to [-1, 1] on its own."""
-        if name != "policy":
-            return grads
-        return torch.nan_to_num_(grads, nan=0.0, posinf=1.0, neginf=-1.0).clamp_(-1.0, 1.0)

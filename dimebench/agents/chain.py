@@ -1,0 +1,218 @@
+"""DIME's chain on a GPU: the same numbers as `DiffusionPolicy.sample`, to rounding, in far fewer kernels.
+
+What a chain leaves unchanged is computed in one function, a step in another, the costs in a third, so that a compiler
+fuses each. The way back is written out: autograd would add up every weight's gradient step by step; here each is one
+product over the rows of all steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from dimebench.agents.diffusion import SCORE_CLIP, DiffusionPolicy, DiffusionSample, gelu
+from dimebench.agents.networks import product
+
+ALIGNED = 4  # float32 numbers in the 16 bytes that compiled code wants its inputs to begin at
+
+
+class Begun(NamedTuple):
+    """What a chain starts from: x_{n+1} = keep_n x_n + shove_n + eta_n f(x_n, time_n + base)."""
+
+    x: Tensor  # x_0 [S, B, A]
+    keep: Tensor  # [S, N, 1, A]
+    eta: Tensor  # [S, N, 1, A]
+    shove: Tensor  # scale_n eps_n [S, N, B, A]
+    base: Tensor  # Ws s + bias [S, B, H]
+    time: Tensor  # We e_n [S, N, H]
+
+
+class Kept(NamedTuple):
+    """What the way back needs of each step, N tensors in a list."""
+
+    score: list[Tensor]  # f [S, B, A]
+    before: list[list[Tensor]]  # of each hidden layer what comes before its activation [S, B, H]
+    after: list[list[Tensor]]  # and after it, as the next product takes it
+
+
+class Chain:
+    """The chain of a policy. The methods that `regions` names are functions of tensors, which may be compiled."""
+
+    def __init__(self, policy: DiffusionPolicy) -> None:
+        self.policy = policy
+
+    def regions(self) -> list[tuple[Any, str]]:
+        return [(self, name) for name in ("begin", "step", "kept_step", "step_back", "collect", "weigh")]
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Of the products."""
+        return self.policy.score.first.dtype
+
+    def sample(self, obs: Tensor, x0: Tensor, eps: Tensor) -> DiffusionSample:
+        """As `DiffusionPolicy.sample`."""
+        begun, scale = self.begin(obs, x0, eps)
+        dense = self.policy.score.dense()
+        learns = torch.is_grad_enabled()
+        path = _WrittenOut.apply(self, *begun, *dense) if learns else self.run(begun, dense)
+        return self.weigh(x0, eps, path, begun.keep, scale)
+
+    # --- functions of tensors ---------------------------------------------------------------------------------
+
+    def begin(self, obs: Tensor, x0: Tensor, eps: Tensor) -> tuple[Begun, Tensor]:
+        """Where the chain starts, and the scales of its noise [S, N, 1, A]."""
+        eta, keep, scale = self.policy.coefficients()
+        base, time = self.policy.score.prepare(obs, self.policy.steps)[:2]
+        return Begun(self.policy.prior_std * x0, keep, eta, scale * eps, base, time), scale
+
+    def step(self, x: Tensor, row: Tensor, shove: Tensor, base: Tensor, dense: Sequence[Tensor]) -> Tensor:
+        """x_n to x_{n+1}, all [S, B, A]; `row` as in `rows`."""
+        return self.kept_step(x, row, shove, base, dense)[0]
+
+    def kept_step(
+        self, x: Tensor, row: Tensor, shove: Tensor, base: Tensor, dense: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
+        """The same, with the score and what comes before and after each activation."""
+        keep, eta, time = _of_row(row, x.shape[-1], base.shape[-1])
+        before, after = [], []
+        z = product(x, dense[0], self.dtype) + base + time
+        for weight, bias in zip(dense[1::2], dense[2::2], strict=True):
+            before.append(z)
+            h = gelu(z)
+            after.append(self._round(h))
+            z = product(h, weight, self.dtype) + bias
+        score = z.clamp(-SCORE_CLIP, SCORE_CLIP)
+        return keep * x + shove + eta * score, score, before, after
+
+    def step_back(
+        self, g: Tensor, of_x: Tensor, row: Tensor, score: Tensor, before: Sequence[Tensor], dense: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """From the gradient of x_{n+1} to that of x_n, of which `of_x` does not go through the step, [S, B, A] each.
+
+        Also the gradients of all layers' products and biases: those before the activations, then the score's.
+        """
+        keep, eta, _ = _of_row(row, g.shape[-1], before[0].shape[-1])
+        d = g * eta * (score.abs() < SCORE_CLIP)
+        of_layers = [d]
+        for weight, z in zip(reversed(dense[1::2]), reversed(before), strict=True):
+            d = product(d, weight.transpose(-1, -2), self.dtype)
+            d = torch.ops.aten.gelu_backward(d, z, approximate="tanh")
+            of_layers.append(d)
+        g = of_x + keep * g + product(d, dense[0].transpose(-1, -2), self.dtype)
+        return g, of_layers[::-1]
+
+    def collect(self, g: Tensor, path: Tensor, score: Tensor, of_layers: Sequence[Tensor]) -> list[Tensor]:
+        """Gradients of keep, eta, base, time and of the biases; g [S, N, B, A], of_layers [S, N, B, H] each."""
+        of_keep = (g * path[:, :-1]).sum(2, keepdim=True)
+        of_eta = (g * score).sum(2, keepdim=True)
+        first, *others = of_layers
+        return [of_keep, of_eta, first.sum(1), first.sum(2), *(d.sum((1, 2)).unsqueeze(1) for d in others)]
+
+    def weigh(self, x0: Tensor, eps: Tensor, path: Tensor, keep: Tensor, scale: Tensor) -> DiffusionSample:
+        return self.policy.weigh(x0, eps, path, path[:, -1], keep, scale)
+
+    # --- the loops --------------------------------------------------------------------------------------------
+
+    def run(self, begun: Begun, dense: Sequence[Tensor]) -> Tensor:
+        """The path x_0 .. x_N, [S, N + 1, B, A]."""
+        weights = self.rounded(dense)
+        path = [begun.x]
+        for row, shove in zip(rows(begun), begun.shove.unbind(1), strict=True):
+            path.append(self.step(path[-1], row, shove, begun.base, weights))
+        return torch.stack(path, 1)
+
+    def run_keeping(self, begun: Begun, dense: Sequence[Tensor]) -> tuple[Tensor, Kept]:
+        """The path, and what the way back needs."""
+        weights = self.rounded(dense)
+        path, kept = [begun.x], Kept([], [], [])
+        for row, shove in zip(rows(begun), begun.shove.unbind(1), strict=True):
+            x, score, before, after = self.kept_step(path[-1], row, shove, begun.base, weights)
+            path.append(x)
+            kept.score.append(score)
+            kept.before.append(before)
+            kept.after.append(after)
+        return torch.stack(path, 1), kept
+
+    def run_back(
+        self, of_path: Tensor, begun: Begun, path: Tensor, kept: Kept, dense: Sequence[Tensor]
+    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """From the gradient of the path to those of what the chain started from and of `dense`.
+
+        Returns the gradient of every x_{n+1}, which is that of shove_n; those of `collect`; and the weights'.
+        """
+        weights, row = self.rounded(dense), rows(begun)
+        g = of_path[:, -1]
+        of_x, of_layers = [g], []
+        for n in reversed(range(len(row))):
+            g, d = self.step_back(g, of_path[:, n], row[n], kept.score[n], kept.before[n], weights)
+            of_x.append(g)
+            of_layers.append(d)
+        of_next = torch.stack(of_x[-2::-1], 1)  # x_1 .. x_N
+        layers = [torch.stack(ds, 1) for ds in zip(*reversed(of_layers), strict=True)]
+        inputs = [path[:, :-1], *(torch.stack(hs, 1) for hs in zip(*kept.after, strict=True))]
+        collected = self.collect(of_next, path, torch.stack(kept.score, 1), layers)
+        return of_next, collected, [self._of_weight(h, d) for h, d in zip(inputs, layers, strict=True)]
+
+    def _of_weight(self, x: Tensor, d: Tensor) -> Tensor:
+        """The gradient of a weight, from the inputs and the products' gradients of all steps, [S, N, B, .] each."""
+        kind = d.dtype
+        x, d = self._round(x.flatten(1, 2)).transpose(1, 2), self._round(d.flatten(1, 2))
+        if x.is_cuda and self.dtype == torch.bfloat16:
+            return torch.bmm(x, d, out_dtype=torch.float32)
+        return torch.bmm(x, d).to(kind)
+
+    def rounded(self, dense: Sequence[Tensor]) -> list[Tensor]:
+        """Weights as the products take them, once for all steps."""
+        weight, *others = [p.detach() for p in dense]
+        return [self._round(weight), *(self._round(p) if i % 2 == 0 else p for i, p in enumerate(others))]
+
+    def _round(self, x: Tensor) -> Tensor:
+        """To bfloat16, where products are in it."""
+        return x.to(self.dtype) if self.dtype == torch.bfloat16 else x
+
+
+class _WrittenOut(torch.autograd.Function):
+    """The path as a function of `Begun` and the weights, with `Chain.run_back` as its derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, chain: Chain, *tensors: Tensor) -> Tensor:
+        size = len(Begun._fields)
+        begun, dense = Begun(*tensors[:size]), tensors[size:]
+        path, kept = chain.run_keeping(begun, dense)
+        ctx.chain, ctx.steps = chain, len(kept.score)
+        flat = [*kept.score, *(z for each in (*kept.before, *kept.after) for z in each)]
+        ctx.save_for_backward(*tensors, path, *flat)
+        return path
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_path: Tensor) -> tuple[Tensor | None, ...]:
+        size, saved, steps = len(Begun._fields), ctx.saved_tensors, ctx.steps
+        count = len(ctx.needs_input_grad) - 1  # of the tensors that came in
+        begun, dense, path, flat = Begun(*saved[:size]), saved[size:count], saved[count], saved[count + 1 :]
+        width = (len(flat) - steps) // (2 * steps)  # hidden layers
+        lists = [list(flat[at : at + width]) for at in range(steps, len(flat), width)]
+        kept = Kept(list(flat[:steps]), lists[:steps], lists[steps:])
+        of_next, collected, of_weights = ctx.chain.run_back(of_path.contiguous(), begun, path, kept, dense)
+        of_keep, of_eta, of_base, of_time, *of_biases = collected
+        of_dense = [of_weights[0], *(g for pair in zip(of_weights[1:], of_biases, strict=True) for g in pair)]
+        return None, None, of_keep, of_eta, of_next, of_base, of_time, *of_dense
+
+
+def rows(begun: Begun) -> tuple[Tensor, ...]:
+    """keep_n, eta_n and time_n side by side, [S, 1, 2 A + H] for each step, each beginning at 16 bytes."""
+    row = torch.cat([begun.keep.squeeze(2), begun.eta.squeeze(2), begun.time], -1)
+    if row.shape[-1] % ALIGNED:
+        row = F.pad(row, (0, -row.shape[-1] % ALIGNED))
+    return row.split(1, dim=1)
+
+
+def _of_row(row: Tensor, act: int, hidden: int) -> tuple[Tensor, Tensor, Tensor]:
+    """keep_n, eta_n [S, 1, A] and time_n [S, 1, H]."""
+    keep, eta, time, *_ = row.split([act, act, hidden, row.shape[-1] - 2 * act - hidden], dim=-1)
+    return keep, eta, time
