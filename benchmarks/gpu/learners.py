@@ -106,8 +106,13 @@ class Made:
         self.learning.wait()
         self.learning.update()
 
-    def warm(self) -> None:
-        """So many steps that everything is compiled and captured, in whole periods of the schedule."""
+    def warm(self, everything: bool = False) -> None:
+        """So many steps that what they do is compiled and captured, in whole periods of the schedule.
+
+        With `everything` first all that a training will come to, as it does before it begins.
+        """
+        if everything:
+            self.trainer.warm_up(lambda: False)
         for _ in range((WARM_CALLS + 2) * len(self.schedule)):
             self.step()
         wait(self.block.device)

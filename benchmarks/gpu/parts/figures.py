@@ -52,7 +52,7 @@ def _measure(case: Case, session: Session, setting: Setting, seconds: float) -> 
     began = time.monotonic()
     with made(session, setting) as learner:
         built = time.monotonic()
-        learner.warm()
+        learner.warm(everything=True)
         case.values |= {"seconds_building": built - began, "seconds_compiling": time.monotonic() - built}
         windows = learner.ms(learner.step, seconds)
         ms = statistics.median(windows)

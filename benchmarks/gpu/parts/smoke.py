@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.gpu.learners import HAS_CHAIN, modes, tidy
+from benchmarks.gpu.learners import HAS_CHAIN, modes
 from benchmarks.gpu.session import Case, Session
 from tests.training.blocks import assert_same_outputs, make_block, outputs, stop_after, train
 
@@ -31,7 +31,6 @@ def run(session: Session) -> None:
 
 
 def _train(case: Case, session: Session, name: str, mode: str, precision: str, chain: str) -> None:
-    tidy(session.device)
     seeds = SEEDS if session.on_gpu else SEEDS[:1]
     block = replace(make_block(name), device=session.device, seeds=seeds, mode=mode, precision=precision)
     if chain:
