@@ -32,7 +32,7 @@ PARTS = (
          lanes=ALGORITHMS, timeless=True),
     Part("golden", "pytests", 120, "tests/golden on the device", timeless=True),
     Part("tests", "pytests", 80, "the tests marked gpu"),
-    Part("equality", "equality", 60, "modes against each other, and repetition bit for bit"),
+    Part("equality", "equality", 90, "modes against each other, and repetition bit for bit", lanes=ALGORITHMS[:4]),
     Part("figures", "figures", 180, "ms per vector step, env steps/s, fraction of floor, memory, compiling"),
     Part("kernels", "kernels", 50, "kernels per vector step, device time by kernel, share of an idle GPU"),
     Part("choices", "choices", 80, "small experiments: Adam, padded widths, second stream, order, chain"),

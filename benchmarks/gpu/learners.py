@@ -175,8 +175,3 @@ def chosen(session: Session, names: tuple[str, ...]) -> list[str]:
     """Those of the algorithms that were asked for."""
     asked = session.options.get("algo")
     return [name for name in names if not asked or name in asked]
-
-
-def learners(session: Session) -> list[str]:
-    """The algorithms asked for that learn."""
-    return chosen(session, ("dime", "crossq", "sac", "dime-gaussian"))

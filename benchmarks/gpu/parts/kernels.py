@@ -59,7 +59,7 @@ def _profile(case: Case, session: Session, setting: Setting) -> None:
         kernels = [
             Kernel(event.name, event.time_range.start, event.time_range.end)
             for event in seen.events() or []
-            if event.device_type == kind and event.name.partition("::")[0] != "cudaGraph"
+            if event.device_type == kind and not event.is_user_annotation
         ]
     case.check("the profiler saw kernels", bool(kernels))
     case.values |= summary(kernels, steps, ms)
