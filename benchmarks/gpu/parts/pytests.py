@@ -32,7 +32,7 @@ def run(session: Session) -> None:
 def watch(session: Session, arguments: Sequence[str]) -> None:
     """Run pytest here, record what it finds as it finds it, and stop in time."""
     found = _Watcher(session)
-    code = pytest.main([*arguments, "-q", "-rs", "-p", "no:cacheprovider", f"--rootdir={ROOT}"], plugins=[found])
+    code = pytest.main([*arguments, "-vv", "-rs", "-p", "no:cacheprovider", f"--rootdir={ROOT}"], plugins=[found])
     status, note = "ok", found.reason
     if found.stopped:
         note = f"stopped for want of time after {found.count()} of {found.collected} tests"

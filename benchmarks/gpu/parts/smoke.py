@@ -1,7 +1,7 @@
 """Does it run at all? A learner in every mode through the real training loop, small; one process per learner.
 
-For each mode: a block of seeds trains; the same one, cut off and resumed, ends with the same bits. In the mode that a run
-has by default a block of another size then trains in the same process, as a pool's workers have them.
+For each mode: a block of seeds trains; the same one, cut off and resumed, ends with the same bits. In the mode that a
+run has by default a block of another size then trains in the same process, as a pool's workers have them.
 """
 
 from __future__ import annotations

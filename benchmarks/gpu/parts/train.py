@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import trim_mean
 
 from benchmarks.gpu.predictions import PUBLISHED_AT_96K
 from benchmarks.gpu.session import Case, Session
@@ -87,9 +86,7 @@ def _found(evals: pd.DataFrame | None, task: str, steps: int) -> dict[str, Any]:
     scores = evals.groupby(["env_step", "seed"])["return"].mean().unstack("seed").dropna()
     if scores.empty:
         return {}
-    curve = {
-        int(step): float(trim_mean(row, 0.25)) for step, row in zip(scores.index, scores.to_numpy(), strict=True)
-    }
+    curve = {int(step): _iqm(row) for step, row in zip(scores.index, scores.to_numpy(), strict=True)}
     last = max(curve)
     found: dict[str, Any] = {"env_step": last, "iqm": curve[last], "curve": curve}
     found |= {"by_seed": [float(score) for score in scores.loc[last]], "of_budget": last / steps}
@@ -101,6 +98,12 @@ def _found(evals: pd.DataFrame | None, task: str, steps: int) -> dict[str, Any]:
         found |= dict(zip(("published_iqm", "published_low", "published_high"), published, strict=True))
         found["within_published"] = bool(published[1] <= curve[last] <= published[2])
     return found
+
+
+def _iqm(scores: np.ndarray) -> float:
+    """The mean of the middle half of the seeds."""
+    cut = len(scores) // 4
+    return float(np.sort(scores)[cut : len(scores) - cut].mean())
 
 
 def _published(task: str, env_step: int) -> tuple[float, float, float] | None:
