@@ -86,10 +86,14 @@ class File:
         return f"{TRACEBACKS}: {self.campaign} {heading}"
 
     def results(self) -> list[Result]:
-        """Those of this campaign, in the order in which they came."""
+        """Those of this campaign, in the order in which they came; a line that is being written is not there yet."""
         found = []
-        for line in self.path.read_text().splitlines() if self.path.exists() else []:
-            content = json.loads(line)
+        text = self.path.read_bytes().decode(errors="replace") if self.path.exists() else ""
+        for line in text.rpartition("\n")[0].split("\n"):
+            try:
+                content = json.loads(line)
+            except ValueError:  # its writer was killed in the middle, which is a result of its own
+                continue
             if content.pop("campaign") == self.campaign and content.pop("kind") == "result":
                 found.append(Result(**content))
         return found

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+from benchmarks.gpu.parts.pytests import watch
 from benchmarks.gpu.session import Case, Session
 
 FOREVER = 600.0
@@ -21,6 +22,7 @@ def run(session: Session) -> None:
         "hangs": _hangs,
         "many": _many,
         "outside": _outside,
+        "tests": _tests,
     }[session.orders.part](session)
 
 
@@ -56,6 +58,22 @@ def _many(session: Session) -> None:
 def _outside(session: Session) -> None:
     session.do("before", _fine)
     raise ValueError("not in a case")
+
+
+TESTS = """
+import pytest
+def test_good(): pass
+def test_bad(): assert 1 + 1 == 3
+@pytest.mark.skip(reason="not here")
+def test_elsewhere(): pass
+"""
+
+
+def _tests(session: Session) -> None:
+    """pytest, with a test that fails."""
+    file = session.scratch / "test_three.py"
+    file.write_text(TESTS)
+    watch(session, [str(file)])
 
 
 def _fine(case: Case) -> None:

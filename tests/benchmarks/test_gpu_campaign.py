@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,16 @@ def test_no_part_is_begun_without_time_and_cases_are_left_out_by_the_time_that_i
     assert not set(statuses) & set(BAD)
 
 
+def test_each_test_that_fails_is_a_result_beside_the_counts(tmp_path: Path) -> None:
+    results, _ = campaign(tmp_path, "tests")
+    bad, all_of_them = results
+    assert (bad.name.rpartition("::")[2], bad.status) == ("test_bad", "failed")
+    assert bad.error == "assert (1 + 1) == 3"
+    assert (all_of_them.name, all_of_them.status) == ("tests", "failed")
+    assert all_of_them.values == {"passed": 1, "failed": 1, "skipped": 1}
+    assert "def test_bad" in (tmp_path / "tracebacks.txt").read_text()
+
+
 def test_every_result_stands_in_the_file_before_the_next_part_begins(tmp_path: Path) -> None:
     seen: list[tuple[str, int]] = []
     scratch = tmp_path / "scratch"
@@ -109,6 +120,18 @@ def test_results_of_earlier_campaigns_stay_in_the_file(tmp_path: Path) -> None:
         file.result(Result("part", f"case of {name}"))
         assert [result.name for result in file.results()] == [f"case of {name}"]
     assert len((tmp_path / "gpu.jsonl").read_text().splitlines()) == 4
+
+
+def test_a_line_that_is_half_written_is_passed_over(tmp_path: Path) -> None:
+    file = File(tmp_path, "test")
+    file.result(Result("part", "first"))
+    whole = (tmp_path / "gpu.jsonl").read_bytes()
+    with (tmp_path / "gpu.jsonl").open("ab") as half:
+        half.write(whole[:50])
+    assert [result.name for result in file.results()] == ["first"]
+    with (tmp_path / "gpu.jsonl").open("ab") as rest:
+        rest.write(whole[50:])
+    assert [result.name for result in file.results()] == ["first", "first"]
 
 
 def test_time_is_shared_by_what_parts_take_and_what_nobody_needs_is_shared_out() -> None:
@@ -189,3 +212,21 @@ def test_the_parts_run_small_on_a_cpu_and_leave_a_small_file(tmp_path: Path) -> 
     (kernels,) = by_part["kernels"]
     assert len(kernels["values"]["table"]) == 26
     assert sum(path.stat().st_size for path in tmp_path.iterdir() if path.is_file()) < 1_000_000
+
+
+@pytest.mark.slow
+def test_the_training_is_packed_without_checkpoints_and_the_same_command_finds_it_done(tmp_path: Path) -> None:
+    words = ["--only", "train", "--task", "walker-stand", "--steps", "600", "--seeds", "1", "--out", str(tmp_path),
+             "--scratch", str(tmp_path / "scratch")]  # fmt: skip
+    found = []
+    for _ in range(2):
+        done = gpu(*words, "--seconds", "400")
+        assert done.returncode == 0, done.stdout + done.stderr
+        found.append(json.loads((tmp_path / "gpu.jsonl").read_text().splitlines()[-1])["values"])
+    assert found[0]["env_step"] == 600
+    assert list(found[0]["curve"]) == [str(step) for step in [*range(0, 600, 37), 600]]
+    assert found[0]["by_seed"] == [pytest.approx(found[0]["iqm"])]
+    assert found[1]["curve"] == found[0]["curve"]
+    with tarfile.open(tmp_path / "training.tar.gz") as packed:
+        names = {Path(name).name for name in packed.getnames()}
+    assert names == {"run.json", "evals.parquet", "train.parquet", "policy.safetensors"}
