@@ -1,6 +1,6 @@
 """What was expected before a GPU was asked, to stand beside what it says.
 
-Times are those of a model (kernels counted on generated code, products and bytes at the rates of an H100) of a learner
+Times are those of a model (kernels counted in generated code, products and bytes at the rates of an H100) of a DIME
 with about 1,090 kernels per vector step; nothing in it was measured. `docs/benchmarks.md` says the same: change both.
 """
 

@@ -123,8 +123,8 @@ def _widths(case: Case, session: Session, what: str, low: bool, seeds: int, seco
     try:
         for width in widths:
             i, o = (width, outputs) if side == "inputs" else (inputs, width)
-            kind = {"device": session.device, "dtype": torch.bfloat16 if low else torch.float32}
-            x, w, back = (torch.randn(stack, *shape, **kind) for shape in ((rows, i), (i, o), (rows, o)))  # type: ignore[arg-type]
+            kind: dict[str, Any] = {"device": session.device, "dtype": torch.bfloat16 if low else torch.float32}
+            x, w, back = (torch.randn(stack, *shape, **kind) for shape in ((rows, i), (i, o), (rows, o)))
 
             def products(x: Tensor = x, w: Tensor = w, back: Tensor = back) -> None:
                 for _ in range(IN_A_ROW):

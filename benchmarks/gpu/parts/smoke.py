@@ -34,7 +34,7 @@ def _train(case: Case, session: Session, name: str, mode: str, precision: str, c
     seeds = SEEDS if session.on_gpu else SEEDS[:1]
     block = replace(make_block(name), device=session.device, seeds=seeds, mode=mode, precision=precision)
     if chain:
-        block = replace(block, chain=chain)  # type: ignore[call-arg]
+        block = replace(block, chain=chain)
     with tempfile.TemporaryDirectory(dir=session.scratch) as scratch:
         folder = Path(scratch)
         beside = replace(block, env_workers=WORKERS if session.on_gpu else 0)  # which changes no number
@@ -55,7 +55,7 @@ def _train(case: Case, session: Session, name: str, mode: str, precision: str, c
 def same(block: object, one: Path, other: Path) -> bool:
     """Whether a block left the same in both folders, bit for bit."""
     try:
-        assert_same_outputs(outputs(block, one), outputs(block, other))  # type: ignore[arg-type]
+        assert_same_outputs(outputs(block, one), outputs(block, other))
     except AssertionError:
         return False
     return True

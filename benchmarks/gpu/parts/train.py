@@ -110,7 +110,7 @@ def _published(task: str, env_step: int) -> tuple[float, float, float] | None:
     """The authors' IQM and its interval at about this env step (their action repeat is 1)."""
     point = references()["paper:DIME"].at(task, env_step)
     if point is not None and None not in (point.iqm, point.iqm_low, point.iqm_high):
-        return point.iqm, point.iqm_low, point.iqm_high  # type: ignore[return-value]
+        return point.iqm, point.iqm_low, point.iqm_high
     return PUBLISHED_AT_96K.get(task) if abs(env_step - 96_000) <= 2_000 else None
 
 
