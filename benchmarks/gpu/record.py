@@ -46,7 +46,7 @@ class Result:
     def line(self) -> str:
         """For whoever looks on: one line, and one for each row of a table among the values."""
         where = f"{self.part}:{self.lane}" if self.lane else self.part
-        text = f"{self.status:12s}{where:20s}{self.name:44s} {', '.join(self._shown())}".rstrip()
+        text = f"{self.status:12s}{where:24s}{self.name:44s} {', '.join(self._shown())}".rstrip()
         text += "".join(f"; {more}" for more in (self.note, self.error) if more)
         text += f" ({self.seconds:.0f} s)" if self.seconds >= 1 else ""
         rows = self.values.get("table", [])
