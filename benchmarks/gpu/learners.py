@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,30 +27,27 @@ from tests.training.blocks import make_block
 
 TASK = "dog-run"
 FILLED = 2_000  # random transitions in the replay, and no more than it holds
-HAS_CHAIN = "chain" in {field.name for field in fields(Block)}  # whether a learner's chain can be chosen
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A learner and how it executes. `chain`: "" as it is by default, or one of its kinds."""
+    """A learner and how it executes."""
 
     algorithm: str
     seeds: int
     mode: str
     precision: str
-    chain: str = ""
+    chain: str = "plain"
 
     @property
     def name(self) -> str:
-        chain = f" {self.chain} chain" if self.chain else ""
+        chain = f" {self.chain} chain" if self.chain != "plain" else ""
         return f"{self.algorithm} S={self.seeds} {self.mode} {self.precision}{chain}"
 
     def block(self, device: str, folder: Path, **settings: Any) -> Block:
         """Published size on dog-run; on a CPU a tiny one on a pendulum."""
         changes: dict[str, Any] = {"device": device, "seeds": tuple(range(self.seeds))}
-        changes |= {"env_workers": 0, "mode": self.mode, "precision": self.precision} | (
-            {"chain": self.chain} if self.chain else {}
-        )
+        changes |= {"env_workers": 0, "mode": self.mode, "precision": self.precision, "chain": self.chain}
         if device == "cpu":
             block = make_block(self.algorithm)
         else:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu.learners import HAS_CHAIN, Setting, made, modes
+from benchmarks.gpu.learners import Setting, made, modes
 from benchmarks.gpu.session import Case, Session
 from dimebench.agents.base import Metrics
 from dimebench.agents.registry import load_algorithm
@@ -35,7 +35,7 @@ def others(session: Session, eager: Setting) -> list[Setting]:
         captured = [("compile+graph", "float32"), ("graph", "float32"), *ways]
         ways = [way for way in captured if way[0] != "compile"] + [("compile", "float32")]
     found = [replace(eager, mode=mode, precision=precision) for mode, precision in ways]
-    if HAS_CHAIN and session.on_gpu and eager.algorithm == "dime":
+    if session.on_gpu and eager.algorithm == "dime":
         fused = [("compile+graph", precision) for precision in ("float32", "tf32", "bf16")]
         found[1:1] = [replace(eager, mode=mode, precision=precision, chain="fused") for mode, precision in fused]
     return found
@@ -51,7 +51,7 @@ def _repeats(case: Case, session: Session, setting: Setting, expected: list[Metr
 def _agrees(case: Case, session: Session, setting: Setting, expected: list[Metrics]) -> None:
     """A mode against eager, and against itself."""
     if not expected:  # another process made them, and died
-        eager = replace(setting, mode="eager", precision="float32", chain="")
+        eager = replace(setting, mode="eager", precision="float32", chain="plain")
         expected[:] = _updates(session, eager)[0]
     found, counts = _updates(session, setting)
     again, _ = _updates(session, setting)

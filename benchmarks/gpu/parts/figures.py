@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu.learners import HAS_CHAIN, Made, Setting, chosen, made
+from benchmarks.gpu.learners import Made, Setting, chosen, made
 from benchmarks.gpu.session import Case, Session
 from dimebench.launch.bench import Floors, critic_shape
 from dimebench.launch.bench_clock import Ceilings, measure_ceilings, repeat
@@ -37,12 +37,10 @@ def settings(session: Session) -> list[Setting]:
         return [Setting(name, 1, "graph", "float32") for name in chosen(session, ("dime", "crossq", "sac"))]
     plain = [("dime", 1), ("dime", 4), ("dime", 10), ("crossq", 10), ("sac", 10)]
     found = [Setting(name, seeds, "compile+graph", "tf32") for name, seeds in plain]
-    if HAS_CHAIN:
-        found += [Setting("dime", seeds, "compile+graph", "tf32", "fused") for seeds in (1, 10, 4)]
+    found += [Setting("dime", seeds, "compile+graph", "tf32", "fused") for seeds in (1, 10, 4)]
     low = [("dime", 10), ("dime", 1), ("crossq", 10), ("sac", 10), ("dime", 4)]
     found += [Setting(name, seeds, "compile+graph", "bf16") for name, seeds in low]
-    if HAS_CHAIN:
-        found += [Setting("dime", seeds, "compile+graph", "bf16", "fused") for seeds in (1, 10)]
+    found += [Setting("dime", seeds, "compile+graph", "bf16", "fused") for seeds in (1, 10)]
     found += [Setting("dime", 10, "graph", "tf32"), Setting("sac", 1, "compile+graph", "tf32")]
     wanted = chosen(session, ("dime", "crossq", "sac"))
     return [setting for setting in found if setting.algorithm in wanted]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.gpu.learners import HAS_CHAIN, Setting, made, wait
+from benchmarks.gpu.learners import Setting, made, wait
 from benchmarks.gpu.session import Case, Session
 
 PERIODS = 4  # of the schedule, profiled
@@ -39,7 +39,7 @@ def run(session: Session) -> None:
         session.do("dime S=1 graph float32", _profile, session, Setting("dime", 1, "graph", "float32"))
         return
     settings = [Setting("dime", 1, "compile+graph", "tf32"), Setting("dime", 10, "compile+graph", "tf32")]
-    settings += [Setting("dime", 1, "compile+graph", "tf32", "fused")] if HAS_CHAIN else []
+    settings += [Setting("dime", 1, "compile+graph", "tf32", "fused")]
     settings += [Setting(name, 10, "compile+graph", "tf32") for name in ("crossq", "sac")]
     for setting in settings:
         session.do(setting.name, _profile, session, setting, kind=setting.algorithm)

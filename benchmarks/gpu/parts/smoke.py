@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.gpu.learners import HAS_CHAIN, modes
+from benchmarks.gpu.learners import modes
 from benchmarks.gpu.session import Case, Session
 from tests.training.blocks import assert_same_outputs, make_block, outputs, stop_after, train
 
@@ -22,19 +22,17 @@ OTHER_TASK = "dm_control/cartpole-swingup"
 
 def run(session: Session) -> None:
     name = session.orders.lane
-    ways = [(*way, "") for way in (modes(session) if name != "random" else [("eager", "float32")])]
-    if HAS_CHAIN and session.on_gpu and name == "dime":
+    ways = [(*way, "plain") for way in (modes(session) if name != "random" else [("eager", "float32")])]
+    if session.on_gpu and name == "dime":
         ways[2:2] = [("compile+graph", "tf32", "fused")]
     for mode, precision, chain in ways:
-        words = [mode, precision, *([f"{chain} chain"] if chain else [])]
+        words = [mode, precision, *([f"{chain} chain"] if chain != "plain" else [])]
         session.do(" ".join([name, *words]), _train, session, name, mode, precision, chain, kind=mode)
 
 
 def _train(case: Case, session: Session, name: str, mode: str, precision: str, chain: str) -> None:
     seeds = SEEDS if session.on_gpu else SEEDS[:1]
-    block = replace(make_block(name), device=session.device, seeds=seeds, mode=mode, precision=precision)
-    if chain:
-        block = replace(block, chain=chain)
+    block = replace(make_block(name), device=session.device, seeds=seeds, mode=mode, precision=precision, chain=chain)
     with tempfile.TemporaryDirectory(dir=session.scratch) as scratch:
         folder = Path(scratch)
         beside = replace(block, env_workers=WORKERS if session.on_gpu else 0)  # which changes no number
