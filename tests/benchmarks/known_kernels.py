@@ -16,7 +16,6 @@ except device.NoGuardError as error:
     sys.exit(3)
 
 import torch
-
 import triton
 
 from benchmarks.kernels.count import watched
