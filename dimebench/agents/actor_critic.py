@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,8 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from dimebench.agents.base import Agent, Batch, Dims, Metrics, Noise, NoiseShapes, under
-from dimebench.agents.networks import multiply_in, pack, pack_gradients
+from dimebench.agents.compiling import compiled
+from dimebench.agents.networks import multiply_in
+from dimebench.agents.paths import for_gpu
 from dimebench.agents.renorm import BatchRenorm
+from dimebench.agents.stores import Packed, Store, Treatment, Unpacked, load_slots
 
 
 class ActorCritic(Agent):
@@ -29,23 +33,29 @@ class ActorCritic(Agent):
         self.seeds = len(generators)
         self.grad_steps = 0
         self.modules: dict[str, nn.Module] = {}
-        self.arenas: dict[str, nn.Parameter] = {}  # each network's parameters as one tensor [S, P]
+        self.stores: dict[str, Store] = {}  # each network's parameters
         self.optimizers: dict[str, torch.optim.Adam] = {}
         self.log_alpha = nn.Parameter(torch.log(torch.full((self.seeds,), settings.alpha_init, device=self.device)))
+        self.treatments: dict[str, Treatment] = {}  # of a network's gradients, before the optimiser sees them
         self._second: torch.cuda.Stream | None = None
 
     def _add(self, name: str, module: nn.Module, lr: float = 0.0, beta1: float = 0.9) -> None:
         """A network of this agent, and with a learning rate Adam over all its parameters at once."""
         self.modules[name] = module.to(self.device)
-        self.arenas[name] = pack(module, self.seeds)
+        self.stores[name] = Unpacked(module) if for_gpu(self.device) else Packed(module, self.seeds)
         if lr:
-            self.optimizers[name] = self._adam(self.arenas[name], lr, beta1)
+            self.optimizers[name] = self._adam(self.stores[name].tensors, lr, beta1)
+
+    @property
+    def arenas(self) -> dict[str, nn.Parameter]:
+        """On a CPU each network's parameters as one tensor [S, P], of which the network's own are views."""
+        return {name: store.arena for name, store in self.stores.items() if isinstance(store, Packed)}
 
     @staticmethod
-    def _adam(parameter: nn.Parameter, lr: float, beta1: float) -> torch.optim.Adam:
+    def _adam(parameters: Sequence[Tensor], lr: float, beta1: float) -> torch.optim.Adam:
         # On a GPU the step count lives there too, so that a captured update can advance it.
-        on_gpu = parameter.is_cuda
-        return torch.optim.Adam([parameter], lr, (beta1, 0.999), eps=1e-8, fused=True, capturable=on_gpu)
+        on_gpu = parameters[0].is_cuda
+        return torch.optim.Adam(parameters, lr, (beta1, 0.999), eps=1e-8, fused=True, capturable=on_gpu)
 
     def evaluate(self, obs: Tensor, noise: Noise) -> Tensor:
         """With `evaluation_actions: mean` the policy's actions without noise, else actions as in training."""
@@ -136,7 +146,10 @@ class ActorCritic(Agent):
             name: torch.cat([d[name] for d in drawn], -2) if len(drawn) > 1 else drawn[0][name] for name in drawn[0]
         }
         sample = self.target_sample(batch.next_obs[:, first * rows : last * rows], together)
-        return [type(sample)(*part) for part in zip(*(field.split(rows, dim=1) for field in sample), strict=True)]
+        parts = zip(*(field.split(rows, dim=1) for field in sample), strict=True)
+        if for_gpu(self.device):  # alike however many were sampled together: compiled code is for one layout
+            return [type(sample)(*(t.clone(memory_format=torch.contiguous_format) for t in part)) for part in parts]
+        return [type(sample)(*part) for part in parts]
 
     def _aside(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call it on a second CUDA stream, to run beside what follows until `_join`; elsewhere just call it."""
@@ -161,13 +174,8 @@ class ActorCritic(Agent):
         Parameters of different seeds are disjoint: the gradient of the sum is each seed's own.
         """
         grads = torch.autograd.grad(loss.sum(), list(self.modules[name].parameters()))
-        arena = self.arenas[name]
-        arena.grad = self._treat(name, pack_gradients(grads, arena))
+        self.stores[name].receive(grads, self.treatments.get(name))
         self.optimizers[name].step()
-
-    def _treat(self, name: str, grads: Tensor) -> Tensor:
-        """What happens to a network's gradients [S, P] before the optimiser sees them; nothing by default."""
-        return grads
 
     def _descend_alpha(self, loss: Tensor) -> None:
         """One Adam step of log alpha on the loss [S]."""
@@ -193,6 +201,34 @@ class ActorCritic(Agent):
         left = {min(max(r.settings.warmup - r.steps, 0), self.settings.utd) for r in self._renorms()}
         return (*self._actor_updates(), -1, *sorted(left))
 
+    def update_kinds(self, calls: int) -> dict[tuple[int, ...], list[int]]:
+        """Every kind of call, by `update_key`, among the next `calls` of `update`, with counts that make it one.
+
+        Kinds follow each other with the schedule's period and change where a warm-up ends: there calls are looked at.
+        """
+        s, now = self.settings, self.counts()
+        period = math.lcm(s.utd, s.policy_delay) // s.utd
+        changes = {0}
+        for renorm in self._renorms():
+            left = max(renorm.settings.warmup - renorm.steps, 0)  # counted by critic updates or by actor updates
+            changes |= {left // s.utd, left * s.policy_delay // s.utd}
+        near = {change + i for change in changes for i in range(-2 * period - 1, 2 * period + 2)}
+        found: dict[tuple[int, ...], list[int]] = {}
+        for call in sorted(i for i in near if 0 <= i < calls):
+            self.set_counts(self._counts_after(call))
+            found.setdefault(self.update_key(), self.counts())
+            self.set_counts(now)
+        return found
+
+    def _counts_after(self, calls: int) -> list[int]:
+        """What `counts` will be after so many calls of `update`."""
+        s = self.settings
+        done = self.grad_steps + calls * s.utd
+        of_actor = done // s.policy_delay - self.grad_steps // s.policy_delay
+        actor = {id(renorm) for renorm in self._renorms("policy")}
+        each = [r.steps + (of_actor if id(r) in actor else calls * s.utd) for r in self._renorms()]
+        return [done, *each]
+
     def counts(self) -> list[int]:
         return [self.grad_steps, *(renorm.steps for renorm in self._renorms())]
 
@@ -204,9 +240,8 @@ class ActorCritic(Agent):
 
     def compile(self) -> None:
         """From now on run the functions of `regions` through torch.compile: the same operations, fused."""
-        torch._functorch.config.recompute_views = True  # else masks are stored, slower on a CPU than eager
         for owner, name in self.regions():
-            setattr(owner, name, torch.compile(getattr(owner, name), fullgraph=True, dynamic=False))
+            setattr(owner, name, compiled(getattr(owner, name)))
 
     def multiply_in(self, dtype: torch.dtype) -> None:
         """The type that dense layers multiply in: float32 (the default) or bfloat16."""
@@ -214,7 +249,7 @@ class ActorCritic(Agent):
             multiply_in(module, dtype)
 
     def diverged(self) -> Tensor:
-        finite = [torch.isfinite(arena).all(1) for arena in self.arenas.values()]
+        finite = [store.finite() for store in self.stores.values()]
         return ~torch.stack([*finite, torch.isfinite(self.log_alpha)]).all(0)
 
     def policy_state(self) -> dict[str, Tensor]:
@@ -230,15 +265,12 @@ class ActorCritic(Agent):
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Every tensor stays where it is, so that graphs which have been captured go on with the new numbers."""
         with torch.no_grad():
             self.log_alpha.copy_(state["log_alpha"])
         self.grad_steps = int(state["grad_steps"])
         for name, module in self.modules.items():
             module.load_state_dict(dict(under(state, f"{name}.")))
         for name, optimizer in self.optimizers.items():
-            whole = optimizer.state_dict()
-            whole["state"] = {}
-            for key, value in under(state, f"optimizer.{name}.").items():
-                index, slot = key.split(".")
-                whole["state"].setdefault(int(index), {})[slot] = value.clone()
-            optimizer.load_state_dict(whole)
+            for i, parameter in enumerate(optimizer.param_groups[0]["params"]):
+                load_slots(optimizer.state[parameter], under(state, f"optimizer.{name}.{i}."), parameter.device)

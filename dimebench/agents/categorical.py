@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor
 
+from dimebench.agents.paths import for_gpu
+
 LOG_FLOOR = 1e-15  # the authors take log(p + 1e-15)
 
 
@@ -33,7 +35,7 @@ def project(probs: Tensor, support: Tensor, atoms: Tensor) -> Tensor:
     delta = (v_max - v_min) / last
     b = ((support.clamp(v_min, v_max) - v_min) / delta).clamp(0, last)
     b = torch.nan_to_num(b)  # a diverged seed must not index out of range and take its neighbours along
-    return _spread_dense(probs, b) if probs.is_cuda else _spread(probs, b)
+    return _spread_dense(probs, b) if for_gpu(probs) else _spread(probs, b)
 
 
 def _spread(probs: Tensor, b: Tensor) -> Tensor:
@@ -51,7 +53,7 @@ def _spread_dense(probs: Tensor, b: Tensor) -> Tensor:
     """The same by one hat function per atom: on CUDA, scatter_add_ adds in no fixed order and runs would differ."""
     index = torch.arange(probs.shape[-1], device=b.device, dtype=b.dtype)
     hats = (1.0 - (b.unsqueeze(-1) - index).abs()).clamp_min(0.0)  # [S, B, K, K]
-    return torch.einsum("sbk,sbkj->sbj", probs, hats)
+    return (probs.unsqueeze(-1) * hats).sum(-2)  # no product: those of a GPU may round to TF32
 
 
 def log_probs(logits: Tensor) -> Tensor:

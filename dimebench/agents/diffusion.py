@@ -74,12 +74,17 @@ class ScoreNetwork(nn.Module):
         The first dense layer's: W concat(x, s, e) = Wx x + Ws s + We e. In bfloat16, without gradients, the rounding
         of the weights as well (with gradients each step rounds anew, so that those add up in float32).
         """
-        of_x, of_obs, of_time = self.first.weight.split(self.parts, dim=-2)
+        _, of_obs, of_time = self.first.weight.split(self.parts, dim=-2)
         base = stacked_product(obs, of_obs, self.first.bias, self.first.dtype)
-        dense = [of_x, *(p for layer in [*self.layers, self.out] for p in (layer.weight, layer.bias))]
+        dense = self.dense()
         if self.first.dtype == torch.bfloat16 and not torch.is_grad_enabled():
             dense = [p.to(torch.bfloat16) for p in dense]
         return Prepared(base, self.time_embedding(steps) @ of_time, dense, self.first.dtype)
+
+    def dense(self) -> list[Tensor]:
+        """What a step multiplies with: Wx [S, A, H], then weight and bias of each further layer."""
+        of_x = self.first.weight.split(self.parts, dim=-2)[0]
+        return [of_x, *(p for layer in [*self.layers, self.out] for p in (layer.weight, layer.bias))]
 
     def forward(self, n: int, x: Tensor, prepared: Prepared) -> Tensor:
         """f(n, x, s) [S, B, A] for x [S, B, A] and `prepared` from the observations."""
@@ -159,20 +164,29 @@ class DiffusionPolicy(nn.Module):
         Both densities of a step have the same scale, and (x_{n+1} - mean_n) / scale_n is eps_n, so a step adds
         (eps_n^2 - ((x_n - back_n) / scale_n)^2) / 2 to log_w, summed over dimensions.
         """
-        eta = self.step_sizes().unsqueeze(2)  # [S, N, 1, A]
-        keep = 1.0 - eta / self.prior_std**2
-        scale = torch.sqrt(2.0 * eta)
+        eta, keep, scale = self.coefficients()
         shove = scale * eps  # [S, N, B, A]
-        prepared = self.score.prepare(obs, self.steps)
+        base, time, dense, dtype = self.score.prepare(obs, self.steps)
         x = self.prior_std * x0
         path = [x]
-        for n in range(self.steps):
-            moved = keep[:, n] * x + shove[:, n]
-            x = step(x, moved, eta[:, n], prepared.base, prepared.time[:, n : n + 1], prepared.dense, prepared.dtype)
+        per_step = zip(keep.unbind(1), shove.unbind(1), eta.unbind(1), time.split(1, dim=1), strict=True)
+        for keep_n, shove_n, eta_n, time_n in per_step:
+            x = step(x, keep_n * x + shove_n, eta_n, base, time_n, dense, dtype)
             path.append(x)
-        chain = torch.stack(path, 1)  # x_0 .. x_N, [S, N + 1, B, A]
-        residual = (chain[:, :-1] - keep * chain[:, 1:]) / scale
-        log_w = 0.5 * (eps.square() - residual.square()).sum((1, 3))
+        return self.weigh(x0, eps, torch.stack(path, 1), x, keep, scale)
+
+    def coefficients(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Of x_{n+1} = keep_n x_n + eta_n f(n, x_n, s) + scale_n eps_n: eta, keep and scale, [S, N, 1, A] each."""
+        eta = self.step_sizes().unsqueeze(2)
+        return eta, 1.0 - eta / self.prior_std**2, torch.sqrt(2.0 * eta)
+
+    def weigh(self, x0: Tensor, eps: Tensor, path: Tensor, x: Tensor, keep: Tensor, scale: Tensor) -> DiffusionSample:
+        """The action at the end of a path x_0 .. x_N [S, N + 1, B, A], and its costs; `x` is x_N."""
+        residual = (path[:, :-1] - keep * path[:, 1:]) / scale
+        return self.costs(x0, x, 0.5 * (eps.square() - residual.square()).sum((1, 3)))
+
+    def costs(self, x0: Tensor, x: Tensor, log_w: Tensor) -> DiffusionSample:
+        """The action from x_N [S, B, A], and its costs from the log ratio [S, B]."""
         running_cost = -(log_w + tanh_log_det(x).sum(-1))
         terminal_cost = normal_log_prob(x0, math.log(self.prior_std)).sum(-1)
         return DiffusionSample(torch.tanh(x), running_cost, terminal_cost)

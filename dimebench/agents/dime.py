@@ -24,8 +24,10 @@ from torch import Tensor
 from dimebench.agents.actor_critic import ActorCritic
 from dimebench.agents.base import Batch, Dims, Metrics, Noise, NoiseShapes
 from dimebench.agents.categorical import expected_value, log_probs, project, shifted_atoms
+from dimebench.agents.chain.stepwise import Chain
 from dimebench.agents.diffusion import DiffusionPolicy, DiffusionSample, ScoreNetwork, denoise
 from dimebench.agents.networks import Critics, float32_linspace
+from dimebench.agents.paths import for_gpu
 from dimebench.agents.renorm import RenormSettings
 
 
@@ -104,6 +106,11 @@ def temperature_loss(log_alpha: Tensor, cost: Tensor, target: float) -> Tensor:
     return -log_alpha.exp() * (cost.detach() - target)
 
 
+def clip_gradients(grads: Tensor) -> Tensor:
+    """The actor's gradients: NaN to zero, then every element clipped to [-1, 1] on its own; in place."""
+    return torch.nan_to_num_(grads, nan=0.0, posinf=1.0, neginf=-1.0).clamp_(-1.0, 1.0)
+
+
 class DIME(ActorCritic):
     """S seeds of DIME. Actions are sampled in evaluation as in training (the authors' flag is ignored)."""
 
@@ -121,9 +128,11 @@ class DIME(ActorCritic):
         self.atoms = float32_linspace(s.v_min, s.v_max, s.atoms).to(self.device)
         self._add("policy", self.policy, s.learning_rate, s.beta1)
         self._add("critics", self.critics, s.learning_rate, s.beta1)
-        self.optimizers["alpha"] = self._adam(self.log_alpha, s.alpha_learning_rate, beta1=0.9)
+        self.optimizers["alpha"] = self._adam([self.log_alpha], s.alpha_learning_rate, beta1=0.9)
+        self.treatments["policy"] = clip_gradients
         self.denoise: Any = denoise  # compiled where the learner is
-        self.chain: Any = None  # what samples in the place of the policy itself: see `use_chain`
+        self.chain: Chain | None = None
+        self.use_chain("plain")
 
     def _policy(self, generators: Sequence[torch.Generator]) -> Any:
         s, obs, act = self.settings, self.dims.obs, self.dims.act
@@ -135,31 +144,32 @@ class DIME(ActorCritic):
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
-        if self.chain is not None:
-            return self.chain.sample(obs, **noise).action
-        # On a CPU the eager step: compiling it again for a few rows would take longer than it saves.
-        return self.policy.sample(obs, **noise, step=self.denoise if obs.is_cuda else denoise).action
+        if self.chain is None:  # the eager step: compiling it again for a few rows would take longer than it saves
+            return self.policy.sample(obs, **noise).action
+        return self.chain.sample(obs, **noise).action
 
     @torch.no_grad()
     def target_sample(self, next_obs: Tensor, noise: Noise) -> DiffusionSample:
         return self.actor_sample(next_obs, noise)
 
     def actor_sample(self, obs: Tensor, noise: Noise) -> DiffusionSample:
-        if self.chain is not None:
-            return self.chain.sample(obs, **noise)
-        return self.policy.sample(obs, **noise, step=self.denoise)
+        if self.chain is None:
+            return self.policy.sample(obs, **noise, step=self.denoise)
+        return self.chain.sample(obs, **noise)
 
     def use_chain(self, name: str) -> None:
-        """Sample by the policy's own operations (`plain`), or through the kernels of `chain_fused` (`fused`)."""
-        self.chain = None
+        """How the policy samples: in torch's operations (`plain`) or through Triton's kernels (`fused`)."""
         if name == "fused":
-            from dimebench.agents.chain_fused import Fused  # needs Triton
+            from dimebench.agents.chain.fused import FusedChain  # needs Triton
 
-            self.chain = Fused(self.policy)
+            self.chain = FusedChain(self.policy)
+        else:
+            self.chain = Chain(self.policy) if for_gpu(self.device) else None
 
     def regions(self) -> list[tuple[Any, str]]:
         """One step of the chain, not all of them in a row, which takes minutes to compile."""
-        return [(self, "denoise"), *super().regions()]
+        of_chain = [(self, "denoise")] if self.chain is None else self.chain.regions()
+        return [*of_chain, *super().regions()]
 
     def critic_objective(self, batch: Batch, following: DiffusionSample) -> tuple[Tensor, Metrics]:
         """One joint forward over [s; s'], [a; a']; the next-state half only makes the target."""
@@ -184,9 +194,3 @@ class DIME(ActorCritic):
         cost = running if self.settings.temperature_cost == "running" else -bound
         self._descend_alpha(temperature_loss(self.log_alpha, cost, self.settings.target_cost_per_dim * self.dims.act))
         return {"running_cost": running, "entropy_bound": bound, "alpha": self.log_alpha.detach().exp()}
-
-    def _treat(self, name: str, grads: Tensor) -> Tensor:
-        """The actor's gradients: NaN to zero, then every element clipped to [-1, 1] on its own."""
-        if name != "policy":
-            return grads
-        return torch.nan_to_num_(grads, nan=0.0, posinf=1.0, neginf=-1.0).clamp_(-1.0, 1.0)

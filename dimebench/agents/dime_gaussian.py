@@ -52,6 +52,9 @@ class GaussianDIME(DIME):
     def policy_noise(self, rows: int) -> NoiseShapes:
         return {"eps": (rows, self.dims.act)}
 
+    def use_chain(self, name: str) -> None:
+        """It has none."""
+
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
         return self.policy.act(obs, **noise)

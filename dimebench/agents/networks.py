@@ -15,7 +15,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from dimebench.agents.relu_mlp import LANE, relu_mlp
+from dimebench.agents.paths import for_gpu
+from dimebench.agents.relu_mlp import relu_mlp
 from dimebench.agents.renorm import BatchRenorm, RenormSettings
 
 Generators = Sequence[torch.Generator]
@@ -56,12 +57,27 @@ def stacked_product(x: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype 
     """
     if weight.shape[-1] == 1:  # one output: a sum over rows, the same however many seeds are stacked
         return (x * weight.transpose(-1, -2)).sum(-1, keepdim=True) + bias
+    if for_gpu(x):
+        return product(x, weight, dtype) + bias  # which fuses with what follows; baddbmm copies the bias first
     stack, kind = weight.shape[:-2], x.dtype
     if dtype == torch.bfloat16:
         x, weight, bias = x.to(dtype), weight.to(dtype), bias.to(dtype)
     if len(stack) > 1:
         x, weight, bias = x.flatten(0, -3), weight.flatten(0, -3), bias.flatten(0, -3)
     out = torch.baddbmm(bias, x, weight).to(kind)
+    return out.unflatten(0, stack) if len(stack) > 1 else out
+
+
+def product(x: Tensor, weight: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """x [*stack, B, I] times weight [*stack, I, O] on a GPU, of x's type; `dtype` as for `stacked_product`."""
+    stack, kind = weight.shape[:-2], x.dtype
+    if dtype == torch.bfloat16:
+        x, weight = x.to(dtype), weight.to(dtype)
+    if x.shape[-2] == 1 and len(stack) == 1:  # one row: a sum, of which a compiler makes one kernel with what follows
+        return (x.to(kind).transpose(-1, -2) * weight.to(kind)).sum(-2, keepdim=True)
+    if len(stack) > 1:
+        x, weight = x.flatten(0, -3), weight.flatten(0, -3)
+    out = torch.bmm(x, weight).to(kind)
     return out.unflatten(0, stack) if len(stack) > 1 else out
 
 
@@ -185,41 +201,3 @@ class Critics(nn.Module):
         for i, layer in enumerate(layers[1:], 1):
             h = net.finish(i, layer.constant(h))
         return out.constant(h)
-
-
-def pack(module: nn.Module, seeds: int) -> nn.Parameter:
-    """Move a module's parameters into one tensor [S, P], of which they become views; P is padded to whole lanes.
-
-    One optimiser step on it then serves the whole network. Call it after moving the module to its device.
-    """
-    parameters = list(module.parameters())
-    sizes = [p.numel() // seeds for p in parameters]
-    total = -(-sum(sizes) // LANE) * LANE
-    arena = torch.zeros(seeds, total, device=parameters[0].device)
-    for p, view in zip(parameters, arena.split([*sizes, total - sum(sizes)], dim=1), strict=False):
-        p.data = view.unflatten(1, p.shape[1:]).copy_(p.data)
-    return nn.Parameter(arena)
-
-
-def pack_gradients(gradients: Sequence[Tensor], arena: nn.Parameter) -> Tensor:
-    """Gradients of a packed module's parameters, in the order of `module.parameters()`, as one tensor [S, P]."""
-    if _in_a_row(gradients, arena):
-        return gradients[0].as_strided(arena.shape, arena.stride())
-    rows = [g.flatten(1) for g in gradients]
-    padding = arena.shape[1] - sum(row.shape[1] for row in rows)
-    return torch.cat([*rows, arena.new_zeros(arena.shape[0], padding)], dim=1)
-
-
-def _in_a_row(gradients: Sequence[Tensor], arena: nn.Parameter) -> bool:
-    """Whether the gradients of one seed already lie in memory as the arena does, zeros of its padding included."""
-    first = gradients[0]
-    storage = first.untyped_storage()._cdata  # an address of its own, which tensors without content have too
-    room = first.untyped_storage().nbytes() // first.element_size()
-    if len(arena) > 1 or torch.compiler.is_compiling() or room != arena.shape[1]:
-        return False
-    ends = 0
-    for g in gradients:
-        if not g.is_contiguous() or g.storage_offset() != ends or g.untyped_storage()._cdata != storage:
-            return False
-        ends += g.numel()
-    return ends + arena.shape[1] % LANE <= arena.shape[1] < ends + LANE

@@ -95,7 +95,7 @@ class SAC(ActorCritic):
         self._add("critics", Critics(inputs, s.critic_hidden, 1, generators, renorm=None), s.learning_rate)
         self._add("target_critics", Critics(inputs, s.critic_hidden, 1, generators, renorm=None))
         self.modules["target_critics"].load_state_dict(self.modules["critics"].state_dict())
-        self.optimizers["alpha"] = self._adam(self.log_alpha, s.learning_rate, beta1=0.9)
+        self.optimizers["alpha"] = self._adam([self.log_alpha], s.learning_rate, beta1=0.9)
 
     def policy_noise(self, rows: int) -> NoiseShapes:
         return {"eps": (rows, self.dims.act)}
@@ -128,7 +128,7 @@ class SAC(ActorCritic):
 
     @torch.no_grad()
     def update_targets(self) -> None:
-        self.arenas["target_critics"].lerp_(self.arenas["critics"], self.settings.tau)
+        self.stores["target_critics"].approach(self.stores["critics"], self.settings.tau)
 
     def actor_objective(self, obs: Tensor, sample: GaussianSample) -> tuple[Tensor, Metrics]:
         q = self.critics.of_action(obs, sample.action).squeeze(-1)

@@ -54,6 +54,7 @@ class Learner:
             following = rng.standard_normal((seeds, self.obs_dim), np.float32)
             self._trainer.learning.replay.add(obs, action, rng.random(seeds, np.float32), following, no, no)
             obs = following
+        self._trainer.warm_up(lambda: False)
 
     def update(self) -> None:
         """One update call on transitions and noise drawn for it."""
@@ -92,6 +93,7 @@ def whole_loop(
     protocol = replace(block.protocol, env_steps=ENDLESS, eval_interval=ENDLESS)
     trainer = _trainer(replace(block, settings=settings, protocol=protocol), results, Hooks(lambda event: None, end))
     trainer.evaluated_at = 0  # passes over the evaluation before training
+    trainer.warm_up(lambda: False)  # no part of the loop
 
     def run() -> None:
         with suppress(LoopEndedError):

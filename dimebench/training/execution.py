@@ -108,7 +108,7 @@ def _check_fused(algorithm: type[Agent], device: str) -> None:
 def _fuse(agent: Any, device: str) -> None:
     """Have the agent run its chain as kernels."""
     _check_fused(type(agent), device)
-    from dimebench.agents.chain_triton import unserved
+    from dimebench.agents.chain.calls import unserved
 
     reason = unserved(agent.dims.act, torch.cuda.get_device_capability(device))
     if reason:
@@ -161,7 +161,7 @@ class Captured:
 
 
 class _Call:
-    """One kind of call: its recording, once it has been made, and the buffers that it reads."""
+    """One kind of call: the buffers that it reads, and its recording, once it has been made."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
@@ -175,16 +175,17 @@ class _Call:
     def run(
         self, inputs: Mapping[str, Tensor], function: Callable[[Mapping[str, Tensor]], tuple[Tensor, ...]]
     ) -> tuple[Tensor, ...]:
-        if self._warm < WARM_CALLS:
-            self._warm += 1
-            return self._recorder.warm(lambda: function(inputs))
-        if self.replay is None:
+        if not self._inputs:  # before the first warm call: compiled code is for the layout that the capture will see
             self._inputs = {
-                name: value.clone(memory_format=torch.contiguous_format) for name, value in inputs.items()
+                name: torch.empty_like(value, memory_format=torch.contiguous_format) for name, value in inputs.items()
             }
-            self.replay, self._result = self._recorder.capture(lambda: function(self._inputs))
         for name, value in inputs.items():
             self._inputs[name].copy_(value)
+        if self._warm < WARM_CALLS:
+            self._warm += 1
+            return self._recorder.warm(lambda: function(self._inputs))
+        if self.replay is None:
+            self.replay, self._result = self._recorder.capture(lambda: function(self._inputs))
         self.replay()
         return self._result
 

@@ -45,19 +45,13 @@ class Learning:
         """Uniform on the action box, [S, A]."""
         return self._random.uniform("warmup", (self._act_dim,)).numpy()
 
-    def act(self, obs: np.ndarray) -> np.ndarray:
-        """The policy's actions [S, A] for observations [S, O]; the next `update` is made ready."""
-        self.ask(obs)
-        self.draw()
-        return self.wait()
-
     def ask(self, obs: np.ndarray) -> None:
-        """Begin to act."""
+        """Begin to act on observations [S, O]."""
         sent = self._obs.send(obs)[:, None]  # [S, 1, O]
         self._action.ask(self.learner.act(sent, self._ahead["act"].next())[:, 0])
 
     def draw(self) -> None:
-        """Draw the transitions and the noise of the next update."""
+        """Draw the transitions and the noise of the next `update`."""
         share = self._ahead["replay"].next()["share"]  # of the replay's length: which transitions
         self._next = self.replay.sample((share * len(self.replay)).long()), self._ahead["update"].next()
 

@@ -23,6 +23,7 @@ from dimebench.training.execution import prepare
 from dimebench.training.learning import Learning
 from dimebench.training.record import Records
 from dimebench.training.rng import generator, sequence
+from dimebench.training.warmup import warm_up
 
 PROGRESS_EVERY_S = 0.5
 
@@ -49,7 +50,7 @@ class Trainer:
             raise EnvError(f"{block.task}: its episodes have no end, so it cannot be evaluated")
         algorithm = load_algorithm(block.algorithm)
         self.settings = build_settings(algorithm.Settings, block.settings)
-        dims = Dims(self.spec.obs_dim, self.spec.act_dim)
+        self.dims = dims = Dims(self.spec.obs_dim, self.spec.act_dim)
         initial = [generator(seed, "parameters") for seed in block.seeds]
         apart = device == "cpu" and seeds > 1
         self.agent: Agent = (
@@ -58,6 +59,8 @@ class Trainer:
             else algorithm(dims, self.settings, initial, device)
         )
         self.learner = prepare(self.agent, device, block.mode, block.precision, block.chain)
+        self.on_gpu = device.startswith("cuda")
+        self._is_warm = False
         self.evaluator = Evaluator(
             block.task, block.seeds, protocol.eval_episodes, protocol.action_repeat, device, block.env_workers
         )
@@ -81,6 +84,7 @@ class Trainer:
         budget = self.block.protocol.env_steps
         self.records.start(self.env_step, self.agent.grad_steps)
         self._progress(force=True)
+        self.warm_up(self.hooks.should_stop)
         while True:
             if self.hooks.should_stop() or not self._evaluate_if_due():
                 return self._interrupt()
@@ -100,11 +104,12 @@ class Trainer:
 
     def _env_step(self) -> None:
         """One env step of every seed and, past the random start, one update call while the physics runs."""
-        obs, learning = self.obs, self.env_step >= self.settings.learning_starts
-        action = self._act(obs) if learning else self.learning.random_action()
-        self.envs.start(action)
-        if learning:
-            self._update()
+        obs = self.obs
+        if self.env_step >= self.settings.learning_starts:
+            action = self._act_and_update(obs)
+        else:
+            action = self.learning.random_action()
+            self.envs.start(action)
         step = self.envs.finish()
         ended = step.terminated | step.truncated
         self.learning.replay.add(obs, action, step.reward, step.obs, step.terminated, ended)
@@ -112,16 +117,30 @@ class Trainer:
         self.obs = self.envs.reset(np.flatnonzero(ended)) if ended.any() else step.obs
         self.env_step += 1
 
+    def _act_and_update(self, obs: np.ndarray) -> np.ndarray:
+        """Start the environments with the policy's actions [S, A], and one call of the learner's update.
+
+        The update learns from transitions of earlier env steps. A GPU is given it before anybody waits for the
+        action, so that it has work while the host waits; on a CPU it runs beside the environments.
+        """
+        self.learning.ask(obs)
+        self.learning.draw()
+        if self.on_gpu:
+            self._update()
+        action = self._finite(self.learning.wait())
+        self.envs.start(action)
+        if not self.on_gpu:
+            self._update()
+        return action
+
     def _update(self) -> None:
-        """One call of the learner's update, the gradient steps, on transitions of earlier env steps."""
+        """One call of the learner's update, the gradient steps."""
         self.records.add_metrics(self.learning.update())
 
-    def _act(self, obs: np.ndarray) -> np.ndarray:
-        action = self.learning.act(obs)
+    def _finite(self, action: np.ndarray) -> np.ndarray:
+        """Actions to step with: a diverged seed idles beside the others."""
         self._mark_diverged(~np.isfinite(action).all(axis=1))
-        if self.diverged.any():
-            action = np.where(self.diverged[:, None], np.float32(0), action)  # idle beside the others
-        return action
+        return np.where(self.diverged[:, None], np.float32(0), action) if self.diverged.any() else action
 
     def _check_parameters(self) -> None:
         """A learner can be lost while its actions still look well: DIME's actor drops gradients that are NaN."""
@@ -136,6 +155,16 @@ class Trainer:
             self.diverged |= new
             reason = f"{what} are not finite at env step {self.env_step}"
             self.records.diverge(new, self.env_step, self.agent.grad_steps, reason)
+
+    def warm_up(self, should_stop: Callable[[], bool]) -> None:
+        """On a GPU compile and capture what is to come, once, so that no env step later waits for it."""
+        protocol = self.block.protocol
+        if self._is_warm or not self.on_gpu or self.block.mode == "eager":
+            return
+        self._is_warm = True
+        rows = {"act": 1, "evaluate": protocol.eval_episodes}
+        calls = protocol.env_steps - max(self.env_step, self.settings.learning_starts)
+        warm_up(self.agent, self.learner, self.dims, rows, calls, should_stop)
 
     def _next_evaluation(self) -> int:
         interval = self.block.protocol.eval_interval

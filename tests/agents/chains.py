@@ -60,6 +60,25 @@ def eager(
     return whole.detach(), list(torch.autograd.grad(whole, leaves, gradient))
 
 
+def by_kernels(inputs: Sequence[Tensor], gradient: Tensor, precision: str) -> tuple[Tensor, ...]:
+    """The path, the last state and its log ratio without gradients, then the gradients as in `eager`."""
+    from dimebench.agents.chain.calls import sample_no_grad
+    from dimebench.agents.chain.fused import FusedChain
+    from dimebench.agents.chain.stepwise import Begun
+
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    of_no_policy = {"precision": precision, "dtype": dtype, "__init__": lambda self: None}
+    chain = type("Kernels", (FusedChain,), of_no_policy)()
+    x0, keep, eta, scale, eps, base, time, *dense = inputs
+    leaves = [t.clone().requires_grad_() for t in (x0, keep, eta, scale[:, :, None] * eps, base, time, *dense)]
+    x, keep_leaf, eta_leaf, *others = leaves
+    begun = Begun(x, keep_leaf[:, :, None], eta_leaf[:, :, None], *others[:3])
+    path = chain.path(begun, others[3:])
+    gradients = torch.autograd.grad(path, leaves, gradient)
+    last = sample_no_grad(x0, keep, eta, scale, eps, base, time, dense, precision)
+    return (path.detach(), *last, *gradients)
+
+
 def log_ratio(inputs: Sequence[Tensor], path: Tensor) -> Tensor:
     """[S, B], as `DiffusionPolicy.sample` has it."""
     keep, scale, eps = inputs[1][:, :, None], inputs[3][:, :, None], inputs[4]

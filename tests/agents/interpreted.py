@@ -17,8 +17,7 @@ import torch
 import triton.language as tl
 from triton.runtime import interpreter
 
-from dimebench.agents.chain_fused import FusedChain
-from dimebench.agents.chain_triton import sample_no_grad
+from tests.agents.chains import by_kernels
 from tests.agents.learners import draw, make, streams
 
 
@@ -39,13 +38,8 @@ def multiply_bfloat16() -> None:
 
 def results(case: dict[str, Any]) -> dict[str, Any]:
     """The path, what acting and targets get, and the gradients of everything that the path depends on."""
-    x0, keep, eta, scale, eps, base, time, *dense = case["inputs"]
-    inputs = [x0, keep, eta, scale[:, :, None] * eps, base, time, *dense]
-    leaves = [tensor.clone().requires_grad_() for tensor in inputs]
-    path = FusedChain.apply(case["precision"], *leaves)
-    gradients = torch.autograd.grad(path, leaves, case["of_path"])
-    last, log_w = sample_no_grad(x0, keep, eta, scale, eps, base, time, dense, case["precision"])
-    return {"path": path.detach(), "gradients": gradients, "last": last, "log_w": log_w}
+    path, last, log_w, *gradients = by_kernels(case["inputs"], case["of_path"], case["precision"])
+    return {"path": path, "gradients": gradients, "last": last, "log_w": log_w}
 
 
 def learner(case: dict[str, Any]) -> dict[str, Any]:

@@ -18,8 +18,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from dimebench.agents import chain_kernels
-from dimebench.agents.chain_triton import Launch, Shape, launch
+from dimebench.agents.chain import kernels
+from dimebench.agents.chain.calls import Launch, Shape, launch
 
 SHARED = 227 * 1024  # bytes that a block of threads can have on an H100
 WHOLE = {"x_rows", "h_rows", "weights", "turned", "d_out", "h", "d"}  # of the type that products take
@@ -32,7 +32,7 @@ def dog_run(seeds: int, rows: int) -> Shape:
 
 def compiled(name: str, how: Launch, precision: str, capability: int = 90, **constants: Any) -> Any:
     """A kernel as its first launch compiles it: pointers at 16 bytes, a number of rows that 16 divides."""
-    kernel, constants = getattr(chain_kernels, name), how.constants | constants
+    kernel, constants = getattr(kernels, name), how.constants | constants
     types = {arg: f"*{'bf16' if precision == 'bf16' and arg in WHOLE else 'fp32'}" for arg in kernel.arg_names}
     types |= dict.fromkeys(constants, "constexpr") | {"B": "i32"}
     even = {(i,): [["tt.divisibility", 16]] for i, arg in enumerate(kernel.arg_names) if types[arg] != "constexpr"}

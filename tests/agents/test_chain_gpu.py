@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.agents.chains import Size, eager, log_ratio, of_path, random_chain
+from tests.agents.chains import Size, by_kernels, eager, log_ratio, of_path, random_chain
 
 pytestmark = [
     pytest.mark.gpu,
@@ -35,16 +35,9 @@ def _tf32_switch_as_before() -> Iterator[None]:
 
 
 def kernels(inputs: Sequence[Tensor], gradient: Tensor, precision: str) -> list[Tensor]:
-    """The path, the gradients of everything it depends on, and the last state and log ratio without gradients."""
-    from dimebench.agents.chain_fused import FusedChain
-    from dimebench.agents.chain_triton import sample_no_grad
-
+    """As `by_kernels`."""
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
-    x0, keep, eta, scale, eps, base, time, *dense = inputs
-    leaves = [t.clone().requires_grad_() for t in (x0, keep, eta, scale[:, :, None] * eps, base, time, *dense)]
-    path = FusedChain.apply(precision, *leaves)
-    gradients = torch.autograd.grad(path, leaves, gradient)
-    return [path.detach(), *gradients, *sample_no_grad(x0, keep, eta, scale, eps, base, time, dense, precision)]
+    return list(by_kernels(inputs, gradient, precision))
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
@@ -55,7 +48,7 @@ def test_kernels_agree_with_the_eager_chain(name: str, precision: str) -> None:
     inputs, gradient = [t.cuda() for t in random_chain(size)], of_path(size).cuda()
     exact = [t.double() for t in inputs]
     path, gradients = eager(exact, gradient.double(), torch.float64)
-    expected = [path, *gradients, path[:, -1], log_ratio(exact, path)]
+    expected = [path, path[:, -1], log_ratio(exact, path), *gradients]
     for i, (got, wanted) in enumerate(zip(kernels(inputs, gradient, precision), expected, strict=True)):
         off = (got.double() - wanted).norm() / wanted.norm()
         assert off < TOLERANCES[precision], (i, float(off))

@@ -78,8 +78,9 @@ def test_the_temperature_holds_the_cost_that_it_is_told_to(reading: str) -> None
 
 
 def test_the_control_keeps_all_of_dime_but_the_actor() -> None:
-    for name in ("critic_objective", "actor_objective", "update", "_treat"):
+    for name in ("critic_objective", "actor_objective", "update", "_descend"):
         assert getattr(GaussianDIME, name) is getattr(DIME, name)
+    assert make("dime-gaussian", [0]).treatments == make("dime", [0]).treatments
     dime, control = DIME.Settings(), GaussianDIME.Settings()
     assert [f.name for f in fields(CriticSettings)] == [f.name for f in fields(GaussianDIME.Settings)][:-3]
     for field in fields(CriticSettings):

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from dimebench.agents.networks import MLP, Linear, multiply_in, pack, pack_gradients, relu
+from dimebench.agents.networks import MLP, Linear, multiply_in, relu
+from dimebench.agents.stores import Packed
 
 S, B, OBS, ACT = 3, 7, 5, 2
 
@@ -66,11 +67,14 @@ def test_constant_parameters_get_no_gradient_and_the_action_does() -> None:
 def test_gradients_of_one_seed_are_the_arena_s_row_as_they_lie(seeds: int) -> None:
     trunk, (head,) = network((seeds, 2), [1])
     trunk.out = head
-    arena = pack(trunk, seeds)
+    store = Packed(trunk, seeds)
     q = trunk.through([head], torch.randn(seeds, B, OBS), torch.randn(seeds, B, ACT))[0]
     gradients = torch.autograd.grad(q.square().sum(), list(trunk.parameters()))
-    row = pack_gradients(gradients, arena)
-    assert row.shape == arena.shape
+    store.receive(gradients, None)
+    row = store.arena.grad
+    assert row is not None
+    assert row.shape == store.arena.shape
+    assert all(torch.equal(one, other) for one, other in zip(store.gradients(), gradients, strict=True))
     assert torch.equal(
         row[:, : sum(g.numel() for g in gradients) // seeds], torch.cat([g.flatten(1) for g in gradients], 1)
     )

@@ -105,9 +105,10 @@ def _move(agent: ActorCritic, seeds: list[int]) -> None:
     """Other parameters and another temperature for these seeds."""
     g = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for arena in agent.arenas.values():
-            for seed in seeds:
-                arena[seed] += 0.02 * torch.randn(arena.shape[1], generator=g).to(arena.device)
+        for module in agent.modules.values():
+            for p in module.parameters():
+                for seed in seeds:
+                    p[seed] += 0.02 * torch.randn(p.shape[1:], generator=g).to(p.device)
         for seed in seeds:
             agent.log_alpha[seed] += 0.5 * (seed - agent.seeds // 2)
 
@@ -126,9 +127,5 @@ def _alone(single: A, stack: A, seed: int) -> A:
 
 def gradients(agent: ActorCritic, network: str) -> dict[str, Tensor]:
     """The gradients that the optimiser last saw, by parameter name."""
-    arena, module = agent.arenas[network], agent.modules[network]
-    assert arena.grad is not None
-    sizes = [p.numel() // agent.seeds for p in module.parameters()]
-    parts = arena.grad.split([*sizes, arena.shape[1] - sum(sizes)], dim=1)
-    names = [name for name, _ in module.named_parameters()]
-    return dict(zip(names, parts, strict=False))
+    names = [name for name, _ in agent.modules[network].named_parameters()]
+    return dict(zip(names, agent.stores[network].gradients(), strict=True))

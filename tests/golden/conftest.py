@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import nullcontext
 
 import pytest
 
+from dimebench.agents.paths import gpu_ways
 from tests.golden import files
 from tests.golden.cases import ERRORS
+
+
+@pytest.fixture(autouse=True, params=["cpu", "gpu"] if files.DEVICE == "cpu" else [files.DEVICE])
+def ways(request: pytest.FixtureRequest) -> Iterator[None]:
+    """On a CPU every case is computed in a CPU's way, and once more in a GPU's (`agents.paths`)."""
+    with gpu_ways() if request.param == "gpu" else nullcontext():
+        yield
 
 
 def pytest_configure() -> None:

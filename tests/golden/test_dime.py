@@ -51,7 +51,7 @@ def test_sample(runs: Runs) -> None:
     case = files.load("b_sample")
     for agent, check in runs:
         obs = files.tensor("b_sample", "obs", agent.seeds)
-        sample = agent.policy.sample(obs, **files.noise("b_sample", "", agent.seeds))
+        sample = agent.actor_sample(obs, files.noise("b_sample", "", agent.seeds))
         check("action", sample.action, case["action"], 3e-5)
         check("running cost", sample.running_cost, case["running_cost"][:, 0], 5e-4)
         check("terminal cost", sample.terminal_cost, case["terminal_cost"][:, 0], 5e-4)
@@ -116,7 +116,7 @@ def test_actor_updates(runs: Runs, name: str) -> None:
         for u in (1, 2, 3):
             set_log_alpha(agent, check, case["log_ent_coef" if name == "f_actor" else f"u{u}_log_ent_coef"])
             obs = files.tensor(name, f"u{u}_obs", agent.seeds)
-            sample = agent.policy.sample(obs, **files.noise(name, f"u{u}_", agent.seeds))
+            sample = agent.actor_sample(obs, files.noise(name, f"u{u}_", agent.seeds))
             q = expected_value(agent.critics.of_action(obs, sample.action), agent.atoms)
             loss = actor_loss(q, sample.cost, agent.log_alpha.exp())
             if u == 1:
@@ -158,9 +158,10 @@ def test_optimizers(seeds: int) -> None:
         names = sorted(key.partition(":")[2] for key in case if key.startswith(f"{owner}_g1:"))
         names = [name for name in names if not np.array_equal(case[f"{owner}_p0:{name}"], case[f"{owner}_p4:{name}"])]
         arena = torch.nn.Parameter(stacked(lambda n, o=owner: f"{o}_p0:{n}", names))
-        adam = agent._adam(arena, agent.settings.learning_rate, agent.settings.beta1)
+        adam = agent._adam([arena], agent.settings.learning_rate, agent.settings.beta1)
         for step in (1, 2, 3, 4):
-            arena.grad = agent._treat(network, stacked(lambda n, o=owner, s=step: f"{o}_g{s}:{n}", names))
+            grads = stacked(lambda n, o=owner, s=step: f"{o}_g{s}:{n}", names)
+            arena.grad = agent.treatments.get(network, lambda g: g)(grads)
             adam.step()
             after = np.concatenate([case[f"{owner}_p{step}:{n}"].flatten() for n in names])
             check(f"{owner} optimiser, step {step}", arena, after, 2e-6)

@@ -28,7 +28,7 @@ def noise(name: str, prefix: str) -> dict[str, Tensor]:
 
 @pytest.fixture
 def agent() -> DIME:
-    """The golden learner in float64, to compute with but not to train: its parameters have left their arenas."""
+    """The golden learner in float64, to compute with but not to train: its parameters have left their stores."""
     made = files.make_agent(1)
     made.policy.double()
     made.critics.double()
@@ -44,7 +44,7 @@ def check() -> Check:
 def test_score_and_sample(agent: DIME, check: Check) -> None:
     check("score", files.score_of_rows(agent)(), files.load("a_score_f64")["out"], LIMIT, relative=True)
     case = files.load("b_sample_f64")
-    sample = agent.policy.sample(double("b_sample", "obs"), **noise("b_sample", ""))
+    sample = agent.actor_sample(double("b_sample", "obs"), noise("b_sample", ""))
     check("action", sample.action, case["action"], LIMIT, relative=True)
     check("running cost", sample.running_cost, case["running_cost"][:, 0], LIMIT, relative=True)
     check("terminal cost", sample.terminal_cost, case["terminal_cost"][:, 0], LIMIT, relative=True)
@@ -78,7 +78,7 @@ def test_first_critic_gradient(agent: DIME, check: Check, name: str) -> None:
     files.put(agent.critics, files.critic_state(name, "stats_in"))
     batch = files.batch(name, "u1_")
     batch = type(batch)(*(getattr(batch, field).double() for field in batch.__dataclass_fields__))
-    following = agent.policy.sample(batch.next_obs, **noise(name, "u1_"))
+    following = agent.actor_sample(batch.next_obs, noise(name, "u1_"))
     obs, act = torch.cat([batch.obs, batch.next_obs], 1), torch.cat([batch.action, following.action.detach()], 1)
     logits, next_logits = agent.critics(obs, act, training=True).chunk(2, dim=2)
     alpha = double(name, "log_ent_coef").exp()
@@ -96,7 +96,7 @@ def test_first_actor_gradient(agent: DIME, check: Check, name: str) -> None:
     case = files.load(f"{name}_f64")
     files.put(agent.critics, files.critic_state(name, "stats"))
     obs = double(name, "u1_obs")
-    sample = agent.policy.sample(obs, **noise(name, "u1_"))
+    sample = agent.actor_sample(obs, noise(name, "u1_"))
     q = expected_value(agent.critics.of_action(obs, sample.action), agent.atoms)
     loss = actor_loss(q, sample.cost, double(name, "log_ent_coef").exp())
     check("loss", loss, case["u1_loss"], LIMIT, relative=True)

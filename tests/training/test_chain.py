@@ -29,7 +29,7 @@ def triton(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Counting:
-    """Stands in for `chain_fused.Fused`: the policy's own sample, counted."""
+    """Stands in for `FusedChain`: the policy's own sample, counted."""
 
     samples = 0
 
@@ -88,7 +88,7 @@ def test_a_cpu_and_a_missing_package_refuse_a_fused_chain(monkeypatch: pytest.Mo
 
 def test_kernels_refuse_what_they_do_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("triton", reason="triton is not installed")
-    from dimebench.agents import chain_triton
+    from dimebench.agents.chain import calls
 
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
     with pytest.raises(ExecutionError, match=r"compute capability 8.0 or later is needed, not 7.5; --chain plain"):
@@ -97,13 +97,13 @@ def test_kernels_refuse_what_they_do_not_serve(monkeypatch: pytest.MonkeyPatch) 
     agent: Any = make("dime", [0])
     assert prepare(agent, "cuda", "eager", "float32", "fused") is agent
     assert agent.chain is not None
-    monkeypatch.setattr(chain_triton, "MOST_ACTIONS", DIMS.act - 1)
+    monkeypatch.setattr(calls, "MOST_ACTIONS", DIMS.act - 1)
     with pytest.raises(ExecutionError, match=f"actions have at most {DIMS.act - 1} dimensions, not {DIMS.act}"):
         prepare(make("dime", [0]), "cuda", "eager", "float32", "fused")
 
 
 def test_whatever_samples_goes_through_the_chain_that_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "dimebench.agents.chain_fused", SimpleNamespace(Fused=Counting))
+    monkeypatch.setitem(sys.modules, "dimebench.agents.chain.fused", SimpleNamespace(FusedChain=Counting))
     agent: Any = make("dime", [0], utd=2, policy_delay=2)
     source = streams([0])
     Counting.samples = 0

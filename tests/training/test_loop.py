@@ -42,8 +42,8 @@ def test_learning_starts_after_the_random_env_steps(algorithm: str, tmp_path: Pa
     """Actions 1 to learning_starts are uniform; the next comes from the policy, and updates start beside its step."""
     made = trainer(make_block(algorithm), tmp_path)
     acted, updated = [], []
-    act, update = made._act, made._update
-    made._act = lambda obs: (acted.append(made.env_step), act(obs))[1]  # type: ignore[method-assign, func-returns-value]
+    ask, update = made.learning.ask, made._update
+    made.learning.ask = lambda obs: (acted.append(made.env_step), ask(obs))[1]  # type: ignore[method-assign, func-returns-value]
     made._update = lambda: (updated.append(made.env_step), update())[1]  # type: ignore[method-assign, func-returns-value]
     made.train()
     made.close()

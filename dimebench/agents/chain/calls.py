@@ -1,6 +1,6 @@
-"""DIME's chain on a GPU as one kernel launch: what `chain_kernels` needs, and its results as tensors.
+"""DIME's chain on a GPU as one kernel launch: what `kernels` needs, and its results as tensors.
 
-Nothing here is differentiable by itself: `chain_fused` makes an autograd function of it.
+Nothing here is differentiable by itself: `fused` has what makes an autograd function of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dimebench.agents import chain_kernels as kernels
+from dimebench.agents.chain import kernels
+from dimebench.agents.chain.stepwise import PathGradient
 
 PRECISIONS = ("float32", "tf32", "bf16")
 MOST_ACTIONS = 256  # a state's columns are one tile
@@ -162,17 +163,6 @@ def _forward(
     )  # fmt: skip
 
 
-class PathGradient(NamedTuple):
-    """What the gradient of a path is made of; `chain_fused.chain_gradients` forms the parameters' from it."""
-
-    shove: Tensor  # [S, N, B, A]: the gradient of x_{n+1}, all later steps included
-    x0: Tensor  # [S, B, A]
-    scores: Tensor  # f_n(x_n) [S, N, B, A]
-    hidden: list[Tensor]  # activations of each hidden layer [S, N, B, H], in the type of products
-    inner: list[Tensor]  # the gradient of what goes into each of them, likewise
-    outer: Tensor  # the gradient of the scores, before their clip [S, N, B, A], likewise
-
-
 def backward_path(
     grad_path: Tensor,
     path: Tensor,
@@ -205,7 +195,8 @@ def backward_path(
     def cut(layers: Tensor) -> list[Tensor]:
         return [rows[..., : weight.shape[-1]] for rows, weight in zip(layers, weights_of(dense), strict=False)]
 
-    return PathGradient(shove, x0, scores, cut(hidden), cut(inner), outer[..., : shape.actions])
+    inputs = [path[:, :-1], *cut(hidden)]
+    return PathGradient(x0, shove, scores, inputs, [*cut(inner), outer[..., : shape.actions]])
 
 
 def operand_type(precision: str) -> torch.dtype:

@@ -6,7 +6,7 @@ memory in float32 (3 x 256: 256 kB each), so each product streams its weights fr
 in global memory that stays in L2, for a loop can only read tiles from memory. Only the program that wrote a row reads
 it again, after a barrier of its own threads.
 
-Weights are packed (`chain_triton`): zeros pad every hidden width to HP, the actions to BA. Padded columns of x and of
+Weights are packed (`calls`): zeros pad every hidden width to HP, the actions to BA. Padded columns of x and of
 hidden layers are then zero by themselves, and rows are all that is masked.
 """
 
