@@ -37,6 +37,7 @@ class ActorCritic(Agent):
         self.optimizers: dict[str, torch.optim.Adam] = {}
         self.log_alpha = nn.Parameter(torch.log(torch.full((self.seeds,), settings.alpha_init, device=self.device)))
         self.treatments: dict[str, Treatment] = {}  # of a network's gradients, before the optimiser sees them
+        self._ones = torch.ones(self.seeds, device=self.device)  # the gradient of a sum over seeds
         self._second: torch.cuda.Stream | None = None
 
     def _add(self, name: str, module: nn.Module, lr: float = 0.0, beta1: float = 0.9) -> None:
@@ -147,7 +148,7 @@ class ActorCritic(Agent):
         }
         sample = self.target_sample(batch.next_obs[:, first * rows : last * rows], together)
         parts = zip(*(field.split(rows, dim=1) for field in sample), strict=True)
-        if for_gpu(self.device):  # alike however many were sampled together: compiled code is for one layout
+        if for_gpu(self.device) and len(drawn) > 1:  # laid out as one alone: compiled code is for one layout
             return [type(sample)(*(t.clone(memory_format=torch.contiguous_format) for t in part)) for part in parts]
         return [type(sample)(*part) for part in parts]
 
@@ -173,13 +174,13 @@ class ActorCritic(Agent):
 
         Parameters of different seeds are disjoint: the gradient of the sum is each seed's own.
         """
-        grads = torch.autograd.grad(loss.sum(), list(self.modules[name].parameters()))
+        grads = torch.autograd.grad(loss, list(self.modules[name].parameters()), self._ones)
         self.stores[name].receive(grads, self.treatments.get(name))
         self.optimizers[name].step()
 
     def _descend_alpha(self, loss: Tensor) -> None:
         """One Adam step of log alpha on the loss [S]."""
-        (self.log_alpha.grad,) = torch.autograd.grad(loss.sum(), [self.log_alpha])
+        (self.log_alpha.grad,) = torch.autograd.grad(loss, [self.log_alpha], self._ones)
         self.optimizers["alpha"].step()
 
     # --- counts: the part of the state that is no tensor ------------------------------------------------------

@@ -146,7 +146,7 @@ class DIME(ActorCritic):
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
         if self.chain is None:  # the eager step: compiling it again for a few rows would take longer than it saves
             return self.policy.sample(obs, **noise).action
-        return self.chain.sample(obs, **noise).action
+        return self.chain.act(obs, **noise)
 
     @torch.no_grad()
     def target_sample(self, next_obs: Tensor, noise: Noise) -> DiffusionSample:

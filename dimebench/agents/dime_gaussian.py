@@ -26,7 +26,7 @@ from dimebench.agents.base import Metrics, Noise, NoiseShapes
 from dimebench.agents.diffusion import gelu
 from dimebench.agents.dime import DIME, CriticSettings
 from dimebench.agents.gaussian import GaussianPolicy, GaussianSample
-from dimebench.agents.sac import temperature_loss
+from dimebench.agents.sac import gaussian_regions, temperature_loss
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class GaussianDIME(DIME):
         return self.policy.sample(obs, **noise)
 
     def regions(self) -> list[tuple[Any, str]]:
-        return [(self, "target_sample"), (self, "actor_sample"), *ActorCritic.regions(self)]
+        return [*gaussian_regions(self), *ActorCritic.regions(self)]
 
     def update_temperature(self, sample: Any) -> Metrics:
         """SAC's: alpha (entropy - target)."""

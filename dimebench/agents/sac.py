@@ -22,6 +22,7 @@ from dimebench.agents.actor_critic import ActorCritic
 from dimebench.agents.base import Batch, Dims, Metrics, Noise, NoiseShapes
 from dimebench.agents.gaussian import GaussianPolicy, GaussianSample
 from dimebench.agents.networks import Critics
+from dimebench.agents.paths import for_gpu
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,12 @@ def temperature_loss(log_alpha: Tensor, entropy: Tensor, target: float, linear_i
     return factor * (entropy.detach() - target)
 
 
+def gaussian_regions(agent: Any) -> list[tuple[Any, str]]:
+    """What a compiler is given of a learner with a Gaussian policy; on a CPU acting gains less than it takes."""
+    acting = [(agent.policy, "act")] if for_gpu(agent.device) else []
+    return [*acting, (agent, "target_sample"), (agent, "actor_sample")]
+
+
 class SAC(ActorCritic):
     """S seeds of soft actor-critic."""
 
@@ -112,7 +119,7 @@ class SAC(ActorCritic):
         return self.policy.sample(obs, noise["eps"], training=True)
 
     def regions(self) -> list[tuple[Any, str]]:
-        return [(self, "target_sample"), (self, "actor_sample"), *super().regions()]
+        return [*gaussian_regions(self), *super().regions()]
 
     def q_values(self, batch: Batch, next_action: Tensor) -> tuple[Tensor, Tensor]:
         """Q of the batch by the live critics and of (s', a') by the target critics, [S, C, B] each."""

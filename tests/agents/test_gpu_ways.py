@@ -58,6 +58,7 @@ def test_the_written_out_chain_is_the_chain_with_its_gradients(
     expected, found = one.sample(obs, x0, eps), chain.sample(obs, x0, eps)
     with torch.no_grad():
         without = chain.sample(obs, x0, eps)
+    assert torch.equal(chain.act(obs, x0, eps), without.action)
     for part, other, third in zip(expected, found, without, strict=True):
         torch.testing.assert_close(other, part, rtol=1e-11, atol=1e-11)
         assert torch.equal(other, third)

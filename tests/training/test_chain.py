@@ -40,6 +40,9 @@ class Counting:
         Counting.samples += 1
         return self.policy.sample(obs, x0, eps)
 
+    def act(self, obs: torch.Tensor, x0: torch.Tensor, eps: torch.Tensor) -> torch.Tensor:
+        return self.sample(obs, x0, eps).action
+
 
 def test_auto_is_the_plain_chain_on_every_device() -> None:
     dime = load_algorithm("dime")

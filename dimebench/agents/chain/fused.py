@@ -30,14 +30,22 @@ class FusedChain(Chain):
             return "bf16"
         return "float32" if torch.get_float32_matmul_precision() == "highest" else "tf32"
 
+    @torch.no_grad()
+    def act(self, obs: Tensor, x0: Tensor, eps: Tensor) -> Tensor:
+        begun, scale = self.begin(obs, x0, eps)
+        return torch.tanh(self._end(begun, self.policy.score.dense(), eps, scale)[0])
+
     def sample_no_grad(
         self, begun: Begun, dense: Sequence[Tensor], x0: Tensor, eps: Tensor, scale: Tensor
     ) -> DiffusionSample:
-        x, log_w = calls.sample_no_grad(
+        return self.costs(x0, *self._end(begun, dense, eps, scale))
+
+    def _end(self, begun: Begun, dense: Sequence[Tensor], eps: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """x_N [S, B, A] and the log ratio [S, B]."""
+        return calls.sample_no_grad(
             begun.x, begun.keep.squeeze(2), begun.eta.squeeze(2), scale.squeeze(2), eps,
             begun.base, begun.time, dense, self.precision,
         )  # fmt: skip
-        return self.costs(x0, x, log_w)
 
     def costs(self, x0: Tensor, x: Tensor, log_w: Tensor) -> DiffusionSample:
         return self.policy.costs(x0, x, log_w)

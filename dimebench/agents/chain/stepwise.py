@@ -65,11 +65,17 @@ class Chain:
             return self.weigh(x0, eps, self.path(begun, dense), begun.keep, scale)
         return self.sample_no_grad(begun, dense, x0, eps, scale)
 
+    @torch.no_grad()
+    def act(self, obs: Tensor, x0: Tensor, eps: Tensor) -> Tensor:
+        """The action of `sample` alone."""
+        begun, _ = self.begin(obs, x0, eps)
+        return torch.tanh(self.walk(begun, self.policy.score.dense())[-1])
+
     def sample_no_grad(
         self, begun: Begun, dense: Sequence[Tensor], x0: Tensor, eps: Tensor, scale: Tensor
     ) -> DiffusionSample:
         """The same without gradients."""
-        return self.weigh(x0, eps, self.run(begun, dense), begun.keep, scale)
+        return self.weigh(x0, eps, torch.stack(self.walk(begun, dense), 1), begun.keep, scale)
 
     def path(self, begun: Begun, dense: Sequence[Tensor]) -> Tensor:
         """x_0 .. x_N [S, N + 1, B, A], a function of `begun` and the weights."""
@@ -137,13 +143,13 @@ class Chain:
 
     # --- the loops --------------------------------------------------------------------------------------------
 
-    def run(self, begun: Begun, dense: Sequence[Tensor]) -> Tensor:
-        """The path x_0 .. x_N, [S, N + 1, B, A]."""
+    def walk(self, begun: Begun, dense: Sequence[Tensor]) -> list[Tensor]:
+        """The states x_0 .. x_N."""
         weights = self.rounded(dense)
         path = [begun.x]
         for row, shove in zip(rows(begun), slices(begun.shove), strict=True):
             path.append(self.step(path[-1], row, shove, begun.base, weights))
-        return torch.stack(path, 1)
+        return path
 
     def run_keeping(self, begun: Begun, dense: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """The path, and what `run_back` needs of each step: the score, what comes before and after activations."""
