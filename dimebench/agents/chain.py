@@ -15,10 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from dimebench.agents.compiling import compile_options
 from dimebench.agents.diffusion import SCORE_CLIP, DiffusionPolicy, DiffusionSample, gelu
 from dimebench.agents.networks import product
 
-ALIGNED = 4  # float32 numbers in the 16 bytes that compiled code wants its inputs to begin at
+ALIGNED = 4  # float32 numbers in 16 bytes
 
 
 class Begun(NamedTuple):
@@ -70,14 +71,20 @@ class Chain:
         base, time = self.policy.score.prepare(obs, self.policy.steps)[:2]
         return Begun(self.policy.prior_std * x0, keep, eta, scale * eps, base, time), scale
 
+    @compile_options(split_reductions=False)  # where one row's products are sums: each in one kernel
     def step(self, x: Tensor, row: Tensor, shove: Tensor, base: Tensor, dense: Sequence[Tensor]) -> Tensor:
         """x_n to x_{n+1}, all [S, B, A]; `row` as in `rows`."""
-        return self.kept_step(x, row, shove, base, dense)[0]
+        return self._advance(x, row, shove, base, dense)[0]
 
     def kept_step(
         self, x: Tensor, row: Tensor, shove: Tensor, base: Tensor, dense: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
         """The same, with the score and what comes before and after each activation."""
+        return self._advance(x, row, shove, base, dense)
+
+    def _advance(
+        self, x: Tensor, row: Tensor, shove: Tensor, base: Tensor, dense: Sequence[Tensor]
+    ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
         keep, eta, time = _of_row(row, x.shape[-1], base.shape[-1])
         before, after = [], []
         z = product(x, dense[0], self.dtype) + base + time
@@ -122,7 +129,7 @@ class Chain:
         """The path x_0 .. x_N, [S, N + 1, B, A]."""
         weights = self.rounded(dense)
         path = [begun.x]
-        for row, shove in zip(rows(begun), begun.shove.unbind(1), strict=True):
+        for row, shove in zip(rows(begun), slices(begun.shove), strict=True):
             path.append(self.step(path[-1], row, shove, begun.base, weights))
         return torch.stack(path, 1)
 
@@ -130,7 +137,7 @@ class Chain:
         """The path, and what the way back needs."""
         weights = self.rounded(dense)
         path, kept = [begun.x], Kept([], [], [])
-        for row, shove in zip(rows(begun), begun.shove.unbind(1), strict=True):
+        for row, shove in zip(rows(begun), slices(begun.shove), strict=True):
             x, score, before, after = self.kept_step(path[-1], row, shove, begun.base, weights)
             path.append(x)
             kept.score.append(score)
@@ -146,7 +153,7 @@ class Chain:
         Returns the gradient of every x_{n+1}, which is that of shove_n; those of `collect`; and the weights'.
         """
         weights, row = self.rounded(dense), rows(begun)
-        g = of_path[:, -1]
+        g = of_path[:, -1].clone(memory_format=torch.contiguous_format)  # laid out as what comes after it
         of_x, of_layers = [g], []
         for n in reversed(range(len(row))):
             g, d = self.step_back(g, of_path[:, n], row[n], kept.score[n], kept.before[n], weights)
@@ -205,14 +212,19 @@ class _WrittenOut(torch.autograd.Function):
 
 
 def rows(begun: Begun) -> tuple[Tensor, ...]:
-    """keep_n, eta_n and time_n side by side, [S, 1, 2 A + H] for each step, each beginning at 16 bytes."""
-    row = torch.cat([begun.keep.squeeze(2), begun.eta.squeeze(2), begun.time], -1)
-    if row.shape[-1] % ALIGNED:
-        row = F.pad(row, (0, -row.shape[-1] % ALIGNED))
-    return row.split(1, dim=1)
+    """keep_n, eta_n and time_n side by side, [S, 1, 2 A + H] for each step."""
+    return slices(torch.cat([begun.keep, begun.eta, begun.time.unsqueeze(2)], -1))
+
+
+def slices(x: Tensor) -> tuple[Tensor, ...]:
+    """x[:, n] for every step, of x [S, N, ...]: each begins at 16 bytes, or compiled code would copy it first."""
+    width = x.shape[-1]
+    if x.shape[2:].numel() % ALIGNED:
+        x = F.pad(x, (0, -width % ALIGNED))[..., :width]
+    return x.unbind(1)
 
 
 def _of_row(row: Tensor, act: int, hidden: int) -> tuple[Tensor, Tensor, Tensor]:
     """keep_n, eta_n [S, 1, A] and time_n [S, 1, H]."""
-    keep, eta, time, *_ = row.split([act, act, hidden, row.shape[-1] - 2 * act - hidden], dim=-1)
+    keep, eta, time = row.split([act, act, hidden], dim=-1)
     return keep, eta, time

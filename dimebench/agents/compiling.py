@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import FunctionType, MethodType
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 MOST_VARIANTS = 64  # of one function of one learner: rows to act on, to evaluate, to train on; sides of a warm-up
+
+
+OPTIONS = "_compile_options"
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def compile_options(**options: bool) -> Callable[[F], F]:
+    """Settings of Inductor's that a function is compiled with."""
+
+    def noted(function: F) -> F:
+        setattr(function, OPTIONS, options)
+        return function
+
+    return noted
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,7 +35,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     torch._functorch.config.recompute_views = True  # else masks are stored, slower on a CPU than eager
     config = torch._dynamo.config
     config.recompile_limit = max(config.recompile_limit, MOST_VARIANTS)
-    return torch.compile(_own(function), fullgraph=True, dynamic=False, options={"deterministic": True})
+    options = {"deterministic": True} | getattr(function, OPTIONS, {})
+    return torch.compile(_own(function), fullgraph=True, dynamic=False, options=options)
 
 
 def _own(function: Callable[..., Any]) -> Callable[..., Any]:

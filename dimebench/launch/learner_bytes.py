@@ -24,6 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from dimebench.agents.base import Agent, Batch, Dims
+from dimebench.agents.paths import gpu_ways
 from dimebench.agents.registry import load_algorithm
 from dimebench.training.block import Block, build_settings
 from dimebench.training.rng import AHEAD_CALLS, AHEAD_NUMBERS
@@ -48,15 +49,18 @@ def learner_bytes(block: Block, dims: Dims) -> LearnerBytes:
     if not load_algorithm(block.algorithm).learns:
         return NOTHING
     seeds = len(block.seeds)
-    stacked = seeds if block.device != "cpu" else 1
-    one = _count(block.algorithm, json.dumps(block.settings, sort_keys=True), dims, stacked)
+    on_gpu = block.device != "cpu"
+    stacked = seeds if on_gpu else 1
+    with gpu_ways() if on_gpu else contextlib.nullcontext():
+        one = _count(block.algorithm, json.dumps(block.settings, sort_keys=True), dims, stacked, on_gpu)
     if stacked == seeds:
         return one
     return LearnerBytes(one.peak + (seeds - 1) * one.state, seeds * one.state, seeds * one.noise)
 
 
 @functools.lru_cache(maxsize=512)
-def _count(name: str, settings_json: str, dims: Dims, seeds: int) -> LearnerBytes:
+def _count(name: str, settings_json: str, dims: Dims, seeds: int, on_gpu: bool) -> LearnerBytes:
+    # `on_gpu` tells apart what is remembered.
     algorithm = load_algorithm(name)
     settings = build_settings(algorithm.Settings, json.loads(settings_json))
     try:

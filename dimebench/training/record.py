@@ -76,8 +76,12 @@ class Records:
 
     def add_metrics(self, metrics: dict[str, Tensor]) -> None:
         """Sum the update's metrics, [S] each, without waiting for the device."""
-        for name, value in metrics.items():
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        known = [name for name in metrics if name in self._sums]
+        if known:  # at once: on a GPU one kernel
+            sums = torch._foreach_add([self._sums[name] for name in known], [metrics[name] for name in known])
+            self._sums |= dict(zip(known, sums, strict=True))
+        self._sums |= {name: value for name, value in metrics.items() if name not in self._sums}
+        for name in metrics:
             self._counts[name] = self._counts.get(name, 0) + 1
 
     def add_rewards(self, reward: np.ndarray, ended: np.ndarray) -> None:

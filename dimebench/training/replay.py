@@ -45,7 +45,6 @@ class Replay:
         self.ends = self._empty(seeds, min(ENDS_AT_FIRST, capacity), dims.obs)
         self._slots: list[dict[int, int]] = [{} for _ in range(seeds)]  # row -> slot, as in `end_slot`
         self._free = [list(range(self.ends.shape[1]))[::-1] for _ in range(seeds)]
-        self._first = torch.arange(seeds, device=self.place)[:, None] * self.rows  # of each seed, all rows in a line
         self._widths = (dims.obs, dims.act, 1, 1, dims.obs)
         self._staging = Staging((seeds, sum(self._widths)), self.place)
         on_cpu = self.place.type == "cpu"  # there a transition is written as it comes: numpy is quickest
@@ -97,19 +96,22 @@ class Replay:
         return sent[-1]
 
     def sample(self, indices: Tensor) -> Batch:
-        """The transitions [S, B, ...] of indices [S, B] in [0, len(self)), 0 being the oldest, on the device."""
-        row = (self._sent("indices", indices, self.place) + (self.added - len(self))) % self.rows
-        flat, following = (row + self._first).flatten(), ((row + 1) % self.rows + self._first).flatten()
-        slot = self.end_slot.flatten()[flat].long()
+        """The transitions [S, B, ...] on the device; indices [S, B] on the host in [0, len(self)), 0 the oldest."""
+        row = (
+            indices + (self.added - len(self))
+        ) % self.rows  # on the host: a GPU would launch a kernel for each step
+        of_seed = torch.arange(self.seeds)[:, None].expand_as(row)
+        rows = [row + of_seed * self.rows, (row + 1) % self.rows + of_seed * self.rows, of_seed * self.ends.shape[1]]
+        flat, following, first = self._sent("rows", torch.stack(rows).flatten(1), self.place)
+        slot = self._take(self.end_slot, flat)
         obs, action, reward, terminated = (self._take(getattr(self, name), flat) for name in FIELDS)
         next_obs = self._take(self.obs, following)
         ends = self.ends.flatten(0, 1)
-        of_seed = torch.arange(self.seeds, device=self.place).repeat_interleave(row.shape[1]) * self.ends.shape[1]
         if self.place.type == "cpu":
             (at,) = torch.nonzero(slot >= 0, as_tuple=True)
-            next_obs[at] = ends[(of_seed + slot)[at]]
+            next_obs[at] = ends[(first + slot)[at]]
         else:  # without asking the device how many there are
-            next_obs = torch.where((slot >= 0).unsqueeze(-1), ends[of_seed + slot.clamp_min(0)], next_obs)
+            next_obs = torch.where((slot >= 0).unsqueeze(-1), ends[first + slot.clamp_min(0)], next_obs)
         fields = {"obs": obs, "action": action, "reward": reward, "next_obs": next_obs, "terminated": terminated}
         batch = {name: value.unflatten(0, row.shape) for name, value in fields.items()}
         return Batch(**{name: self._sent(name, value, self.device) for name, value in batch.items()})

@@ -32,7 +32,7 @@ def warm_up(
         return
     draw = _Draw(agent.seeds, agent.device)
     s, counts = agent.settings, agent.counts()
-    before = {name: value.clone() for name, value in agent.state_dict().items()}
+    before = {name: value.to("cpu", copy=True) for name, value in agent.state_dict().items()}
     try:
         for name, count in rows.items():
             obs, noise = draw({"obs": (count, dims.obs)})["obs"], draw(agent.policy_noise(count))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from dimebench.agents.base import Dims
+from dimebench.agents.paths import gpu_ways
 from dimebench.agents.registry import load_algorithm
 from dimebench.envs import task_spec
 from dimebench.launch.learner_bytes import NOTHING, _counted, learner_bytes
@@ -33,12 +35,14 @@ from tests.training.blocks import make_block
 GPU = 10**9
 
 
+@pytest.mark.parametrize("ways", [nullcontext, gpu_ways], ids=["cpu", "gpu"])
 @pytest.mark.parametrize(("name", "seeds"), [*((name, 2) for name in LEARNERS), ("sac", 1)])
-def test_counting_without_numbers_finds_what_the_real_update_keeps(name: str, seeds: int) -> None:
+def test_counting_without_numbers_finds_what_the_real_update_keeps(name: str, seeds: int, ways: Any) -> None:
     algorithm = load_algorithm(name)
     settings: Any = algorithm.Settings(**(SMALL[name] | {"batch_size": 32}))
-    counted = _counted(algorithm, settings, Dims(7, 3), seeds, fake=True)
-    assert counted == _counted(algorithm, settings, Dims(7, 3), seeds, fake=False)
+    with ways():
+        counted = _counted(algorithm, settings, Dims(7, 3), seeds, fake=True)
+        assert counted == _counted(algorithm, settings, Dims(7, 3), seeds, fake=False)
     assert counted.peak > counted.state > 0
 
 
