@@ -9,7 +9,7 @@ GOLDEN ?= ../shared/reference/golden/A
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test lint golden slow learns torture bench clean
+.PHONY: help quickstart test lint golden slow learns torture bench gpu clean
 
 help:  ## what there is
 	@sed -n 's/^\([a-z]*\):.*##/\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -54,6 +54,11 @@ torture: $(VENV)/installed-dev  ## SIGKILL at random instants, the same bits in 
 
 bench: $(VENV)/installed  ## throughput of this machine beside its floors, a few minutes
 	$(BIN)/dimebench bench --seconds 2
+
+SECONDS ?= 840
+OUT ?= gpu-out
+gpu: $(VENV)/installed-dev  ## everything that needs a GPU, in the time given: make gpu [PARTS=smoke,figures] [SECONDS=840] [OUT=gpu-out]
+	$(if $(wildcard $(GOLDEN)),GOLDEN=$(abspath $(GOLDEN))) $(BIN)/python -m benchmarks.gpu --seconds $(SECONDS) --out $(OUT) $(if $(PARTS),--only $(PARTS))
 
 clean:  ## remove the environment and caches; results stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist *.egg-info

@@ -7,8 +7,8 @@ Each side is a process of its own on one core and one thread; they take turns of
 that a busy machine slows all alike. An env step is everything that training does for it: act, step the task, store,
 update. Random start and compilation come before the first turn. Printed: median milliseconds per env step, by
 the clock and of CPU time (waiting for a busy core does not count), and the median over rounds of the peer's time over
-ours in the same round. The peers (extra `peers`) may live in an
-environment of their own: `--python NAME=PATH` each, or `--python PATH` for all of them.
+ours in the same round. With `--device cuda` all of them learn on the same card, and use whatever cores there are. The
+peers (extra `peers`) may live in an environment of their own: `--python NAME=PATH` each, or `--python PATH` for all.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ WARM = 60  # env steps that learn before the first turn; a multiple of every tur
 
 def main() -> None:
     args = _arguments()
-    if hasattr(os, "sched_setaffinity"):
+    if args.device == "cpu" and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0)) if args.core is None else args.core})
     spec = {
         "task": args.task,
@@ -49,9 +49,10 @@ def main() -> None:
         "words": args.words,
         "mode": args.mode,
         "precision": args.precision,
+        "device": args.device,
     }
     try:
-        ours = Side("ours", HERE / SCRIPTS["ours"], sys.executable, spec, WORKER_ENVIRONMENT)
+        ours = Side("ours", HERE / SCRIPTS["ours"], sys.executable, spec, _environment(args.device, ours=True))
     except AbsentError as reason:
         sys.exit(f"compare: ours: {reason}")
     peers = list(_peers(args, spec))
@@ -99,9 +100,17 @@ def _peers(args: argparse.Namespace, spec: dict[str, Any]) -> Iterable[Side]:
         python = sys.executable if name == "ours" else args.python.get(name, args.python.get("", sys.executable))
         label = name if name != "ours" else f"ours-{number + 2}"
         try:
-            yield Side(label, HERE / SCRIPTS[name], python, spec | {"peer": name})
+            yield Side(
+                label, HERE / SCRIPTS[name], python, spec | {"peer": name}, _environment(args.device, name == "ours")
+            )
         except AbsentError as reason:
             print(f"{name}: skipped: {reason}; install the extra `peers`", file=sys.stderr)
+
+
+def _environment(device: str, ours: bool) -> dict[str, str]:
+    """Ours as a worker of `run` has it. JAX is let onto a GPU, and takes no more of it than it needs."""
+    found = dict(WORKER_ENVIRONMENT) if ours else {}
+    return found if device == "cpu" else found | {"JAX_PLATFORMS": "cuda", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"}
 
 
 def _arguments() -> argparse.Namespace:
@@ -115,6 +124,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--turn", type=int, help="env steps of a turn")
     parser.add_argument("--warm", type=int, default=WARM, help="learning env steps before the first turn")
     parser.add_argument("--core", type=int, help="the core to use (default: the last one)")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where all of them learn")
     parser.add_argument("--mode", help="how our learner executes (default: as `run` does)")
     parser.add_argument("--precision", help="of our learner's products (default: as `run` does)")
     parser.add_argument("--python", action="append", default=[], help="NAME=PATH, or PATH for all peers")

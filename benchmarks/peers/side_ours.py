@@ -21,7 +21,7 @@ def run(spec: dict[str, Any], turns: Turns) -> None:
     words += [f"all.critic_hidden=[{spec['critic']},{spec['critic']}]", *spec["words"]]
     request = parse_words(words, algorithms=known_algorithms())
     with tempfile.TemporaryDirectory() as folder:
-        ((_, block),) = make_plan(request, [0], Path(folder), "cpu").blocks()
+        ((_, block),) = make_plan(request, [0], Path(folder), spec["device"]).blocks()
         block = with_execution(block, mode=spec["mode"], precision=spec["precision"])
         with whole_loop(block, Path(folder), lambda: not turns.step(), spec["random_start"]) as loop:
             how = execution(block)

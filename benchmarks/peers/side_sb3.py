@@ -15,6 +15,9 @@ SPARE = {"sac": {"learning_rate": 3e-4}, "crossq": {"learning_rate": 8e-4, "poli
 
 def run(spec: dict[str, Any], turns: Turns) -> None:
     package, distribution = DISTRIBUTIONS[spec["peer"]]
+    if spec["peer"] == "sbx" and spec["device"] == "cuda" and not _jax_has_cuda():
+        turns.absent("JAX has no CUDA here")
+        return
     algorithm = getattr(import_module(package), CLASSES[spec["algo"]])
     import torch
     from stable_baselines3.common.callbacks import BaseCallback
@@ -38,11 +41,13 @@ def run(spec: dict[str, Any], turns: Turns) -> None:
         train_freq=1,
         gradient_steps=1,
         policy_kwargs={"net_arch": {"pi": [256, 256], "qf": [spec["critic"]] * 2}},
-        device="cpu",
+        device=spec["device"] if spec["peer"] == "sb3" else "cpu",  # sbx learns where JAX does
         seed=0,
         **SPARE[spec["algo"]],
     )
     versions = {distribution: version(distribution), "torch": torch.__version__}
+    if spec["peer"] == "sb3" and spec["device"] == "cuda":
+        turns.sync = torch.cuda.synchronize
     if spec["peer"] == "sbx":
         import jax
 
@@ -50,6 +55,15 @@ def run(spec: dict[str, Any], turns: Turns) -> None:
         versions["jax"] = jax.__version__
     turns.ready(versions)
     model.learn(10**9, callback=Rest(), log_interval=10**6)
+
+
+def _jax_has_cuda() -> bool:
+    import jax
+
+    try:
+        return jax.default_backend() == "gpu"
+    except RuntimeError:  # it was told to have it
+        return False
 
 
 if __name__ == "__main__":

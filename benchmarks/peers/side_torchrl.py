@@ -24,6 +24,7 @@ def run(spec: dict[str, Any], turns: Turns) -> None:
 
     torch.set_num_threads(1)
     torch.manual_seed(0)
+    device = torch.device(spec["device"])
     env = GymWrapper(Task(spec["task"]))
     actions = env.action_spec.shape[-1]
     trunk = nn.Sequential(
@@ -47,6 +48,7 @@ def run(spec: dict[str, Any], turns: Turns) -> None:
     data = env.fake_tensordict()
     actor(data.clone())
     critic(data.clone())
+    actor, critic = actor.to(device), critic.to(device)
     loss = SACLoss(actor_network=actor, qvalue_network=critic, num_qvalue_nets=2, loss_function="l2")
     loss.make_value_estimator(gamma=0.99)
     targets = SoftUpdate(loss, eps=0.995)
@@ -56,10 +58,13 @@ def run(spec: dict[str, Any], turns: Turns) -> None:
         torch.optim.Adam([loss.log_alpha], lr=3e-4),
     ]
     replay = TensorDictReplayBuffer(
-        storage=LazyTensorStorage(spec["replay_capacity"]), batch_size=spec["batch_size"], pin_memory=False
+        storage=LazyTensorStorage(spec["replay_capacity"], device=device),
+        batch_size=spec["batch_size"],
+        pin_memory=False,
     )
+    places = {"policy_device": device, "env_device": "cpu", "storing_device": device} if device.type == "cuda" else {}
     collector = Collector(
-        env, actor, frames_per_batch=FRAMES, total_frames=-1, init_random_frames=spec["random_start"]
+        env, actor, frames_per_batch=FRAMES, total_frames=-1, init_random_frames=spec["random_start"], **places
     )
 
     def update() -> None:
@@ -73,6 +78,8 @@ def run(spec: dict[str, Any], turns: Turns) -> None:
         targets.step()
 
     batches, collected = iter(collector), 0
+    if device.type == "cuda":
+        turns.sync = torch.cuda.synchronize
     turns.ready({"torchrl": torchrl.__version__, "tensordict": tensordict.__version__, "torch": torch.__version__})
     while turns.step(FRAMES):
         replay.extend(next(batches).reshape(-1))

@@ -59,6 +59,7 @@ class Agent(ABC):
     summary: ClassVar[str] = ""
     learns: ClassVar[bool] = True
     graphable: ClassVar[bool] = False  # said by each class of itself: `update_key` tells all that tells calls apart
+    chains: ClassVar[tuple[str, ...]] = ("plain",)  # likewise: `use_chain` takes these, where there is a chain
     grad_steps: int = 0  # critic updates done
 
     @abstractmethod

@@ -183,7 +183,10 @@ class DiffusionPolicy(nn.Module):
     def weigh(self, x0: Tensor, eps: Tensor, path: Tensor, x: Tensor, keep: Tensor, scale: Tensor) -> DiffusionSample:
         """The action at the end of a path x_0 .. x_N [S, N + 1, B, A], and its costs; `x` is x_N."""
         residual = (path[:, :-1] - keep * path[:, 1:]) / scale
-        log_w = 0.5 * (eps.square() - residual.square()).sum((1, 3))
+        return self.costs(x0, x, 0.5 * (eps.square() - residual.square()).sum((1, 3)))
+
+    def costs(self, x0: Tensor, x: Tensor, log_w: Tensor) -> DiffusionSample:
+        """The action from x_N [S, B, A], and its costs from the log ratio [S, B]."""
         running_cost = -(log_w + tanh_log_det(x).sum(-1))
         terminal_cost = normal_log_prob(x0, math.log(self.prior_std)).sum(-1)
         return DiffusionSample(torch.tanh(x), running_cost, terminal_cost)

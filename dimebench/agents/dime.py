@@ -24,7 +24,7 @@ from torch import Tensor
 from dimebench.agents.actor_critic import ActorCritic
 from dimebench.agents.base import Batch, Dims, Metrics, Noise, NoiseShapes
 from dimebench.agents.categorical import expected_value, log_probs, project, shifted_atoms
-from dimebench.agents.chain import Chain
+from dimebench.agents.chain.stepwise import Chain
 from dimebench.agents.diffusion import DiffusionPolicy, DiffusionSample, ScoreNetwork, denoise
 from dimebench.agents.networks import Critics, float32_linspace
 from dimebench.agents.paths import for_gpu
@@ -117,6 +117,7 @@ class DIME(ActorCritic):
     Settings: ClassVar[type] = DIMESettings
     summary: ClassVar[str] = "diffusion policy in MaxEnt RL: categorical BatchRenorm critics, entropy lower bound"
     graphable: ClassVar[bool] = True
+    chains: ClassVar[tuple[str, ...]] = ("plain", "fused")
 
     def __init__(self, dims: Dims, settings: Any, generators: Sequence[torch.Generator], device: str) -> None:
         super().__init__(dims, settings, generators, device)
@@ -130,13 +131,13 @@ class DIME(ActorCritic):
         self.optimizers["alpha"] = self._adam([self.log_alpha], s.alpha_learning_rate, beta1=0.9)
         self.treatments["policy"] = clip_gradients
         self.denoise: Any = denoise  # compiled where the learner is
+        self.chain: Chain | None = None
+        self.use_chain("plain")
 
     def _policy(self, generators: Sequence[torch.Generator]) -> Any:
         s, obs, act = self.settings, self.dims.obs, self.dims.act
         score = ScoreNetwork(obs, act, s.score_hidden, s.time_frequencies, s.time_embedding, generators)
-        policy = DiffusionPolicy(score, act, self.seeds, s.diffusion_steps, s.prior_std, s.step_size, s.friction)
-        self.chain = Chain(policy) if for_gpu(self.device) else None
-        return policy
+        return DiffusionPolicy(score, act, self.seeds, s.diffusion_steps, s.prior_std, s.step_size, s.friction)
 
     def policy_noise(self, rows: int) -> NoiseShapes:
         return {"x0": (rows, self.dims.act), "eps": (self.settings.diffusion_steps, rows, self.dims.act)}
@@ -155,6 +156,15 @@ class DIME(ActorCritic):
         if self.chain is None:
             return self.policy.sample(obs, **noise, step=self.denoise)
         return self.chain.sample(obs, **noise)
+
+    def use_chain(self, name: str) -> None:
+        """How the policy samples: in torch's operations (`plain`) or through Triton's kernels (`fused`)."""
+        if name == "fused":
+            from dimebench.agents.chain.fused import FusedChain  # needs Triton
+
+            self.chain = FusedChain(self.policy)
+        else:
+            self.chain = Chain(self.policy) if for_gpu(self.device) else None
 
     def regions(self) -> list[tuple[Any, str]]:
         """One step of the chain, not all of them in a row, which takes minutes to compile."""

@@ -44,12 +44,16 @@ class GaussianDIME(DIME):
     Settings: ClassVar[type] = GaussianDIMESettings
     summary: ClassVar[str] = "DIME with a tanh-Gaussian actor, all else equal: the control for what diffusion buys"
     graphable: ClassVar[bool] = True
+    chains: ClassVar[tuple[str, ...]] = ("plain",)
 
     def _policy(self, generators: Sequence[torch.Generator]) -> Any:
         return GaussianPolicy(self.dims.obs, self.dims.act, self.settings.actor_hidden, generators, gelu)
 
     def policy_noise(self, rows: int) -> NoiseShapes:
         return {"eps": (rows, self.dims.act)}
+
+    def use_chain(self, name: str) -> None:
+        """It has none."""
 
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Noise) -> Tensor:

@@ -39,6 +39,7 @@ def bench(
     ] = 10.0,
     mode: Annotated[str | None, typer.Option(help="How the learner executes (default: as run does).")] = None,
     precision: Annotated[str | None, typer.Option(help="Of the learner's products (default: as run does).")] = None,
+    chain: Annotated[str | None, typer.Option(help="Of DIME's denoising (default: as run does).")] = None,
     as_json: Json = False,
 ) -> int:
     """Measure physics, learner, acting and the whole loop per algorithm and task, each beside its floor."""
@@ -50,14 +51,15 @@ def bench(
 
     request = parse_words(_with_defaults(words or []), algorithms=known_algorithms())
     chosen = parse_device(device)
-    check_execution(chosen, mode or "auto", precision or "auto")
+    how = mode or "auto", precision or "auto"
+    check_execution(chosen, *how, chain or "auto")
     from dimebench.launch.bench import bench as measure
     from dimebench.launch.bench import cells, machine_facts
     from dimebench.launch.plan import make_plan
 
     with tempfile.TemporaryDirectory(prefix="dimebench-bench-") as folder:
         together = asked or parse_seeds(SEEDS[chosen])
-        plan = make_plan(request, together, Path(folder), chosen, mode or "auto", precision or "auto")
+        plan = make_plan(request, together, Path(folder), chosen, *how, chain=chain or "auto")
         blocks = cells(plan, together)
         if not blocks:
             raise UsageError(f"{', '.join(request.suite.algorithms)}: learns nothing, so there is nothing to measure")
@@ -111,8 +113,9 @@ def _show(found: list[Any]) -> None:
     how, best = found[0].execution, max(cell.ceilings.gemm for cell in found)
     copy = max(cell.ceilings.copy for cell in found)
     seeds = found[0].figures["loop"].seeds
+    chain = f", {how['chain']} chain" if "chain" in how else ""
     print_line(
-        f"{how['device']}, {how['threads']} thread, {how['mode']} {how['precision']}, {seeds} seeds together; "
+        f"{how['device']}, {how['threads']} thread, {how['mode']} {how['precision']}{chain}, {seeds} seeds together; "
         f"measured ceilings: products {best / 1e9:,.0f} GFLOP/s, copies {copy / 1e9:,.1f} GB/s"
     )
 

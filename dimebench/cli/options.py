@@ -167,15 +167,16 @@ def seconds_above_0(option: str) -> Callable[[str], float]:
     return parse
 
 
-def check_execution(device: str, mode: str, precision: str) -> None:
-    """Raises UsageError for an unknown --mode or --precision, or one that needs a GPU on a CPU."""
+def check_execution(device: str, mode: str, precision: str, chain: str = "auto") -> None:
+    """Raises UsageError for an unknown --mode, --precision or --chain, or one that needs a GPU on a CPU."""
     from dimebench.config import nearest
-    from dimebench.training.execution import MODES, PRECISIONS
+    from dimebench.training.execution import CHAINS, MODES, PRECISIONS
 
-    for option, value, known in (("--mode", mode, MODES), ("--precision", precision, PRECISIONS)):
+    asked = (("--mode", mode, MODES), ("--precision", precision, PRECISIONS), ("--chain", chain, CHAINS))
+    for option, value, known in asked:
         if value not in ("auto", *known):
             raise UsageError(f"{option} {value}: unknown{nearest(value, ['auto', *known])}")
-        if not device.startswith("cuda") and (value == "tf32" or "graph" in value):
+        if not device.startswith("cuda") and (value in ("tf32", "fused") or "graph" in value):
             raise UsageError(f"{option} {value}: needs a CUDA device; this run is on the CPU")
 
 

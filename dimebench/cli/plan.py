@@ -90,6 +90,7 @@ def plan(
     ] = 3.0,
     mode: Annotated[str, typer.Option(help="As for run.")] = "auto",
     precision: Annotated[str, typer.Option(help="As for run.")] = "auto",
+    chain: Annotated[str, typer.Option(help="As for run.")] = "auto",
     keep_checkpoints: Annotated[bool, typer.Option("--keep-checkpoints", help="As for run.")] = False,
     until_decided: Annotated[
         bool, typer.Option("--until-decided", help="As for run: the most that it can come to.")
@@ -115,12 +116,12 @@ def plan(
 
     request = parse_words(words or [], algorithms=known_algorithms())
     target, places = _target(on, device, workers, gpus, gpu_memory, nodes)
-    check_execution(target.device, mode, precision)
+    check_execution(target.device, mode, precision, chain)
     from dimebench.launch.forecast import forecast
     from dimebench.launch.plan import make_plan
     from dimebench.launch.probe import Probes
 
-    made = make_plan(request, seed_list, results, target.device, mode, precision, places)
+    made = make_plan(request, seed_list, results, target.device, mode, precision, places, chain)
     say_remarks(made, set())
     with _telling(as_json) as tell:
         pace = Probes(probe_seconds, target.here, tell) if probe else lambda block: None

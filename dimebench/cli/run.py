@@ -75,6 +75,9 @@ def run(
     precision: Annotated[
         str, typer.Option(help="What dense layers multiply in: auto, float32, tf32 (on a GPU), bf16.")
     ] = "auto",
+    chain: Annotated[
+        str, typer.Option(help="How DIME's denoising chain runs: auto, plain, fused (one kernel, on a GPU).")
+    ] = "auto",
     log: Annotated[str, typer.Option(help="Log live to tensorboard, wandb or both.", metavar="A,B")] = "",
     until_decided: Annotated[
         bool,
@@ -124,7 +127,7 @@ def run(
     request = parse_words(words or [], algorithms=known_algorithms())
     engine = engine_of(on, Manner(workers, trackers_of(log), wait, ray_address), words or [])
     chosen = engine.device(device, request)
-    check_execution(chosen, mode, precision)
+    check_execution(chosen, mode, precision, chain)
     if until_decided and not engine.waits:
         raise UsageError(f"--until-decided: looks at what has been trained: add --wait to --on {on}")
     from dimebench.launch.local import PoolSettings
@@ -133,7 +136,7 @@ def run(
     said: set[str] = set()  # with --until-decided there is a plan for each block of seeds
 
     def train(asked: Request, seed_list: Sequence[int]) -> int:
-        plan = make_plan(asked, seed_list, results, chosen, mode, precision, engine.places())
+        plan = make_plan(asked, seed_list, results, chosen, mode, precision, engine.places(), chain)
         say_remarks(plan, said)
         if any(cell.blocks for cell in plan.cells):
             make_folder("--results", results)

@@ -124,7 +124,7 @@ def _cell(
         work = agent_work(block.algorithm, learner.obs_dim, learner.act_dim, settings)
         listen(block, "ceilings")
         how = execution(block)
-        ceilings = measure_ceilings(_critic_shape(learner, seeds), how["precision"], device, seconds)
+        ceilings = measure_ceilings(critic_shape(learner, seeds), how["precision"], device, seconds)
         listen(block, "learner")
         calls = repeat(learner.update, seconds, device, schedule)
         listen(block, "acting")
@@ -133,7 +133,7 @@ def _cell(
         learner.close()
     listen(block, "loop")
     times = loop_times(block, folder, seconds, fewest=(1 + FEWEST) * len(schedule))
-    floors = _Floors(ceilings, seeds)
+    floors = Floors(ceilings, seeds)
     call_works = {n: work.call(settings.utd, n) for n in set(schedule)} if work else {}
     update_floor = floors.mean([call_works[n] for n in schedule]) if work else None
     act_floor = floors.mean([work.act]) if work else None
@@ -163,7 +163,9 @@ def by_schedule(times: Sequence[float], schedule: Sequence[int]) -> float:
 
 
 @dataclass(frozen=True)
-class _Floors:
+class Floors:
+    """What work takes at the least at measured rates."""
+
     ceilings: Ceilings
     seeds: int
 
@@ -180,8 +182,11 @@ def _loop_floor(device: str, physics: PhysicsTimes, update: float | None, act: f
     return physics.mujoco + update + act if device == "cpu" else max(physics.mujoco, update + act)
 
 
-def _critic_shape(learner: Learner, seeds: int) -> tuple[int, int, int, int]:
-    """The critics' widest product: (seeds x critics, rows, inputs, outputs). CrossQ and DIME see s and s' at once."""
+def critic_shape(learner: Any, seeds: int) -> tuple[int, int, int, int]:
+    """The critics' widest product: (seeds x critics, rows, inputs, outputs). CrossQ and DIME see s and s' at once.
+
+    `learner` is a `Learner`, or has its agent, settings and sizes.
+    """
     s = learner.settings
     hidden = getattr(s, "critic_hidden", (256, 256))
     rows = s.batch_size * (1 if "target_critics" in getattr(learner.agent, "modules", {}) else 2)

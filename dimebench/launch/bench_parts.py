@@ -27,13 +27,15 @@ ENDLESS = 10**9  # env steps
 
 
 def execution(block: Block) -> dict[str, Any]:
-    """How the block's learner executes: device, threads, mode, precision, as its identity has them."""
+    """How the block's learner executes, as its identity has it: device, threads, mode, precision, a fused chain."""
     return dict(block.identity()["execution"])
 
 
-def with_execution(block: Block, mode: str | None = None, precision: str | None = None) -> Block:
-    """The block with another mode or precision; None leaves it as it is."""
-    return replace(block, mode=mode or block.mode, precision=precision or block.precision)
+def with_execution(
+    block: Block, mode: str | None = None, precision: str | None = None, chain: str | None = None
+) -> Block:
+    """The block with another mode, precision or chain; None leaves it as it is."""
+    return replace(block, mode=mode or block.mode, precision=precision or block.precision, chain=chain or block.chain)
 
 
 class Learner:

@@ -26,7 +26,7 @@ from dimebench.store.reader import without_collecting
 from dimebench.store.schema import EVALS_FILE
 from dimebench.training.block import Block, Protocol, plain_settings
 from dimebench.training.checkpoint import Checkpoints
-from dimebench.training.execution import chosen
+from dimebench.training.execution import chosen, chosen_chain
 
 DONE = ("finished", "diverged")
 
@@ -83,14 +83,15 @@ def make_plan(
     mode: str = "auto",
     precision: str = "auto",
     places: Places = Places(),
+    chain: str = "auto",
 ) -> Plan:
     """Plan the request's cells; nothing is written.
 
     On a GPU the seeds of a cell that are yet to be trained form one block, or several where one would not fit or GPUs
     would have nothing to do (`divide`); on a CPU every seed is a block of its own (measured faster there). Seeds that
     began together go on together, whichever of them are asked for.
-    Raises ConfigError, UnknownTaskError, UnknownAlgorithmError, and IdentityConflictError where a place is
-    taken by a run of another identity.
+    Raises ConfigError, UnknownTaskError, UnknownAlgorithmError, ExecutionError where a chain cannot be had, and
+    IdentityConflictError where a place is taken by a run of another identity.
     """
     known = known_tasks()
     for task in request.suite.tasks:
@@ -102,7 +103,7 @@ def make_plan(
     with without_collecting():
         for task in request.suite.tasks:
             for variant in request.variants:
-                make = _BlockMaker(request, variant, task, device, mode, precision, places.cores)
+                make = _BlockMaker(request, variant, task, device, (mode, precision, chain), places.cores)
                 done, blocks = settle(make, seeds, results)
                 cells.append(Cell(variant.name, task, tuple(seeds), done, blocks))
     plan = Plan(request.suite.name, results, cells)
@@ -187,8 +188,7 @@ class _BlockMaker:
         variant: Variant,
         task: str,
         device: str,
-        mode: str,
-        precision: str,
+        execution: tuple[str, str, str],  # mode, precision, chain
         cores: int | None,
     ) -> None:
         self.device, self.cores = device, usable_cores() if cores is None else cores
@@ -216,7 +216,9 @@ class _BlockMaker:
             "cell": f"{suite.name}/{variant.slug}/{task}",
             "command": command_line(),
         }
+        mode, precision, chain = execution
         self._common["mode"], self._common["precision"] = chosen(algorithm, device, mode, precision)
+        self._common["chain"] = chosen_chain(algorithm, device, chain)
 
     def __call__(self, seeds: tuple[int, ...]) -> Block:
         # On a GPU the cores are free to step environments; on a CPU each has a learner of its own.

@@ -47,6 +47,7 @@ class Block:
     command: str
     mode: str = "eager"  # training.execution.MODES
     precision: str = "float32"  # training.execution.PRECISIONS
+    chain: str = "plain"  # training.execution.CHAINS
     env_workers: int = 0  # processes that step the environments; changes no number
 
     @property
@@ -81,6 +82,7 @@ class Block:
                 "threads": self.threads,
                 "mode": self.mode,
                 "precision": self.precision,
+                **({} if self.chain == "plain" else {"chain": self.chain}),  # as runs from before there was a choice
             },
         }
 

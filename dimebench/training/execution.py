@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from functools import cache
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import torch
@@ -21,6 +22,8 @@ from dimebench.training.graphs import CpuGraphs, CudaGraphs, ExecutionError, Rec
 
 MODES = ("eager", "compile", "graph", "compile+graph")
 PRECISIONS = ("float32", "tf32", "bf16")
+CHAINS = ("plain", "fused")
+AUTO_CHAIN = "plain"  # everywhere, until a GPU has shown the fused chain right and faster
 WARM_CALLS = 3  # of each kind, before it is captured: compilers, libraries and optimisers set themselves up in them
 
 
@@ -33,8 +36,8 @@ class Learner(Protocol):
     def update(self, batch: Batch, noise: Noise) -> Metrics: ...
 
 
-def prepare(agent: Agent, device: str, mode: str, precision: str) -> Learner:
-    """Set the agent up for a mode and a precision: itself, or what runs it as graphs.
+def prepare(agent: Agent, device: str, mode: str, precision: str, chain: str = "plain") -> Learner:
+    """Set the agent up for a mode, a precision and a chain: itself, or what runs it as graphs.
 
     Raises ExecutionError for a combination that the device or the algorithm does not know.
     """
@@ -49,6 +52,8 @@ def prepare(agent: Agent, device: str, mode: str, precision: str) -> Learner:
             raise ExecutionError(f"{type(agent).__name__} has no `{needed}`: it runs eagerly and in float32 alone")
     if precision == "bf16":
         agent.multiply_in(torch.bfloat16)  # type: ignore[attr-defined]
+    if chain == "fused":
+        _fuse(agent, device)
     if "compile" in mode:
         agent.compile()  # type: ignore[attr-defined]
     if "graph" not in mode:
@@ -78,6 +83,37 @@ def chosen(algorithm: type[Agent], device: str, mode: str = "auto", precision: s
     if precision == "auto":
         precision = "tf32" if hasattr(algorithm, "multiply_in") and on_gpu else "float32"
     return mode, precision
+
+
+def chosen_chain(algorithm: type[Agent], device: str, chain: str = "auto") -> str:
+    """The chain that `auto` stands for, or the one asked for. Raises ExecutionError where it cannot be had."""
+    if not algorithm.learns:
+        return "plain"
+    if chain == "auto":
+        chain = AUTO_CHAIN
+    if chain == "fused":
+        _check_fused(algorithm, device)
+    return chain
+
+
+def _check_fused(algorithm: type[Agent], device: str) -> None:
+    if not device.startswith("cuda"):
+        raise ExecutionError("--chain fused: needs a CUDA device")
+    if "fused" not in vars(algorithm).get("chains", ()):
+        raise ExecutionError(f"--chain fused: {algorithm.__name__} has no chain to fuse; run it without this option")
+    if find_spec("triton") is None:
+        raise ExecutionError("--chain fused: needs the package triton, which torch for CUDA brings along")
+
+
+def _fuse(agent: Any, device: str) -> None:
+    """Have the agent run its chain as kernels."""
+    _check_fused(type(agent), device)
+    from dimebench.agents.chain.calls import unserved
+
+    reason = unserved(agent.dims.act, torch.cuda.get_device_capability(device))
+    if reason:
+        raise ExecutionError(f"--chain fused: {reason}; --chain plain runs it")
+    agent.use_chain("fused")
 
 
 class Captured:

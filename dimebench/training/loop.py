@@ -58,7 +58,7 @@ class Trainer:
             if apart
             else algorithm(dims, self.settings, initial, device)
         )
-        self.learner = prepare(self.agent, device, block.mode, block.precision)
+        self.learner = prepare(self.agent, device, block.mode, block.precision, block.chain)
         self.on_gpu = device.startswith("cuda")
         self._is_warm = False
         self.evaluator = Evaluator(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dimebench.agents.categorical import project
-from dimebench.agents.chain import Chain
+from dimebench.agents.chain.stepwise import Chain
 from dimebench.agents.diffusion import DiffusionPolicy, DiffusionSample
 from dimebench.agents.networks import stacked_product
 from dimebench.agents.paths import gpu_ways

@@ -74,6 +74,8 @@ def test_the_figures_are_lines_where_there_is_no_terminal(dimebench: Call) -> No
         ("suite=tiny dime.utd=0", "dime.utd=0: must be at least 1"),
         ("suite=tiny --seconds 0", "--seconds 0: must be a number of seconds above 0"),
         ("suite=tiny --seeds 0", "--seeds 0: at least one seed is needed"),
+        ("suite=tiny --chain fusd", "--chain fusd: unknown (nearest: fused)"),
+        ("suite=tiny --chain fused --device cpu", "--chain fused: needs a CUDA device; this run is on the CPU"),
         ("suite=tiny --device tpu", "--device tpu: unknown device (known: auto, cpu, cuda)"),
     ],
 )

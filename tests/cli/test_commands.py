@@ -36,6 +36,11 @@ FIRST_EIGHT = COMMANDS.partition(", algos")[0]
             ["run", "suite=tiny", "--wait"],
             "--wait: is for clusters, with --on slurm; here the command lasts as long as the training",
         ),
+        (["run", "suite=tiny", "--chain", "fusd"], "--chain fusd: unknown (nearest: fused)"),
+        (
+            ["run", "suite=tiny", "--device", "cpu", "--chain", "fused"],
+            "--chain fused: needs a CUDA device; this run is on the CPU",
+        ),
         (["run", "suite=tiny", "--device", "gpu"], "--device gpu: unknown device (known: auto, cpu, cuda)"),
         (["compare", "dime", "sac", "--budget", "-5"], "--budget -5: must be at least 1 env step"),
         (["compare", "dime", "sac", "--budget", "0"], "--budget 0: must be at least 1 env step"),

@@ -33,12 +33,14 @@ class Begun(NamedTuple):
     time: Tensor  # We e_n [S, N, H]
 
 
-class Kept(NamedTuple):
-    """What the way back needs of each step, N tensors in a list."""
+class PathGradient(NamedTuple):
+    """What the gradient of a path is made of, before it is added up over rows and steps."""
 
-    score: list[Tensor]  # f [S, B, A]
-    before: list[list[Tensor]]  # of each hidden layer what comes before its activation [S, B, H]
-    after: list[list[Tensor]]  # and after it, as the next product takes it
+    x: Tensor  # of x_0 [S, B, A]
+    shove: Tensor  # of x_{n+1}, all later steps included [S, N, B, A]
+    scores: Tensor  # f_n(x_n) itself [S, N, B, A]
+    inputs: list[Tensor]  # of each layer: what went into its product [S, N, B, I]
+    outputs: list[Tensor]  # and the gradient of what came out [S, N, B, O]; the last layer's is that of the scores
 
 
 class Chain:
@@ -59,9 +61,19 @@ class Chain:
         """As `DiffusionPolicy.sample`."""
         begun, scale = self.begin(obs, x0, eps)
         dense = self.policy.score.dense()
-        learns = torch.is_grad_enabled()
-        path = _WrittenOut.apply(self, *begun, *dense) if learns else self.run(begun, dense)
-        return self.weigh(x0, eps, path, begun.keep, scale)
+        if torch.is_grad_enabled():
+            return self.weigh(x0, eps, self.path(begun, dense), begun.keep, scale)
+        return self.sample_no_grad(begun, dense, x0, eps, scale)
+
+    def sample_no_grad(
+        self, begun: Begun, dense: Sequence[Tensor], x0: Tensor, eps: Tensor, scale: Tensor
+    ) -> DiffusionSample:
+        """The same without gradients."""
+        return self.weigh(x0, eps, self.run(begun, dense), begun.keep, scale)
+
+    def path(self, begun: Begun, dense: Sequence[Tensor]) -> Tensor:
+        """x_0 .. x_N [S, N + 1, B, A], a function of `begun` and the weights."""
+        return _Path.apply(self, *begun, *dense)
 
     # --- functions of tensors ---------------------------------------------------------------------------------
 
@@ -113,11 +125,11 @@ class Chain:
         g = of_x + keep * g + product(d, dense[0].transpose(-1, -2), self.dtype)
         return g, of_layers[::-1]
 
-    def collect(self, g: Tensor, path: Tensor, score: Tensor, of_layers: Sequence[Tensor]) -> list[Tensor]:
-        """Gradients of keep, eta, base, time and of the biases; g [S, N, B, A], of_layers [S, N, B, H] each."""
-        of_keep = (g * path[:, :-1]).sum(2, keepdim=True)
-        of_eta = (g * score).sum(2, keepdim=True)
-        first, *others = of_layers
+    def collect(self, path: Tensor, shove: Tensor, scores: Tensor, outputs: Sequence[Tensor]) -> list[Tensor]:
+        """Gradients of keep, eta, base, time and of the biases, from a `PathGradient`."""
+        of_keep = (shove * path[:, :-1]).sum(2, keepdim=True)
+        of_eta = (shove * scores).sum(2, keepdim=True)
+        first, *others = (d.to(shove.dtype) for d in outputs)
         return [of_keep, of_eta, first.sum(1), first.sum(2), *(d.sum((1, 2)).unsqueeze(1) for d in others)]
 
     def weigh(self, x0: Tensor, eps: Tensor, path: Tensor, keep: Tensor, scale: Tensor) -> DiffusionSample:
@@ -133,45 +145,44 @@ class Chain:
             path.append(self.step(path[-1], row, shove, begun.base, weights))
         return torch.stack(path, 1)
 
-    def run_keeping(self, begun: Begun, dense: Sequence[Tensor]) -> tuple[Tensor, Kept]:
-        """The path, and what the way back needs."""
+    def run_keeping(self, begun: Begun, dense: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """The path, and what `run_back` needs of each step: the score, what comes before and after activations."""
         weights = self.rounded(dense)
-        path, kept = [begun.x], Kept([], [], [])
+        path, kept = [begun.x], []
         for row, shove in zip(rows(begun), slices(begun.shove), strict=True):
             x, score, before, after = self.kept_step(path[-1], row, shove, begun.base, weights)
             path.append(x)
-            kept.score.append(score)
-            kept.before.append(before)
-            kept.after.append(after)
+            kept += [score, *before, *after]
         return torch.stack(path, 1), kept
 
     def run_back(
-        self, of_path: Tensor, begun: Begun, path: Tensor, kept: Kept, dense: Sequence[Tensor]
-    ) -> tuple[Tensor, list[Tensor], list[Tensor]]:
-        """From the gradient of the path to those of what the chain started from and of `dense`.
-
-        Returns the gradient of every x_{n+1}, which is that of shove_n; those of `collect`; and the weights'.
-        """
+        self, of_path: Tensor, begun: Begun, path: Tensor, kept: Sequence[Tensor], dense: Sequence[Tensor]
+    ) -> PathGradient:
+        """From the gradient of every state of the path [S, N + 1, B, A]."""
         weights, row = self.rounded(dense), rows(begun)
+        hidden, steps = len(dense) // 2, len(row)
+        scores, *others = (list(kept[i :: 1 + 2 * hidden]) for i in range(1 + 2 * hidden))
+        before, after = others[:hidden], others[hidden:]
         g = of_path[:, -1].clone(memory_format=torch.contiguous_format)  # laid out as what comes after it
-        of_x, of_layers = [g], []
-        for n in reversed(range(len(row))):
-            g, d = self.step_back(g, of_path[:, n], row[n], kept.score[n], kept.before[n], weights)
+        of_x, outputs = [g], []
+        for n in reversed(range(steps)):
+            g, d = self.step_back(g, of_path[:, n], row[n], scores[n], [each[n] for each in before], weights)
             of_x.append(g)
-            of_layers.append(d)
-        of_next = torch.stack(of_x[-2::-1], 1)  # x_1 .. x_N
-        layers = [torch.stack(ds, 1) for ds in zip(*reversed(of_layers), strict=True)]
-        inputs = [path[:, :-1], *(torch.stack(hs, 1) for hs in zip(*kept.after, strict=True))]
-        collected = self.collect(of_next, path, torch.stack(kept.score, 1), layers)
-        return of_next, collected, [self._of_weight(h, d) for h, d in zip(inputs, layers, strict=True)]
+            outputs.append(d)
+        return PathGradient(
+            x=g,
+            shove=torch.stack(of_x[-2::-1], 1),
+            scores=torch.stack(scores, 1),
+            inputs=[path[:, :-1], *(torch.stack(each, 1) for each in after)],
+            outputs=[torch.stack(each[::-1], 1) for each in zip(*outputs, strict=True)],
+        )
 
-    def _of_weight(self, x: Tensor, d: Tensor) -> Tensor:
-        """The gradient of a weight, from the inputs and the products' gradients of all steps, [S, N, B, .] each."""
-        kind = d.dtype
+    def of_weight(self, x: Tensor, d: Tensor) -> Tensor:
+        """The gradient of a weight: one product over the rows of all steps, [S, N, B, I] with [S, N, B, O]."""
         x, d = self._round(x.flatten(1, 2)).transpose(1, 2), self._round(d.flatten(1, 2))
         if x.is_cuda and self.dtype == torch.bfloat16:
             return torch.bmm(x, d, out_dtype=torch.float32)
-        return torch.bmm(x, d).to(kind)
+        return torch.bmm(x, d)
 
     def rounded(self, dense: Sequence[Tensor]) -> list[Tensor]:
         """Weights as the products take them, once for all steps."""
@@ -183,32 +194,28 @@ class Chain:
         return x.to(self.dtype) if self.dtype == torch.bfloat16 else x
 
 
-class _WrittenOut(torch.autograd.Function):
-    """The path as a function of `Begun` and the weights, with `Chain.run_back` as its derivative."""
+class _Path(torch.autograd.Function):
+    """`Chain.path`: `run_keeping` forward, and its derivative written out by `run_back`."""
 
     @staticmethod
     def forward(ctx: Any, chain: Chain, *tensors: Tensor) -> Tensor:
         size = len(Begun._fields)
-        begun, dense = Begun(*tensors[:size]), tensors[size:]
-        path, kept = chain.run_keeping(begun, dense)
-        ctx.chain, ctx.steps = chain, len(kept.score)
-        flat = [*kept.score, *(z for each in (*kept.before, *kept.after) for z in each)]
-        ctx.save_for_backward(*tensors, path, *flat)
+        path, kept = chain.run_keeping(Begun(*tensors[:size]), tensors[size:])
+        ctx.chain, ctx.count = chain, len(tensors)
+        ctx.save_for_backward(*tensors, path, *kept)
         return path
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_path: Tensor) -> tuple[Tensor | None, ...]:
-        size, saved, steps = len(Begun._fields), ctx.saved_tensors, ctx.steps
-        count = len(ctx.needs_input_grad) - 1  # of the tensors that came in
-        begun, dense, path, flat = Begun(*saved[:size]), saved[size:count], saved[count], saved[count + 1 :]
-        width = (len(flat) - steps) // (2 * steps)  # hidden layers
-        lists = [list(flat[at : at + width]) for at in range(steps, len(flat), width)]
-        kept = Kept(list(flat[:steps]), lists[:steps], lists[steps:])
-        of_next, collected, of_weights = ctx.chain.run_back(of_path.contiguous(), begun, path, kept, dense)
-        of_keep, of_eta, of_base, of_time, *of_biases = collected
-        of_dense = [of_weights[0], *(g for pair in zip(of_weights[1:], of_biases, strict=True) for g in pair)]
-        return None, None, of_keep, of_eta, of_next, of_base, of_time, *of_dense
+        size, chain, saved = len(Begun._fields), ctx.chain, ctx.saved_tensors
+        begun, dense, path = Begun(*saved[:size]), saved[size : ctx.count], saved[ctx.count]
+        of = chain.run_back(of_path.contiguous(), begun, path, saved[ctx.count + 1 :], dense)
+        of_keep, of_eta, of_base, of_time, *of_biases = chain.collect(path, of.shove, of.scores, of.outputs)
+        of_weights = (chain.of_weight(x, d) for x, d in zip(of.inputs, of.outputs, strict=True))
+        first, *others = (g.to(path.dtype) for g in of_weights)
+        of_layers = (g for pair in zip(others, of_biases, strict=True) for g in pair)
+        return None, of.x, of_keep, of_eta, of.shove, of_base, of_time, first, *of_layers
 
 
 def rows(begun: Begun) -> tuple[Tensor, ...]:

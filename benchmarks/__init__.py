@@ -1,0 +1,1 @@
+"""Measurements of this project, by hand: each file says how it is called."""

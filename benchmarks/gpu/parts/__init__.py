@@ -1,0 +1,1 @@
+"""What a campaign consists of: a module each, with `run(session)`."""
