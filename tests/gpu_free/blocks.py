@@ -2,9 +2,9 @@
 
     python -m tests.gpu_free.blocks LEARNER MODE [shared | acting]
 
-prints as JSON what each has compiled; `shared`: with code that all blocks share, as they once did; `acting`: of blocks
-that only act. Tensors are the host's and learners in a GPU's ways: what is looked at here is torch.compile, its guards
-and its limits.
+prints as JSON what each has compiled; `shared`: with code that all blocks share, as they once did; `acting`: of
+blocks that only act. Tensors are the host's and learners in a GPU's ways: what is looked at here is torch.compile,
+its guards and its limits.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ def train(name: str, dims: Dims, mode: str, updates: int, watch: Watch, compiled
     renorm = {} if name == "sac" else {"renorm_warmup": UPDATES // 2}
     settings = SMALL[name] | renorm | {"batch_size": 6, "utd": 1, "policy_delay": 1}
     algorithm = load_algorithm(name)
-    agent: Any = algorithm(dims, algorithm.Settings(**settings), [generator(seed, "parameters") for seed in SEEDS], "cpu")
+    agent: Any = algorithm(
+        dims, algorithm.Settings(**settings), [generator(seed, "parameters") for seed in SEEDS], "cpu"
+    )
     learner: Any = prepare(agent, "cpu", "compile", "float32")
     if "graph" in mode:
         learner = Captured(agent, Marking(watch))

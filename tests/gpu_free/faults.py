@@ -21,16 +21,16 @@ from unittest import mock
 from tests.gpu_free import guard
 
 if __name__ == "__main__":
-    guard.load()
+    guard.load()  # before torch is imported
 
-import torch  # noqa: E402 - after the guard
-from torch import Tensor  # noqa: E402
+import torch
+from torch import Tensor
 
-from dimebench.agents.actor_critic import ActorCritic  # noqa: E402
-from dimebench.agents.base import Batch, Metrics, Noise  # noqa: E402
-from dimebench.agents.sac import SAC  # noqa: E402
-from dimebench.training import execution, loop, staging  # noqa: E402
-from tests.gpu_free.runs import SEEDS, Shown, block_on_cuda, repeats, run  # noqa: E402
+from dimebench.agents.actor_critic import ActorCritic
+from dimebench.agents.base import Batch, Metrics, Noise
+from dimebench.agents.sac import SAC
+from dimebench.training import execution, loop, staging
+from tests.gpu_free.runs import SEEDS, Shown, block_on_cuda, repeats, run
 
 Plant = Callable[[], AbstractContextManager[Any]]
 
@@ -80,7 +80,7 @@ def layouts_of_former_captures() -> Iterator[None]:
 
 
 def no_warm_up() -> AbstractContextManager[Any]:
-    return mock.patch.object(loop, "warm_up", lambda *_: None)
+    return mock.patch.object(loop, "warm_up")
 
 
 def scaled_by_a_count() -> AbstractContextManager[Any]:
@@ -109,8 +109,8 @@ def unread_buffers() -> AbstractContextManager[Any]:
 ONES = torch.ones(len(SEEDS))  # on the host
 PLANTS: dict[str, tuple[str, Plant]] = {  # mode, fault
     "what is not for a capture": ("graph", wherever("update_temperature", not_for_a_capture)),
-    "work that is not joined": ("graph", lambda: mock.patch.object(ActorCritic, "_join", lambda agent: None)),
-    "work that is not joined, eager": ("eager", lambda: mock.patch.object(ActorCritic, "_join", lambda agent: None)),
+    "work that is not joined": ("graph", lambda: mock.patch.object(ActorCritic, "_join")),
+    "work that is not joined, eager": ("eager", lambda: mock.patch.object(ActorCritic, "_join")),
     "layouts that change": ("compile+graph", layouts_of_former_captures),
     "no warm-up": ("compile+graph", no_warm_up),
     "a count in the loss": ("graph", scaled_by_a_count),

@@ -19,7 +19,7 @@ BESIDE = (  # waits that do not belong to an env step: where they may be, and fo
     "training/graphs.py CudaGraphs.capture",
     "training/loop.py Trainer._check_parameters",  # at logging points, as the next
     "training/record.py Records.log",
-    "training/replay.py Replay._store_end",  # a row of the host's at an episode's end, which does not wait for kernels
+    "training/replay.py Replay._store_end",  # a row at an episode's end: sent without waiting for kernels
     "training/replay.py Replay.chunk",  # for a checkpoint
     "training/replay.py Replay.restore",
     "training/warmup.py warm_up",  # once, before training

@@ -19,13 +19,13 @@ from tempfile import TemporaryDirectory
 from tests.gpu_free import guard
 
 if __name__ == "__main__":
-    guard.load()
+    guard.load()  # before torch is imported
 
-from dimebench.training.block import Block, Protocol  # noqa: E402 - torch, after the guard
-from dimebench.training.split import split_block  # noqa: E402
-from tests.gpu_free.compiling import counting_compiler  # noqa: E402
-from tests.gpu_free.device import MEMORY, fake_cuda  # noqa: E402
-from tests.training.blocks import assert_same_outputs, carry_out, make_block, outputs, trainer  # noqa: E402
+from dimebench.training.block import Block, Protocol
+from dimebench.training.split import split_block
+from tests.gpu_free.compiling import counting_compiler
+from tests.gpu_free.device import MEMORY, fake_cuda
+from tests.training.blocks import assert_same_outputs, carry_out, make_block, outputs, trainer
 
 STARTS, CUT, STEPS = 4, 14, 20  # env steps: of random actions, when some runs are cut off, in all
 PROTOCOL = Protocol(env_steps=STEPS, action_repeat=100, eval_interval=20, eval_episodes=2)  # episodes of 10 env steps
@@ -90,7 +90,7 @@ def modes(algorithm: str, seeds: tuple[int, ...]) -> tuple[str, ...]:
 
 
 def runs(algorithm: str, folder: Path) -> Iterator[tuple[str, Shown]]:
-    """One seed and three, eager and in graphs, three compiled as well; and three seeds cut, and then resumed together and as two parts."""
+    """One seed and three, in every mode; then three that are cut off and go on together, and as two parts."""
     for seeds in (SEEDS[:1], SEEDS):
         for mode in modes(algorithm, seeds):
             block = block_on_cuda(algorithm, seeds, mode)

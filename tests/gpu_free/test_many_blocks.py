@@ -1,4 +1,4 @@
-"""A process trains any number of blocks of any sizes compiled; each compiles what it needs, once, before it trains."""
+"""A process trains compiled blocks of any number and sizes; each compiles what it needs, once, before it trains."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pytest
 from tests.gpu_free.blocks import LIMIT, SIZES
 from tests.gpu_free.judging import TWO_SIDED
 from tests.gpu_free.processes import found_by
-
 
 SLOW = pytest.mark.slow
 
