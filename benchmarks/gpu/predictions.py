@@ -1,7 +1,7 @@
 """What was expected before a GPU was asked, to stand beside what it says.
 
-Times are those of a model (kernels counted in generated code, products and bytes at the rates of an H100); nothing in it
-was measured. `docs/benchmarks.md` says the same, and how they came about: change both.
+Times are those of a model (kernels counted in generated code, products and bytes at the rates of an H100); nothing in
+it was measured. `docs/benchmarks.md` says the same, and how they came about: change both.
 """
 
 from __future__ import annotations

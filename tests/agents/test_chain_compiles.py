@@ -48,6 +48,15 @@ def assembled(ptx: str, folder: Path) -> dict[str, int]:
     return {what: int(re.findall(pattern, said)[-1]) for what, pattern in patterns.items()}
 
 
+def unguarded(ptx: str) -> int:
+    """Copies to shared memory with no barrier between them and the stores to global memory before."""
+    found, stored = 0, False
+    for word in re.findall(r"st\.global|cp\.async\.c[ag]\.|bar\.sync|barrier\.sync", ptx):
+        found += stored and word.startswith("cp")
+        stored = word == "st.global" or (stored and "bar" not in word)
+    return found
+
+
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])
 @pytest.mark.parametrize(
     ("name", "seeds", "rows", "constants"),
@@ -69,7 +78,8 @@ def test_kernels_fit_an_h100(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Shared memory suffices, hardly a register is spilled, and products go to the tensor cores."""
+    """Shared memory suffices, hardly a register is spilled, products go to the tensor cores; and what threads hand to
+    each other through global memory is behind a barrier, which the interpreter cannot tell."""
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
     how = launch(dog_run(seeds, rows), precision)
     kernel = compiled(name, how, precision, **constants)
@@ -78,6 +88,8 @@ def test_kernels_fit_an_h100(
     assert found["shared"] <= SHARED
     assert found["spills"] < 512
     assert "wgmma.mma_async" in kernel.asm["ptx"]
+    assert "cp.async.cg" in kernel.asm["ptx"]
+    assert not unguarded(kernel.asm["ptx"])
 
 
 def test_programs_are_as_many_as_multiprocessors_allow() -> None:

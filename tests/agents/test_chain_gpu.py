@@ -24,7 +24,7 @@ SIZES = {
     "odd": Size(seeds=2, rows=37, actions=5, hidden=(300, 17), steps=3),
 }
 # Of each result's norm; the chain itself magnifies rounding.
-TOLERANCES = {"float32": 1e-5, "tf32": 5e-3, "bf16": 5e-2}
+TOLERANCES = {"float32": 1e-5, "tf32": 5e-3, "bf16": 8e-2}
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,7 @@ from dimebench.agents.chain.stepwise import PathGradient
 PRECISIONS = ("float32", "tf32", "bf16")
 MOST_ACTIONS = 256  # a state's columns are one tile
 MOST_COLUMNS = 256  # of a hidden layer in one tile; wider layers are done in parts
+ALIGNED = 16  # bytes
 PACK = 1024  # elements of weights that one program packs
 
 
@@ -151,7 +152,7 @@ def _forward(
     whole: bool,
 ) -> None:
     how = _launch(shape, precision, x0.device)
-    given = [tensor.contiguous() for tensor in (x0, keep, eta, scale, noise, base, time)]
+    given = [_ready(tensor) for tensor in (x0, keep, eta, scale, noise, base, time)]
     dtype = operand_type(precision)
     x_rows = torch.empty(shape.seeds, shape.rows, shape.padded_actions, dtype=dtype, device=x0.device)
     h_rows = torch.empty(2, shape.seeds, shape.rows, shape.padded, dtype=dtype, device=x0.device)
@@ -177,7 +178,7 @@ def backward_path(
     how = _launch(shape, precision, path.device)
     dtype, device = operand_type(precision), path.device
     steps = (shape.seeds, shape.steps, shape.rows)
-    given = [tensor.contiguous() for tensor in (grad_path, path, keep, eta, base, time)]
+    given = [_ready(tensor) for tensor in (grad_path, path, keep, eta, base, time)]
     packed = pack_weights(weights_of(dense), shape, precision), pack_biases(dense, shape)
     turned = pack_weights([weight.mT for weight in weights_of(dense)[::-1]], shape, precision)
     x_rows = torch.empty(shape.seeds, shape.rows, shape.padded_actions, dtype=dtype, device=device)
@@ -228,6 +229,12 @@ def pack_biases(dense: Sequence[Tensor], shape: Shape) -> Tensor:
 def weights_of(dense: Sequence[Tensor]) -> list[Tensor]:
     """The weights of all layers, first to last."""
     return [dense[0], *dense[1::2]]
+
+
+def _ready(tensor: Tensor) -> Tensor:
+    """Without gaps, and beginning at 16 bytes: elsewhere Triton would compile anew, maybe in a capture."""
+    tensor = tensor.contiguous()
+    return tensor if tensor.data_ptr() % ALIGNED == 0 else tensor.clone()
 
 
 def _power_of_two(width: int) -> int:
