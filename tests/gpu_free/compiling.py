@@ -39,7 +39,7 @@ def counting_compiler(watch: Watch) -> Iterator[Compiled]:
     def compile_counted(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
         name = function.__name__
 
-        def backend(graph: Any, inputs: Any) -> Any:
+        def backend(graph: Any, inputs: Any, **_: Any) -> Any:
             found.variants[name] += 1
             found.told()
             if watch.graph is not None:
@@ -49,8 +49,9 @@ def counting_compiler(watch: Watch) -> Iterator[Compiled]:
         compiled = real(function, **options, backend=backend)
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            kind = torch.is_grad_enabled(), *((tuple(t.shape), t.requires_grad) for t in _tensors((args, kwargs)))
-            found.kinds.setdefault(name, set()).add(kind)
+            if not torch.compiler.is_compiling():  # else it is part of another region
+                kind = torch.is_grad_enabled(), *((tuple(t.shape), t.requires_grad) for t in _tensors((args, kwargs)))
+                found.kinds.setdefault(name, set()).add(kind)
             return compiled(*args, **kwargs)
 
         return call

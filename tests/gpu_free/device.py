@@ -1,7 +1,7 @@
 """A CUDA device of host memory: tensors that say they are on `cuda:0` and hold their numbers in a tensor of the host.
 
-So everything that the package does on CUDA runs, with numbers, where there is no GPU; what CUDA would refuse, and what
-it would wait for, is noted (`watch`). `guard.load` must have been called before torch was imported.
+So everything that the package does on CUDA runs, with numbers, where there is no GPU; what CUDA would refuse, and
+what it would wait for, is noted (`watch`). `guard.load` must have been called before torch was imported.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -24,6 +25,7 @@ CUDA = torch.device("cuda", 0)
 WAITS = (torch.Tag.dynamic_output_shape, torch.Tag.data_dependent_output)
 INDEXING = (aten.index, aten.index_put, aten.index_put_)
 MEMORY = 80 * 10**9  # bytes that the device is said to have
+PROPERTIES = SimpleNamespace(name="fake", major=9, minor=0, total_memory=MEMORY, multi_processor_count=132)
 
 
 class OnDevice(torch.Tensor):
@@ -73,6 +75,7 @@ class OnDevice(torch.Tensor):
     def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Where the device is not watched: while the compiler looks at what a function does."""
         kwargs = kwargs or {}
+
         def held(tensor: Tensor) -> Tensor:  # others are the compiler's own, without numbers
             return _held(tensor) if isinstance(tensor, OnDevice) else torch.empty_like(tensor, device="cpu")
 
@@ -163,7 +166,9 @@ class Kernels(TorchDispatchMode):
 
     def _copied(self, source: Tensor, kwargs: Any) -> Tensor:
         """`source` on the other side."""
-        options = {name: value for name, value in kwargs.items() if name not in ("device", "non_blocking", "pin_memory")}
+        options = {
+            name: value for name, value in kwargs.items() if name not in ("device", "non_blocking", "pin_memory")
+        }
         held = _held(source)
         made = aten._to_copy.default(torch.empty_like(held), **options)
         target = made if isinstance(source, OnDevice) else OnDevice(made)
@@ -276,6 +281,8 @@ def fake_cuda(memory: int = MEMORY) -> Iterator[Watch]:
         "max_memory_reserved": lambda *_: 0,
         "max_memory_allocated": lambda *_: 0,
         "empty_cache": lambda: None,
+        "get_device_properties": lambda *_: PROPERTIES,
+        "get_device_capability": lambda *_: (PROPERTIES.major, PROPERTIES.minor),
         "get_rng_state": lambda *_: torch.zeros(16, dtype=torch.uint8),
         "set_rng_state": lambda *_: None,
         "_lazy_init": lambda: None,

@@ -1,8 +1,8 @@
 """Runs of the real trainer on the fake device.
 
-    python -m tests.gpu_free.runs LEARNER
+    python -m tests.gpu_free.runs LEARNER ...
 
-prints as JSON what each run of a learner has shown.
+prints as JSON what each run of each learner has shown.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,18 +19,18 @@ from tempfile import TemporaryDirectory
 from tests.gpu_free import guard
 
 if __name__ == "__main__":
-    guard.load()
+    guard.load()  # before torch is imported
 
-from dimebench.training.block import Block, Protocol  # noqa: E402 - torch, after the guard
-from dimebench.training.split import split_block  # noqa: E402
-from tests.gpu_free.compiling import counting_compiler  # noqa: E402
-from tests.gpu_free.device import MEMORY, fake_cuda  # noqa: E402
-from tests.training.blocks import assert_same_outputs, carry_out, make_block, outputs, stop_after, trainer  # noqa: E402
+from dimebench.training.block import Block, Protocol
+from dimebench.training.split import split_block
+from tests.gpu_free.compiling import counting_compiler
+from tests.gpu_free.device import MEMORY, fake_cuda
+from tests.training.blocks import assert_same_outputs, carry_out, make_block, outputs, trainer
 
-STARTS, STEPS = 4, 26  # env steps: of random actions, in all
-WARMUP = 21  # BatchRenorm's, in critic updates: its end falls inside the run and, with two updates a call, inside a call
-PROTOCOL = Protocol(env_steps=STEPS, action_repeat=100, eval_interval=13, eval_episodes=2)  # episodes of 10 env steps
-ASKED = 40  # whether to stop: at each env step, and at each step of an evaluation
+STARTS, CUT, STEPS = 4, 14, 20  # env steps: of random actions, when some runs are cut off, in all
+PROTOCOL = Protocol(env_steps=STEPS, action_repeat=100, eval_interval=20, eval_episodes=2)  # episodes of 10 env steps
+ENDS = {"crossq": 4, "dime": 13, "dime-gaussian": 13}  # BatchRenorm's warm-up, for DIME inside a call of two updates
+SEEDS = (2, 5, 9)
 
 
 @dataclass
@@ -40,6 +41,7 @@ class Shown:
     faults: dict[str, int]
     waits: dict[str, int]
     compiled: dict[str, tuple[int, int]]  # by region: variants, kinds of calls
+    began: int  # env steps done before
     prepared: int  # the env steps done when something was compiled or captured for the last time
     captures: int
     replays: int
@@ -50,25 +52,30 @@ def block_on_cuda(algorithm: str, seeds: tuple[int, ...], mode: str) -> Block:
     block = make_block(algorithm, protocol=PROTOCOL, device="cuda", seeds=seeds, mode=mode)
     if algorithm == "random":
         return block
-    short = {"learning_starts": STARTS} | ({} if algorithm == "sac" else {"renorm_warmup": WARMUP})
+    short = {"learning_starts": STARTS} | ({"renorm_warmup": ENDS[algorithm]} if algorithm in ENDS else {})
     return replace(block, settings=block.settings | short)
 
 
-def run(block: Block, results: Path, stop: Callable[[], bool] = lambda: False, memory: int = MEMORY) -> Shown:
-    """Train a block to its end or until told to stop, on a device with so many bytes of memory."""
-    prepared = [0]
+def run(block: Block, results: Path, until: int = STEPS, memory: int = MEMORY) -> Shown:
+    """Train a block to its end, or until so many env steps are done, on a device with so many bytes of memory."""
+    began, prepared, status = 0, [0], ""
     with fake_cuda(memory) as watch, counting_compiler(watch) as compiled:
-        made = trainer(block, results, stop)
-        compiled.told = watch.captured = lambda: prepared.append(made.env_step)
-        status = carry_out(made, results)
-    counts = compiled.counts()
-    return Shown(
-        status, dict(watch.faults), dict(watch.waits), counts, prepared[-1], watch.captures, watch.replays
-    )
+        try:
+            made = trainer(block, results, lambda: until <= made.env_step < STEPS)
+            began = made.env_step
+            compiled.told = watch.captured = lambda: prepared.append(made.env_step)
+            status = carry_out(made, results)
+        except Exception as error:
+            traceback.print_exc()
+            status = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+    found = compiled.counts(), began, prepared[-1], watch.captures, watch.replays
+    return Shown(status, dict(watch.faults), dict(watch.waits), *found)
 
 
 def repeats(shown: Shown, block: Block, results: Path, other: Path) -> Shown:
-    """Say in what a run differs from another one of the same block."""
+    """Say in what a finished run differs from another one of the same block."""
+    if shown.status != "finished":
+        return shown
     try:
         assert_same_outputs(outputs(block, results), outputs(block, other))
     except AssertionError as error:
@@ -76,25 +83,34 @@ def repeats(shown: Shown, block: Block, results: Path, other: Path) -> Shown:
     return shown
 
 
+def modes(algorithm: str, seeds: tuple[int, ...]) -> tuple[str, ...]:
+    if algorithm == "random":
+        return ("eager",)
+    return ("eager", "graph", "compile+graph") if len(seeds) > 1 else ("eager", "graph")
+
+
 def runs(algorithm: str, folder: Path) -> Iterator[tuple[str, Shown]]:
-    """Every mode with one and with three seeds; and three seeds cut, and then resumed together and as two parts."""
-    modes = ("eager",) if algorithm == "random" else ("eager", "graph", "compile+graph")
-    for seeds in ((4,), (2, 5, 9)):
-        for mode in modes:
+    """One seed and three, in every mode; then three that are cut off and go on together, and as two parts."""
+    for seeds in (SEEDS[:1], SEEDS):
+        for mode in modes(algorithm, seeds):
             block = block_on_cuda(algorithm, seeds, mode)
             shown = run(block, folder / mode)
             if mode == "graph":
                 shown = repeats(shown, block, folder / mode, folder / "eager")
             yield f"{mode}, {len(seeds)}", shown
-    block, little = block_on_cuda(algorithm, (2, 5, 9), modes[:2][-1]), 0  # memory: the replay is on the host
-    yield "cut", run(block, folder / "cut", stop_after(ASKED))
+    if algorithm == "random":
+        return
+    block, none = block_on_cuda(algorithm, SEEDS, "graph"), 0  # memory: the replay is on the host
+    yield "cut", run(block, folder / "cut", CUT)
     shutil.copytree(folder / "cut", folder / "parted")
-    resumed = run(block, folder / "cut", memory=little)
-    yield "resumed with the replay on the host", repeats(resumed, block, folder / "cut", folder / block.mode)
-    for part in split_block(block, folder / "parted", [(2, 9), (5,)], "out of memory on the device"):
+    resumed = run(block, folder / "cut", memory=none)
+    yield "resumed with the replay on the host", repeats(resumed, block, folder / "cut", folder / "graph")
+    for part in split_block(block, folder / "parted", [SEEDS[::2], SEEDS[1:2]], "out of memory on the device"):
         yield f"resumed as {part.name}", run(part, folder / "parted")
 
 
 if __name__ == "__main__":
     with TemporaryDirectory() as place:
-        json.dump({case: asdict(shown) for case, shown in runs(sys.argv[1], Path(place))}, sys.stdout)
+        every = {name: runs(name, Path(place) / name) for name in sys.argv[1:]}
+        found = {name: {case: asdict(shown) for case, shown in of_one} for name, of_one in every.items()}
+    json.dump(found, sys.stdout)

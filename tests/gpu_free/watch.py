@@ -34,6 +34,7 @@ class Watch:
         self.current = self.default = 0  # streams, by number
         self._streams = 1
         self._begun: Counter[int] = Counter()  # work begun, by stream
+        self._over: Counter[int] = Counter()  # work that the host has waited for, by stream
         self._known: dict[int, Counter[int]] = {0: Counter()}  # by stream: how much of each stream's work it follows
         self._written: dict[int, tuple[int, int]] = {}  # by storage: the stream that wrote it last, and when
         self._written_before = self._written  # the same as it was when a capture began
@@ -48,12 +49,14 @@ class Watch:
     def wait(self, what: str, mark: Counter[int] | None = None, copies: Sequence[Copy] | None = None) -> None:
         """The host waits for the work of `mark` and for copies, or for all that has been begun on the current stream.
 
-        It must not do so while a graph is captured.
+        It must not do so while a graph is captured. What it has waited for before takes no time, and is not counted.
         """
         if self.graph is not None:
             self.fault(f"{what} in a capture")
-        self.waits[f"{what} ({self._where()})"] += 1
         over = self.mark(self.current) if mark is None else mark
+        if any(self._over[stream] < count for stream, count in over.items()):
+            self.waits[f"{what} ({self._where()})"] += 1
+        self._over |= over
         for known in self._known.values():  # what the host begins from now on comes after
             known |= over
         for copy in list(self.under_way) if copies is None else copies:

@@ -1,0 +1,60 @@
+"""What a run on the fake device may show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.gpu_free.runs import CUT, STARTS, STEPS
+
+ACTION = "event synchronize (training/staging.py Fetching.wait)"  # once an env step: the loop needs the action
+STAGING = "event synchronize (training/staging.py Staging.buffer)"  # while no action is waited for, at the start
+BESIDE = (  # waits that do not belong to an env step: where they may be, and for what
+    "agents/actor_critic.py ActorCritic._add",  # parameters are made on the host
+    "agents/actor_critic.py ActorCritic.load_state_dict",  # resuming
+    "agents/dime.py DIME.__init__",
+    "agents/stores.py load_slots",
+    "outside",  # the test itself, of what is left in the end
+    "training/checkpoint.py",
+    "training/evaluate.py Evaluator.evaluate",
+    "training/graphs.py CudaGraphs.capture",
+    "training/loop.py Trainer._check_parameters",  # at logging points, as the next
+    "training/record.py Records.log",
+    "training/replay.py Replay._store_end",  # a row at an episode's end: sent without waiting for kernels
+    "training/replay.py Replay.chunk",  # for a checkpoint
+    "training/replay.py Replay.restore",
+    "training/warmup.py warm_up",  # once, before training
+)
+TWO_SIDED = {  # what computes otherwise once BatchRenorm's warm-up is over: a variant more of each
+    "dime": {"critic_objective"},
+    "dime-gaussian": {"critic_objective"},
+    "crossq": {"critic_objective", "actor_sample"},
+    "sac": set(),
+}
+
+
+def problems(algorithm: str, case: str, shown: dict[str, Any]) -> list[str]:
+    """What is wrong with a run, a line each."""
+    expected = "interrupted" if case == "cut" else "finished"
+    found = [] if shown["status"] == expected else [f"{shown['status']}, not {expected}"]
+    found += shown["faults"]
+    found += [f"other bits than the run that it repeats: {shown['differs']}"] if shown["differs"] else []
+    for region, (variants, kinds) in shown["compiled"].items():
+        due = kinds * (2 if region in TWO_SIDED[algorithm] else 1)
+        found += [f"{region} is compiled {variants} times, not {due}"] if variants != due else []
+    if shown["prepared"] > shown["began"]:
+        found.append(f"something is compiled or captured as late as at env step {shown['prepared']}")
+    if "graph" in case:
+        found += [] if shown["replays"] > 2 * (STEPS - STARTS) else ["not every action and update is a replay"]
+        found += [] if "compile" not in case or shown["compiled"] else ["nothing is compiled"]
+    return found + _waits(algorithm, shown)
+
+
+def _waits(algorithm: str, shown: dict[str, Any]) -> list[str]:
+    """Of an env step's waits those that are not allowed."""
+    hot = {wait: count for wait, count in shown["waits"].items() if not any(f"({place}" in wait for place in BESIDE)}
+    done = CUT if shown["status"] == "interrupted" else STEPS
+    learning = 0 if algorithm == "random" else done - max(STARTS, shown["began"])
+    actions, staged = hot.pop(ACTION, 0), hot.pop(STAGING, 0)
+    found = [f"{wait}, {count} times" for wait, count in hot.items()]
+    found += [] if actions == learning else [f"{actions} waits for an action in {learning} env steps"]
+    return found + ([] if staged <= STARTS else [f"{staged} waits for buffers"])
