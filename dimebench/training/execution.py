@@ -57,7 +57,7 @@ def prepare(agent: Agent, device: str, mode: str, precision: str, chain: str = "
     if "compile" in mode:
         agent.compile()  # type: ignore[attr-defined]
     if "graph" not in mode:
-        return agent
+        return Compiled(agent) if on_gpu and mode == "compile" else agent
     return Captured(agent, CudaGraphs(device) if on_gpu else CpuGraphs())
 
 
@@ -114,6 +114,31 @@ def _fuse(agent: Any, device: str) -> None:
     if reason:
         raise ExecutionError(f"--chain fused: {reason}; --chain plain runs it")
     agent.use_chain("fused")
+
+
+class Compiled:
+    """Runs a compiled agent on inputs of one layout: compiled code is for no other, and noise comes in slices."""
+
+    def __init__(self, agent: Any) -> None:
+        self.agent = agent
+
+    def policy_noise(self, rows: int) -> NoiseShapes:
+        return self.agent.policy_noise(rows)
+
+    def act(self, obs: Tensor, noise: Noise) -> Tensor:
+        return self.agent.act(*_laid_out(obs, noise))
+
+    def evaluate(self, obs: Tensor, noise: Noise) -> Tensor:
+        return self.agent.evaluate(*_laid_out(obs, noise))
+
+    def update(self, batch: Batch, noise: Noise) -> Metrics:
+        return self.agent.update(batch, _laid_out(batch.obs, noise)[1])
+
+
+def _laid_out(obs: Tensor, noise: Noise) -> tuple[Tensor, dict[str, Tensor]]:
+    """Without gaps, whatever they were cut from."""
+    like = torch.contiguous_format
+    return obs.clone(memory_format=like), {name: value.clone(memory_format=like) for name, value in noise.items()}
 
 
 class Captured:

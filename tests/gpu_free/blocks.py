@@ -22,6 +22,7 @@ from dimebench.agents.actor_critic import ActorCritic
 from dimebench.agents.base import Batch, Dims
 from dimebench.agents.paths import gpu_ways
 from dimebench.agents.registry import load_algorithm
+from dimebench.training import execution
 from dimebench.training.execution import Captured, prepare
 from dimebench.training.rng import Ahead, generator
 from dimebench.training.warmup import warm_up
@@ -60,18 +61,15 @@ def train(name: str, dims: Dims, mode: str, updates: int, watch: Watch, compiled
     agent: Any = algorithm(
         dims, algorithm.Settings(**settings), [generator(seed, "parameters") for seed in SEEDS], "cpu"
     )
-    learner: Any = prepare(agent, "cpu", "compile", "float32")
-    if "graph" in mode:
-        learner = Captured(agent, Marking(watch))
+    prepare(agent, "cpu", "compile", "float32")
+    learner: Any = Captured(agent, Marking(watch)) if "graph" in mode else execution.Compiled(agent)
     warm_up(agent, learner, dims, {"act": 1}, updates)
     before = sum(compiled.variants.values())
     shapes = {"obs": (6, dims.obs), "action": (6, dims.act), "next_obs": (6, dims.obs), "reward": (6,)}
     batches, noise = Ahead(SEEDS, "batch", lambda _: shapes, "cpu"), Ahead(SEEDS, "update", agent.update_noise, "cpu")
     for _ in range(updates):
-        drawn, eps = batches.next(), noise.next()  # strided; the buffers of graphs are not
-        if "graph" not in mode:
-            drawn, eps = ({key: value.contiguous() for key, value in given.items()} for given in (drawn, eps))
-        learner.update(Batch(**drawn, terminated=torch.zeros_like(drawn["reward"])), eps)
+        drawn = {key: value.contiguous() for key, value in batches.next().items()}  # as a replay gives it
+        learner.update(Batch(**drawn, terminated=torch.zeros_like(drawn["reward"])), noise.next())  # strided
     return sum(compiled.variants.values()) - before
 
 

@@ -25,7 +25,7 @@ def test_ten_blocks_of_ten_sizes_in_one_process(what: tuple[str, ...]) -> None:
     found = found_by("blocks", *what)
     assert len(found) == len(SIZES)
     for block in found:
-        assert len(block["compiled"]) >= 3
+        assert len(block["compiled"]) >= 2
         for region, (variants, kinds) in block["compiled"].items():
             assert variants == kinds * (2 if region in TWO_SIDED[what[0]] else 1), region
         assert block["late"] == 0, "nothing is compiled once training has begun"
