@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -109,3 +110,50 @@ def _alike(one: list[Tensor], other: list[Tensor]) -> bool:
         and a.untyped_storage().nbytes() == b.untyped_storage().nbytes()
         for a, b in zip(one, other, strict=True)
     )
+
+
+ALIGNED = 64  # bytes: where a matrix begins decides how some libraries sum, and so the last bits
+
+Parts = dict[int, tuple[Tensor, int]]  # a place, the tensor that it is a part of, and where: in elements
+
+
+def made_in_place(operations: list[Operation], apart: set[int]) -> tuple[list[Operation], Parts]:
+    """Without the copies that only put results in a row: those that nobody else reads are made where they would go.
+
+    (Gradients of a network's parameters, which the optimiser sees as one.) Places in `apart` stay by themselves, as
+    does what would not be aligned.
+    """
+    uses: dict[int, int] = {}
+    for at, operation in enumerate(operations):
+        uses |= {place_of(tensor): at for tensor in operation.tensors()}
+    made = {place_of(t) for operation in operations for t in operation.fresh if operation.name != "aten::cat"} - apart
+    parts: Parts = {}
+    left: list[Operation] = []
+    for at, operation in enumerate(operations):
+        row = operation.fresh[0] if operation.name == "aten::cat" and operation.fresh else None
+        if row is None or place_of(row) in apart or not _is_row(row, *operation.args):
+            left.append(operation)
+            continue
+        offset, copies, given = 0, [], [place_of(tensor) for tensor in operation.args[0]]
+        for tensor, place in zip(operation.args[0], given, strict=True):
+            fits = place in made and uses[place] == at and given.count(place) == 1 and _is_whole(tensor, row)
+            if fits and offset * row.element_size() % ALIGNED == 0:
+                parts[place] = row, offset
+            elif tensor.numel():
+                there = row.as_strided(tensor.shape, torch.empty(tensor.shape, device="meta").stride(), offset)
+                copies.append(Operation(torch.ops.aten.copy_.default, (there, tensor), {}, [], [there]))
+            offset += tensor.numel()
+        left += copies if len(copies) < len(given) else [operation]
+    return left, parts
+
+
+def _is_row(row: Tensor, tensors: list[Tensor], dim: int = 0) -> bool:
+    """Whether the tensors lie one after the other in it."""
+    return row.is_contiguous() and not row.storage_offset() and math.prod(row.shape[: dim % row.dim()]) == 1
+
+
+def _is_whole(tensor: Tensor, row: Tensor) -> bool:
+    """Whether it is all that there is at its place, and of the row's type."""
+    size = tensor.numel() * tensor.element_size()
+    whole = tensor.is_contiguous() and not tensor.storage_offset() and size == tensor.untyped_storage().nbytes()
+    return whole and tensor.dtype == row.dtype

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from dimebench.training.graph_passes import Operation, done_before, needed, place_of, tensors_in
+from dimebench.training.graph_passes import Operation, Parts, done_before, made_in_place, needed, place_of, tensors_in
 from dimebench.training.graph_steps import step
 
 
@@ -84,7 +84,10 @@ class CpuGraphs:
                 storage.copy_(value)
         constant = _constant(recorder.operations)
         operations, same = done_before(needed(recorder.operations, result, constant), result)
-        moved = _share_memory(operations, same, [result, *(o.fresh for o in constant)])
+        kept = [result, *(o.fresh for o in constant)]
+        stay = {place_of(tensor) for tensor in tensors_in(kept)}
+        operations, parts = made_in_place(operations, stay | same.keys() | {place_of(t) for t in same.values()})
+        moved = _share_memory(operations, same, parts, stay)
         idle = {id(o) for o in constant} | {id(o) for o in operations if o.name in UNFILLED}
         steps = [step(o, moved) for o in operations if id(o) not in idle]
 
@@ -147,41 +150,41 @@ def _written(func: Any, args: Any, kwargs: Any) -> Iterator[Tensor]:
             yield from tensors_in(kwargs.get(argument.name, args[position] if position < len(args) else None))
 
 
-def _share_memory(operations: list[Operation], same: dict[int, Tensor], kept: Any) -> Callable[[Tensor], Tensor]:
+def _share_memory(
+    operations: list[Operation], same: dict[int, Tensor], parts: Parts, stay: set[int]
+) -> Callable[[Tensor], Tensor]:
     """Where each tensor of a recording lives from now on: those made on the way in places that are used again.
 
-    What is to be kept, the call's results among it, and whatever was there before stay where they are. `same` says
-    which tensor is meant instead of one at a place.
+    Places in `stay`, and whatever was there before, remain where they are. `same` says which tensor is meant instead
+    of one at a place, `parts` of which other tensor it is a part.
     """
 
-    def place(tensor: Tensor) -> int:
-        return place_of(same.get(place_of(tensor), tensor))
+    def whole(tensor: Tensor) -> Tensor:
+        tensor = same.get(place_of(tensor), tensor)
+        return parts[place_of(tensor)][0] if place_of(tensor) in parts else tensor
 
     last: dict[int, int] = {}
     for at, operation in enumerate(operations):
         for tensor in operation.tensors():
-            last[place(tensor)] = at
-    stays = {place_of(tensor) for tensor in tensors_in(kept)}
+            last[place_of(whole(tensor))] = at
     ends: dict[int, list[int]] = {}
     homes: dict[int, Tensor] = {}
     free: list[Tensor] = []  # the latest given up last: it is still in the caches
     for at, operation in enumerate(operations):
-        for tensor in operation.fresh:
-            own, size = place_of(tensor), tensor.untyped_storage().nbytes()
-            if own in stays or own in homes or not size:
+        for tensor in map(whole, operation.fresh):
+            place, size = place_of(tensor), tensor.untyped_storage().nbytes()
+            if place in stay or place in homes or not size:
                 continue
-            homes[own] = _take(free, size)
-            ends.setdefault(last[own], []).append(own)
-        free.extend(homes[own] for own in ends.get(at, []))
+            homes[place] = _take(free, size)
+            ends.setdefault(last[place], []).append(place)
+        free.extend(homes[place] for place in ends.get(at, []))
     cache: dict[int, Tensor] = {}
 
     def moved(tensor: Tensor) -> Tensor:
         if id(tensor) not in cache:
-            home = homes.get(place(tensor), same.get(place_of(tensor), tensor))
-            alias = torch.empty(0, dtype=tensor.dtype)
-            cache[id(tensor)] = alias.set_(
-                home.untyped_storage(), tensor.storage_offset(), tensor.shape, tensor.stride()
-            )
+            home = homes.get(place_of(whole(tensor)), whole(tensor)).untyped_storage()
+            offset = tensor.storage_offset() + (parts[place_of(tensor)][1] if place_of(tensor) in parts else 0)
+            cache[id(tensor)] = torch.empty(0, dtype=tensor.dtype).set_(home, offset, tensor.shape, tensor.stride())
         return cache[id(tensor)]
 
     return moved
