@@ -56,7 +56,7 @@ def _counting(tensors: list[Tensor], by: Any) -> Callable[[], None]:
 
     Sums of a float32 and 1 are the same rounded from float64.
     """
-    counts = [memoryview(tensor.detach().view(1).numpy()) for tensor in tensors]
+    counts: list[Any] = [memoryview(tensor.detach().view(1).numpy()) for tensor in tensors]
 
     def call() -> None:
         for count in counts:
