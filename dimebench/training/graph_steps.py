@@ -56,7 +56,8 @@ def _counting(tensors: list[Tensor], by: Any) -> Callable[[], None]:
 
     Sums of a float32 and 1 are the same rounded from float64.
     """
-    counts: list[Any] = [memoryview(tensor.detach().view(1).numpy()) for tensor in tensors]
+    arrays: list[Any] = [tensor.detach().view(1).numpy() for tensor in tensors]
+    counts: list[Any] = [memoryview(array) for array in arrays]
 
     def call() -> None:
         for count in counts:
