@@ -52,11 +52,12 @@ def lecun_normal(stack: tuple[int, ...], fan_in: int, fan_out: int, generators: 
 
 
 def product_type(x: Tensor, dtype: torch.dtype) -> torch.dtype:
-    """What x [*stack, B, I] is multiplied in where `dtype` is asked for.
+    """What x [*stack, B, I] is multiplied in where `dtype` is asked for: bfloat16, or the type that x has.
 
-    On a CPU few rows stay in float32: to round the weights would take longer than the product, and be less exact.
+    On a CPU few rows stay as they are: to round the weights would take longer than the product, and be less exact.
     """
-    return torch.float32 if x.device.type == "cpu" and x.shape[-2] < FEW_ROWS else dtype
+    few = x.device.type == "cpu" and x.shape[-2] < FEW_ROWS
+    return x.dtype if few or dtype != torch.bfloat16 else dtype
 
 
 def stacked_product(
