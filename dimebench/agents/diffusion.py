@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dimebench.agents.gaussian import normal_log_prob, tanh_log_det
-from dimebench.agents.networks import Generators, Linear, float32_linspace, stacked_product
+from dimebench.agents.networks import Generators, Linear, float32_linspace, product_type, stacked_product
 
 Step = Callable[..., Tensor]  # `denoise`, as it is or compiled
 SCORE_CLIP = 1e4  # the authors clip the score network's output here
@@ -77,8 +77,8 @@ class ScoreNetwork(nn.Module):
         _, of_obs, of_time = self.first.weight.split(self.parts, dim=-2)
         base = stacked_product(obs, of_obs, self.first.bias, self.first.dtype)
         dense = self.dense()
-        if self.first.dtype == torch.bfloat16 and not torch.is_grad_enabled():
-            dense = [p.to(torch.bfloat16) for p in dense]
+        if not torch.is_grad_enabled():
+            dense = [p.to(product_type(obs, self.first.dtype)) for p in dense]
         return Prepared(base, self.time_embedding(steps) @ of_time, dense, self.first.dtype)
 
     def dense(self) -> list[Tensor]:
@@ -101,11 +101,14 @@ class Prepared(NamedTuple):
 
 
 def score(x: Tensor, base: Tensor, time: Tensor, dense: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
-    """The score network of one step, without what `ScoreNetwork.prepare` has done: x [S, B, A], time [S, 1, H]."""
-    h = stacked_product(x, dense[0], base + time, dtype)
+    """The score network of one step, without what `ScoreNetwork.prepare` has done: x [S, B, A], time [S, 1, H].
+
+    Between layers numbers stay in the type of the products: GELU computes in float32 and rounds, as a copy would.
+    """
+    h = stacked_product(x.to(product_type(x, dtype)), dense[0], base + time, dtype)
     for weight, bias in zip(dense[1::2], dense[2::2], strict=True):
         h = stacked_product(gelu(h), weight, bias, dtype)
-    return h.clamp(-SCORE_CLIP, SCORE_CLIP)
+    return h.to(x.dtype).clamp(-SCORE_CLIP, SCORE_CLIP)
 
 
 def denoise(

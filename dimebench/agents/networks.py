@@ -22,6 +22,8 @@ from dimebench.agents.renorm import BatchRenorm, RenormSettings
 Generators = Sequence[torch.Generator]
 Activation = Callable[[Tensor], Tensor]
 
+FEW_ROWS = 64  # below it, on a CPU, float32 products are quicker than bfloat16's
+
 # A normal distribution cut at two standard deviations keeps this fraction of its standard deviation.
 TRUNCATED_STD = 0.87962566103423978
 
@@ -50,21 +52,41 @@ def lecun_normal(stack: tuple[int, ...], fan_in: int, fan_out: int, generators: 
     return weight
 
 
-def stacked_product(x: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+def product_type(x: Tensor, dtype: torch.dtype) -> torch.dtype:
+    """What x [*stack, B, I] is multiplied in where `dtype` is asked for: bfloat16, or the type that x has.
+
+    On a CPU few rows stay as they are: to round the weights would take longer than the product, and be less exact.
+    """
+    few = x.device.type == "cpu" and x.shape[-2] < FEW_ROWS
+    return x.dtype if few or dtype != torch.bfloat16 else dtype
+
+
+def stacked_product(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    dtype: torch.dtype = torch.float32,
+    activation: Activation | None = None,
+) -> Tensor:
     """x [*stack, B, I] times weight [*stack, I, O] plus bias, which broadcasts against [*stack, B, O].
 
-    With dtype bfloat16 the product's inputs and its result are rounded to it; what comes back is of x's type again.
+    With dtype bfloat16 the product's inputs and its result are rounded to it (where `product_type` has it so); what
+    comes back is of x's type again. The activation follows before anything else.
     """
+    dtype = product_type(x, dtype)
     if weight.shape[-1] == 1:  # one output: a sum over rows, the same however many seeds are stacked
-        return (x * weight.transpose(-1, -2)).sum(-1, keepdim=True) + bias
+        out = (x * weight.transpose(-1, -2)).sum(-1, keepdim=True) + bias
+        return out if activation is None else activation(out)
     if for_gpu(x):
-        return product(x, weight, dtype) + bias  # which fuses with what follows; baddbmm copies the bias first
+        out = product(x, weight, dtype) + bias  # which fuses with what follows; baddbmm copies the bias first
+        return out if activation is None else activation(out)
     stack, kind = weight.shape[:-2], x.dtype
     if dtype == torch.bfloat16:
         x, weight, bias = x.to(dtype), weight.to(dtype), bias.to(dtype)
     if len(stack) > 1:
         x, weight, bias = x.flatten(0, -3), weight.flatten(0, -3), bias.flatten(0, -3)
-    out = torch.baddbmm(bias, x, weight).to(kind)
+    out = torch.baddbmm(bias, x, weight)
+    out = (out if activation is None else activation(out)).to(kind)  # in place, autograd wants it before any view
     return out.unflatten(0, stack) if len(stack) > 1 else out
 
 
@@ -90,12 +112,12 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(*stack, 1, fan_out))
         self.dtype = torch.float32  # of its product; parameters stay float32
 
-    def forward(self, x: Tensor) -> Tensor:
-        return stacked_product(x, self.weight, self.bias, self.dtype)
+    def forward(self, x: Tensor, activation: Activation | None = None) -> Tensor:
+        return stacked_product(x, self.weight, self.bias, self.dtype, activation)
 
-    def constant(self, x: Tensor) -> Tensor:
+    def constant(self, x: Tensor, activation: Activation | None = None) -> Tensor:
         """The same with the parameters held constant."""
-        return stacked_product(x, self.weight.detach(), self.bias.detach(), self.dtype)
+        return stacked_product(x, self.weight.detach(), self.bias.detach(), self.dtype, activation)
 
 
 def multiply_in(module: nn.Module, dtype: torch.dtype) -> None:
@@ -144,18 +166,17 @@ class MLP(nn.Module):
         """The heads on this network's hidden layers by `relu_mlp`; with `constant` no parameter gets a gradient."""
         layers = [*cast(Sequence[Linear], self.hidden), *heads]
         parameters = [p.detach() if constant else p for layer in layers for p in (layer.weight, layer.bias)]
-        return relu_mlp(obs, action, len(self.hidden), layers[0].dtype, parameters)
+        return relu_mlp(obs, action, len(self.hidden), product_type(obs, layers[0].dtype), parameters)
 
     def forward(self, x: Tensor, training: bool = False) -> Tensor:
         if self.renorm is not None:
             x = self.renorm[0](x, training)
         for i, layer in enumerate(self.hidden):
-            x = self.finish(i, layer(x), training)
+            x = self.finish(i, layer(x, self.activation), training)
         return x if self.out is None else self.out(x)
 
     def finish(self, i: int, x: Tensor, training: bool = False) -> Tensor:
-        """What follows the product of hidden layer i: the activation, and BatchRenorm where there is one."""
-        x = self.activation(x)
+        """What follows the activation of hidden layer i: BatchRenorm, where there is one."""
         return x if self.renorm is None else self.renorm[i + 1](x, training)
 
 
@@ -197,7 +218,7 @@ class Critics(nn.Module):
             action = renorm.at_running_statistics(action, slice(size, None))
         of_obs, of_act = layers[0].weight.detach().split((size, action.shape[-1]), dim=-2)
         h = stacked_product(obs, of_obs, layers[0].bias.detach(), layers[0].dtype)
-        h = net.finish(0, stacked_product(action, of_act, h, layers[0].dtype))
+        h = net.finish(0, stacked_product(action, of_act, h, layers[0].dtype, net.activation))
         for i, layer in enumerate(layers[1:], 1):
-            h = net.finish(i, layer.constant(h))
+            h = net.finish(i, layer.constant(h, net.activation))
         return out.constant(h)

@@ -59,7 +59,7 @@ class _ReluMLP(torch.autograd.Function):
         ctx.shapes = [p.shape for p in parameters]
         ctx.save_for_backward(*inputs, *dense[::2], weight)
         widths = [p.shape[-1] for p in parameters[2 * depth :: 2]]
-        return tuple(part.contiguous() for part in out.split(widths, dim=-1)) if len(widths) > 1 else (out,)
+        return tuple(out.split(widths, dim=-1)) if len(widths) > 1 else (out,)
 
     @staticmethod
     @once_differentiable

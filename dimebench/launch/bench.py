@@ -21,6 +21,7 @@ from dimebench.launch.bench_work import CRITICS, AgentWork, Work, actor_updates,
 from dimebench.launch.plan import Plan
 from dimebench.store.provenance import machine, package_versions
 from dimebench.training.block import Block
+from dimebench.training.execution import WARM_CALLS
 
 PARTS = ("physics", "learner", "acting", "loop")
 
@@ -126,13 +127,14 @@ def _cell(
         how = execution(block)
         ceilings = measure_ceilings(critic_shape(learner, seeds), how["precision"], device, seconds)
         listen(block, "learner")
-        calls = repeat(learner.update, seconds, device, schedule)
+        warm = WARM_CALLS if "graph" in how["mode"] else 0  # eager calls of each kind; the next ones are recorded
+        calls = repeat(learner.update, seconds, device, schedule, warmup=1 + warm)
         listen(block, "acting")
-        acting = repeat(learner.act, seconds / 4, device)[0]
+        acting = repeat(learner.act, seconds / 4, device, warmup=1 + warm)[0]
     finally:
         learner.close()
     listen(block, "loop")
-    times = loop_times(block, folder, seconds, fewest=(1 + FEWEST) * len(schedule))
+    times = loop_times(block, folder, seconds, fewest=(warm + 1 + FEWEST) * len(schedule))[warm * len(schedule) :]
     floors = Floors(ceilings, seeds)
     call_works = {n: work.call(settings.utd, n) for n in set(schedule)} if work else {}
     update_floor = floors.mean([call_works[n] for n in schedule]) if work else None

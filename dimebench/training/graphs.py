@@ -10,13 +10,14 @@ memory. The operations and their order are those of the call, so the numbers are
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
+
+from dimebench.training.graph_passes import Operation, Parts, done_before, made_in_place, needed, place_of, tensors_in
+from dimebench.training.graph_steps import step
 
 
 class ExecutionError(Exception):
@@ -64,21 +65,7 @@ class CudaGraphs:
 
 UNFILLED = {"aten::empty", "aten::empty_like", "aten::empty_strided", "aten::new_empty", "aten::new_empty_strided"}
 CONSTANT = {"aten::ones_like", "aten::zeros_like", "aten::scalar_tensor", "aten::ones", "aten::zeros", "aten::full"}
-
-
-@dataclass
-class Operation:
-    """One call of a tensor operation: `fresh` are the results that it made, `written` the tensors that it changed."""
-
-    function: Any
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    fresh: list[Tensor]
-    written: list[Tensor]
-
-    def tensors(self) -> Iterator[Tensor]:
-        yield from _tensors((self.args, self.kwargs))
-        yield from self.fresh
+CONSTANT |= {"aten::arange", "aten::full_like"}
 
 
 class CpuGraphs:
@@ -96,9 +83,13 @@ class CpuGraphs:
             for storage, value in recorder.before.values():
                 storage.copy_(value)
         constant = _constant(recorder.operations)
-        moved = _share_memory(recorder.operations, [result, *(o.fresh for o in constant)])
-        idle = {id(o) for o in constant} | {id(o) for o in recorder.operations if _name(o) in UNFILLED}
-        steps = [_step(o, moved) for o in recorder.operations if id(o) not in idle]
+        operations, same = done_before(needed(recorder.operations, result, constant), result)
+        kept = [result, *(o.fresh for o in constant)]
+        stay = {place_of(tensor) for tensor in tensors_in(kept)}
+        operations, parts = made_in_place(operations, stay | same.keys() | {place_of(t) for t in same.values()})
+        moved = _share_memory(operations, same, parts, stay)
+        idle = {id(o) for o in constant} | {id(o) for o in operations if o.name in UNFILLED}
+        steps = [step(o, moved) for o in operations if id(o) not in idle]
 
         @torch.no_grad()
         def replay() -> None:
@@ -124,13 +115,13 @@ class _Recorder(TorchDispatchMode):
             raise ExecutionError(f"the update cannot be recorded ({name} in it); --mode eager runs it")
         writes = [tensor for tensor in _written(func, args, kwargs) if tensor.numel()]
         for tensor in writes:
-            if _place(tensor) not in self._made | self.before.keys():
+            if place_of(tensor) not in self._made | self.before.keys():
                 storage = tensor.untyped_storage()
-                self.before[_place(tensor)] = storage, storage.clone()
+                self.before[place_of(tensor)] = storage, storage.clone()
         result = func(*args, **kwargs)
-        given = {_place(tensor) for tensor in _tensors((args, kwargs))}
-        fresh = [tensor for tensor in _tensors(result) if _place(tensor) not in given]
-        self._made |= {_place(tensor) for tensor in fresh}
+        given = {place_of(tensor) for tensor in tensors_in((args, kwargs))}
+        fresh = [tensor for tensor in tensors_in(result) if place_of(tensor) not in given]
+        self._made |= {place_of(tensor) for tensor in fresh}
         if (writes or fresh) and not name.startswith("profiler::"):
             self.operations.append(Operation(func, args, kwargs, fresh, writes))
         return result
@@ -142,96 +133,58 @@ def _differs(func: Any, args: Any) -> bool:
     Or it makes a tensor of Python's numbers.
     """
     if func._schema.name == "aten::index":  # by a mask, or by numbers, which is no trouble
-        return any(index.dtype in (torch.bool, torch.uint8) for index in _tensors(args[1]))
+        return any(index.dtype in (torch.bool, torch.uint8) for index in tensors_in(args[1]))
     sorts = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
     return func._schema.name == "aten::lift_fresh" or any(tag in func.tags for tag in sorts)
 
 
-def _name(operation: Operation) -> str:
-    return operation.function._schema.name
-
-
 def _constant(operations: list[Operation]) -> list[Operation]:
     """Those whose result is the same in every call, and stays as it was made."""
-    changed = {_place(tensor) for operation in operations for tensor in operation.written}
-    return [o for o in operations if _name(o) in CONSTANT and not {_place(t) for t in o.fresh} & changed]
-
-
-def _tensors(tree: Any) -> Iterator[Tensor]:
-    yield from (leaf for leaf in tree_leaves(tree) if isinstance(leaf, Tensor))
-
-
-def _place(tensor: Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    changed = {place_of(tensor) for operation in operations for tensor in operation.written}
+    return [o for o in operations if o.name in CONSTANT and not {place_of(t) for t in o.fresh} & changed]
 
 
 def _written(func: Any, args: Any, kwargs: Any) -> Iterator[Tensor]:
     for position, argument in enumerate(func._schema.arguments):
         if argument.alias_info is not None and argument.alias_info.is_write:
-            yield from _tensors(kwargs.get(argument.name, args[position] if position < len(args) else None))
+            yield from tensors_in(kwargs.get(argument.name, args[position] if position < len(args) else None))
 
 
-def _step(operation: Operation, moved: Callable[[Tensor], Tensor]) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
-    """The call that repeats an operation, its results written into place."""
-    args, kwargs = tree_map_only(Tensor, moved, (operation.args, operation.kwargs))
-    into = [moved(tensor) for tensor in operation.fresh]
-    if not into:
-        return operation.function._op, args, kwargs
-    variant = _out_variant(operation.function)
-    if variant is not None and len(variant[1]) == len(into):
-        return variant[0]._op, args, kwargs | dict(zip(variant[1], into, strict=True))
-
-    def call(*args: Any, **kwargs: Any) -> None:
-        made = _tensors(operation.function(*args, **kwargs))
-        for place, value in zip(into, made, strict=True):
-            place.copy_(value)
-
-    return call, args, kwargs
-
-
-def _out_variant(function: Any) -> tuple[Any, list[str]] | None:
-    """The overload of an operation that writes its results into given tensors, and those arguments' names."""
-    wanted = [argument.name for argument in function._schema.arguments]
-    packet = function.overloadpacket
-    for name in packet.overloads():
-        arguments = getattr(packet, name)._schema.arguments
-        outputs = [argument.name for argument in arguments if argument.is_out]
-        if outputs and [argument.name for argument in arguments if not argument.is_out] == wanted:
-            types = [str(a.type) for a in arguments if not a.is_out]
-            if types == [str(a.type) for a in function._schema.arguments]:
-                return getattr(packet, name), outputs
-    return None
-
-
-def _share_memory(operations: list[Operation], kept: Any) -> Callable[[Tensor], Tensor]:
+def _share_memory(
+    operations: list[Operation], same: dict[int, Tensor], parts: Parts, stay: set[int]
+) -> Callable[[Tensor], Tensor]:
     """Where each tensor of a recording lives from now on: those made on the way in places that are used again.
 
-    What is to be kept, the call's results among it, and whatever was there before stay where they are.
+    Places in `stay`, and whatever was there before, remain where they are. `same` says which tensor is meant instead
+    of one at a place, `parts` of which other tensor it is a part.
     """
+
+    def whole(tensor: Tensor) -> Tensor:
+        tensor = same.get(place_of(tensor), tensor)
+        return parts[place_of(tensor)][0] if place_of(tensor) in parts else tensor
+
     last: dict[int, int] = {}
     for at, operation in enumerate(operations):
         for tensor in operation.tensors():
-            last[_place(tensor)] = at
-    stays = {_place(tensor) for tensor in _tensors(kept)}
+            last[place_of(whole(tensor))] = at
     ends: dict[int, list[int]] = {}
     homes: dict[int, Tensor] = {}
     free: list[Tensor] = []  # the latest given up last: it is still in the caches
     for at, operation in enumerate(operations):
-        for tensor in operation.fresh:
-            place, size = _place(tensor), tensor.untyped_storage().nbytes()
-            if place in stays or place in homes or not size:
+        for tensor in map(whole, operation.fresh):
+            place, size = place_of(tensor), tensor.untyped_storage().nbytes()
+            if place in stay or place in homes or not size:
                 continue
-            homes[place] = home = _take(free, size)
+            homes[place] = _take(free, size)
             ends.setdefault(last[place], []).append(place)
-            del home
         free.extend(homes[place] for place in ends.get(at, []))
     cache: dict[int, Tensor] = {}
 
     def moved(tensor: Tensor) -> Tensor:
         if id(tensor) not in cache:
-            storage = homes[_place(tensor)].untyped_storage() if _place(tensor) in homes else tensor.untyped_storage()
-            alias = torch.empty(0, dtype=tensor.dtype)
-            cache[id(tensor)] = alias.set_(storage, tensor.storage_offset(), tensor.shape, tensor.stride())
+            home = homes.get(place_of(whole(tensor)), whole(tensor)).untyped_storage()
+            offset = tensor.storage_offset() + (parts[place_of(tensor)][1] if place_of(tensor) in parts else 0)
+            cache[id(tensor)] = torch.empty(0, dtype=tensor.dtype).set_(home, offset, tensor.shape, tensor.stride())
         return cache[id(tensor)]
 
     return moved

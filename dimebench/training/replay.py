@@ -49,6 +49,9 @@ class Replay:
         self._staging = Staging((seeds, sum(self._widths)), self.place)
         on_cpu = self.place.type == "cpu"  # there a transition is written as it comes: numpy is quickest
         self._arrays = {name: getattr(self, name).numpy() for name in FIELDS} if on_cpu else None
+        self._lines = (
+            {name: a.reshape(-1, *a.shape[2:]) for name, a in self._arrays.items()} if self._arrays else None
+        )
         self._sending: dict[str, Staging] = {}
 
     def _empty(self, *shape: int) -> Tensor:
@@ -96,25 +99,37 @@ class Replay:
         return sent[-1]
 
     def sample(self, indices: Tensor) -> Batch:
-        """The transitions [S, B, ...] on the device; indices [S, B] on the host in [0, len(self)), 0 the oldest."""
-        row = (
-            indices + (self.added - len(self))
-        ) % self.rows  # on the host: a GPU would launch a kernel for each step
-        of_seed = torch.arange(self.seeds)[:, None].expand_as(row)
-        rows = [row + of_seed * self.rows, (row + 1) % self.rows + of_seed * self.rows, of_seed * self.ends.shape[1]]
-        flat, following, first = self._sent("rows", torch.stack(rows).flatten(1), self.place)
-        slot = self._take(self.end_slot, flat)
-        obs, action, reward, terminated = (self._take(getattr(self, name), flat) for name in FIELDS)
-        next_obs = self._take(self.obs, following)
-        ends = self.ends.flatten(0, 1)
-        if self.place.type == "cpu":
-            (at,) = torch.nonzero(slot >= 0, as_tuple=True)
-            next_obs[at] = ends[(first + slot)[at]]
-        else:  # without asking the device how many there are
-            next_obs = torch.where((slot >= 0).unsqueeze(-1), ends[first + slot.clamp_min(0)], next_obs)
-        fields = {"obs": obs, "action": action, "reward": reward, "next_obs": next_obs, "terminated": terminated}
+        """The transitions [S, B, ...] on the device; indices [S, B] on the host in [0, len(self)), 0 the oldest.
+
+        Rows are found on the host: a GPU would launch a kernel for each step of that.
+        """
+        row = (indices.numpy() + (self.added - len(self))) % self.rows
+        of_seed = np.broadcast_to(np.arange(self.seeds)[:, None], row.shape)
+        flat, following = row + of_seed * self.rows, (row + 1) % self.rows + of_seed * self.rows
+        if self._lines is not None:
+            fields = self._gathered(flat.ravel(), following.ravel(), self._lines)
+        else:
+            ends = of_seed * self.ends.shape[1]
+            rows = torch.from_numpy(np.stack([flat, following, ends]).reshape(3, -1))
+            fields = self._gathered_there(*self._sent("rows", rows, self.place))
         batch = {name: value.unflatten(0, row.shape) for name, value in fields.items()}
         return Batch(**{name: self._sent(name, value, self.device) for name, value in batch.items()})
+
+    def _gathered(self, flat: np.ndarray, following: np.ndarray, lines: dict[str, np.ndarray]) -> dict[str, Tensor]:
+        """On the host: numpy gathers rows with less ado than torch."""
+        fields = {name: lines[name].take(flat, 0) for name in FIELDS} | {"next_obs": lines["obs"].take(following, 0)}
+        slot = self.end_slot.numpy().ravel().take(flat)
+        rows = len(flat) // self.seeds
+        for at in np.flatnonzero(slot >= 0):
+            fields["next_obs"][at] = self.ends[int(at) // rows, int(slot[at])].numpy()
+        return {name: torch.from_numpy(value) for name, value in fields.items()}
+
+    def _gathered_there(self, flat: Tensor, following: Tensor, first: Tensor) -> dict[str, Tensor]:
+        """On a GPU, without asking it how many ends of episodes there are; `first` is each seed's first of `ends`."""
+        slot = self._take(self.end_slot, flat)
+        fields = {name: self._take(getattr(self, name), flat) for name in FIELDS}
+        ends, next_obs = self.ends.flatten(0, 1)[first + slot.clamp_min(0)], self._take(self.obs, following)
+        return fields | {"next_obs": torch.where((slot >= 0).unsqueeze(-1), ends, next_obs)}
 
     @staticmethod
     def _take(column: Tensor, flat: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dimebench.agents.networks import MLP, Linear, multiply_in, relu
+from dimebench.agents.networks import FEW_ROWS, MLP, Linear, multiply_in, relu
 from dimebench.agents.stores import Packed
 
 S, B, OBS, ACT = 3, 7, 5, 2
@@ -36,7 +36,8 @@ def test_values_and_gradients_are_those_of_the_layers(stack: tuple[int, ...], he
     trunk, out = network(stack, heads)
     for module in (trunk, *out):
         multiply_in(module, dtype)
-    obs, action = torch.randn(stack[0], B, OBS), torch.randn(stack[0], B, ACT, requires_grad=True)
+    rows = B if dtype == torch.float32 else FEW_ROWS  # fewer would not be rounded
+    obs, action = torch.randn(stack[0], rows, OBS), torch.randn(stack[0], rows, ACT, requires_grad=True)
     parameters = [p for module in (trunk, *out) for p in module.parameters()]
     expected, found = by_layers(trunk, out, obs, action), trunk.through(out, obs, action)
     weights = [torch.randn_like(head) for head in expected]
