@@ -15,6 +15,7 @@ from unittest import mock
 
 import torch
 from torch import Tensor
+from torch._subclasses import fake_tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.gpu_free.streams import cuda_functions, tensors_in
@@ -293,6 +294,8 @@ def fake_cuda(memory: int = MEMORY) -> Iterator[Watch]:
         for name, function in functions.items():
             stack.enter_context(mock.patch.object(torch.cuda, name, function))
         stack.enter_context(mock.patch.object(torch, "Generator", Generator))
+        # A CUDA build would make a context for what a compiler traces there.
+        stack.enter_context(mock.patch.object(fake_tensor, "init_gpu_context"))
         stack.enter_context(Kernels(watch))
         stack.callback(torch._C._set_only_lift_cpu_tensors, lifted)
         stack.callback(torch.__future__.set_overwrite_module_params_on_conversion, overwritten)
