@@ -42,6 +42,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def _own(function: Callable[..., Any]) -> Callable[..., Any]:
     """A copy of a function or a bound method, with a code object of its own."""
     plain: Any = getattr(function, "__func__", function)
+    if hasattr(plain, "__wrapped__"):
+        raise TypeError(f"{plain.__qualname__} is wrapped by a decorator, whose code all learners share")
     copy = FunctionType(
         plain.__code__.replace(), plain.__globals__, plain.__name__, plain.__defaults__, plain.__closure__
     )

@@ -59,9 +59,9 @@ class GaussianDIME(DIME):
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
         return self.policy.act(obs, **noise)
 
-    @torch.no_grad()
     def target_sample(self, next_obs: Tensor, noise: Noise) -> GaussianSample:  # type: ignore[override]
-        return self.policy.sample(next_obs, **noise)
+        with torch.no_grad():
+            return self.policy.sample(next_obs, **noise)
 
     def actor_sample(self, obs: Tensor, noise: Noise) -> GaussianSample:  # type: ignore[override]
         return self.policy.sample(obs, **noise)

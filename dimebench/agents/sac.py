@@ -111,9 +111,9 @@ class SAC(ActorCritic):
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
         return self.policy.act(obs, noise["eps"])
 
-    @torch.no_grad()
     def target_sample(self, next_obs: Tensor, noise: Noise) -> GaussianSample:
-        return self.policy.sample(next_obs, noise["eps"])
+        with torch.no_grad():
+            return self.policy.sample(next_obs, noise["eps"])
 
     def actor_sample(self, obs: Tensor, noise: Noise) -> GaussianSample:
         return self.policy.sample(obs, noise["eps"], training=True)

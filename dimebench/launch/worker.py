@@ -56,7 +56,7 @@ class Worker:
             for claim in claims:
                 claim.release(finished=done["event"] == "done" and done["status"] != "interrupted")
             self._send(done)  # last: what comes next may be another process's
-            gc.collect()  # environments hang in reference cycles: free their physics before the next block
+            _free()
 
     def _read(self) -> None:
         for line in self._source:
@@ -97,6 +97,14 @@ class Worker:
             return {"event": "failed", "reason": str(error), "conflict": True}
         except Exception as error:
             return _failure(block, results, error)
+
+
+def _free() -> None:
+    """Give back what the last block held, before the next one looks at what is free."""
+    gc.collect()  # environments and compiled learners hang in reference cycles
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 class _Beating:

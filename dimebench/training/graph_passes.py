@@ -26,11 +26,6 @@ class Operation:
     def name(self) -> str:
         return self.function._schema.name
 
-    @property
-    def repeatable(self) -> bool:
-        """Whether the same arguments give the same results: it draws no random numbers."""
-        return torch.Tag.nondeterministic_seeded not in self.function.tags
-
     def given(self) -> Iterator[Tensor]:
         yield from tensors_in((self.args, self.kwargs))
 
@@ -56,7 +51,7 @@ def needed(operations: list[Operation], kept: Any, constant: list[Operation]) ->
     found = []
     for operation in reversed(operations):
         changes = {place_of(tensor) for tensor in [*operation.fresh, *operation.written]}
-        if changes & wanted or changes - made or not operation.repeatable:
+        if changes & wanted or changes - made:
             if id(operation) not in given:
                 wanted |= {place_of(tensor) for tensor in operation.given()}
             found.append(operation)
@@ -76,7 +71,7 @@ def done_before(operations: list[Operation], kept: Any) -> tuple[list[Operation]
     same: dict[int, Tensor] = {}
     left: list[Operation] = []
     for operation in operations:
-        if operation.repeatable and not operation.written and not {place_of(t) for t in operation.fresh} & apart:
+        if not operation.written and not {place_of(t) for t in operation.fresh} & apart:
             key = operation.function, _key((operation.args, operation.kwargs), writes, same)
             before = first.setdefault(key, operation)
             if before is not operation and _alike(before.fresh, operation.fresh):
@@ -114,7 +109,7 @@ def _alike(one: list[Tensor], other: list[Tensor]) -> bool:
 
 ALIGNED = 64  # bytes: where a matrix begins decides how some libraries sum, and so the last bits
 
-Parts = dict[int, tuple[Tensor, int]]  # a place, the tensor that it is a part of, and where: in elements
+Parts = dict[int, tuple[Tensor, int]]  # a place, the tensor that it is a part of, and where: in bytes
 
 
 def made_in_place(operations: list[Operation], apart: set[int]) -> tuple[list[Operation], Parts]:
@@ -138,7 +133,7 @@ def made_in_place(operations: list[Operation], apart: set[int]) -> tuple[list[Op
         for tensor, place in zip(operation.args[0], given, strict=True):
             fits = place in made and uses[place] == at and given.count(place) == 1 and _is_whole(tensor, row)
             if fits and offset * row.element_size() % ALIGNED == 0:
-                parts[place] = row, offset
+                parts[place] = row, offset * row.element_size()
             elif tensor.numel():
                 there = row.as_strided(tensor.shape, torch.empty(tensor.shape, device="meta").stride(), offset)
                 copies.append(Operation(torch.ops.aten.copy_.default, (there, tensor), {}, [], [there]))

@@ -146,6 +146,7 @@ def _out_variant(function: Any) -> tuple[Any, list[str]] | None:
         outputs = [argument.name for argument in arguments if argument.is_out]
         if outputs and [argument.name for argument in arguments if not argument.is_out] == wanted:
             types = [str(a.type) for a in arguments if not a.is_out]
-            if types == [str(a.type) for a in function._schema.arguments]:
+            single = all(str(a.type) == "Tensor" for a in arguments if a.is_out)
+            if single and types == [str(a.type) for a in function._schema.arguments]:
                 return getattr(packet, name), outputs
     return None

@@ -9,7 +9,9 @@ memory. The operations and their order are those of the call, so the numbers are
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
@@ -53,14 +55,41 @@ class CudaGraphs:
         graph = torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
         try:
-            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+            with (
+                _no_collection(),
+                torch.cuda.stream(torch.cuda.current_stream()),  # back to it, whatever happens
+                torch.cuda.graph(graph, pool=self._pool, stream=self._stream),
+            ):
                 result = function()
         except RuntimeError as error:
+            for each in _with_causes(error):
+                if isinstance(each, torch.OutOfMemoryError):
+                    raise each from None  # whoever trains the block has an answer to that
             text = " ".join(str(error).split())[:200]
             raise ExecutionError(
                 f"the update cannot be captured as a CUDA graph ({text}); --mode eager runs it"
             ) from error
         return graph.replay, result
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without Python's collector, which could free something of another graph's in the middle of a capture."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what led to it, the latest first."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 UNFILLED = {"aten::empty", "aten::empty_like", "aten::empty_strided", "aten::new_empty", "aten::new_empty_strided"}
@@ -127,15 +156,28 @@ class _Recorder(TorchDispatchMode):
         return result
 
 
-def _differs(func: Any, args: Any) -> bool:
-    """Whether another call may need another operation: it reads a value, or has as many results as values say.
+UNTOLD = {"aten::native_batch_norm"}  # it writes running statistics, of which its schema says nothing
 
-    Or it makes a tensor of Python's numbers.
+
+def _differs(func: Any, args: Any) -> bool:
+    """Whether repeating the operation on the same tensors may not be what another call does.
+
+    It reads a value or has as many results as values say; it makes a tensor of Python's numbers or draws random ones;
+    it changes a tensor's shape, or more than it says; it sees numbers with another sign than they are stored with.
     """
     if func._schema.name == "aten::index":  # by a mask, or by numbers, which is no trouble
         return any(index.dtype in (torch.bool, torch.uint8) for index in tensors_in(args[1]))
-    sorts = (torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape)
-    return func._schema.name == "aten::lift_fresh" or any(tag in func.tags for tag in sorts)
+    sorts = (
+        torch.Tag.data_dependent_output,
+        torch.Tag.dynamic_output_shape,
+        torch.Tag.nondeterministic_seeded,
+        torch.Tag.inplace_view,
+    )
+    return (
+        func._schema.name in UNTOLD | {"aten::lift_fresh"}
+        or any(tag in func.tags for tag in sorts)
+        or any(tensor.is_conj() or tensor.is_neg() for tensor in tensors_in(args))
+    )
 
 
 def _constant(operations: list[Operation]) -> list[Operation]:
@@ -183,7 +225,9 @@ def _share_memory(
     def moved(tensor: Tensor) -> Tensor:
         if id(tensor) not in cache:
             home = homes.get(place_of(whole(tensor)), whole(tensor)).untyped_storage()
-            offset = tensor.storage_offset() + (parts[place_of(tensor)][1] if place_of(tensor) in parts else 0)
+            offset = tensor.storage_offset()
+            if place_of(tensor) in parts:  # as whatever type it is seen
+                offset += parts[place_of(tensor)][1] // tensor.element_size()
             cache[id(tensor)] = torch.empty(0, dtype=tensor.dtype).set_(home, offset, tensor.shape, tensor.stride())
         return cache[id(tensor)]
 

@@ -18,6 +18,7 @@ from unittest import mock
 
 import torch
 
+from dimebench.agents import compiling
 from dimebench.agents.actor_critic import ActorCritic
 from dimebench.agents.base import Batch, Dims
 from dimebench.agents.paths import gpu_ways
@@ -84,6 +85,7 @@ def blocks(name: str, mode: str, how: str) -> list[dict[str, Any]]:
     with ExitStack() as stack:
         compiled = stack.enter_context(counting_compiler(watch))
         stack.enter_context(gpu_ways())
+        stack.enter_context(mock.patch.object(compiling, "MOST_VARIANTS", LIMIT))  # code that blocks share shows
         if how == "shared":
             stack.enter_context(mock.patch.object(ActorCritic, "compile", shared))
             stack.enter_context(torch._dynamo.config.patch(recompile_limit=LIMIT))

@@ -198,3 +198,21 @@ def test_another_package_s_algorithm_runs_eagerly_until_it_says_that_it_is_graph
 def test_what_needs_a_gpu_is_refused_on_a_cpu(mode: str, precision: str) -> None:
     with pytest.raises(ExecutionError, match="needs a CUDA device"):
         prepare(make("sac", [0]), "cpu", mode, precision)
+
+
+def test_a_region_is_never_wrapped_in_code_that_all_learners_share() -> None:
+    """Variants of one code object are limited, so a process that trains many blocks would reach the limit."""
+
+    class Wrapped(SAC):
+        @torch.no_grad()
+        def target_sample(self, next_obs: torch.Tensor, noise: Any) -> Any:
+            return super().target_sample(next_obs, noise)
+
+    algorithm = load_algorithm("sac")
+    agent = Wrapped(DIMS, algorithm.Settings(critic_hidden=(4,), actor_hidden=(4,)), [torch.Generator()], "cpu")
+    with pytest.raises(TypeError, match="target_sample is wrapped by a decorator"):
+        agent.compile()
+    for name in LEARNERS:
+        owners = make(name, [0]).regions()
+        codes = [getattr(owner, function).__code__.co_filename for owner, function in owners]
+        assert all("dimebench" in code for code in codes)

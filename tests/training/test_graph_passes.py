@@ -71,11 +71,22 @@ def test_results_that_are_written_into_stay_apart() -> None:
     assert steps_of(repeats(function, x.normal_)).count("exp") == 2
 
 
-def test_random_numbers_are_drawn_as_often_as_asked_for() -> None:
-    x = torch.zeros(1000)
-    replay, result = CpuGraphs().capture(lambda: torch.bernoulli(x + 0.5) - torch.bernoulli(x + 0.5))
-    replay()
-    assert result.abs().sum() > 0
+@pytest.mark.parametrize(
+    "seen", [lambda w: torch.view_as_real(w * w).flatten(), lambda w: w.real.double().view(torch.float32)]
+)
+def test_parts_of_a_row_that_are_seen_in_another_type_stay_whole(seen: Callable[[Tensor], Tensor]) -> None:
+    x, w = torch.randn(32), torch.randn(48, dtype=torch.complex64)
+
+    def change() -> None:
+        x.normal_()
+        w.copy_(torch.randn(48, dtype=torch.complex64))
+
+    repeats(lambda: torch.cat([x * 2, seen(w), x * 3]) + 1, change)
+
+
+def test_a_list_of_one_tensor_is_computed_as_any() -> None:
+    x = torch.rand(5)
+    repeats(lambda: torch._foreach_sqrt([x])[0] + 1, x.uniform_)
 
 
 def test_what_nobody_reads_is_not_computed() -> None:

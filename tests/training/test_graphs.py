@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import nullcontext
+
 import pytest
 import torch
 
-from dimebench.training.graphs import CpuGraphs, ExecutionError
+from dimebench.training.graphs import CpuGraphs, CudaGraphs, ExecutionError
 
 
 def test_a_replay_reads_what_stands_at_the_recorded_places_and_writes_its_result_there() -> None:
@@ -89,9 +92,58 @@ def test_tensors_that_are_not_needed_at_once_share_memory() -> None:
         (lambda x: torch.nonzero(x), "nonzero"),
         (lambda x: x.sum() if torch.equal(x, x) else x, "equal"),
         (lambda x: x + torch.tensor([1.0, 2.0, 3.0]), "lift_fresh"),
+        (lambda x: torch.nn.functional.dropout(x, 0.5), "bernoulli_"),
+        (
+            lambda x: torch.nn.functional.batch_norm(x[:, None], x[:1].clone(), x[1:2].abs(), training=True),
+            "native_batch_norm",
+        ),
+        (lambda x: (x.clone().unsqueeze_(0) + 1)[0], "unsqueeze_"),
+        (lambda x: torch.complex(x, x).conj() * 2, "clone"),
     ],
 )
 def test_what_depends_on_values_is_refused_with_the_operation_and_the_way_out(function, name: str) -> None:
     x = torch.tensor([-1.0, 2.0, 3.0])
     with pytest.raises(ExecutionError, match=rf"recorded \(aten::{name} in it\); --mode eager"):
         CpuGraphs().capture(lambda: function(x))
+
+
+class FakeGraph:
+    """Stands in for `torch.cuda.graph`: what it raises at the end of a broken capture hides what broke it."""
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def __enter__(self) -> None:
+        assert not gc.isenabled(), "nothing of another graph's is freed in a capture"
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            raise RuntimeError("the capture was invalidated")
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> CudaGraphs:
+    for name in ("CUDAGraph", "Stream", "graph_pool_handle", "synchronize", "current_stream"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_: None)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "graph", FakeGraph)
+    return CudaGraphs("cuda")
+
+
+def test_memory_that_runs_out_in_a_capture_is_told_as_that(cuda: CudaGraphs) -> None:
+    """The block's seeds then go on in smaller blocks."""
+
+    def hungry() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        cuda.capture(hungry)
+    assert gc.isenabled()
+
+
+def test_what_cannot_be_captured_is_one_line_with_the_way_out(cuda: CudaGraphs) -> None:
+    def waiting() -> None:
+        raise RuntimeError("operation not permitted\nwhen stream is capturing")
+
+    with pytest.raises(ExecutionError, match=r"^the update cannot be captured .*; --mode eager runs it$"):
+        cuda.capture(waiting)

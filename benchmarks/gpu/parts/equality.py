@@ -15,7 +15,8 @@ from dimebench.agents.base import Metrics
 from dimebench.agents.registry import load_algorithm
 
 CALLS, CALLS_ON_CPU = 48, 24
-SMALL = {"critic_hidden": [256, 256], "batch_size": 64}
+BATCH = 64  # rows: fewer stay in float32 on a CPU, whatever the precision
+SMALL = {"critic_hidden": [256, 256], "batch_size": BATCH}
 LOOSE = {"float32": 2e-2, "tf32": 5e-2, "bf16": 2e-1}  # of a loss: relative to it, or to 1 where it is smaller
 
 
@@ -73,7 +74,7 @@ def _agrees(case: Case, session: Session, setting: Setting, expected: list[Metri
 def _updates(session: Session, setting: Setting) -> tuple[list[Metrics], tuple[int, int]]:
     """The metrics of each call, on the host; critic updates done, and those of one call."""
     calls = CALLS if session.on_gpu else CALLS_ON_CPU
-    more: dict[str, Any] = dict(SMALL) if session.on_gpu else {}
+    more: dict[str, Any] = dict(SMALL) if session.on_gpu else {"batch_size": BATCH}
     settings = load_algorithm(setting.algorithm).Settings()
     if hasattr(settings, "renorm_warmup"):  # training-mode forwards of the critics: those of half of the calls
         more["renorm_warmup"] = settings.utd * calls // 2
