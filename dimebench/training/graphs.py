@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from dimebench.store.reader import without_collecting
 from dimebench.training.graph_passes import Operation, Parts, done_before, made_in_place, needed, place_of, tensors_in
 from dimebench.training.graph_steps import step
 
@@ -54,9 +54,10 @@ class CudaGraphs:
     def capture(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
         graph = torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
+        gc.collect()
         try:
             with (
-                _no_collection(),
+                without_collecting(),  # which could free something of another graph's in the middle of it
                 torch.cuda.stream(torch.cuda.current_stream()),  # back to it, whatever happens
                 torch.cuda.graph(graph, pool=self._pool, stream=self._stream),
             ):
@@ -70,19 +71,6 @@ class CudaGraphs:
                 f"the update cannot be captured as a CUDA graph ({text}); --mode eager runs it"
             ) from error
         return graph.replay, result
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Without Python's collector, which could free something of another graph's in the middle of a capture."""
-    enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _with_causes(error: BaseException | None) -> Iterator[BaseException]:
