@@ -1,6 +1,6 @@
 """Runs of the real trainer on the fake device.
 
-    python -m tests.gpu_free.runs plain|compiled LEARNER ...
+    python -m tests.gpu_free.runs plain|whole|compiled LEARNER ...
 
 prints as JSON what each run of each learner has shown.
 """
@@ -83,8 +83,8 @@ def repeats(shown: Shown, block: Block, results: Path, other: Path) -> Shown:
     return shown
 
 
-def runs(algorithm: str, folder: Path) -> Iterator[tuple[str, Shown]]:
-    """One seed and three, eager and as graphs; then three that are cut off and go on together, and as two parts."""
+def plain(algorithm: str, folder: Path) -> Iterator[tuple[str, Shown]]:
+    """One seed and three, eager and as graphs."""
     for seeds in (SEEDS[:1], SEEDS):
         for mode in ("eager",) if algorithm == "random" else ("eager", "graph"):
             block = block_on_cuda(algorithm, seeds, mode)
@@ -92,6 +92,11 @@ def runs(algorithm: str, folder: Path) -> Iterator[tuple[str, Shown]]:
             if mode == "graph":
                 shown = repeats(shown, block, folder / mode, folder / "eager")
             yield f"{mode}, {len(seeds)}", shown
+
+
+def whole(algorithm: str, folder: Path) -> Iterator[tuple[str, Shown]]:
+    """These, then three seeds that are cut off and go on together, and as two parts."""
+    yield from plain(algorithm, folder)
     if algorithm == "random":
         return
     block, none = block_on_cuda(algorithm, SEEDS, "graph"), 0  # memory: the replay is on the host
@@ -103,14 +108,14 @@ def runs(algorithm: str, folder: Path) -> Iterator[tuple[str, Shown]]:
         yield f"resumed as {part.name}", run(part, folder / "parted")
 
 
-def compiled_run(algorithm: str, folder: Path) -> Iterator[tuple[str, Shown]]:
+def compiled(algorithm: str, folder: Path) -> Iterator[tuple[str, Shown]]:
     """Three seeds, compiled and as graphs."""
     mode = "compile+graph"
     yield f"{mode}, {len(SEEDS)}", run(block_on_cuda(algorithm, SEEDS, mode), folder)
 
 
 if __name__ == "__main__":
-    what = compiled_run if sys.argv[1] == "compiled" else runs
+    what = {"plain": plain, "whole": whole, "compiled": compiled}[sys.argv[1]]
     with TemporaryDirectory() as place:
         every = {name: what(name, Path(place) / name) for name in sys.argv[2:]}
         found = {name: {case: asdict(shown) for case, shown in of_one} for name, of_one in every.items()}

@@ -7,14 +7,26 @@ import pytest
 from tests.gpu_free.judging import problems
 from tests.gpu_free.processes import found_by
 
+SLOW = pytest.mark.slow
+OTHERS = ("crossq", "dime-gaussian")
 
-@pytest.mark.parametrize("algorithms", [("dime",), ("dime-gaussian",), ("crossq",), ("sac", "random")], ids=" ".join)
-def test_a_learner_trains_on_cuda_as_a_gpu_wants_it(algorithms: tuple[str, ...]) -> None:
+
+@pytest.mark.parametrize(
+    "runs",
+    [
+        ("whole", "dime"),
+        ("whole", "sac", "random"),
+        *(("plain", name) for name in OTHERS),
+        *(pytest.param(("whole", name), marks=SLOW) for name in OTHERS),
+    ],
+    ids=" ".join,
+)
+def test_a_learner_trains_on_cuda_as_a_gpu_wants_it(runs: tuple[str, ...]) -> None:
     """No wait, host copy or Python number in a capture, nothing captured later than it must, and:
 
     graphs, a replay on the host and resuming give the bits of a run that is eager, on the device and never cut.
     """
-    assert wrong("plain", *algorithms) == {}
+    assert wrong(*runs) == {}
 
 
 @pytest.mark.parametrize(
