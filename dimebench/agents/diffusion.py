@@ -71,15 +71,20 @@ class ScoreNetwork(nn.Module):
     def prepare(self, obs: Tensor, steps: int) -> Prepared:
         """What of the network's work a chain leaves unchanged, done once for all its steps.
 
-        The first dense layer's: W concat(x, s, e) = Wx x + Ws s + We e. In bfloat16, without gradients, the rounding
-        of the weights as well (with gradients each step rounds anew, so that those add up in float32).
+        In bfloat16, without gradients, the rounding of the weights as well (with gradients each step rounds anew, so
+        that those add up in float32).
         """
-        _, of_obs, of_time = self.first.weight.split(self.parts, dim=-2)
-        base = stacked_product(obs, of_obs, self.first.bias, self.first.dtype)
+        base, time = self.unchanged(obs, steps)
         dense = self.dense()
         if not torch.is_grad_enabled():
             dense = [p.to(product_type(obs, self.first.dtype)) for p in dense]
-        return Prepared(base, self.time_embedding(steps) @ of_time, dense, self.first.dtype)
+        return Prepared(base, time, dense, self.first.dtype)
+
+    def unchanged(self, obs: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """The first layer's W concat(x, s, e) = Wx x + Ws s + We e: Ws s + bias [S, B, H] and We e [S, N, H]."""
+        _, of_obs, of_time = self.first.weight.split(self.parts, dim=-2)
+        base = stacked_product(obs, of_obs, self.first.bias, self.first.dtype)
+        return base, self.time_embedding(steps) @ of_time
 
     def dense(self) -> list[Tensor]:
         """What a step multiplies with: Wx [S, A, H], then weight and bias of each further layer."""

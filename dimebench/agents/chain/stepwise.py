@@ -86,7 +86,7 @@ class Chain:
     def begin(self, obs: Tensor, x0: Tensor, eps: Tensor) -> tuple[Begun, Tensor]:
         """Where the chain starts, and the scales of its noise [S, N, 1, A]."""
         eta, keep, scale = self.policy.coefficients()
-        base, time = self.policy.score.prepare(obs, self.policy.steps)[:2]
+        base, time = self.policy.score.unchanged(obs, self.policy.steps)
         return Begun(self.policy.prior_std * x0, keep, eta, scale * eps, base, time), scale
 
     @compile_options(split_reductions=False)  # where one row's products are sums: each in one kernel
