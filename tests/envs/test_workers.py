@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 
 from dimebench.envs import EnvError, ParallelBlock, make_block, task_spec
+from tests.processes import alive, wait_until_gone
 
 TASK = "dm_control/pendulum-swingup"
 ACTION = np.zeros((3, 1), np.float32)
@@ -24,23 +24,6 @@ def make() -> ParallelBlock:
     block = ParallelBlock(task_spec(TASK), [0, 1, 2], workers=2)
     block.reset()
     return block
-
-
-def alive(pid: int) -> bool:
-    """Whether the process still runs (a zombie does not)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def wait_until_gone(pids: list[int]) -> None:
-    """Fails after a generous while."""
-    for _ in range(6000):
-        if not any(alive(pid) for pid in pids):
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"still running: {[pid for pid in pids if alive(pid)]}")
 
 
 def mappings() -> int:

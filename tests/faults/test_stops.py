@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import time
-from contextlib import suppress
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +20,7 @@ from dimebench.training.block import Block
 from dimebench.training.checkpoint import Checkpoints
 from tests.cli.calls import COMMAND, cell, process
 from tests.faults.conftest import with_package
+from tests.processes import children, send
 from tests.training.blocks import outputs, train
 
 WORDS = ["suite=tiny", "algo=moody"]
@@ -77,11 +77,9 @@ def ctrl_c_twice_while_the_worker_hangs(place: Path) -> None:
 
 def kill_command_and_worker_in_an_evaluation(place: Path) -> None:
     started = start(place, "slow")
-    children = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
+    workers = children(started.pid)
     started.kill()
-    for child in children:
-        with suppress(ProcessLookupError):
-            os.kill(int(child), signal.SIGKILL)
+    send(signal.SIGKILL, *workers)
     started.communicate()
     assert run_json(place)["status"] == "running", "nobody was left to say otherwise"
 

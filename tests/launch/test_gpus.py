@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import subprocess
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
 
 from dimebench.launch.local import Event, LocalPool, PoolSettings
 from dimebench.launch.packing import Gpu, Item
@@ -16,6 +21,8 @@ from tests.launch.requests import request
 from tests.launch.test_local import _no_process_stays_behind, children  # noqa: F401 (a fixture)
 from tests.training.blocks import stop_after, train
 
+Given = dict[int, dict[str, str]]  # by process
+
 GPUS = (Gpu("3", 100), Gpu("GPU-5f2a", 50))
 NEEDS = {"seed-000": (40, 1.0), "seed-001": (60, 5.0), "seed-002": (40, 3.0), "seed-003": (30, 2.0)}
 
@@ -25,24 +32,26 @@ def needs(block: Block) -> Item:
     return Item(block.name, memory, seconds)
 
 
-def environment_of(pid: int) -> dict[str, str]:
-    """Of a process; one that has just begun may have none to show yet."""
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            entries = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-            if len(entries) > 1:
-                return dict(entry.decode().partition("=")[::2] for entry in entries if entry)
-        except ProcessLookupError:
-            pass
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> Given:
+    """The environment that each process was started with; one of them may have ended when it is looked at."""
+    given: Given = {}
+
+    def start(*words: Any, env: Mapping[str, str], **more: Any) -> subprocess.Popen[str]:
+        process = subprocess.Popen(*words, env=env, **more)
+        given[process.pid] = dict(env)
+        return process
+
+    recording = SimpleNamespace(**vars(subprocess) | {"Popen": start})
+    monkeypatch.setattr("dimebench.launch.process.subprocess", recording)
+    return given
 
 
 class Looking:
-    """Follows which block is on which pretend GPU, as the worker's own environment says."""
+    """Follows which block is on which pretend GPU, as the environments that the workers were given say."""
 
-    def __init__(self, plan: Plan, per_gpu: int) -> None:
+    def __init__(self, plan: Plan, per_gpu: int, given: Given) -> None:
+        self.given = given
         self.pool = LocalPool(plan, PoolSettings(gpus=GPUS, per_gpu=per_gpu), needs)
         self.begun: list[str] = []
         self.seen: dict[str, list[tuple[str, ...]]] = {gpu.name: [] for gpu in GPUS}
@@ -55,7 +64,7 @@ class Looking:
         beside: dict[str, list[str]] = {gpu.name: [] for gpu in GPUS}
         for worker in self.pool._slots.working():
             assert worker.job is not None
-            facts = environment_of(worker.process.pid)
+            facts = self.given[worker.process.pid]
             assert facts["OMP_NUM_THREADS"] == facts["MKL_NUM_THREADS"] == "1"
             beside[facts["CUDA_VISIBLE_DEVICES"]].append(worker.job.block.name)
             if worker.job.block == event.block:
@@ -65,9 +74,9 @@ class Looking:
                 self.seen[gpu.name].append(tuple(sorted(beside[gpu.name])))
 
 
-def test_blocks_share_gpus_as_far_as_they_fit_the_longest_first(tmp_path: Path) -> None:
+def test_blocks_share_gpus_as_far_as_they_fit_the_longest_first(tmp_path: Path, given: Given) -> None:
     plan = make_plan(request(), range(4), tmp_path, "cpu")
-    looking = Looking(plan, per_gpu=2)
+    looking = Looking(plan, per_gpu=2, given=given)
     outcome = looking.pool.run(looking)
     assert (outcome.failed, outcome.interrupted) == ([], False)
     assert {(run.seed, run.status) for run in read_runs(tmp_path)} == {(seed, "finished") for seed in range(4)}
@@ -84,12 +93,13 @@ def test_blocks_share_gpus_as_far_as_they_fit_the_longest_first(tmp_path: Path) 
 
 def test_out_of_memory_parts_a_block_among_others_and_its_parts_are_packed_too(
     faulty: Path,  # noqa: F811 (the fixture)
+    given: Given,
 ) -> None:
     results = faulty
     ((_, block),) = make_plan(request("steps=60", algo="greedy"), [0], results, "cpu").blocks()
     assert train(replace(block, seeds=(0, 1)), results, stop_after(40)) == "interrupted"
     plan = make_plan(request("steps=60", algo="greedy"), [0, 1, 2], results, "cpu")
-    looking = Looking(plan, per_gpu=3)
+    looking = Looking(plan, per_gpu=3, given=given)
     outcome = looking.pool.run(looking)
     assert (outcome.failed, outcome.interrupted) == ([], False)
     assert looking.begun[0] == "seeds-000-to-001"

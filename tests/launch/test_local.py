@@ -14,29 +14,25 @@ from dimebench.launch.local import Event, LocalPool, PoolSettings
 from dimebench.launch.plan import make_plan
 from dimebench.store import read_runs
 from tests.launch.requests import request
-
-
-def children() -> list[int]:
-    pid = os.getpid()
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+from tests.processes import children
 
 
 @pytest.fixture(autouse=True)
 def _no_process_stays_behind() -> Iterator[None]:
-    before = set(children())
+    before = set(children(os.getpid()))
     yield
-    assert set(children()) <= before
+    assert set(children(os.getpid())) <= before
 
 
 def test_a_worker_that_dies_fails_its_block_and_the_others_go_on(tmp_path: Path) -> None:
     plan = make_plan(request("steps=4000", "evaluation.interval=2000"), [0], tmp_path, "cpu")
     plan.cells += make_plan(request(), [1], tmp_path, "cpu").cells
-    before = set(children())
+    before = set(children(os.getpid()))
     killed: list[int] = []
 
     def kill_once(event: Event) -> None:
         if event.kind == "progress" and event.facts["env_step"] > 0 and not killed:
-            killed.extend(set(children()) - before)
+            killed.extend(set(children(os.getpid())) - before)
             os.kill(killed[0], signal.SIGKILL)
 
     outcome = LocalPool(plan, PoolSettings(1)).run(kill_once)
@@ -89,12 +85,12 @@ def test_a_signal_saves_and_stops_every_worker(tmp_path: Path, number: signal.Si
 def test_a_worker_that_is_told_to_stop_on_its_own_leaves_the_others_at_work(tmp_path: Path) -> None:
     plan = make_plan(request("steps=4000", "evaluation.interval=2000"), [0], tmp_path, "cpu")
     plan.cells += make_plan(request(), [1], tmp_path, "cpu").cells
-    before = set(children())
+    before = set(children(os.getpid()))
     told: list[int] = []
 
     def tell_once(event: Event) -> None:
         if event.kind == "progress" and event.facts["env_step"] > 0 and not told:
-            told.extend(set(children()) - before)
+            told.extend(set(children(os.getpid())) - before)
             os.kill(told[0], signal.SIGTERM)
 
     outcome = LocalPool(plan, PoolSettings(1)).run(tell_once)

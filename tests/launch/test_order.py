@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from dimebench.launch.plan import Plan, make_plan
 from dimebench.store import read_runs
 from dimebench.store.provenance import package_versions
 from tests.launch.requests import request
+from tests.processes import children, send, wait_until
 from tests.training.blocks import assert_same_outputs, left_on_disk
 
 LONG = ("steps=800", "evaluation.interval=200")
@@ -71,10 +70,11 @@ def test_signals_save_the_block_and_the_next_attempt_goes_on_from_there(tmp_path
     LocalPool(plan, PoolSettings(1)).run(lambda event: None)
     order = Order.write(planned(tmp_path / "ordered", *LONG, seeds=[0]), PoolSettings(), "slurm")
     process = start(order, 0)
-    wait_until(lambda: order.began(0) is not None and any(order.env_steps(0)), process)
+    trains = lambda: order.began(0) is not None and any(order.env_steps(0))  # noqa: E731
+    wait_until(lambda: process.poll() is not None or trains(), "the block trains")
+    assert process.poll() is None
     for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT, signal.SIGTERM):
-        for pid in (process.pid, *children(process.pid)):
-            os.kill(pid, number)
+        send(number, process.pid, *children(process.pid))
     process.communicate(timeout=120)
     ended = order.ended(0)
     assert ended is not None
@@ -134,15 +134,3 @@ def test_a_broken_order_is_named(content: str, tmp_path: Path) -> None:
     file.write_text(content)
     with pytest.raises(OrderError, match=str(file)):
         read_orders(tmp_path)
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def wait_until(true: Any, process: subprocess.Popen[str]) -> None:
-    deadline = time.monotonic() + 100
-    while not true():
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.05)

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 
 from dimebench.store import read_evals, read_runs
 from dimebench.store.claims import Watch
 from tests.launch.race import CELLS, plan
+from tests.processes import children, send
 
 SEED = 3
 LEASE_S = 60.0  # nobody here expires: the dead are seen to be dead
@@ -25,19 +25,12 @@ def start(results: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 
-def children(pid: int) -> list[int]:
-    found = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(child) for child in found.read_text().split()] if found.exists() else []
-
-
 def kill(process: subprocess.Popen[str], workers_too: bool) -> list[str]:
     """SIGKILL to the pool, and to its worker or not; what it had said."""
     workers = children(process.pid)
     process.kill()
     if workers_too:
-        for worker in workers:
-            with suppress(ProcessLookupError):
-                os.kill(worker, signal.SIGKILL)
+        send(signal.SIGKILL, *workers)
     assert process.stdout is not None
     return process.communicate()[0].splitlines()
 

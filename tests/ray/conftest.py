@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.processes import children, send
 
 STORE = 80 * 2**20  # bytes of an object store, Ray's least
 
@@ -37,30 +37,18 @@ class TwoNodes:
 
     def node_of(self, pid: int) -> Any:
         """The node that a process belongs to."""
-        return next(node for node in self.nodes if pid in _below(_raylet(node)))
+        return next(node for node in self.nodes if pid in children(_raylet(node), recursive=True))
 
     def kill(self, node: Any) -> None:
         """SIGKILL to all its processes at once, as when a machine loses power."""
         raylet = _raylet(node)
-        for pid in (*_below(raylet), raylet):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        send(signal.SIGKILL, *children(raylet, recursive=True), raylet)
         self.nodes.remove(node)
         self.cluster.remove_node(node, allow_graceful=False)
 
 
 def _raylet(node: Any) -> int:
     return node.all_processes["raylet"][0].process.pid
-
-
-def _below(pid: int) -> list[int]:
-    """The ids of all processes that descend from one."""
-    found = []
-    for tasks in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            for child in map(int, tasks.read_text().split()):
-                found += [child, *_below(child)]
-    return found
 
 
 @pytest.fixture(scope="module")

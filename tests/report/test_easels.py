@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from dimebench.report.easels import Easels
 from dimebench.report.figures import FORMATS, begin_figures, write_figures
 from dimebench.report.html import begin_page, page
 from dimebench.report.summary import Summary
+from tests.processes import wait_until, wait_until_gone
 from tests.report.factory import two_variants
 from tests.report.test_summary import of
 
@@ -148,24 +149,17 @@ def test_whatever_stops_the_report_stops_its_processes(tmp_path: Path, number: s
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TMPDIR": str(tmp_path)},
         start_new_session=True,
     )
-    _wait_until(lambda: all(place.exists() and place.read_text() for place in places))
+    wait_until(lambda: all(place.exists() and place.read_text() for place in places), "both draw")
     pids = [int(place.read_text()) for place in places]
     if number is signal.SIGINT:
         os.killpg(report.pid, number)  # Ctrl-C reaches all of them
     else:
         report.send_signal(number)
     _, told = report.communicate(timeout=60)
-    _wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    wait_until_gone(pids)
     if number is signal.SIGINT:
         assert told.count("Traceback") == 1, told
         assert not list(tmp_path.glob("*.summary"))
-
-
-def _wait_until(there: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not there():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_an_error_is_the_callers(easels: Easels) -> None:

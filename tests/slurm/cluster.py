@@ -19,6 +19,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from tests.processes import send
+
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
 CPUS = 4  # that the node is said to have; one GPU, which is none
 START_S, STOP_S = 60.0, 20.0
@@ -106,9 +108,7 @@ class Cluster:
     def kill_node(self, processes: list[int]) -> None:
         """The node dies as in a power cut, with those processes of its jobs; Slurm notices."""
         daemon = self._running.pop()
-        for pid in [daemon.pid, *self._stepds(), *processes]:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        send(signal.SIGKILL, daemon.pid, *self._stepds(), *processes)
         daemon.wait()
         self.call("scontrol", "update", f"NodeName={platform.node()}", "State=DOWN", "Reason=died")
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +10,6 @@ import pytest
 from dimebench.store import StoreError, read_runs
 from tests.cli.conftest import dimebench, place  # noqa: F401 (fixtures)
 from tests.slurm.cluster import Cluster, why_not
-
-PATIENCE_S = 200.0
 
 
 @pytest.fixture(scope="session")
@@ -38,13 +35,6 @@ def cluster(_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clus
     monkeypatch.setattr("dimebench.cli.slurm.LOST_AFTER_S", 1.0)
     yield _cluster
     _cluster.clear()
-
-
-def wait_until(true: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline, f"waited in vain until {what}"
-        time.sleep(0.1)
 
 
 def reached(results: Path) -> dict[tuple[str, int], int]:

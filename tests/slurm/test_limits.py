@@ -14,8 +14,9 @@ from dimebench.launch.slurm_queue import read_queue
 from dimebench.store import read_runs
 from tests.cli.calls import Call
 from tests.faults import package
+from tests.processes import wait_until
 from tests.slurm.cluster import Cluster
-from tests.slurm.conftest import reached, wait_until
+from tests.slurm.conftest import reached
 from tests.slurm.test_slurm import SLURM, WORDS, of_plan, planned
 from tests.training.blocks import assert_same_outputs
 

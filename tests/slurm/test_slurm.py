@@ -21,8 +21,9 @@ from dimebench.launch.slurm_queue import read_queue
 from dimebench.store import read_runs
 from dimebench.training.checkpoint import Checkpoints
 from tests.cli.calls import Call, refused
+from tests.processes import wait_until
 from tests.slurm.cluster import Cluster
-from tests.slurm.conftest import reached, wait_until
+from tests.slurm.conftest import reached
 from tests.training.blocks import assert_same_outputs, left_on_disk
 
 WORDS = ["suite=tiny", "algo=sac,crossq", "steps=300", "evaluation.interval=150"]
