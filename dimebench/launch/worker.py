@@ -9,6 +9,7 @@ that has lost its claim on a run leaves at once, without another write: being ki
 
 from __future__ import annotations
 
+import atexit
 import gc
 import json
 import os
@@ -225,6 +226,7 @@ def one_line(error: Exception) -> str:
 
 def main() -> None:
     """Entry point of `python -m dimebench.launch.worker`. Standard output carries events alone."""
+    atexit.register(gc.freeze)  # or Python searches all that there is for garbage first, which takes a second
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not break the event stream
     Worker(sys.stdin, sink).serve()

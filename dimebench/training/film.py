@@ -6,6 +6,8 @@ input, the film goes to the file that it names, and one line of JSON says what w
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import json
 import sys
@@ -146,6 +148,7 @@ def encode(pictures: list[np.ndarray], kind: str, fps: float) -> bytes:
 
 def main() -> None:
     """Entry point of the process: one request, one answer."""
+    atexit.register(gc.freeze)  # or Python searches all that there is for garbage first, which takes a second
     try:
         answer = write_film(json.loads(sys.stdin.read()))
     except Exception as error:
