@@ -10,12 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dimebench.agents.adam import Adam
 from dimebench.agents.base import Agent, Batch, Dims, Metrics, Noise, NoiseShapes, under
 from dimebench.agents.compiling import compiled
 from dimebench.agents.networks import multiply_in
 from dimebench.agents.paths import for_gpu
 from dimebench.agents.renorm import BatchRenorm
-from dimebench.agents.stores import Packed, Store, Treatment, Unpacked, load_slots
+from dimebench.agents.stores import Packed, Store, Treatment, Unpacked
 
 
 class ActorCritic(Agent):
@@ -34,7 +35,7 @@ class ActorCritic(Agent):
         self.grad_steps = 0
         self.modules: dict[str, nn.Module] = {}
         self.stores: dict[str, Store] = {}  # each network's parameters
-        self.optimizers: dict[str, torch.optim.Adam] = {}
+        self.optimizers: dict[str, Adam] = {}
         self.log_alpha = nn.Parameter(torch.log(torch.full((self.seeds,), settings.alpha_init, device=self.device)))
         self.treatments: dict[str, Treatment] = {}  # of a network's gradients, before the optimiser sees them
         self._ones = torch.ones(self.seeds, device=self.device)  # the gradient of a sum over seeds
@@ -45,18 +46,12 @@ class ActorCritic(Agent):
         self.modules[name] = module.to(self.device)
         self.stores[name] = Unpacked(module) if for_gpu(self.device) else Packed(module, self.seeds)
         if lr:
-            self.optimizers[name] = self._adam(self.stores[name].tensors, lr, beta1)
+            self.optimizers[name] = Adam(self.stores[name].tensors, lr, beta1)
 
     @property
     def arenas(self) -> dict[str, nn.Parameter]:
         """On a CPU each network's parameters as one tensor [S, P], of which the network's own are views."""
         return {name: store.arena for name, store in self.stores.items() if isinstance(store, Packed)}
-
-    @staticmethod
-    def _adam(parameters: Sequence[Tensor], lr: float, beta1: float) -> torch.optim.Adam:
-        # On a GPU the step count lives there too, so that a captured update can advance it.
-        on_gpu = parameters[0].is_cuda
-        return torch.optim.Adam(parameters, lr, (beta1, 0.999), eps=1e-8, fused=True, capturable=on_gpu)
 
     def evaluate(self, obs: Tensor, noise: Noise) -> Tensor:
         """With `evaluation_actions: mean` the policy's actions without noise, else actions as in training."""
@@ -261,8 +256,7 @@ class ActorCritic(Agent):
         for name, module in self.modules.items():
             state |= {f"{name}.{key}": value.detach() for key, value in module.state_dict().items()}
         for name, optimizer in self.optimizers.items():
-            for i, slots in optimizer.state_dict()["state"].items():
-                state |= {f"optimizer.{name}.{i}.{slot}": value for slot, value in slots.items()}
+            state |= {f"optimizer.{name}.{key}": value for key, value in optimizer.state_dict().items()}
         return state
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
@@ -273,5 +267,4 @@ class ActorCritic(Agent):
         for name, module in self.modules.items():
             module.load_state_dict(dict(under(state, f"{name}.")))
         for name, optimizer in self.optimizers.items():
-            for i, parameter in enumerate(optimizer.param_groups[0]["params"]):
-                load_slots(optimizer.state[parameter], under(state, f"optimizer.{name}.{i}."), parameter.device)
+            optimizer.load_state_dict(dict(under(state, f"optimizer.{name}.")))

@@ -17,6 +17,7 @@ import torch
 from annotated_types import Ge, Gt, Interval, Len
 from torch import Tensor
 
+from dimebench.agents.adam import Adam
 from dimebench.agents.base import Batch
 from dimebench.agents.gaussian import GaussianPolicy
 from dimebench.agents.networks import Critics
@@ -59,7 +60,7 @@ class CrossQ(SAC):
         policy = GaussianPolicy(obs, act, s.actor_hidden, generators, renorm=renorm)
         self._add("policy", policy, s.learning_rate, s.beta1)
         self._add("critics", Critics(obs + act, s.critic_hidden, 1, generators, renorm), s.learning_rate, s.beta1)
-        self.optimizers["alpha"] = self._adam([self.log_alpha], s.learning_rate, beta1=0.9)
+        self.optimizers["alpha"] = Adam([self.log_alpha], s.learning_rate, beta1=0.9)
 
     def q_values(self, batch: Batch, next_action: Tensor) -> tuple[Tensor, Tensor]:
         """One forward over [s; s'], [a; a']: both halves share the batch statistics; s' only makes the target."""

@@ -22,6 +22,7 @@ from annotated_types import Ge, Gt, Interval, Len
 from torch import Tensor
 
 from dimebench.agents.actor_critic import ActorCritic
+from dimebench.agents.adam import Adam
 from dimebench.agents.base import Batch, Dims, Metrics, Noise, NoiseShapes
 from dimebench.agents.categorical import expected_value, log_probs, project, shifted_atoms
 from dimebench.agents.chain.stepwise import Chain
@@ -128,7 +129,7 @@ class DIME(ActorCritic):
         self.atoms = float32_linspace(s.v_min, s.v_max, s.atoms).to(self.device)
         self._add("policy", self.policy, s.learning_rate, s.beta1)
         self._add("critics", self.critics, s.learning_rate, s.beta1)
-        self.optimizers["alpha"] = self._adam([self.log_alpha], s.alpha_learning_rate, beta1=0.9)
+        self.optimizers["alpha"] = Adam([self.log_alpha], s.alpha_learning_rate, beta1=0.9)
         self.treatments["policy"] = clip_gradients
         self.denoise: Any = denoise  # compiled where the learner is
         self.chain: Chain | None = None

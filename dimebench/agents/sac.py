@@ -19,6 +19,7 @@ from annotated_types import Ge, Gt, Interval, Len
 from torch import Tensor
 
 from dimebench.agents.actor_critic import ActorCritic
+from dimebench.agents.adam import Adam
 from dimebench.agents.base import Batch, Dims, Metrics, Noise, NoiseShapes
 from dimebench.agents.gaussian import GaussianPolicy, GaussianSample
 from dimebench.agents.networks import Critics
@@ -102,7 +103,7 @@ class SAC(ActorCritic):
         self._add("critics", Critics(inputs, s.critic_hidden, 1, generators, renorm=None), s.learning_rate)
         self._add("target_critics", Critics(inputs, s.critic_hidden, 1, generators, renorm=None))
         self.modules["target_critics"].load_state_dict(self.modules["critics"].state_dict())
-        self.optimizers["alpha"] = self._adam([self.log_alpha], s.learning_rate, beta1=0.9)
+        self.optimizers["alpha"] = Adam([self.log_alpha], s.learning_rate, beta1=0.9)
 
     def policy_noise(self, rows: int) -> NoiseShapes:
         return {"eps": (rows, self.dims.act)}

@@ -7,7 +7,7 @@ many tensors take them as they are, so that no weight and no gradient is copied 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -100,17 +100,6 @@ class Unpacked(Store):
 
     def finite(self) -> Tensor:
         return torch.stack([torch.isfinite(p).flatten(1).all(1) for p in self.tensors]).all(0)
-
-
-def load_slots(slots: dict[str, Tensor], given: Mapping[str, Tensor], device: torch.device) -> None:
-    """An optimiser's state of one parameter, in place; what is not given is as before the first step: zero."""
-    for name in slots.keys() | given.keys():
-        if name not in slots:
-            slots[name] = given[name].to(device, copy=True)
-        elif name in given:
-            slots[name].copy_(given[name])
-        else:
-            slots[name].zero_()
 
 
 def _laid_out_as(parameter: Tensor, gradient: Tensor) -> Tensor:

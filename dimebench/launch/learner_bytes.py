@@ -20,13 +20,13 @@ from unittest import mock
 import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from dimebench.agents.base import Agent, Batch, Dims
 from dimebench.agents.paths import gpu_ways
 from dimebench.agents.registry import load_algorithm
 from dimebench.training.block import Block, build_settings
+from dimebench.training.dispatch import DispatchMode
 from dimebench.training.rng import AHEAD_CALLS, AHEAD_NUMBERS
 
 WORD = 4  # bytes of a float32
@@ -103,7 +103,7 @@ def _fake() -> Iterator[None]:
         yield
 
 
-class _Alive(TorchDispatchMode):
+class _Alive(DispatchMode):
     """Follows the bytes of all storages that are alive."""
 
     def __init__(self, fake: bool) -> None:

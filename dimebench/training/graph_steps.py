@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map_only
 
+from dimebench.training.dispatch import DispatchMode
 from dimebench.training.graph_passes import Operation, tensors_in
 
 Step = tuple[Any, tuple[Any, ...], dict[str, Any]]
@@ -87,7 +87,7 @@ class _ReachedError(Exception):
     """Carries what was about to be called."""
 
 
-class _Witness(TorchDispatchMode):
+class _Witness(DispatchMode):
     """Stops before the first operation and tells which it is."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from dimebench.store.reader import without_collecting
+from dimebench.training.dispatch import DispatchMode
 from dimebench.training.graph_passes import Operation, Parts, done_before, made_in_place, needed, place_of, tensors_in
 from dimebench.training.graph_steps import step
 
@@ -116,7 +116,7 @@ class CpuGraphs:
         return replay, result
 
 
-class _Recorder(TorchDispatchMode):
+class _Recorder(DispatchMode):
     """Notes every operation but views, whose results stay where they are."""
 
     def __init__(self) -> None:

@@ -11,8 +11,8 @@ STAGING = "event synchronize (training/staging.py Staging.buffer)"  # while no a
 BESIDE = (  # waits that do not belong to an env step: where they may be, and for what
     "agents/actor_critic.py ActorCritic._add",  # parameters are made on the host
     "agents/actor_critic.py ActorCritic.load_state_dict",  # resuming
+    "agents/adam.py Adam.load_state_dict",
     "agents/dime.py DIME.__init__",
-    "agents/stores.py load_slots",
     "outside",  # the test itself, of what is left in the end
     "training/checkpoint.py",
     "training/evaluate.py Evaluator.evaluate",
