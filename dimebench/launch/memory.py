@@ -27,7 +27,7 @@ CONTEXT = 700 * MB  # of a CUDA context with its libraries' kernels and workspac
 SPARE = 1.1  # what an allocator holds over what is alive, because its pieces do not fit
 SPARE_ON_CPU = 1.6  # of malloc, which keeps what it gets (measured: docs/benchmarks.md)
 GRAPHS = 2  # a captured update keeps its own activations; the calls before the capture have left theirs in the cache
-PROCESS = 480 * MB  # resident set of a process that trains a network of nothing, its environments left out
+PROCESS = 420 * MB  # resident set of a process that trains a network of nothing, its environments left out
 PROCESS_ON_GPU = 2_500 * MB  # with the CUDA libraries in it: not measured here
 ENV_WORKER = 150 * MB  # a process that steps environments, before it has any
 # Bytes that loading a task takes once, and that each environment takes (measured); a dog has a skin.

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from dimebench.agents.adam import Adam
 from dimebench.agents.base import Batch
 from dimebench.agents.categorical import expected_value, project, shifted_atoms
 from dimebench.agents.dime import DIME, actor_loss, temperature_loss
@@ -158,7 +159,7 @@ def test_optimizers(seeds: int) -> None:
         names = sorted(key.partition(":")[2] for key in case if key.startswith(f"{owner}_g1:"))
         names = [name for name in names if not np.array_equal(case[f"{owner}_p0:{name}"], case[f"{owner}_p4:{name}"])]
         arena = torch.nn.Parameter(stacked(lambda n, o=owner: f"{o}_p0:{n}", names))
-        adam = agent._adam([arena], agent.settings.learning_rate, agent.settings.beta1)
+        adam = Adam([arena], agent.settings.learning_rate, agent.settings.beta1)
         for step in (1, 2, 3, 4):
             grads = stacked(lambda n, o=owner, s=step: f"{o}_g{s}:{n}", names)
             arena.grad = agent.treatments.get(network, lambda g: g)(grads)
