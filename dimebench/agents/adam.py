@@ -55,9 +55,6 @@ class Adam:
         return {f"{i}.{name}": slot for name, slots in self.slots.items() for i, slot in enumerate(slots)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        """In place. What is not given is as before the first step: zero."""
+        """In place. Raises KeyError where a slot is not given."""
         for key, slot in self.state_dict().items():
-            if key in state:
-                slot.copy_(state[key])
-            else:
-                slot.zero_()
+            slot.copy_(state[key])
