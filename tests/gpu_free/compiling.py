@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -57,6 +58,8 @@ def counting_compiler(watch: Watch) -> Iterator[Compiled]:
         return call
 
     torch._dynamo.reset()
+    if not gc.get_freeze_count():
+        gc.freeze()  # what is imported need not be searched for garbage before each capture
     with mock.patch.object(torch, "compile", compile_counted):
         yield found
 
