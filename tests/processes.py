@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -36,12 +37,16 @@ def send(number: signal.Signals, *pids: int) -> None:
             os.kill(pid, number)
 
 
-def wait_until(true: Callable[[], object], what: str, every_s: float = 0.05) -> None:
-    """Return as soon as it is so; fail, and say what was waited for, when it takes past all patience."""
+def wait_until(true: Callable[[], object], what: str, process: subprocess.Popen[str] | None = None) -> None:
+    """Return as soon as it is so; fail, and say what was waited for, when it takes past all patience.
+
+    process: who is to bring it about; when it ends before, the test fails at once with what it said.
+    """
     deadline = time.monotonic() + PATIENCE_S
     while not true():
+        assert process is None or process.poll() is None, process.communicate()
         assert time.monotonic() < deadline, f"waited in vain until {what}"
-        time.sleep(every_s)
+        time.sleep(0.05)
 
 
 def wait_until_gone(pids: Iterable[int]) -> None:

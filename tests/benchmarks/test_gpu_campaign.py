@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 import tarfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import pytest
 from benchmarks.gpu.campaign import Campaign, Part, share, together
 from benchmarks.gpu.parts.kernels import Kernel, summary
 from benchmarks.gpu.record import BAD, File, Result
+from tests.processes import wait_until_gone
 
 ROOT = Path(__file__).resolve().parents[2]
 BROKEN = "tests.benchmarks.broken_parts"
@@ -72,9 +72,7 @@ def test_a_part_that_hangs_is_killed_at_its_limit_with_its_children_and_the_next
         ("hangs", "endless", "out of time"),
         ("well", "fine", "ok"),
     ]
-    child = Path("/proc") / (tmp_path / "child").read_text()
-    while child.exists() and "(zombie)" not in (child / "status").read_text():
-        time.sleep(0.05)  # until it is gone, or this test is timed out
+    wait_until_gone([int((tmp_path / "child").read_text())])
     assert next(line for line in told if line.startswith("--- hangs: ")).endswith(" of 12")
 
 

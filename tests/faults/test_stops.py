@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -20,7 +19,7 @@ from dimebench.training.block import Block
 from dimebench.training.checkpoint import Checkpoints
 from tests.cli.calls import COMMAND, cell, process
 from tests.faults.conftest import with_package
-from tests.processes import children, send
+from tests.processes import children, send, wait_until
 from tests.training.blocks import outputs, train
 
 WORDS = ["suite=tiny", "algo=moody"]
@@ -107,9 +106,7 @@ def start(place: Path, mood: str) -> subprocess.Popen[str]:
         text=True,
         start_new_session=True,
     )
-    while not sign.exists():
-        assert started.poll() is None, started.communicate()
-        time.sleep(0.05)
+    wait_until(sign.exists, f"the learner is {mood}", started)
     return started
 
 

@@ -18,7 +18,7 @@ from dimebench.store import read_runs
 from dimebench.training.block import Block
 from tests.faults.conftest import faulty, place  # noqa: F401 (fixtures)
 from tests.launch.requests import request
-from tests.launch.test_local import _no_process_stays_behind, children  # noqa: F401 (a fixture)
+from tests.launch.test_local import _no_process_stays_behind  # noqa: F401 (a fixture)
 from tests.training.blocks import stop_after, train
 
 Given = dict[int, dict[str, str]]  # by process

@@ -70,9 +70,7 @@ def test_signals_save_the_block_and_the_next_attempt_goes_on_from_there(tmp_path
     LocalPool(plan, PoolSettings(1)).run(lambda event: None)
     order = Order.write(planned(tmp_path / "ordered", *LONG, seeds=[0]), PoolSettings(), "slurm")
     process = start(order, 0)
-    trains = lambda: order.began(0) is not None and any(order.env_steps(0))  # noqa: E731
-    wait_until(lambda: process.poll() is not None or trains(), "the block trains")
-    assert process.poll() is None
+    wait_until(lambda: order.began(0) is not None and any(order.env_steps(0)), "the block trains", process)
     for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT, signal.SIGTERM):
         send(number, process.pid, *children(process.pid))
     process.communicate(timeout=120)

@@ -14,7 +14,7 @@ from pathlib import Path
 from dimebench.store import read_evals, read_runs
 from dimebench.store.claims import Watch
 from tests.launch.race import CELLS, plan
-from tests.processes import children, send
+from tests.processes import children, send, wait_until
 
 SEED = 3
 LEASE_S = 60.0  # nobody here expires: the dead are seen to be dead
@@ -45,8 +45,10 @@ def test_four_processes_race_over_twelve_cells_and_some_are_killed(tmp_path: Pat
     said: list[str] = []
     for workers_too in (True, False):  # a pool with its worker; a pool whose worker must save and leave by itself
         before = begun(tmp_path)
-        while begun(tmp_path) <= before + 1 and any(process.poll() is None for process in racing):
-            time.sleep(0.05)
+        wait_until(
+            lambda n=before: begun(tmp_path) > n + 1 or all(process.poll() is not None for process in racing),
+            "two more runs have begun",
+        )
         time.sleep(source.uniform(0.0, 0.5))
         victim = racing.pop(source.randrange(len(racing)))
         assert victim.poll() is None, "it was at work"
