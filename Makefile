@@ -46,7 +46,7 @@ slow: $(VENV)/installed-dev  ## the checks that take longer
 	$(PYTEST) -m slow
 
 learns: $(VENV)/installed-dev  ## train every learner until it solves a task, about an hour
-	$(PYTEST) tests/launch/test_learns.py -m slow -s
+	$(PYTEST) tests/engines/test_learns.py -m slow -s
 
 KILLS ?= 200
 torture: $(VENV)/installed-dev  ## SIGKILL at random instants, the same bits in the end: make torture KILLS=200 [SEED=0]

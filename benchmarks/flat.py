@@ -53,8 +53,8 @@ def train(words: list[str], steps: int) -> tuple[Sampler, int, int]:
     """Train one seed; the samples, the env steps of its warm-up, and the replay's bytes per transition."""
     from dimebench.agents.registry import known_algorithms
     from dimebench.config import parse_words
-    from dimebench.launch.identity import block_identity
-    from dimebench.launch.plan import make_plan
+    from dimebench.planning.identity import block_identity
+    from dimebench.planning.plan import make_plan
     from dimebench.training.loop import Hooks, Trainer
 
     keys = {word.partition("=")[0] for word in words}

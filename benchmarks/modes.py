@@ -14,10 +14,10 @@ import time
 
 import torch
 
-from dimebench.agents.actor_critic import ActorCritic
 from dimebench.agents.base import Batch, Dims
 from dimebench.agents.registry import load_algorithm
-from dimebench.training.execution import Learner, prepare
+from dimebench.agents.updates.actor_critic import ActorCritic
+from dimebench.training.execution.modes import Learner, prepare
 from dimebench.training.rng import Streams, generator
 
 DOG = Dims(obs=223, act=38)

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from dimebench.agents.registry import known_algorithms
 from dimebench.config import parse_words
-from dimebench.launch.local import PoolSettings
-from dimebench.launch.order import Order
-from dimebench.launch.plan import make_plan
-from dimebench.launch.slurm_queue import note_jobs, standings
+from dimebench.engines.local.pool import PoolSettings
+from dimebench.engines.manifest import Order
+from dimebench.engines.slurm.queue import note_jobs, standings
+from dimebench.planning.plan import make_plan
 
 
 def main() -> None:

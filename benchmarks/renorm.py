@@ -15,7 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from dimebench.agents.renorm import BatchRenorm, RenormSettings
+from dimebench.agents.parts.renorm import BatchRenorm, RenormSettings
 
 SHAPES = {(1, 2, 128, 128): 200, (1, 2, 256, 256): 100, (1, 2, 512, 2048): 5}  # [S, C, rows, features]: calls a round
 

@@ -28,7 +28,7 @@ from pathlib import Path
 from dimebench.agents.registry import known_algorithms
 from dimebench.config import Request, parse_words
 from dimebench.config.identity import identity_hash
-from dimebench.launch.plan import Plan, make_plan, settle
+from dimebench.planning.plan import Plan, make_plan, settle
 from dimebench.store import Run, read_run
 from dimebench.store.claims import Claim, ClaimLostError, Watch
 from dimebench.store.schema import EVALS_FILE

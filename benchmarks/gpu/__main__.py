@@ -24,7 +24,7 @@ from benchmarks.gpu.campaign import Campaign, Part
 from benchmarks.gpu.machine import ask
 from benchmarks.gpu.record import RESULTS, File
 from dimebench.config.errors import nearest
-from dimebench.launch.environment import WORKER_ENVIRONMENT
+from dimebench.planning.process_env import WORKER_ENVIRONMENT
 
 ALGORITHMS = ("dime", "crossq", "sac", "dime-gaussian", "random")
 PARTS = (

@@ -17,11 +17,11 @@ from benchmarks.gpu.session import Session
 from dimebench.agents.base import Metrics
 from dimebench.agents.registry import known_algorithms
 from dimebench.config import parse_words
-from dimebench.launch.bench_work import actor_updates
-from dimebench.launch.identity import block_identity
-from dimebench.launch.plan import make_plan
+from dimebench.planning.identity import block_identity
+from dimebench.planning.plan import make_plan
+from dimebench.planning.work import actor_updates
 from dimebench.training.block import Block
-from dimebench.training.execution import WARM_CALLS
+from dimebench.training.execution.modes import WARM_CALLS
 from dimebench.training.loop import Hooks, Trainer
 from tests.training.blocks import make_block
 

@@ -28,7 +28,7 @@ import torch  # after the guard
 from benchmarks.kernels.compiled import failures
 from benchmarks.kernels.count import Count, by_part, count
 from benchmarks.kernels.ledger import KINDS
-from dimebench.training.execution import CHAINS
+from dimebench.training.execution.modes import CHAINS
 
 
 def table(found: Count, title: str, sizes: bool) -> str:

@@ -17,8 +17,8 @@ from benchmarks.kernels.ledger import Ledger, Line, Watch
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
 from dimebench.training.block import Block, Protocol
-from dimebench.training.execution import WARM_CALLS, prepare
-from dimebench.training.learning import Learning
+from dimebench.training.execution.modes import WARM_CALLS, prepare
+from dimebench.training.off_policy import Learning
 
 DOG = Dims(obs=223, act=38)
 

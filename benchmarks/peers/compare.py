@@ -24,7 +24,7 @@ from typing import Any
 
 from turns import AbsentError, Side
 
-from dimebench.launch.environment import WORKER_ENVIRONMENT
+from dimebench.planning.process_env import WORKER_ENVIRONMENT
 
 HERE = Path(__file__).parent
 SCRIPTS = {"sb3": "side_sb3.py", "sbx": "side_sb3.py", "torchrl": "side_torchrl.py", "ours": "side_ours.py"}

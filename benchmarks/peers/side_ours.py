@@ -12,8 +12,8 @@ from turns import Turns, serve
 def run(spec: dict[str, Any], turns: Turns) -> None:
     from dimebench.agents.registry import known_algorithms
     from dimebench.config import parse_words
-    from dimebench.launch.bench_parts import execution, whole_loop, with_execution
-    from dimebench.launch.plan import make_plan
+    from dimebench.planning.plan import make_plan
+    from dimebench.planning.timed_parts import execution, whole_loop, with_execution
     from dimebench.store.provenance import package_versions
 
     words = ["suite=dmc-full", f"algo={spec['algo']}", f"task={spec['task']}"]

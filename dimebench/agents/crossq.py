@@ -17,12 +17,12 @@ import torch
 from annotated_types import Ge, Gt, Interval, Len
 from torch import Tensor
 
-from dimebench.agents.adam import Adam
 from dimebench.agents.base import Batch
-from dimebench.agents.gaussian import GaussianPolicy
-from dimebench.agents.networks import Critics
-from dimebench.agents.renorm import RenormSettings
+from dimebench.agents.parts.gaussian import GaussianPolicy
+from dimebench.agents.parts.networks import Critics
+from dimebench.agents.parts.renorm import RenormSettings
 from dimebench.agents.sac import SAC
+from dimebench.agents.updates.adam import Adam
 
 
 @dataclass(frozen=True)

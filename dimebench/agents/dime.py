@@ -21,15 +21,15 @@ import torch
 from annotated_types import Ge, Gt, Interval, Len
 from torch import Tensor
 
-from dimebench.agents.actor_critic import ActorCritic
-from dimebench.agents.adam import Adam
 from dimebench.agents.base import Batch, Dims, Metrics, Noise, NoiseShapes
-from dimebench.agents.categorical import expected_value, log_probs, project, shifted_atoms
-from dimebench.agents.chain.stepwise import Chain
-from dimebench.agents.diffusion import DiffusionPolicy, DiffusionSample, ScoreNetwork, denoise
-from dimebench.agents.networks import Critics, float32_linspace
-from dimebench.agents.paths import for_gpu
-from dimebench.agents.renorm import RenormSettings
+from dimebench.agents.parts.categorical import expected_value, log_probs, project, shifted_atoms
+from dimebench.agents.parts.chain.stepwise import Chain
+from dimebench.agents.parts.diffusion import DiffusionPolicy, DiffusionSample, ScoreNetwork, denoise
+from dimebench.agents.parts.networks import Critics, float32_linspace
+from dimebench.agents.parts.renorm import RenormSettings
+from dimebench.agents.updates.actor_critic import ActorCritic
+from dimebench.agents.updates.adam import Adam
+from dimebench.agents.updates.paths import for_gpu
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class DIME(ActorCritic):
     def use_chain(self, name: str) -> None:
         """How the policy samples: in torch's operations (`plain`) or through Triton's kernels (`fused`)."""
         if name == "fused":
-            from dimebench.agents.chain.fused import FusedChain  # needs Triton
+            from dimebench.agents.parts.chain.fused import FusedChain  # needs Triton
 
             self.chain = FusedChain(self.policy)
         else:

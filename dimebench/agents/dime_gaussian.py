@@ -21,12 +21,12 @@ import torch
 from annotated_types import Len
 from torch import Tensor
 
-from dimebench.agents.actor_critic import ActorCritic
 from dimebench.agents.base import Metrics, Noise, NoiseShapes
-from dimebench.agents.diffusion import gelu
 from dimebench.agents.dime import DIME, CriticSettings
-from dimebench.agents.gaussian import GaussianPolicy, GaussianSample
+from dimebench.agents.parts.diffusion import gelu
+from dimebench.agents.parts.gaussian import GaussianPolicy, GaussianSample
 from dimebench.agents.sac import gaussian_regions, temperature_loss
+from dimebench.agents.updates.actor_critic import ActorCritic
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ import torch
 from annotated_types import Ge, Gt, Interval, Len
 from torch import Tensor
 
-from dimebench.agents.actor_critic import ActorCritic
-from dimebench.agents.adam import Adam
 from dimebench.agents.base import Batch, Dims, Metrics, Noise, NoiseShapes
-from dimebench.agents.gaussian import GaussianPolicy, GaussianSample
-from dimebench.agents.networks import Critics
-from dimebench.agents.paths import for_gpu
+from dimebench.agents.parts.gaussian import GaussianPolicy, GaussianSample
+from dimebench.agents.parts.networks import Critics
+from dimebench.agents.updates.actor_critic import ActorCritic
+from dimebench.agents.updates.adam import Adam
+from dimebench.agents.updates.paths import for_gpu
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 
 import typer
 
-from dimebench.cli.options import Json
+from dimebench.cli.common.options import Json
 
 
 def algos(as_json: Json = False) -> int:
@@ -23,7 +23,7 @@ def algos(as_json: Json = False) -> int:
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return 0
-    from dimebench.cli.output import print_table
+    from dimebench.cli.common.output import print_table
 
     print_table([[row["name"], row["summary"], row["source"]] for row in rows], ("algorithm", "what it is", "source"))
     return 0

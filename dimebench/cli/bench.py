@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.errors import UsageError
-from dimebench.cli.options import Json, check_execution, parse_device, parse_seeds, seconds_above_0
+from dimebench.cli.common.errors import UsageError
+from dimebench.cli.common.options import Json, check_execution, parse_device, parse_seeds, seconds_above_0
 
 # What is measured when no suite is named: the published settings on the two bodies that are hard to learn.
 DEFAULTS = {"suite": "dmc-full", "algo": "dime,crossq,sac", "task": "dog-run,humanoid-run"}
@@ -53,9 +53,9 @@ def bench(
     chosen = parse_device(device)
     how = mode or "auto", precision or "auto"
     check_execution(chosen, *how, chain or "auto")
-    from dimebench.launch.bench import bench as measure
-    from dimebench.launch.bench import cells, machine_facts
-    from dimebench.launch.plan import make_plan
+    from dimebench.bench.cells import bench as measure
+    from dimebench.bench.cells import cells, machine_facts
+    from dimebench.planning.plan import make_plan
 
     with tempfile.TemporaryDirectory(prefix="dimebench-bench-") as folder:
         together = asked or parse_seeds(SEEDS[chosen])
@@ -84,7 +84,7 @@ def _with_defaults(words: list[str]) -> list[str]:
 @contextmanager
 def _progress(quiet: bool) -> Iterator[Callable[[Any, str], None]]:
     """What is being measured, on a terminal."""
-    from dimebench.cli.output import console
+    from dimebench.cli.common.output import console
 
     if quiet or not console.is_terminal:
         yield lambda block, part: None
@@ -98,7 +98,7 @@ HEADER = ("task", "algorithm", "part", "env steps/s", "ms", "floor ms", "of floo
 
 
 def _show(found: list[Any]) -> None:
-    from dimebench.cli.output import print_line, print_table
+    from dimebench.cli.common.output import print_line, print_table
 
     rows: list[list[str]] = []
     for task in dict.fromkeys(cell.task for cell in found):
@@ -122,7 +122,7 @@ def _show(found: list[Any]) -> None:
 
 def _figures(figure: Any) -> list[str]:
     """Env steps per second over all seeds; milliseconds per env step of all seeds, and the floor's; the fraction."""
-    from dimebench.report.numbers import rate
+    from dimebench.numbers import rate
 
     floor = ["", ""]
     if figure.floor_seconds is not None:

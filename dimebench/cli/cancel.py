@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Results, check_folder
+from dimebench.cli.common.errors import UsageError
+from dimebench.cli.common.options import DEFAULT_RESULTS, Results, check_folder
 
 if TYPE_CHECKING:
-    from dimebench.launch.slurm_queue import Standing
+    from dimebench.engines.slurm.queue import Standing
 
 KEYS: dict[str, Callable[[Standing], tuple[str, ...]]] = {
     "suite": lambda one: (one.block.suite,),
@@ -33,9 +33,9 @@ def cancel(
 ) -> int:
     """Cancel the jobs of `run --on slurm`; what they were training is saved, and `run` goes on with it."""
     check_folder("--results", results)
-    from dimebench.launch.slurm_queue import cancel as cancel_jobs
-    from dimebench.launch.slurm_queue import standings
-    from dimebench.report.numbers import count
+    from dimebench.engines.slurm.queue import cancel as cancel_jobs
+    from dimebench.engines.slurm.queue import standings
+    from dimebench.numbers import count
 
     chosen = _chosen([each for each in standings(results) if each.queued], words or [])
     if not chosen:

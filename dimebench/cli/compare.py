@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.errors import UsageError
-from dimebench.cli.options import (
+from dimebench.cli.common.errors import UsageError
+from dimebench.cli.common.options import (
     DEFAULT_RESULTS,
     Allow,
     Json,
@@ -21,7 +21,7 @@ from dimebench.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from dimebench.report.question import Question
+    from dimebench.analysis.question import Question
 
 
 def _budget(text: str) -> typer.models.OptionInfo:
@@ -99,15 +99,15 @@ def compare(
     if len(set(names)) < 2:
         raise UsageError(f"compare takes two algorithms or more, not {len(set(names))}: dimebench compare A B")
     allowed = parse_allow(allow)
-    from dimebench.report import summary
+    from dimebench.analysis import summary
 
     asked = question(axis=axis, metric=metric, delta=delta, interval=interval, engine=engine)
     found = summary(results, names, suite=suite, budget=budget, question=asked, allow=allowed)
     if as_json:
         typer.echo(json.dumps(found.to_json(), indent=1, allow_nan=False))
         return 0
-    from dimebench.cli.output import console
-    from dimebench.report import tables
+    from dimebench.cli.common.output import console
+    from dimebench.tables import content as tables
 
     if console.is_terminal:
         console.print(tables.render(found))
@@ -128,7 +128,7 @@ def question(
     """The question that the options ask. Raises UsageError for options that exclude each other."""
     if engine == "rliable" and interval not in ("expanded", "percentile"):
         raise UsageError(f"--interval {interval}: rliable has percentile intervals alone; leave out --engine rliable")
-    from dimebench.report.question import Metric, Question
+    from dimebench.analysis.question import Metric, Question
     from dimebench.stats import Engine, NumpyEngine, RliableEngine
 
     chosen: Engine = RliableEngine() if engine == "rliable" else NumpyEngine(method=interval)  # type: ignore[arg-type]

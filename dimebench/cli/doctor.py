@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.errors import OK, SOME_FAILED, UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, split_words
+from dimebench.cli.common.errors import OK, SOME_FAILED, UsageError
+from dimebench.cli.common.options import DEFAULT_RESULTS, Json, Results, split_words
 
 if TYPE_CHECKING:
-    from dimebench.launch.doctor import Check
+    from dimebench.doctor import Check
 
 DEFAULT_SUITE = "quick"
 
@@ -32,8 +32,8 @@ def doctor(
     if names:
         raise UsageError(f"'{names[0]}': doctor takes suite=NAME alone")
     os.environ.setdefault("MUJOCO_GL", "disabled")
+    from dimebench import doctor as checks
     from dimebench.config import load_suite
-    from dimebench.launch import doctor as checks
 
     tasks = load_suite(suite or DEFAULT_SUITE).tasks
     found = []
@@ -55,7 +55,7 @@ def doctor(
 
 
 def _say(check: Check) -> None:
-    from dimebench.cli.output import print_line
+    from dimebench.cli.common.output import print_line
 
     mark = "ok    " if check.ok else "FAILED"
     print_line(f"{mark}  {check.group:<9}  {check.name}: {check.detail}")

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead, check_folder, some_of, split_words
 from dimebench.cli.compare import BudgetOfSteps
-from dimebench.cli.options import DEFAULT_RESULTS, Json, ResultsToRead, check_folder, some_of, split_words
 
 TABLES = ("csv", "markdown", "latex")
 FORMATS = (*TABLES, "figures", "zip", "tensorboard", "wandb")
@@ -46,23 +46,23 @@ def export(
 def _tables_and_figures(
     results: Any, names: list[str], suite: str | None, budget: int | None, chosen: list[str], out: Path
 ) -> dict[str, Any]:
-    from dimebench.report import summary
-    from dimebench.report.sheets import write_sheets
+    from dimebench.analysis import summary
+    from dimebench.tables.papers import write_sheets
 
     found = summary(results, names, suite=suite, budget=budget)
     written: dict[str, Any] = {}
     for form in [form for form in chosen if form in TABLES]:
         written[form] = [str(path) for path in write_sheets(found, out / found.suite / "tables", [form])]
     if "figures" in chosen:
-        from dimebench.report.figures import write_figures
+        from dimebench.figures.files import write_figures
 
         written["figures"] = [str(p) for p in write_figures(found, out / found.suite / "figures", ["pdf", "svg"])]
     return written
 
 
 def _raw(results: Any, names: list[str], suite: str | None, chosen: list[str], out: Path) -> dict[str, Any]:
-    from dimebench.report.select import choose_suite, choose_variants
-    from dimebench.report.trackers import export_runs, sink_of
+    from dimebench.analysis.select import choose_suite, choose_variants
+    from dimebench.export.trackers import export_runs, sink_of
     from dimebench.store import read_runs
 
     runs = choose_suite(results, read_runs(results), suite)
@@ -71,7 +71,7 @@ def _raw(results: Any, names: list[str], suite: str | None, chosen: list[str], o
         runs = [run for run in runs if run.variant in names]
     written: dict[str, Any] = {}
     if "zip" in chosen:
-        from dimebench.report.archive import write_archive
+        from dimebench.export.archive import write_archive
 
         path = out / f"{runs[0].suite}.zip"
         files = write_archive(runs, results, path)

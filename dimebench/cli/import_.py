@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Json, Results, check_folder, check_writable, whole_number
+from dimebench.cli.common.errors import UsageError
+from dimebench.cli.common.options import DEFAULT_RESULTS, Json, Results, check_folder, check_writable, whole_number
 
 WRITERS = 16
 UNITS = ("env-steps", "frames")
@@ -204,7 +204,7 @@ def _bounds(text: str) -> dict[str, float] | None:
 
 def _full_tasks(frame: Any, given: str, files: list[Path]) -> dict[str, str]:
     """The full name of each task of the files. Raises UsageError for a misspelt one."""
-    from dimebench.cli.tasks import imported_task
+    from dimebench.cli.common.tasks import imported_task
 
     where = ", ".join(map(str, files))
     return {

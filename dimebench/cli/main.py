@@ -12,9 +12,9 @@ import typer
 from dimebench.cli.algos import algos
 from dimebench.cli.bench import bench
 from dimebench.cli.cancel import cancel
+from dimebench.cli.common.errors import OK, USAGE, UsageError, explain
 from dimebench.cli.compare import compare
 from dimebench.cli.doctor import doctor
-from dimebench.cli.errors import OK, USAGE, UsageError, explain
 from dimebench.cli.export import export
 from dimebench.cli.import_ import import_
 from dimebench.cli.plan import plan

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dimebench.cli.errors import OK, UsageError
-from dimebench.cli.options import (
+from dimebench.cli.common.errors import OK, UsageError
+from dimebench.cli.common.options import (
     DEFAULT_RESULTS,
     Json,
     Results,
@@ -25,11 +25,11 @@ from dimebench.cli.options import (
     seconds_above_0,
     whole_number,
 )
-from dimebench.cli.remarks import say_remarks
+from dimebench.cli.common.remarks import say_remarks
 
 if TYPE_CHECKING:
-    from dimebench.launch.forecast import Forecast, Target
-    from dimebench.launch.plan import Places
+    from dimebench.planning.forecast import Forecast, Target
+    from dimebench.planning.plan import Places
 
 GPU_MEMORY_GB = 80.0  # of a GPU that is described and not asked
 CORES_PER_GPU = 8  # of a machine that is described: for the processes that step environments
@@ -117,9 +117,9 @@ def plan(
     request = parse_words(words or [], algorithms=known_algorithms())
     target, places = _target(on, device, workers, gpus, gpu_memory, nodes)
     check_execution(target.device, mode, precision, chain)
-    from dimebench.launch.forecast import forecast
-    from dimebench.launch.plan import make_plan
-    from dimebench.launch.probe import Probes
+    from dimebench.planning.forecast import forecast
+    from dimebench.planning.plan import make_plan
+    from dimebench.planning.probe import Probes
 
     made = make_plan(request, seed_list, results, target.device, mode, precision, places, chain)
     say_remarks(made, set())
@@ -135,9 +135,9 @@ def plan(
 
 def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, nodes: int) -> tuple[Target, Places]:
     """What the plan is for. Raises UsageError where the options describe nothing that could train it."""
-    from dimebench.launch.forecast import Target
-    from dimebench.launch.packed import here
-    from dimebench.launch.plan import Places, usable_cores
+    from dimebench.planning.forecast import Target
+    from dimebench.planning.machine import here
+    from dimebench.planning.plan import Places, usable_cores
 
     if on == "local" and nodes > 1:
         raise UsageError(f"--nodes {nodes}: this machine is one: goes with --on slurm or ray")
@@ -160,7 +160,7 @@ def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, no
 @contextmanager
 def _telling(quiet: bool) -> Iterator[Callable[[Any], None]]:
     """What is being probed, on a terminal."""
-    from dimebench.cli.output import console
+    from dimebench.cli.common.output import console
 
     if quiet or not console.is_terminal:
         yield lambda block: None
@@ -183,7 +183,7 @@ HEADER = ("algorithm", "task", "seeds", "done", "blocks", "GPU memory", "memory"
 
 
 def _show(found: Forecast, price: float | None, on: str) -> None:
-    from dimebench.cli.output import print_line, print_table
+    from dimebench.cli.common.output import print_line, print_table
 
     rows = []
     on_gpu = found.target.device == "cuda"

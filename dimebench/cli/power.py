@@ -9,12 +9,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dimebench.cli.common.errors import UsageError
+from dimebench.cli.common.options import (
+    DEFAULT_RESULTS,
+    Json,
+    ResultsToRead,
+    number_above_0,
+    split_words,
+    whole_number,
+)
 from dimebench.cli.compare import BudgetOfSteps
-from dimebench.cli.errors import UsageError
-from dimebench.cli.options import DEFAULT_RESULTS, Json, ResultsToRead, number_above_0, split_words, whole_number
 
 if TYPE_CHECKING:
-    from dimebench.report.pilot import Pilot
+    from dimebench.analysis.pilot import Pilot
     from dimebench.stats import PowerAnswer
 
 
@@ -82,7 +89,7 @@ def power(
             raise UsageError(f"{option} {given}: works with --from FILE; a results folder brings its suite's own")
     if not 0 < chance < 1:
         raise UsageError(f"--chance {chance}: must be between 0 and 1")
-    from dimebench.report.pilot import pilot_of_file, pilot_of_results
+    from dimebench.analysis.pilot import pilot_of_file, pilot_of_results
     from dimebench.stats import how_many_seeds
     from dimebench.stats.bootstrap import stream
     from dimebench.stats.estimators import iqm
@@ -115,7 +122,7 @@ def power(
 
 def _lines(names: list[str], pilot: Pilot, answer: PowerAnswer, comparisons: int) -> list[str]:
     """The answer in words, then the table of what was tried."""
-    from dimebench.report.numbers import count, percent, span, unit
+    from dimebench.numbers import count, percent, span, unit
     from dimebench.stats.power import MOST_SEEDS
 
     spread = " and ".join(dict.fromkeys(names))

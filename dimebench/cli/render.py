@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.errors import UsageError
-from dimebench.cli.options import (
+from dimebench.cli.common.errors import UsageError
+from dimebench.cli.common.options import (
     DEFAULT_RESULTS,
     Json,
     ResultsToRead,
@@ -50,8 +50,8 @@ def render(
         raise UsageError(f"--out {out}: must end in .mp4 or .gif")
     if max(width, height) > 1920 or width % 2 or height % 2:
         raise UsageError(f"--width {width} --height {height}: even numbers up to 1920")
-    from dimebench.launch.render import film
     from dimebench.store import atomic_write
+    from dimebench.video.render import film
 
     policy = _policy(results, names[0], suite, tasks[0] if tasks else None, seed)
     file = out or Path(f"{policy.run.variant.replace(':', '@')}-{policy.run.task.split('/')[1]}.mp4")
@@ -71,11 +71,11 @@ def render(
 
 def _policy(results: Any, name: str, suite: str | None, task: str | None, seed: int | None) -> Any:
     """The policy asked for; UsageError, or an error of `report.errors`, that names what there is."""
+    from dimebench.analysis.select import choose_suite, choose_variants
     from dimebench.config import nearest
-    from dimebench.launch.render import policy_of
-    from dimebench.report.select import choose_suite, choose_variants
     from dimebench.store import read_runs
     from dimebench.store.importers import external
+    from dimebench.video.render import policy_of
 
     runs = choose_suite(results, read_runs(results), suite)
     choose_variants(runs, [name])

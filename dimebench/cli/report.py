@@ -8,9 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.compare import Axis, Budget, Delta, EngineName, Interval, MetricName, question
-from dimebench.cli.errors import UsageError
-from dimebench.cli.options import (
+from dimebench.cli.common.errors import UsageError
+from dimebench.cli.common.options import (
     DEFAULT_RESULTS,
     Allow,
     Json,
@@ -21,6 +20,7 @@ from dimebench.cli.options import (
     some_of,
     split_words,
 )
+from dimebench.cli.compare import Axis, Budget, Delta, EngineName, Interval, MetricName, question
 
 FORMATS = ("svg", "png", "pdf")
 
@@ -64,8 +64,8 @@ def report(
     check_folder("--out", out)
     names, suite = split_words(words)
     allowed = parse_allow(allow)
-    from dimebench.report import summary
-    from dimebench.report.published import cite, peers
+    from dimebench.analysis import summary
+    from dimebench.analysis.published import cite, peers
 
     def read() -> Any:
         asked = question(axis=axis, metric=metric, delta=delta, interval=interval, engine=engine)
@@ -74,17 +74,17 @@ def report(
 
     if watch:
         return _watch(read, results, suite, out, every)
-    from dimebench.report.easels import Easels
+    from dimebench.figures.pool import Easels
 
     with Easels(_cells(results, suite, names)) as easels:
         found = read()
-        from dimebench.report.figures import begin_figures
+        from dimebench.figures.files import begin_figures
 
         folder = out / found.suite
         easels.show(found)
         begin_figures(found, chosen, easels)
         if html:
-            from dimebench.report.html import begin_page, write_html
+            from dimebench.page.html import begin_page, write_html
 
             begin_page(found, easels)
         written = _write_files(found, folder, chosen, easels)
@@ -92,7 +92,7 @@ def report(
             films = _clips(found, results) if clips else []
             written["page"] = str(write_html(found, folder / "report.html", films, easels=easels))
     if pdf:
-        from dimebench.report.pdf import write_pdf
+        from dimebench.page.pdf import write_pdf
 
         written["pdf"] = str(write_pdf(found, folder / "report.pdf"))
     if as_json:
@@ -121,10 +121,10 @@ def _cells(results: Any, suite: str | None, names: list[str]) -> int:
 
 
 def _write_files(found: Any, folder: Path, formats: list[str], easels: Any) -> dict[str, Any]:
-    from dimebench.report.figures import write_figures
-    from dimebench.report.sheets import sheet_files
-    from dimebench.report.tables import plain_lines
+    from dimebench.figures.files import write_figures
     from dimebench.store import atomic_write
+    from dimebench.tables.content import plain_lines
+    from dimebench.tables.papers import sheet_files
 
     texts = {folder / "tables.txt": "\n".join(plain_lines(found)) + "\n"}  # while the easels draw
     texts |= {folder / "tables" / name: text for name, text in sheet_files(found).items()}
@@ -138,9 +138,9 @@ def _clips(found: Any, results: Any) -> list[Any]:
     """One short film per task, of the best variant's first seed that has kept its policy."""
     import base64
 
-    from dimebench.launch.render import RenderError, film, find_policy
-    from dimebench.report import numbers
-    from dimebench.report.html import Clip
+    from dimebench import numbers
+    from dimebench.page.html import Clip
+    from dimebench.video.render import RenderError, film, find_policy
 
     clips = []
     for task in found.tasks:
@@ -163,10 +163,10 @@ def _clips(found: Any, results: Any) -> list[Any]:
 
 def _watch(read: Callable[[], Any], results: Any, suite: str | None, out: Path, every: float) -> int:
     """Write the page whenever a run's files have changed; the last one, when all is done, stays as it is."""
-    from dimebench.report import NoRunsError, NotComparableError
-    from dimebench.report.easels import Easels
-    from dimebench.report.html import write_html
-    from dimebench.report.watch import looks
+    from dimebench.analysis import NoRunsError, NotComparableError
+    from dimebench.analysis.watch import looks
+    from dimebench.figures.pool import Easels
+    from dimebench.page.html import write_html
 
     waiting = ""
     for state, changed, last in looks(results, suite, every):

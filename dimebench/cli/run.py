@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.errors import INTERRUPTED, UsageError
-from dimebench.cli.options import (
+from dimebench.cli.common.errors import INTERRUPTED, UsageError
+from dimebench.cli.common.options import (
     DEFAULT_RESULTS,
     Results,
     check_execution,
@@ -22,7 +22,7 @@ from dimebench.cli.options import (
     seconds_above_0,
     whole_number,
 )
-from dimebench.cli.remarks import say_remarks
+from dimebench.cli.common.remarks import say_remarks
 
 if TYPE_CHECKING:
     from dimebench.config import Request
@@ -120,8 +120,8 @@ def run(
     check_folder("--results", results)
     os.environ.setdefault("MUJOCO_GL", "disabled")
     from dimebench.agents.registry import known_algorithms
-    from dimebench.cli.engines import Manner, engine_of
-    from dimebench.cli.follow import trackers_of
+    from dimebench.cli.common.engines import Manner, engine_of
+    from dimebench.cli.common.follow import trackers_of
     from dimebench.config import parse_words
 
     request = parse_words(words or [], algorithms=known_algorithms())
@@ -130,8 +130,8 @@ def run(
     check_execution(chosen, mode, precision, chain)
     if until_decided and not engine.waits:
         raise UsageError(f"--until-decided: looks at what has been trained: add --wait to --on {on}")
-    from dimebench.launch.local import PoolSettings
-    from dimebench.launch.plan import make_plan
+    from dimebench.engines.local.pool import PoolSettings
+    from dimebench.planning.plan import make_plan
 
     said: set[str] = set()  # with --until-decided there is a plan for each block of seeds
 
@@ -150,7 +150,7 @@ def run(
 
     if not until_decided:
         return train(request, seed_list)
-    from dimebench.cli.sequential import run_until_decided
+    from dimebench.cli.common.sequential import run_until_decided
 
     return run_until_decided(request, train, results, most, block)
 

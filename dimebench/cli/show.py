@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.errors import UsageError
-from dimebench.cli.options import Json
+from dimebench.cli.common.errors import UsageError
+from dimebench.cli.common.options import Json
 
 
 def show(
@@ -28,7 +28,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(facts, indent=1))
         return 0
-    from dimebench.cli.output import print_table
+    from dimebench.cli.common.output import print_table
 
     if "comments" not in facts:
         print_table(_flat(facts))
@@ -58,7 +58,7 @@ def _facts(name: str) -> dict[str, Any]:
         return {"task": name, **sizes, "observation order": dict(spec.obs_layout)}
     if name.split(":")[0] in known_algorithms():
         return _algorithm(parse_variant(name))
-    from dimebench.cli.tasks import full_task
+    from dimebench.cli.common.tasks import full_task
     from dimebench.config.names import short_task
     from dimebench.envs import known_tasks
 

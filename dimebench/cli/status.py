@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.errors import USAGE, UsageError, explain
-from dimebench.cli.options import DEFAULT_RESULTS, Json, ResultsToRead, seconds_above_0, split_words
+from dimebench.cli.common.errors import USAGE, UsageError, explain
+from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead, seconds_above_0, split_words
 
 
 def status(
@@ -36,9 +36,9 @@ def status(
 
 def _watch(results: Any, suite: str | None, every: float) -> int:
     """The table anew whenever it has changed; on a terminal in place. It ends when no run is running or queued."""
-    from dimebench.cli.output import console
-    from dimebench.cli.queue import jobs_beside
-    from dimebench.report.watch import looks
+    from dimebench.analysis.watch import looks
+    from dimebench.cli.common.output import console
+    from dimebench.cli.common.queue import jobs_beside
 
     code = 0
     for state, changed, _ in looks(results, suite, every, jobs_beside(results, suite)):
@@ -51,7 +51,7 @@ def _watch(results: Any, suite: str | None, every: float) -> int:
 
 
 def _show(results: Any, suite: str | None, as_json: bool) -> int:
-    from dimebench.cli.queue import Queue, queue_of
+    from dimebench.cli.common.queue import Queue, queue_of
     from dimebench.store import Run, StoreError, read_runs
     from dimebench.store.claims import claimed_by
 
@@ -78,7 +78,7 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
         typer.echo(f"no runs in '{results}'" if not broken else f"no run in '{results}' can be read")
         queue.show()
         return code
-    from dimebench.cli.output import print_line, print_table
+    from dimebench.cli.common.output import print_line, print_table
 
     cells: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:

@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from dimebench.cli.options import Json
+from dimebench.cli.common.options import Json
 
 
 def suites(as_json: Json = False) -> int:
@@ -26,7 +26,7 @@ def suites(as_json: Json = False) -> int:
     if as_json:
         typer.echo(json.dumps(rows, indent=1))
         return 0
-    from dimebench.cli.output import print_table
+    from dimebench.cli.common.output import print_table
 
     print_table([_cells(row) for row in rows], ("suite", "tasks", "env steps", "what it is"), ("tasks", "env steps"))
     return 0

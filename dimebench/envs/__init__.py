@@ -8,12 +8,12 @@ import os
 
 os.environ.setdefault("MUJOCO_GL", "disabled")  # read when mujoco is imported; whoever steps never renders
 
-from dimebench.envs.block import Block, EnvBlock, StepResult
 from dimebench.envs.environment import Seed
 from dimebench.envs.factory import known_tasks, make_block, task_spec
 from dimebench.envs.fingerprint import physics_fingerprint
 from dimebench.envs.parallel import ParallelBlock, worker_count
 from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError
+from dimebench.envs.vector import Block, EnvBlock, StepResult
 
 __all__ = [
     "Block",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 
-from dimebench.envs.block import Block, EnvBlock
 from dimebench.envs.environment import Environment, Seed
 from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError, one_line
+from dimebench.envs.vector import Block, EnvBlock
 
 
 def known_tasks() -> list[str]:
@@ -67,17 +67,17 @@ def _builder(task: str) -> Callable[[Seed], Environment]:
     if task not in _known():
         raise _why_not(task)
     if task.startswith("dm_control/"):
-        from dimebench.envs.dmc import DMControlEnvironment
+        from dimebench.envs.libraries.dm_control import DMControlEnvironment
 
         return functools.partial(DMControlEnvironment, task)
-    from dimebench.envs.gym import GymnasiumEnvironment
+    from dimebench.envs.libraries.gymnasium import GymnasiumEnvironment
 
     return functools.partial(GymnasiumEnvironment, task)
 
 
 def _why_not(task: str) -> EnvError:
     if task.startswith("gymnasium/"):
-        from dimebench.envs import gym
+        from dimebench.envs.libraries import gymnasium as gym
 
         if reason := gym.refusal(task):
             return EnvError(reason)
@@ -88,7 +88,8 @@ def _why_not(task: str) -> EnvError:
 def _known() -> dict[str, None]:
     """An ordered set."""
     try:
-        from dimebench.envs import dmc, gym
+        from dimebench.envs.libraries import dm_control as dmc
+        from dimebench.envs.libraries import gymnasium as gym
     except Exception as error:  # a broken install or a bad MUJOCO_GL surfaces here
         raise EnvError(f"dm_control or Gymnasium cannot be imported: {one_line(error)}") from error
     return dict.fromkeys([*dmc.known(), *gym.known()])

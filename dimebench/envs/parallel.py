@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from dimebench.envs.arrays import RESET, STEP, Arrays
-from dimebench.envs.block import Block
 from dimebench.envs.environment import Seed
 from dimebench.envs.share import Setup, State
 from dimebench.envs.spec import EnvError, TaskSpec
+from dimebench.envs.vector import Block
 from dimebench.envs.worker_process import WorkerProcess
 
 TIMEOUT_S = 300.0  # after so long without an answer a worker is taken to hang; steps and resets take milliseconds

@@ -4,7 +4,7 @@ Figures and pages live in `report.figures` and `report.html` and are imported wh
 matplotlib is slow to load.
 """
 
-from dimebench.report.errors import (
+from dimebench.analysis.errors import (
     NoRunsError,
     NotComparableError,
     ReportError,
@@ -12,7 +12,7 @@ from dimebench.report.errors import (
     UnknownSuiteError,
     UnknownVariantError,
 )
-from dimebench.report.summary import Summary, summarise, summary
+from dimebench.analysis.summary import Summary, summarise, summary
 
 __all__ = [
     "NoRunsError",

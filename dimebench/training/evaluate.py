@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from dimebench.envs import Block, make_block
-from dimebench.training.execution import Learner
+from dimebench.training.execution.modes import Learner
 from dimebench.training.rng import generator, normal, sequence
 
 

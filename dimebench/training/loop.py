@@ -12,18 +12,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dimebench.agents.apart import Apart
 from dimebench.agents.base import Agent, Dims, under
 from dimebench.agents.registry import load_algorithm
+from dimebench.agents.updates.unstacked import Apart
 from dimebench.envs import EnvError, make_block, task_spec
 from dimebench.training.block import Block, build_settings
 from dimebench.training.checkpoint import Checkpoint, Checkpoints
 from dimebench.training.evaluate import Evaluator, StopRequestedError
-from dimebench.training.execution import prepare
-from dimebench.training.learning import Learning
+from dimebench.training.execution.modes import prepare
+from dimebench.training.execution.warmup import warm_up
+from dimebench.training.off_policy import Learning
 from dimebench.training.record import Records
 from dimebench.training.rng import generator, sequence
-from dimebench.training.warmup import warm_up
 
 PROGRESS_EVERY_S = 0.5
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from dimebench.agents.diffusion import denoise
+from dimebench.agents.parts.diffusion import denoise
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,9 @@ def eager(
 
 def by_kernels(inputs: Sequence[Tensor], gradient: Tensor, precision: str) -> tuple[Tensor, ...]:
     """The path, the last state and its log ratio without gradients, then the gradients as in `eager`."""
-    from dimebench.agents.chain.calls import sample_no_grad
-    from dimebench.agents.chain.fused import FusedChain
-    from dimebench.agents.chain.stepwise import Begun
+    from dimebench.agents.parts.chain.calls import sample_no_grad
+    from dimebench.agents.parts.chain.fused import FusedChain
+    from dimebench.agents.parts.chain.stepwise import Begun
 
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
     of_no_policy = {"precision": precision, "dtype": dtype, "__init__": lambda self: None}

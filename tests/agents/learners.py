@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from dimebench.agents.actor_critic import ActorCritic
 from dimebench.agents.base import Batch, Dims, Noise
 from dimebench.agents.registry import load_algorithm
+from dimebench.agents.updates.actor_critic import ActorCritic
 from dimebench.training.rng import Streams, generator
 
 LEARNERS = ("dime", "dime-gaussian", "crossq", "sac")

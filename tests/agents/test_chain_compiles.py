@@ -18,8 +18,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from dimebench.agents.chain import kernels
-from dimebench.agents.chain.calls import Launch, Shape, launch
+from dimebench.agents.parts.chain import kernels
+from dimebench.agents.parts.chain.calls import Launch, Shape, launch
 
 SHARED = 227 * 1024  # bytes that a block of threads can have on an H100
 WHOLE = {"x_rows", "h_rows", "weights", "turned", "d_out", "h", "d"}  # of the type that products take

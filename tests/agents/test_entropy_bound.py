@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
-from dimebench.agents.diffusion import DiffusionPolicy, DiffusionSample, ScoreNetwork
 from dimebench.agents.dime import DIMESettings
+from dimebench.agents.parts.diffusion import DiffusionPolicy, DiffusionSample, ScoreNetwork
 
 SEEDS, OBS, ACT = 3, 4, 2
 IGNORING_X = ("zero", "constant", "blind")  # "blind" depends on the observation and on n

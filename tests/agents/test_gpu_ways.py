@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from dimebench.agents.categorical import project
-from dimebench.agents.chain.stepwise import Chain
-from dimebench.agents.diffusion import DiffusionPolicy, DiffusionSample
-from dimebench.agents.networks import stacked_product
-from dimebench.agents.paths import gpu_ways
+from dimebench.agents.parts.categorical import project
+from dimebench.agents.parts.chain.stepwise import Chain
+from dimebench.agents.parts.diffusion import DiffusionPolicy, DiffusionSample
+from dimebench.agents.parts.networks import stacked_product
+from dimebench.agents.updates.paths import gpu_ways
 from tests.agents.learners import DIMS, LEARNERS, draw, make, streams, train
 
 SEEDS = [3, 11]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal, TanhTransform, TransformedDistribution
 
-from dimebench.agents.gaussian import GaussianPolicy, GaussianSample, tanh_log_det
+from dimebench.agents.parts.gaussian import GaussianPolicy, GaussianSample, tanh_log_det
 
 OBS = 3
 LAWS = [(0.0, 0.0), (0.0, 2.0), (0.7, -1.0), (-2.5, 0.5), (5.0, 2.0), (-9.0, -3.0), (0.3, -20.0)]  # mean, log std

@@ -10,13 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Normal
 
-from dimebench.agents.categorical import _spread, _spread_dense, expected_value, log_probs, project, shifted_atoms
-from dimebench.agents.diffusion import DiffusionPolicy, ScoreNetwork, cosine_schedule, gelu
-from dimebench.agents.gaussian import GaussianPolicy, tanh_log_det
-from dimebench.agents.networks import MLP, Linear, lecun_normal
+from dimebench.agents.parts.categorical import (
+    _spread,
+    _spread_dense,
+    expected_value,
+    log_probs,
+    project,
+    shifted_atoms,
+)
+from dimebench.agents.parts.diffusion import DiffusionPolicy, ScoreNetwork, cosine_schedule, gelu
+from dimebench.agents.parts.gaussian import GaussianPolicy, tanh_log_det
+from dimebench.agents.parts.networks import MLP, Linear, lecun_normal
+from dimebench.agents.parts.renorm import BatchRenorm, RenormSettings
 from dimebench.agents.random import Random, RandomSettings
 from dimebench.agents.registry import UnknownAlgorithmError, known_algorithms, load_algorithm
-from dimebench.agents.renorm import BatchRenorm, RenormSettings
 from tests.agents.learners import DIMS, make, streams, train
 
 SEEDS, BATCH, OBS, ACT, STEPS = 2, 5, 4, 3, 6

@@ -9,9 +9,9 @@ import torch
 from torch.nn.functional import softplus
 
 from dimebench.agents.base import Batch, Noise, under
-from dimebench.agents.categorical import expected_value, project
 from dimebench.agents.dime import DIME, CriticSettings
 from dimebench.agents.dime_gaussian import GaussianDIME
+from dimebench.agents.parts.categorical import expected_value, project
 from dimebench.agents.registry import load_algorithm
 from tests.agents.learners import DIMS, LEARNERS, draw, make, streams, train
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from dimebench.agents.networks import FEW_ROWS, MLP, Linear, multiply_in, relu
-from dimebench.agents.stores import Packed
+from dimebench.agents.parts.networks import FEW_ROWS, MLP, Linear, multiply_in, relu
+from dimebench.agents.updates.packing import Packed
 
 S, B, OBS, ACT = 3, 7, 5, 2
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from dimebench.agents.renorm import BatchRenorm, RenormSettings
+from dimebench.agents.parts.renorm import BatchRenorm, RenormSettings
 
 STACK, ROWS, FEATURES = (2, 3), 9, 4
 

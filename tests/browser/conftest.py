@@ -42,10 +42,10 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A page about three variants on two tasks, with published figures and a failed run."""
-    from dimebench.report.html import write_html
-    from dimebench.report.published import cite, peers
-    from tests.report.factory import Book
-    from tests.report.test_summary import of
+    from dimebench.analysis.published import cite, peers
+    from dimebench.page.html import write_html
+    from tests.analysis.factory import Book
+    from tests.analysis.test_summary import of
 
     book = Book()
     for variant, level in (("dime", 700), ("sac", 400), ("random", 30)):

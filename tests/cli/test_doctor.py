@@ -26,7 +26,7 @@ def test_it_finds_this_machine_well_and_prints_fingerprints(dimebench: Call, pla
 def test_a_check_that_fails_is_told_and_ends_with_3(
     dimebench: Call, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dimebench.launch import doctor
+    from dimebench import doctor
 
     monkeypatch.setattr(doctor, "resume", lambda make: iter([doctor.Check("resume", "killed", False, "differs")]))
     monkeypatch.setattr(doctor, "rendering", lambda: iter(()))

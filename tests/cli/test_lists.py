@@ -164,7 +164,7 @@ def test_a_terminal_gets_a_table_with_names_as_they_are(
     dimebench: Call, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = Console(force_terminal=True, width=200, highlight=False, markup=False, emoji=False, color_system=None)
-    monkeypatch.setattr("dimebench.cli.output.console", terminal)
+    monkeypatch.setattr("dimebench.cli.common.output.console", terminal)
     for file in cell(results, "sac").glob("seed-*/run.json"):
         file.write_text(json.dumps(json.loads(file.read_text()) | {"variant": "sac:mode=[bold]:smile:"}))
     answer = dimebench("status")

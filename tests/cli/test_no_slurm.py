@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from dimebench.launch.local import PoolSettings
-from dimebench.launch.order import Order
-from dimebench.launch.plan import make_plan
+from dimebench.engines.local.pool import PoolSettings
+from dimebench.engines.manifest import Order
+from dimebench.planning.plan import make_plan
 from tests.cli.calls import Call, refused
-from tests.launch.requests import request
+from tests.planning.requests import request
 
 
 def test_without_slurm_each_command_says_so(dimebench: Call, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

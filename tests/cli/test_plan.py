@@ -41,10 +41,10 @@ def test_a_cluster_that_is_not_here_is_described(dimebench: Call) -> None:
 
 
 def test_hours_and_cost_come_from_a_probe_and_say_so(dimebench: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    from dimebench.launch.probe import Pace
+    from dimebench.planning.probe import Pace
 
     pace = Pace(0.0, 0.0, evaluation_step=120.0, episode_steps=20, device_bytes=0, host_bytes=10**9)
-    monkeypatch.setattr("dimebench.launch.probe.probe", lambda block, seconds: pace)
+    monkeypatch.setattr("dimebench.planning.probe.probe", lambda block, seconds: pace)
     words = ["plan", "suite=tiny", "algo=random", "--seeds", "3", "--device", "cpu", "--price", "3"]
     here = json.loads(dimebench(*words, "--workers", "2", "--json").out)  # 3 evaluations of 20 steps: two hours each
     assert (here["seconds"], here["device_seconds"], here["cost"]) == (4 * 3600, 6 * 3600, 24.0)
@@ -83,7 +83,7 @@ def test_what_describes_nothing_is_refused(options: list[str], line: str, dimebe
 def test_gpus_are_named_by_numbers_that_there_are(dimebench: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    from dimebench.cli.options import parse_gpus
+    from dimebench.cli.common.options import parse_gpus
 
     assert parse_gpus("cuda") == parse_gpus("auto") == ("cuda", [0, 1])
     assert parse_gpus("cuda:1") == ("cuda", [1])

@@ -144,7 +144,7 @@ def test_what_cannot_be_asked_is_named(options: list[str], line: str, dimebench:
 def test_a_report_knows_about_how_much_there_is_to_draw(
     dimebench: Call, results: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], cells: int
 ) -> None:
-    from dimebench.report.easels import Easels
+    from dimebench.figures.pool import Easels
 
     counted: list[int] = []
     opened = Easels._open

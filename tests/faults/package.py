@@ -74,7 +74,7 @@ class Breaker(SAC):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         import dimebench.training.loop as loop
-        in_a_worker = "dimebench.launch.worker" in sys.orig_argv  # not where somebody counts its memory
+        in_a_worker = "dimebench.engines.local.worker" in sys.orig_argv  # not where somebody counts its memory
         if in_a_worker and loop.make_block is not breaking:
             breaking.original, loop.make_block = loop.make_block, breaking
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from dimebench.launch.local import Event, LocalPool, Outcome, PoolSettings
-from dimebench.launch.plan import Plan, make_plan
+from dimebench.engines.local.pool import Event, LocalPool, Outcome, PoolSettings
+from dimebench.planning.plan import Plan, make_plan
 from dimebench.store import read_evals, read_runs
 from tests.cli.calls import TASK, cell, process
 from tests.faults.conftest import with_package
-from tests.launch.requests import request
+from tests.planning.requests import request
 from tests.training.blocks import make_block, stop_after, train
 
 # Signs of life come every two seconds; on a machine that has too much to do, much more rarely.

@@ -13,7 +13,7 @@ import pytest
 
 from dimebench.agents.registry import known_algorithms
 from dimebench.config import parse_words
-from dimebench.launch.plan import make_plan
+from dimebench.planning.plan import make_plan
 from dimebench.store import read_evals, read_runs, read_train
 from dimebench.training.block import Block
 from dimebench.training.checkpoint import Checkpoints

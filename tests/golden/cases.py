@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dimebench.agents.actor_critic import ActorCritic
+from dimebench.agents.updates.actor_critic import ActorCritic
 
 A = TypeVar("A", bound=ActorCritic)
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from dimebench.agents.adam import Adam
 from dimebench.agents.base import Batch
-from dimebench.agents.categorical import expected_value, project, shifted_atoms
 from dimebench.agents.dime import DIME, actor_loss, temperature_loss
-from dimebench.agents.networks import float32_linspace
+from dimebench.agents.parts.categorical import expected_value, project, shifted_atoms
+from dimebench.agents.parts.networks import float32_linspace
+from dimebench.agents.updates.adam import Adam
 from tests.golden import files
 from tests.golden.cases import Check, every_seed, gradients, set_log_alpha
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from dimebench.agents.categorical import expected_value, project, shifted_atoms
 from dimebench.agents.dime import DIME, actor_loss, critic_loss, critic_target
+from dimebench.agents.parts.categorical import expected_value, project, shifted_atoms
 from tests.golden import files
 from tests.golden.cases import Check
 

@@ -18,15 +18,15 @@ from unittest import mock
 
 import torch
 
-from dimebench.agents import compiling
-from dimebench.agents.actor_critic import ActorCritic
 from dimebench.agents.base import Batch, Dims
-from dimebench.agents.paths import gpu_ways
 from dimebench.agents.registry import load_algorithm
-from dimebench.training import execution
-from dimebench.training.execution import Captured, prepare
+from dimebench.agents.updates import compiling
+from dimebench.agents.updates.actor_critic import ActorCritic
+from dimebench.agents.updates.paths import gpu_ways
+from dimebench.training.execution import modes as execution
+from dimebench.training.execution.modes import Captured, prepare
+from dimebench.training.execution.warmup import warm_up
 from dimebench.training.rng import Ahead, generator
-from dimebench.training.warmup import warm_up
 from tests.agents.learners import SMALL
 from tests.gpu_free.compiling import Compiled, counting_compiler
 from tests.gpu_free.watch import Watch

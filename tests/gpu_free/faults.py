@@ -26,10 +26,11 @@ if __name__ == "__main__":
 import torch
 from torch import Tensor
 
-from dimebench.agents.actor_critic import ActorCritic
 from dimebench.agents.base import Batch, Metrics, Noise
 from dimebench.agents.sac import SAC
-from dimebench.training import execution, loop, staging
+from dimebench.agents.updates.actor_critic import ActorCritic
+from dimebench.training import loop, staging
+from dimebench.training.execution import modes as execution
 from tests.gpu_free.runs import SEEDS, Shown, block_on_cuda, repeats, run
 
 Plant = Callable[[], AbstractContextManager[Any]]

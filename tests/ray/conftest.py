@@ -54,7 +54,7 @@ def _raylet(node: Any) -> int:
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[TwoNodes]:
     ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'dimebench[ray]'")
-    from dimebench.launch.ray_cluster import connect
+    from dimebench.engines.ray.cluster import connect
 
     made = TwoNodes()
     try:

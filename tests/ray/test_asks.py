@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from dimebench.launch.local import Event, PoolSettings
-from dimebench.launch.memory import block_memory, gpu_fraction
-from dimebench.launch.plan import Places, make_plan
-from dimebench.launch.ray import RayPool
-from dimebench.launch.ray_cluster import dead_hosts, largest
-from tests.launch.requests import request
+from dimebench.engines.local.pool import Event, PoolSettings
+from dimebench.engines.ray.cluster import dead_hosts, largest
+from dimebench.engines.ray.pool import RayPool
+from dimebench.planning.memory import block_memory, gpu_fraction
+from dimebench.planning.plan import Places, make_plan
+from tests.planning.requests import request
 
 GIB = 2**30
 
@@ -97,7 +97,7 @@ def test_longer_blocks_come_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", ["OutOfMemoryError", "WorkerCrashedError"])
 def test_the_reason_of_a_death_is_one_line(error: str) -> None:
     exceptions = pytest.importorskip("ray", reason="Ray is not installed").exceptions
-    from dimebench.launch.ray import reason_of
+    from dimebench.engines.ray.pool import reason_of
 
     made = (
         exceptions.OutOfMemoryError("much\nmore") if error == "OutOfMemoryError" else exceptions.WorkerCrashedError()

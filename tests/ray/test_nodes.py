@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from dimebench.launch.local import Event, LocalPool, Outcome, PoolSettings
-from dimebench.launch.order import Order
-from dimebench.launch.plan import Plan, make_plan
-from dimebench.launch.ray import Ask, RayPool
+from dimebench.engines.local.pool import Event, LocalPool, Outcome, PoolSettings
+from dimebench.engines.manifest import Order
+from dimebench.engines.ray.pool import Ask, RayPool
+from dimebench.planning.plan import Plan, make_plan
 from dimebench.store import read_run, read_runs
 from dimebench.store.claims import Watch, claimed_by
 from dimebench.training.block import Block
-from tests.launch.requests import request
+from tests.planning.requests import request
 from tests.ray.conftest import TwoNodes
 from tests.training.blocks import assert_same_outputs, left_on_disk
 

@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dimebench.analysis.errors import NotComparableError
+from dimebench.analysis.published import cite, peers, split
+from dimebench.analysis.summary import Summary
 from dimebench.reference import UnknownReferenceError, find, references
-from dimebench.report.errors import NotComparableError
-from dimebench.report.published import cite, peers, split
-from dimebench.report.summary import Summary
-from dimebench.report.tables import plain_lines
-from tests.report.factory import Book
-from tests.report.test_summary import of
+from dimebench.tables.content import plain_lines
+from tests.analysis.factory import Book
+from tests.analysis.test_summary import of
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "reference"
 RUN, WALK = "dm_control/dog-run", "dm_control/dog-walk"

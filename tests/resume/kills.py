@@ -24,7 +24,7 @@ from pathlib import Path
 
 from dimebench.agents.registry import load_algorithm
 from dimebench.training.block import Block, Protocol
-from dimebench.training.execution import chosen
+from dimebench.training.execution.modes import chosen
 from tests.training.blocks import assert_same_outputs, make_block, outputs, train, trainer
 
 ALGORITHMS = ("dime", "dime-gaussian", "crossq", "sac", "random")

@@ -10,7 +10,7 @@ import pytest
 from dimebench.agents.registry import load_algorithm
 from dimebench.store import read_run
 from dimebench.training.block import Protocol
-from dimebench.training.execution import chosen
+from dimebench.training.execution.modes import chosen
 from tests.training.blocks import assert_same_outputs, make_block, outputs, stop_after, train
 
 HOPPER = Protocol(env_steps=60, action_repeat=1, eval_interval=25, eval_episodes=1)

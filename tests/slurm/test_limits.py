@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dimebench.launch.local import LocalPool, PoolSettings
-from dimebench.launch.order import read_orders
-from dimebench.launch.slurm_queue import read_queue
+from dimebench.engines.local.pool import LocalPool, PoolSettings
+from dimebench.engines.manifest import read_orders
+from dimebench.engines.slurm.queue import read_queue
 from dimebench.store import read_runs
 from tests.cli.calls import Call
 from tests.faults import package

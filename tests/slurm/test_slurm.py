@@ -14,10 +14,10 @@ import pytest
 
 from dimebench.agents.registry import known_algorithms
 from dimebench.config import parse_words
-from dimebench.launch.local import LocalPool, PoolSettings
-from dimebench.launch.order import read_orders
-from dimebench.launch.plan import Plan, make_plan
-from dimebench.launch.slurm_queue import read_queue
+from dimebench.engines.local.pool import LocalPool, PoolSettings
+from dimebench.engines.manifest import read_orders
+from dimebench.engines.slurm.queue import read_queue
+from dimebench.planning.plan import Plan, make_plan
 from dimebench.store import read_runs
 from dimebench.training.checkpoint import Checkpoints
 from tests.cli.calls import Call, refused
@@ -152,7 +152,7 @@ def test_a_node_with_other_packages_refuses_and_whoever_waits_is_told(
             cell.blocks = [replace(b, versions=b.versions | {"torch": "1.0"}) for b in cell.blocks]
         return plan
 
-    monkeypatch.setattr("dimebench.launch.plan.make_plan", elsewhere)
+    monkeypatch.setattr("dimebench.planning.plan.make_plan", elsewhere)
     answer = dimebench("run", "suite=tiny", "algo=sac", "--seeds", "1", *SLURM, "--wait")
     assert answer.code == 3
     assert 'has other code or packages than this was ordered with: versions.torch: "1.0" there' in answer.out

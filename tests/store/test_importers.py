@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy.stats import trim_mean
 
-from dimebench.report import summary
-from dimebench.report.data import curves
+from dimebench.analysis import summary
+from dimebench.analysis.curves import curves
 from dimebench.store import StoreError, read_evals, read_runs
 from dimebench.store.importers import (
     ImportConflictError,

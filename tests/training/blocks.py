@@ -13,7 +13,7 @@ from safetensors.numpy import load_file
 from safetensors.torch import save_file
 
 from dimebench.agents.registry import load_algorithm
-from dimebench.launch.identity import block_identity
+from dimebench.planning.identity import block_identity
 from dimebench.training.block import Block, Protocol, plain_settings
 from dimebench.training.loop import Hooks, Trainer
 

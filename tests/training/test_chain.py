@@ -12,13 +12,13 @@ import torch
 
 from dimebench.agents.dime import DIME
 from dimebench.agents.registry import load_algorithm
-from dimebench.launch.bench_parts import with_execution
-from dimebench.launch.plan import make_plan
-from dimebench.training import execution
+from dimebench.planning.plan import make_plan
+from dimebench.planning.timed_parts import with_execution
 from dimebench.training.block import Block
-from dimebench.training.execution import ExecutionError, chosen_chain, prepare
+from dimebench.training.execution import modes as execution
+from dimebench.training.execution.modes import ExecutionError, chosen_chain, prepare
 from tests.agents.learners import DIMS, draw, make, streams
-from tests.launch.requests import request
+from tests.planning.requests import request
 from tests.training.blocks import make_block
 
 
@@ -91,7 +91,7 @@ def test_a_cpu_and_a_missing_package_refuse_a_fused_chain(monkeypatch: pytest.Mo
 
 def test_kernels_refuse_what_they_do_not_serve(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("triton", reason="triton is not installed")
-    from dimebench.agents.chain import calls
+    from dimebench.agents.parts.chain import calls
 
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
     with pytest.raises(ExecutionError, match=r"compute capability 8.0 or later is needed, not 7.5; --chain plain"):
@@ -106,7 +106,7 @@ def test_kernels_refuse_what_they_do_not_serve(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_whatever_samples_goes_through_the_chain_that_is_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "dimebench.agents.chain.fused", SimpleNamespace(FusedChain=Counting))
+    monkeypatch.setitem(sys.modules, "dimebench.agents.parts.chain.fused", SimpleNamespace(FusedChain=Counting))
     agent: Any = make("dime", [0], utd=2, policy_delay=2)
     source = streams([0])
     Counting.samples = 0

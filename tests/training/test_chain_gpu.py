@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dimebench.agents.base import Batch
-from dimebench.training.execution import prepare
+from dimebench.training.execution.modes import prepare
 from tests.agents.learners import draw, make, streams
 from tests.training.blocks import assert_same_outputs, make_block, outputs, stop_after, train
 

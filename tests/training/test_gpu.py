@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from dimebench.agents.actor_critic import ActorCritic
 from dimebench.agents.base import Batch, Dims, Noise
 from dimebench.agents.registry import load_algorithm
+from dimebench.agents.updates.actor_critic import ActorCritic
 from dimebench.store import read_run
-from dimebench.training.execution import prepare
+from dimebench.training.execution.modes import prepare
 from dimebench.training.replay import Replay
 from dimebench.training.rng import Ahead
 from tests.agents.learners import LEARNERS, draw, make, streams

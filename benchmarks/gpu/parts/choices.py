@@ -16,8 +16,8 @@ from benchmarks.gpu.learners import Setting, made, tidy
 from benchmarks.gpu.session import Case, Session
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
-from dimebench.launch.bench_clock import repeat
-from dimebench.training.graphs import CudaGraphs
+from dimebench.planning.clock import repeat
+from dimebench.training.execution.graphs import CudaGraphs
 from dimebench.training.rng import generator
 
 DOG = Dims(obs=223, act=38)

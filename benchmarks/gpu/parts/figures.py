@@ -14,10 +14,10 @@ import torch
 
 from benchmarks.gpu.learners import Made, Setting, chosen, made
 from benchmarks.gpu.session import Case, Session
-from dimebench.launch.bench import Floors, critic_shape
-from dimebench.launch.bench_clock import Ceilings, measure_ceilings, repeat
-from dimebench.launch.bench_work import agent_work
-from dimebench.launch.memory import CONTEXT, estimated_memory
+from dimebench.bench.cells import Floors, critic_shape
+from dimebench.planning.clock import Ceilings, measure_ceilings, repeat
+from dimebench.planning.memory import CONTEXT, estimated_memory
+from dimebench.planning.work import agent_work
 from dimebench.training import peak
 
 SECONDS = 2.0  # of measuring, of each of three things

@@ -1,0 +1,1 @@
+"""Parts of learners: networks with a seed axis, policies, critics' distributions."""

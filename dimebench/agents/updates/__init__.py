@@ -1,0 +1,1 @@
+"""How a learner is updated: the schedule, the optimiser and how parameters lie in memory."""

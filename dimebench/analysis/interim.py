@@ -1,0 +1,120 @@
+"""The scores that a group-sequential comparison looks at: finished runs, by block of seeds."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dimebench.analysis.errors import ReportError
+from dimebench.analysis.question import Question
+from dimebench.analysis.select import select
+from dimebench.numbers import signed, unit
+from dimebench.stats import Monitoring, monitor
+from dimebench.stats.bootstrap import stream
+from dimebench.store import atomic_write, read_curves, read_runs
+
+ALPHA = 0.05
+Pair = tuple[str, str]
+Scores = dict[tuple[str, str], dict[int, float]]  # (variant, task) -> seed -> normalised score
+
+
+def final_scores(results: Path, suite: str, variants: Sequence[str], tasks: Sequence[str], most: int) -> Scores:
+    """Scores of the runs with seeds below `most` that ended, as the suite declares them, at the whole budget.
+
+    Raises the errors of `report.errors`.
+    """
+    runs = [
+        run
+        for run in read_runs(results, suite)
+        if run.variant in variants
+        and run.task in tasks
+        and run.seed < most
+        and run.status in ("finished", "diverged")
+    ]
+    chosen = select(runs, read_curves(runs), variants, None)
+    return {
+        key: {curve.run.seed: Question().metric_of(curve).normalised(curve, chosen.env_steps) for curve in cell}
+        for key, cell in chosen.cells.items()
+    }
+
+
+def look(scores: Scores, pair: Pair, planned: Sequence[int], taken: int, alpha: float) -> Monitoring:
+    """The first `taken` of the planned looks at a pair."""
+    tasks = sorted({task for _, task in scores})
+
+    def block(variant: str, first: int, last: int) -> list[np.ndarray]:
+        return [
+            np.array([s for seed, s in sorted(scores[variant, task].items()) if first <= seed < last])
+            for task in tasks
+        ]
+
+    a, b = pair
+    ends = itertools.pairwise([0, *planned[:taken]])
+    blocks = [(block(a, first, last), block(b, first, last)) for first, last in ends]
+    return monitor(blocks, planned, rng=stream(0, "looks", a, b), alpha=alpha)
+
+
+def describe(pair: Pair, found: Monitoring) -> str:
+    """The latest look at a pair in one line."""
+    last = found.looks[-1]
+    bound = "nothing can be decided yet" if last.critical is None else f"decided from +-{unit(last.critical)}"
+    return (
+        f"look {len(found.looks)} of {len(found.planned)}, {last.seeds} seeds: {pair[0]} - {pair[1]}, IQM difference "
+        f"{signed(last.difference)} ({bound}; alpha spent {last.spent:.2g}): {verdict(pair, found)}"
+    )
+
+
+def verdict(pair: Pair, found: Monitoring) -> str:
+    """What is decided, in words."""
+    a, b = pair
+    if found.verdict == "undecided":
+        return f"undecided between {a} and {b}"
+    return f"{a} is better than {b}" if found.verdict == "A better" else f"{b} is better than {a}"
+
+
+Record = list[dict[str, Any]]
+
+
+def read_record(file: Path) -> Record:
+    """What `write_record` has kept; empty where there is nothing yet. Raises ReportError for anything else there."""
+    try:
+        record = json.loads(file.read_bytes())
+        if all({"a", "b", "tasks", "planned", "alpha", "looks"} <= set(entry) for entry in record):
+            return list(record)
+    except FileNotFoundError:
+        return []
+    except (ValueError, TypeError):
+        pass
+    raise ReportError(f"{file}: not a record of looks")
+
+
+def other_plan(
+    record: Record, pairs: Sequence[Pair], tasks: Sequence[str], planned: Sequence[int], alpha: float
+) -> str:
+    """How a pair has been looked at by another plan, of which one look more would break the error rate; else ""."""
+    for entry in record:
+        names = entry["a"], entry["b"]
+        if set(names) not in [set(pair) for pair in pairs]:
+            continue
+        asked = [("seeds", list(planned), entry["planned"]), ("tasks", list(tasks), entry["tasks"])]
+        for what, new, old in [*asked, ("alpha", alpha, entry["alpha"])]:
+            if new != old:
+                return f"{names[0]} and {names[1]} were looked at with {what} {_listed(old)}, not {_listed(new)}"
+    return ""
+
+
+def _listed(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else f"{value:.3g}"
+
+
+def write_record(file: Path, found: Mapping[Pair, Monitoring], tasks: Sequence[str]) -> None:
+    """Keep the plan and every look as JSON, beside those of other pairs. Raises OSError, and ReportError."""
+    record = [entry for entry in read_record(file) if {entry["a"], entry["b"]} not in [set(pair) for pair in found]]
+    record += [{"a": a, "b": b, "tasks": list(tasks)} | asdict(monitoring) for (a, b), monitoring in found.items()]
+    atomic_write(file, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())

@@ -1,0 +1,102 @@
+"""Pilot scores for `dimebench power`: from one's own runs, or from a long table of published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dimebench.analysis.errors import NotComparableError, ReportError, UnknownVariantError, nearest
+from dimebench.analysis.question import Question
+from dimebench.analysis.select import choose_suite, select
+from dimebench.store import read_curves, read_runs
+from dimebench.store.places import Place
+
+COLUMNS = ("algorithm", "task", "env_steps", "seed", "score")
+
+
+@dataclass(frozen=True)
+class Pilot:
+    """Normalised scores of each variant, over tasks, each [runs]."""
+
+    source: str
+    tasks: tuple[str, ...]
+    budget: int  # env steps
+    scores: dict[str, list[np.ndarray]]
+
+
+def pilot_of_results(results: Place, names: Sequence[str], suite: str | None, budget: int | None) -> Pilot:
+    """From a results folder, at a matched budget. Raises the errors of `report.errors`."""
+    runs = choose_suite(results, read_runs(results), suite)
+    needed = [run for run in runs if not names or run.variant in names]
+    chosen = select(needed or runs, read_curves(needed), names, budget)
+    question = Question()
+    scores = {
+        variant: [
+            np.array([question.metric_of(c).normalised(c, chosen.env_steps) for c in chosen.cells[variant, task]])
+            for task in chosen.tasks
+        ]
+        for variant in chosen.variants
+    }
+    return Pilot(f"suite {chosen.suite} in {results}", chosen.tasks, chosen.budget, scores)
+
+
+def pilot_of_file(
+    file: Path, names: Sequence[str], budget: int | None, bounds: tuple[float, float], tasks: Sequence[str] = ()
+) -> Pilot:
+    """From a long table (csv or Parquet) with the columns `COLUMNS`: one score per run and evaluation.
+
+    bounds: the scores that count as 0 and 1. tasks: only these; none: all that the variants share. A run's score is
+    its last evaluation up to the budget (default: where the shortest of the shared tasks' runs ends). Rows whose seed
+    is no number (`mean`, `iqm`) are aggregates, not runs, and left out. Raises ReportError for a file without these
+    columns, UnknownVariantError, NotComparableError.
+    """
+    table = _read(file)
+    lacking = [name for name in COLUMNS if name not in table.columns]
+    if lacking:
+        raise ReportError(f"{file}: column '{lacking[0]}' is missing (needed: {', '.join(COLUMNS)})")
+    table = table[pd.to_numeric(table["seed"], errors="coerce").notna() & np.isfinite(table["score"])]
+    known = sorted(map(str, table["algorithm"].unique()))
+    for name in names:
+        if name not in known:
+            raise UnknownVariantError(f"{file}: no runs of '{name}'{nearest(name, known)}")
+    table = table[table["algorithm"].isin(names)]
+    per_variant = [set(table.loc[table["algorithm"] == name, "task"]) for name in names]
+    shared = set.intersection(*per_variant)
+    for task in tasks:
+        if task not in shared:
+            raise ReportError(f"{file}: no runs of {' and '.join(names)} on '{task}'{nearest(task, sorted(shared))}")
+    table = table[table["task"].isin(tasks or shared)]
+    if table.empty:
+        raise NotComparableError(f"not comparable: {' and '.join(names)} share no task in {file}")
+    runs = [name for name in ("source_repo", "algorithm", "task", "seed") if name in table.columns]
+    reach = int(table.groupby(runs)["env_steps"].max().min())
+    end = reach if budget is None else budget
+    at_end = table[table["env_steps"] <= end].sort_values("env_steps").groupby(runs)["score"].last().reset_index()
+    found = tuple(sorted(tasks or shared))
+    lower, upper = bounds
+    return Pilot(
+        str(file),
+        found,
+        end,
+        {
+            name: [
+                (at_end.loc[(at_end["algorithm"] == name) & (at_end["task"] == task), "score"].to_numpy() - lower)
+                / (upper - lower)
+                for task in found
+            ]
+            for name in names
+        },
+    )
+
+
+def _read(file: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)
+    except OSError:
+        raise
+    except Exception as error:
+        raise ReportError(f"{file}: not a readable table ({str(error).splitlines()[0]})") from error

@@ -1,0 +1,207 @@
+"""Which runs a report rests on: suite, variants, tasks; what is left out and why; refusals."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from dimebench.analysis.comparability import mixtures, origins, require_comparable
+from dimebench.analysis.curves import Curve, curves, shared_env_steps
+from dimebench.analysis.errors import (
+    NoRunsError,
+    NotComparableError,
+    SuiteChoiceError,
+    UnknownSuiteError,
+    UnknownVariantError,
+    nearest,
+)
+from dimebench.numbers import listed
+from dimebench.store import Run
+from dimebench.store.importers import external
+from dimebench.store.places import Place
+
+ALLOWABLE = ("budget", "physics", "protocol", "settings")  # differences that `--allow` lets pass
+FLOOR = "random"  # the variant that learns nothing: a floor in tables, in no verdict unless asked for
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A run that the statistics do not count."""
+
+    variant: str
+    task: str
+    seed: int
+    status: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class LeftOutTask:
+    """A task that not every compared variant has."""
+
+    task: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The runs that count. cells[variant, task] are their curves; every one covers `env_steps`."""
+
+    suite: str
+    variants: tuple[str, ...]  # compared, in the order asked
+    floor: str | None  # shown beside them, in no verdict
+    tasks: tuple[str, ...]
+    env_steps: tuple[int, ...]  # shared evaluations; the last is the matched budget
+    cells: dict[tuple[str, str], list[Curve]]
+    left_out: tuple[LeftOut, ...]
+    left_out_tasks: tuple[LeftOutTask, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def budget(self) -> int:
+        return self.env_steps[-1]
+
+
+def choose_suite(results: Place, runs: Sequence[Run], suite: str | None) -> list[Run]:
+    """The runs of the chosen suite, or of the only one there."""
+    if not runs:
+        raise NoRunsError(f"no runs in '{results}'")
+    found = sorted({run.suite for run in runs})
+    if suite is None and len(found) > 1:
+        raise SuiteChoiceError(f"{len(found)} suites in '{results}': {', '.join(found)}; choose one with suite=NAME")
+    if suite is not None and suite not in found:
+        raise UnknownSuiteError(f"no runs of suite '{suite}' in '{results}'{nearest(suite, found)}")
+    return [run for run in runs if run.suite == (suite or found[0])]
+
+
+def choose_variants(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[str], str | None]:
+    """The variants to compare, and the floor to show beside them."""
+    known = sorted({run.variant for run in runs})
+    for name in names:
+        if name not in known:
+            raise UnknownVariantError(f"no runs of '{name}' in suite {runs[0].suite}{nearest(name, known)}")
+    own = sorted({run.variant for run in runs if external(run) is None})
+    compared = list(dict.fromkeys(names)) or [name for name in own or known if name != FLOOR] or [FLOOR]
+    return compared, FLOOR if FLOOR in known and FLOOR not in compared else None
+
+
+def select(
+    runs: Sequence[Run],
+    evals: pd.DataFrame,
+    names: Sequence[str],
+    budget: int | None,
+    allow: Collection[str] = (),
+) -> Selection:
+    """The runs of one suite that the statistics count. Raises the errors of `report.errors`.
+
+    allow: differences (of ALLOWABLE) that are noted instead of refused.
+    """
+    variants, floor = choose_variants(runs, names)
+    usable: dict[tuple[str, str], list[Curve]] = {}
+    left_out: list[LeftOut] = []
+    for curve in curves([run for run in runs if run.variant in (*variants, floor)], evals):
+        run = curve.run
+        if run.status == "failed":
+            left_out.append(_left_out(run, run.reason or "no reason recorded"))
+        elif not curve.begun:
+            left_out.append(_left_out(run, "no evaluation after env step 0"))
+        else:
+            usable.setdefault((run.variant, run.task), []).append(curve)
+    tasks, left_out_tasks = _shared_tasks(runs, variants, usable)
+    cells = {(v, t): usable[v, t] for t in tasks for v in variants}
+    notes = require_comparable([curve for cell in cells.values() for curve in cell], allow)
+    env_steps = shared_env_steps(cells.values(), budget)
+    if budget is not None and env_steps[-1] != budget:
+        notes.append(f"asked for {budget:,} env steps; {env_steps[-1]:,} is the latest evaluation up to there")
+    if floor is not None:
+        why_not = _floor_misfit(floor, tasks, usable, cells, env_steps, allow)
+        if why_not:
+            notes.append(f"{floor} is not shown as the floor: {why_not}")
+            floor = None
+        else:
+            cells |= {(floor, t): usable[floor, t] for t in tasks}
+    enough: dict[object, bool] = {}
+    for cell in cells.values():
+        for curve in cell:
+            if curve.grid not in enough:
+                enough[curve.grid] = all(curve.covers(step) for step in env_steps)
+    for key, cell in cells.items():
+        cells[key] = [curve for curve in cell if enough[curve.grid]]
+        left_out += [_short(curve, env_steps) for curve in cell if not enough[curve.grid]]
+    counted = [curve.run for cell in cells.values() for curve in cell]
+    return Selection(
+        suite=runs[0].suite,
+        variants=tuple(variants),
+        floor=floor,
+        tasks=tuple(tasks),
+        env_steps=env_steps,
+        cells=cells,
+        left_out=tuple(sorted(left_out, key=lambda r: (r.variant, r.task, r.seed))),
+        left_out_tasks=tuple(left_out_tasks),
+        notes=(*notes, *origins(counted), *mixtures([run for run in counted if external(run) is None], floor)),
+    )
+
+
+def _left_out(run: Run, reason: str) -> LeftOut:
+    return LeftOut(run.variant, run.task, run.seed, run.status, reason)
+
+
+def _short(curve: Curve, env_steps: Sequence[int]) -> LeftOut:
+    reached = max(curve.env_steps, default=0)
+    if reached < env_steps[-1]:
+        return _left_out(curve.run, f"reached {reached:,} of {env_steps[-1]:,} env steps")
+    missing = next(step for step in env_steps if not curve.covers(step))
+    return _left_out(curve.run, f"no evaluation at env step {missing:,}")
+
+
+def _shared_tasks(
+    runs: Sequence[Run], variants: Sequence[str], usable: dict[tuple[str, str], list[Curve]]
+) -> tuple[list[str], list[LeftOutTask]]:
+    tasks, left_out = [], []
+    for task in sorted({run.task for run in runs if run.variant in variants}):
+        lacking = [variant for variant in variants if (variant, task) not in usable]
+        if lacking:
+            reasons = [
+                _lack(variant, [r for r in runs if (r.variant, r.task) == (variant, task)]) for variant in lacking
+            ]
+            left_out.append(LeftOutTask(task, "; ".join(reasons)))
+        else:
+            tasks.append(task)
+    if not tasks:
+        why = "; ".join(f"{lost.task}: {lost.reason}" for lost in left_out)
+        raise NotComparableError(f"not comparable: {listed(variants)} share no task with usable runs ({why})")
+    return tasks, left_out
+
+
+def _lack(variant: str, runs: Sequence[Run]) -> str:
+    if not runs:
+        return f"no runs of {variant}"
+    failed = sum(run.status == "failed" for run in runs)
+    begun = [f"{failed} failed"] if failed else []
+    begun += [f"{len(runs) - failed} not evaluated yet"] if len(runs) > failed else []
+    return f"no usable run of {variant} ({', '.join(begun)})"
+
+
+def _floor_misfit(
+    floor: str,
+    tasks: Sequence[str],
+    usable: dict[tuple[str, str], list[Curve]],
+    cells: dict[tuple[str, str], list[Curve]],
+    env_steps: Sequence[int],
+    allow: Collection[str] = (),
+) -> str:
+    """Why the floor cannot stand beside the compared runs; "" if it can."""
+    lacking = [task for task in tasks if (floor, task) not in usable]
+    if lacking:
+        return f"it has no usable run on {listed(lacking)}"
+    own = [curve for task in tasks for curve in usable[floor, task]]
+    try:
+        require_comparable([*(curve for cell in cells.values() for curve in cell), *own], allow)
+    except NotComparableError as error:
+        return str(error).removeprefix("not comparable: ").partition(" (--allow ")[0]
+    for task in tasks:
+        if not any(all(c.covers(step) for step in env_steps) for c in usable[floor, task]):
+            return f"no run of it on {task} reached {env_steps[-1]:,} env steps"
+    return ""

@@ -1,0 +1,1 @@
+"""`dimebench bench`: throughput of this machine beside its floors."""

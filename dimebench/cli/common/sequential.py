@@ -1,0 +1,74 @@
+"""`dimebench run --until-decided`: blocks of seeds until a group-sequential test decides, or there are enough."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from dimebench.cli.common.errors import OK, SOME_FAILED, UsageError
+
+if TYPE_CHECKING:
+    from dimebench.config import Request
+    from dimebench.stats import Monitoring
+
+RECORD = "until-decided.json"  # in the suite's folder
+
+
+def run_until_decided(
+    request: Request, train: Callable[[Request, Sequence[int]], int], results: Path, most: int, block: int
+) -> int:
+    """Train and look in turn. A variant whose comparisons are all decided gets no more seeds.
+
+    train: carries out a request for some seeds and returns the exit code. Each of m comparisons may spend alpha/m.
+    What is done on disk is skipped, so the same command goes on where it was cut off.
+    """
+    from dimebench.analysis.interim import (
+        ALPHA,
+        describe,
+        final_scores,
+        look,
+        other_plan,
+        read_record,
+        verdict,
+        write_record,
+    )
+    from dimebench.analysis.select import FLOOR
+    from dimebench.stats import planned_looks
+
+    names = [variant.name for variant in request.variants]
+    compared = [name for name in names if name != FLOOR or len(names) == 2]
+    pairs = list(itertools.combinations(compared, 2))
+    if not pairs:
+        raise UsageError(f"--until-decided compares two algorithms or more, not {', '.join(names)}: algo=A,B")
+    tasks, planned = request.suite.tasks, planned_looks(most, block)
+    alpha, file = ALPHA / len(pairs), results / request.suite.name / RECORD
+    other = other_plan(read_record(file), pairs, tasks, planned, alpha)
+    if other:
+        raise UsageError(f"{file}: {other}: the plan belongs to the test; keep it, or take another --results")
+    found: dict[tuple[str, str], Monitoring] = {}
+    code = OK
+    for taken, seeds in enumerate(planned, start=1):
+        undecided = [pair for pair in pairs if pair not in found or not found[pair].over]
+        wanted = {name for pair in undecided for name in pair} | ({FLOOR} & set(names))
+        code = max(code, train(_only(request, wanted), range(seeds)))
+        if code not in (OK, SOME_FAILED):
+            return code
+        for pair in undecided:
+            scores = final_scores(results, request.suite.name, pair, tasks, seeds)
+            found[pair] = look(scores, pair, planned, taken, alpha)
+            typer.echo(describe(pair, found[pair]))
+        write_record(file, found, tasks)
+        if all(one.over for one in found.values()):
+            break
+    for pair, one in found.items():
+        typer.echo(f"{verdict(pair, one)} after {one.looks[-1].seeds} of at most {most} seeds per task")
+    return code
+
+
+def _only(request: Request, names: set[str]) -> Request:
+    return replace(request, variants=tuple(v for v in request.variants if v.name in names))

@@ -1,0 +1,1 @@
+"""Who carries a plan out: this machine, Slurm or Ray."""

@@ -1,0 +1,1 @@
+"""This machine: a pool of worker processes."""

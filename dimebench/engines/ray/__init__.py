@@ -1,0 +1,1 @@
+"""Ray: a plan's blocks as tasks of a cluster."""

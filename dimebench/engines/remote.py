@@ -1,0 +1,154 @@
+"""What another machine does with a block of an order: see that it may, train it, write down how it ended."""
+
+from __future__ import annotations
+
+import platform
+import signal
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dimebench.config import differences
+from dimebench.engines.local.pool import Event, LocalPool, Outcome, PoolSettings
+from dimebench.engines.local.worker import SIGNALS, one_line
+from dimebench.engines.manifest import Order
+from dimebench.engines.messages import line
+from dimebench.envs import worker_count
+from dimebench.planning.plan import Cell, Plan, own_code, usable_cores
+from dimebench.store.provenance import package_versions
+from dimebench.training.block import Block
+
+
+def train_block(folder: str, index: int) -> dict[str, Any]:
+    """Train block `index` of the order in `folder`, on the machine that calls this, and say how it ended.
+
+    Returns, and leaves as ended-<index>.json, JSON values:
+      status    finished (diverged seeds included), failed, interrupted (state saved), or refused: this machine
+                cannot continue these runs, and nothing was touched
+      reason    one line, or null
+      conflict  whether it failed because the place holds runs of another identity
+      diverged  [[seed, reason], ...]
+      signals   the names of those that asked it to stop
+      env_step  how far each seed of the block is
+      attempt, host, at
+    The first SIGINT, SIGTERM or SIGUSR1 lets the worker save and leave; more of them change nothing, for a batch
+    system sends several, to every process of a job. Raises OrderError where there is no such order.
+    """
+    with Signals() as signals:
+        order = Order.read(Path(folder))
+        before, steps = order.began(index) or {"attempt": 0}, order.env_steps(index)
+        facts = {"host": platform.node(), "attempt": before["attempt"] + 1}
+        idle = before["idle"] + 1 if before.get("env_step") == steps else 0
+        order.note("began", index, {**facts, "at": _now(), "env_step": steps, "idle": idle})
+        (order.folder / f"ended-{index}.json").unlink(missing_ok=True)
+        ended = {**_train(order, index, signals), **facts, "at": _now(), "env_step": order.env_steps(index)}
+        ended["signals"] = sorted(signals.heard)
+        order.note("ended", index, ended)
+    return ended
+
+
+def _train(order: Order, index: int, signals: Signals) -> dict[str, Any]:
+    block = order.blocks[index]
+    ended: dict[str, Any] = {"status": "finished", "reason": None, "conflict": False, "diverged": []}
+    try:
+        reason = unfit(block)
+    except Exception as error:  # a package that is not installed here, or broken
+        reason = f"{platform.node()}: {one_line(error)}"
+    if reason is not None:
+        return ended | {"status": "refused", "reason": reason}
+    if signals.heard:
+        return ended | {"status": "interrupted"}
+    block = _with_own_cores(block, order.resources[index].get("cpus"))
+    cell = Cell(block.variant, block.task, block.seeds, {}, [block])
+    plan = Plan(order.suite, order.results, [cell])
+    outcome = PatientPool(plan, replace(order.settings, workers=1), signals).run(_Log())
+    return ended | {
+        "status": _status(outcome),
+        "reason": "; ".join(reason for _, reason in outcome.failed) or None,
+        "conflict": bool(outcome.conflicts),
+        "diverged": [[seed, reason] for _, seed, reason in outcome.diverged],
+    }
+
+
+def _status(outcome: Outcome) -> str:
+    return "interrupted" if outcome.interrupted else "failed" if outcome.failed else "finished"
+
+
+def unfit(block: Block) -> str | None:
+    """Why this machine must not train the block; None where it may. Its code and packages must be the block's."""
+    here = {"code": own_code(block.algorithm), "versions": package_versions()}
+    differing = differences({"code": block.code, "versions": block.versions}, here)
+    if differing:
+        return f"{platform.node()} has other code or packages than this was ordered with: {'; '.join(differing[:3])}"
+    if block.device.startswith("cuda"):
+        import torch
+
+        if not torch.cuda.is_available():
+            return f"{platform.node()}: torch sees no CUDA device here"
+    return None
+
+
+def _with_own_cores(block: Block, asked: int | None) -> Block:
+    """The block with as many processes for its environments as this machine has cores for; changes no number."""
+    if not block.device.startswith("cuda"):
+        return block
+    cores = min(asked or usable_cores(), usable_cores())
+    return replace(block, env_workers=worker_count(len(block.seeds), cores))
+
+
+class Signals:
+    """No signal ends this process; those that ask to stop are remembered, by name. For the main thread."""
+
+    def __init__(self) -> None:
+        self.heard: set[str] = set()  # in which order, Python does not tell
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        self._before = {number: signal.signal(number, self.hear) for number in (*SIGNALS, signal.SIGCONT)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def hear(self, number: int, *_: Any) -> None:
+        if number in SIGNALS:
+            self.heard.add(signal.Signals(number).name)
+
+
+class PatientPool(LocalPool):
+    """Heeds one signal alone: a second one would stop the worker at once, with its state unsaved."""
+
+    def __init__(self, plan: Plan, settings: PoolSettings, signals: Signals) -> None:
+        super().__init__(plan, settings)
+        self._signals = signals
+        self._once = threading.Lock()  # a handler may be interrupted by another one at any point
+
+    def _on_signal(self, *given: Any) -> None:
+        self._signals.hear(*given)
+        if self._once.acquire(blocking=False):
+            super()._on_signal(*given)
+
+
+class _Log:
+    """Prints what happens, for the log that the engine keeps of the job."""
+
+    def __init__(self) -> None:
+        self._since: tuple[float, int] | None = None
+
+    def __call__(self, event: Event) -> None:
+        rate = 0.0
+        if event.kind == "evaluation":
+            now, step = time.monotonic(), event.facts["env_step"]
+            since, first = self._since = self._since or (now, step)
+            rate = (step - first) * len(event.block.seeds) / (now - since) if now > since else 0.0
+        text = line(event, rate)
+        if text:
+            print(f"{_now()}  {text}", flush=True)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,1 @@
+"""Slurm: a plan's blocks as array jobs."""

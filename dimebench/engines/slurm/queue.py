@@ -1,0 +1,236 @@
+"""What Slurm's queue says of the blocks of orders, beside what their jobs have written down themselves."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dimebench.engines.manifest import EngineError, Order, read_json, read_orders
+from dimebench.store import atomic_write
+from dimebench.store.claims import claimed_by
+from dimebench.training.block import Block
+
+ENGINE = "slurm"
+JOBS_FILE = "jobs.json"  # in an order's folder
+LOOK_EVERY_S = 1.0
+MOST_ARGUMENTS = 500  # job ids on one command line
+WAITING = ("PENDING", "REQUEUED", "REQUEUE_FED", "CONFIGURING")
+HELD = ("REQUEUE_HOLD", "SPECIAL_EXIT")
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job that is in the queue."""
+
+    id: str
+    state: str  # Slurm's own word
+    node: str
+    reason: str  # why it does not run
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a block of an order stands.
+
+    state: pending, requeued, running, ending or another of Slurm's own while it is `queued`; afterwards finished,
+    failed, refused, interrupted, cancelled, or lost where the job left without a word.
+    """
+
+    order: Order
+    index: int
+    job: str
+    state: str
+    node: str = ""
+    reason: str = ""
+    queued: bool = False
+
+    @property
+    def block(self) -> Block:
+        return self.order.blocks[self.index]
+
+
+def job_name(suite: str) -> str:
+    """What the jobs of a suite are called in the queue."""
+    return f"dimebench-{suite}"
+
+
+def note_jobs(order: Order, jobs: Mapping[int, str]) -> None:
+    """Keep the ids of the blocks' jobs in the order's folder."""
+    content = {"jobs": {str(index): job for index, job in jobs.items()}}
+    atomic_write(order.folder / JOBS_FILE, json.dumps(content).encode())
+
+
+def jobs_of(order: Order) -> dict[int, str]:
+    """The job of each block, as far as they were submitted."""
+    content = read_json(order.folder / JOBS_FILE) or {}
+    return {int(index): str(job) for index, job in content.get("jobs", {}).items()}
+
+
+def read_queue(suites: Iterable[str]) -> dict[str, Job]:
+    """The jobs of these suites that are in the queue, by id. Raises EngineError where squeue does not answer."""
+    names = ",".join(sorted({job_name(suite) for suite in suites}))
+    if not names:
+        return {}
+    text = call("squeue", "--noheader", "--array", f"--name={names}", "--format=%i|%T|%N|%r")
+    jobs = {}
+    for line in text.splitlines():
+        job, state, node, reason = line.split("|", 3)
+        jobs[job] = Job(job, state, node, "" if reason == "None" else reason)
+    return jobs
+
+
+def standings(
+    results: Path, orders: Sequence[Order] | None = None, over: Callable[[Block], bool] = lambda block: False
+) -> list[Standing]:
+    """How every block stands that was ever ordered from Slurm; of one that was ordered again, the last time alone.
+
+    over: blocks to leave out, unless their job is in the queue. Raises EngineError where squeue does not answer,
+    OrderError for a broken order.
+    """
+    orders = read_orders(results, ENGINE) if orders is None else orders
+    queue = read_queue({order.suite for order in orders})  # first: what leaves it meanwhile has written its word
+    latest: dict[tuple[str, tuple[int, ...]], Standing] = {}
+    for order in orders:
+        for index, job in jobs_of(order).items():
+            block = order.blocks[index]
+            if job in queue or not over(block):
+                latest[block.cell, block.seeds] = _standing(order, index, job, queue.get(job))
+    found = list(latest.values())
+    fates = _fates([each.job for each in found if each.state == "lost"])
+    return [_with_fate(each, fates) if each.state == "lost" else each for each in found]
+
+
+def _standing(order: Order, index: int, id: str, job: Job | None) -> Standing:
+    if job is None:
+        return _after_the_queue(order, index, id)
+    state = {"COMPLETING": "ending"}.get(job.state, job.state.lower())
+    if job.state in WAITING:
+        state = "pending" if order.began(index) is None else "requeued"
+    elif job.state in HELD:
+        state = "held"
+    return Standing(order, index, id, state, job.node, job.reason, queued=True)
+
+
+def _after_the_queue(order: Order, index: int, id: str) -> Standing:
+    ended, began = order.ended(index), order.began(index)
+    if ended is not None:
+        return Standing(order, index, id, ended["status"], ended["host"], ended["reason"] or "")
+    return Standing(order, index, id, "lost", began["host"] if began else "")
+
+
+def _with_fate(one: Standing, fates: dict[str, str]) -> Standing:
+    fate = f"Slurm says {fates[one.job]}" if one.job in fates else "it left the queue without a word"
+    if not one.node:
+        fate += f"; its job never began to train: do the nodes see {one.order.results}?"
+    return Standing(one.order, one.index, one.job, "lost", one.node, fate)
+
+
+def _fates(ids: Sequence[str]) -> dict[str, str]:
+    """What accounting says of jobs that have left, or slurmctld, which remembers them for some minutes."""
+    found: dict[str, str] = {}
+    for part in _parts(ids):
+        words = [
+            "sacct",
+            "--noheader",
+            "--parsable2",
+            "--allocations",
+            "--format=JobID,State",
+            f"--jobs={','.join(part)}",
+        ]
+        for line in _try(words).splitlines():
+            job, _, state = line.partition("|")
+            found[job] = state
+    for job in [each for each in ids if each not in found][: MOST_ARGUMENTS // 10]:
+        facts = dict(
+            word.partition("=")[::2] for word in _try(["scontrol", "--oneliner", "show", "job", job]).split()
+        )
+        if "JobState" in facts:
+            found[job] = facts["JobState"]
+    return found
+
+
+def cancel(chosen: Sequence[Standing], wait_s: float) -> list[Standing]:
+    """Cancel jobs in the queue, and wait for them to end: Slurm gives them the time to save (its KillWait).
+
+    Returns those that have not ended within `wait_s`. Raises EngineError where Slurm does not let them be cancelled.
+    """
+    from dimebench.engines.local.worker import mark_interrupted
+
+    orders = list({each.order.id: each.order for each in chosen}.values())
+    left, deadline, refusal = list(chosen), time.monotonic() + wait_s, ""
+    while left and time.monotonic() < deadline:
+        for part in _parts([each.job for each in left if each.state != "ending"]):
+            try:
+                call("scancel", *part)
+            except EngineError as error:  # of a job that just changes its state: try again
+                if str(error) == refusal:
+                    raise
+                refusal = str(error)
+        time.sleep(LOOK_EVERY_S)
+        queued = {each.job: each for each in standings(orders[0].results, orders) if each.queued}
+        left = [queued[each.job] for each in left if each.job in queued]
+    for each in chosen:
+        if each.job in {one.job for one in left}:
+            continue
+        began = each.order.began(each.index)
+        if each.order.ended(each.index) is None:  # it did not get to it, or never began
+            facts = {"host": began["host"] if began else "", "reason": None}
+            each.order.note("ended", each.index, {"status": "cancelled", **facts})
+        if began is not None and _was_trained_on(began["host"], each):
+            mark_interrupted(each.block, each.order.results)
+    return left
+
+
+def _was_trained_on(host: str, one: Standing) -> bool:
+    """Whether it was the job's own machine, and nobody else, that held the block's runs."""
+    owners = [claimed_by(one.block.run_folder(one.order.results, seed)) for seed in one.block.seeds]
+    return all(owner is None or owner.host == host for owner in owners)
+
+
+def ranges(jobs: Iterable[str]) -> str:
+    """12_0, 12_1, 12_2, 12_7 as 12_[0-2,7]."""
+    arrays: dict[str, list[int]] = {}
+    for job in jobs:
+        array, _, task = job.partition("_")
+        arrays.setdefault(array, []).extend([int(task)] if task else [])
+    shown = {array: _spans(tasks) for array, tasks in arrays.items()}
+    return ", ".join(
+        f"{array}_{some}" if some.isdigit() else f"{array}_[{some}]" if some else array
+        for array, some in shown.items()
+    )
+
+
+def _spans(numbers: Sequence[int]) -> str:
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and spans[-1][1] == number - 1:
+            spans[-1][1] = number
+        else:
+            spans.append([number, number])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
+
+
+def call(*words: str) -> str:
+    """What a command of Slurm's prints. Raises EngineError where there is none, or with its own words."""
+    try:
+        answer = subprocess.run(words, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise EngineError(f"there is no {words[0]} here: ask on a machine of the cluster") from None
+    if answer.returncode:
+        raise EngineError(f"{words[0]}: {' '.join(answer.stderr.split()) or f'exit code {answer.returncode}'}")
+    return answer.stdout
+
+
+def _try(words: list[str]) -> str:
+    try:
+        return call(*words)
+    except EngineError:  # no accounting here, or nothing known any more
+        return ""
+
+
+def _parts(ids: Sequence[str]) -> list[Sequence[str]]:
+    return [ids[first : first + MOST_ARGUMENTS] for first in range(0, len(ids), MOST_ARGUMENTS)]

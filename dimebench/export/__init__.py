@@ -1,0 +1,1 @@
+"""Runs for other tools: experiment trackers, an archive."""

@@ -1,0 +1,119 @@
+"""What stands below each figure: what is drawn, over how many seeds, with which interval."""
+
+from __future__ import annotations
+
+from dimebench.analysis.summary import Summary
+from dimebench.figures.curves import draws_runs
+from dimebench.figures.rows import MOST_ROWS
+from dimebench.numbers import AXES, count, listed, percent, place
+
+
+def learning_curves(summary: Summary) -> str:
+    each = "each point the mean return over the episodes of an evaluation"
+    if all(draws_runs(summary, task) for task in summary.tasks):
+        drawn = f"Thin lines are single runs ({seeds(summary)}), {each}; the thick line is the IQM over seeds."
+    else:
+        drawn = f"Lines are IQMs over {seeds(summary)}, {each}; there are too many runs to draw each."
+    return f"Return against {_along(summary)}, per task. {drawn} {_band(summary)}{_published(summary)}"
+
+
+def sample_efficiency(summary: Summary) -> str:
+    return (
+        f"IQM of the normalised return over {tasks(summary)} ({seeds(summary)} each) against {_along(summary)}. "
+        f"{_band(summary)}"
+    )
+
+
+def aggregates(summary: Summary) -> str:
+    return (
+        f"{_scores(summary)} over {tasks(summary)} ({seeds(summary)} each). "
+        f"{_bars(summary)} The optimality gap is how far runs fall short of a score of 1 on average."
+    )
+
+
+def _along(summary: Summary) -> str:
+    return "time of training" if summary.axis == "wall_time" else AXES[summary.axis]
+
+
+def _scores(summary: Summary) -> str:
+    at = place(summary.budget, summary.axis)
+    if summary.threshold is None:
+        return f"Normalised scores at {at}"
+    return f"Shares of {at} that are left when a normalised score of {summary.threshold} is reached,"
+
+
+def profile(summary: Summary) -> str:
+    return (
+        f"Fraction of runs that score above τ, over {tasks(summary)} ({seeds(summary)} each) at "
+        f"{place(summary.budget, summary.axis)}; a curve further right is better. {_band(summary)}"
+    )
+
+
+def improvement(summary: Summary) -> str:
+    return (
+        f"Left: difference of the IQMs; right of the dashed line A is ahead. Right: the chance that a run of A "
+        f"scores above a run of B, averaged over {tasks(summary)} ({seeds(summary)} each); the dashed line is even "
+        f"odds. {_bars(summary)} The colour is that of the variant ahead.{_most_rows(summary)}"
+    )
+
+
+def matrix(summary: Summary) -> str:
+    return (
+        f"The chance that a run of the row scores above a run of the column, averaged over {tasks(summary)} "
+        f"({seeds(summary)} each) at {place(summary.budget, summary.axis)}: blue where the row is ahead, vermilion "
+        f"where the column is.{' Point estimates.' if summary.best_against_each else ''}"
+    )
+
+
+def _most_rows(summary: Summary) -> str:
+    """Says where the figure leaves comparisons out."""
+    made = len(summary.comparisons)
+    return f" The first {MOST_ROWS} of {made} comparisons; the table has all." if made > MOST_ROWS else ""
+
+
+def cost(summary: Summary) -> str:
+    return (
+        f"Medians over runs. Time: training and evaluation up to {place(summary.budget, summary.axis)}, on "
+        "whatever machine each run had; seeds that train together share it. Gradient steps: critic updates of the "
+        "whole run. Energy is shown where the device told it. A missing bar: not told."
+    )
+
+
+def seeds(summary: Summary) -> str:
+    """10 seeds, or 9 to 10 seeds, of the compared variants."""
+    rows = [row for row in summary.aggregates if not row.is_floor]
+    fewest, most = min(row.fewest_seeds for row in rows), max(row.most_seeds for row in rows)
+    return count(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
+
+
+def tasks(summary: Summary) -> str:
+    return count(len(summary.tasks), "task")
+
+
+def _published(summary: Summary) -> str:
+    """What the open markers are."""
+    if not summary.published:
+        return ""
+    cited = listed([f"{c.variant} ({c.source}; {c.licence})" for c in summary.published])
+    return (
+        f" Open markers on dotted lines are published aggregates, not run here: {cited}; the IQM, with its 95% "
+        "interval over seeds where the source has curves per seed, else the figure that it gives."
+    )
+
+
+def _band(summary: Summary) -> str:
+    if all(row.curve.low is None for row in summary.aggregates):
+        return "One seed per task: no bands."
+    return (
+        f"Bands: pointwise {percent(summary.confidence)} intervals from a stratified bootstrap that resamples whole "
+        f"runs; none where a task has one seed."
+    )
+
+
+def _bars(summary: Summary) -> str:
+    if all(row.estimates["iqm"].interval is None for row in summary.aggregates):
+        return "One seed per task: no intervals."
+    return (
+        f"Bars: {percent(summary.confidence)} intervals, stratified bootstrap over seeds, "
+        f"{summary.resamples:,} resamples."
+    )

@@ -1,0 +1,182 @@
+"""Figures side by side: matplotlib draws on one core, a large report has others to draw on."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import multiprocessing
+import os
+import pickle
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from dimebench.analysis.summary import Summary
+from dimebench.stats import cores
+
+WORTH_IT = 150  # cells: of fewer, the figures are drawn sooner than a process has imported matplotlib
+MOST_EASELS = 4  # each takes some 200 MB
+NO_PROCESSES = (BrokenProcessPool, OSError)  # one was killed, or cannot be started from here
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Easels:
+    """Calls functions of one summary, in processes of their own where the summary is large.
+
+        with Easels(cells) as easels:  # they import what they need while the summary is made
+            easels.show(summary)
+            easels.begin(draw_files, names)  # while this process does something else
+            files = easels.each(draw_files, names)
+
+    The functions and what they are called with must be picklable, the latter hashable; what they give must not depend
+    on the order.
+    """
+
+    def __init__(self, cells: int = 0, worth_it: int = WORTH_IT) -> None:
+        """cells: about how many there will be to draw."""
+        self.summary: Summary | None = None
+        self.worth_it = worth_it
+        self.count = 1
+        self._pool: ProcessPoolExecutor | None = None
+        self._handed_over: Path | None = None  # the summary, for the processes to read
+        self._others: set[BaseProcess] = set()  # children of this process that are no easels
+        self._begun: dict[Any, list[Future[Any]]] = {}
+        self._open(cells)
+
+    @classmethod
+    def of(cls, summary: Summary, worth_it: int = WORTH_IT) -> Easels:
+        """For a summary that is there already."""
+        easels = cls(worth_it=worth_it)
+        easels.show(summary)
+        return easels
+
+    @classmethod
+    def here(cls, summary: Summary) -> Easels:
+        """One that draws in this process."""
+        return cls.of(summary, worth_it=len(summary.cells) + 1)
+
+    def __enter__(self) -> Easels:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            for child in set(multiprocessing.active_children()) - self._others:
+                child.kill()  # nothing is drawn that anyone waits for, and tidying up takes them long
+            self._pool.shutdown(cancel_futures=True)
+        if self._handed_over is not None:
+            self._handed_over.unlink(missing_ok=True)
+
+    def show(self, summary: Summary) -> None:
+        """What is to be drawn. Once.
+
+        The processes read it from a file: among their arguments it would go through a pipe that nobody empties where
+        a process dies as it starts.
+        """
+        self.summary = summary
+        self._open(len(summary.cells))
+        if self.count == 1:
+            return
+        try:
+            handle, name = tempfile.mkstemp(prefix="dimebench-", suffix=".summary")
+            self._handed_over = Path(name)
+            with os.fdopen(handle, "wb") as file:
+                pickle.dump(summary, file)
+        except OSError:  # no room for it
+            self.count = 1
+
+    def begin(self, function: Callable[[Summary, T], R], items: Iterable[T]) -> None:
+        """Have the results of `each` made meanwhile, where there are processes for it."""
+        work = tuple(items)
+        if self._pool is None or self.count == 1 or len(work) < 2 or (function, work) in self._begun:
+            return
+        try:
+            place = str(self._handed_over)
+            self._begun[function, work] = [self._pool.submit(_call, place, function, item) for item in work]
+        except NO_PROCESSES:
+            self.count = 1
+
+    def each(self, function: Callable[[Summary, T], R], items: Iterable[T]) -> list[R]:
+        """The function's results, in the order of the items."""
+        work = tuple(items)
+        self.begin(function, work)
+        futures = self._begun.pop((function, work), None)
+        if futures is not None:
+            try:
+                return [future.result() for future in futures]
+            except BrokenProcessPool:
+                self.count = 1
+        assert self.summary is not None, "nothing was shown"
+        return [function(self.summary, item) for item in work]
+
+    def _open(self, cells: int) -> None:
+        """Start the processes, where so many cells are worth it; not as forks, since threads have run here."""
+        if self._pool is not None or cells < self.worth_it or cores() < 2:
+            return
+        self.count = min(cores(), MOST_EASELS)
+        self._others = set(multiprocessing.active_children())
+        self._pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), _set_up)
+        try:
+            with _interrupts_kept_off():
+                for _ in range(self.count):
+                    self._pool.submit(_nothing)
+        except NO_PROCESSES:
+            self.count = 1
+
+
+@contextmanager
+def _interrupts_kept_off() -> Iterator[None]:
+    """Processes started meanwhile never see SIGINT: the report's own answers to it, for all."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # or it is started within, and lets SIGINT through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+_shown: tuple[str, Summary] | None = None  # of this process, where it is an easel: the file, and what it holds
+
+
+def _set_up() -> None:
+    """Make an easel of this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it cannot be kept off
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    importlib.import_module("dimebench.page.html")  # all that draws
+    gc.freeze()  # what is imported stays
+    gc.set_threshold(20_000, 50, 100)  # of thousands of artists few are garbage before the figure is
+
+
+def _leave_with_parent() -> None:
+    """A parent that was killed cannot say that no more is to be drawn."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
+
+
+def _nothing() -> None:
+    """For an easel to be there."""
+
+
+def _call(place: str, function: Callable[[Summary, T], R], item: T) -> R:
+    global _shown
+    if _shown is None or _shown[0] != place:
+        with open(place, "rb") as file:
+            _shown = place, pickle.load(file)  # our parent's, in a file that only this user can read or write
+    return function(_shown[1], item)

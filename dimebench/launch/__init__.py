@@ -1,1 +1,0 @@
-"""From a request to runs on disk: the plan, the processes that carry it out."""

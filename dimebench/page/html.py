@@ -1,0 +1,232 @@
+"""The report as one self-contained page: inline CSS, script, data and SVG; nothing fetched.
+
+The template escapes every text it is given; only this module's own SVG, script and JSON enter unescaped. A policy
+in the page lets the browser run this one script, by its hash, and load nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+import dimebench
+from dimebench import numbers
+from dimebench.analysis.cost import costs
+from dimebench.analysis.summary import Summary
+from dimebench.figures import captions
+from dimebench.figures.curves import draw_one_task
+from dimebench.figures.files import PER_TASK, draw_of, render_for_page, specs
+from dimebench.figures.marks import numbers_of
+from dimebench.figures.pool import Easels
+from dimebench.figures.style import css_variables
+from dimebench.page.parts import (
+    commands_of,
+    origins_of,
+    plain,
+    series_of,
+    settings_of,
+    strip_of,
+    verdict_of,
+)
+from dimebench.page.svg import inline
+from dimebench.store import atomic_write
+from dimebench.tables import content as tables
+from dimebench.wording import verdict
+
+# Text stays text, to be searched and to take the page's font; the page's own colour is the background.
+IN_PAGE = {"svg.fonttype": "none", "figure.facecolor": "none"}
+MOST_RUNS = 600  # listed one by one
+MOST_BYTES = 5_000_000  # of a page, films included
+
+
+@dataclass(frozen=True)
+class Clip:
+    """A short film of a policy: its bytes in base64, "mp4" or "gif"."""
+
+    variant: str
+    title: str
+    kind: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One SVG of the page; `key` leads to what it tells under the pointer."""
+
+    key: str
+    title: str
+    svg: Markup
+
+
+@dataclass(frozen=True)
+class PageFigure:
+    """A figure of the page: one drawing, or one per task."""
+
+    name: str
+    title: str
+    caption: str
+    drawings: tuple[Drawing, ...]
+
+    @property
+    def panelled(self) -> bool:
+        return self.name == PER_TASK
+
+
+def write_html(
+    summary: Summary,
+    path: Path,
+    clips: Sequence[Clip] = (),
+    refresh_s: int | None = None,
+    easels: Easels | None = None,
+) -> Path:
+    """Write the page. Raises OSError where it cannot be written; nothing half-written stays behind."""
+    atomic_write(path, page(summary, clips, refresh_s, easels).encode())
+    return path
+
+
+def page(
+    summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = None, easels: Easels | None = None
+) -> str:
+    """The page's HTML: the same for the same summary. With `refresh_s` it reads itself anew every so many seconds."""
+    environment = Environment(
+        loader=PackageLoader("dimebench.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "unit": numbers.unit,
+        "signed": numbers.signed,
+        "raw": numbers.raw,
+        "rate": numbers.rate,
+        "percent": numbers.percent,
+        "count": numbers.count,
+        "duration": numbers.duration,
+        "plain": plain,
+        "whole": lambda value: f"{value:,}" if isinstance(value, int) else plain(value),
+        "elapsed": lambda value: numbers.duration(value) if isinstance(value, int | float) else plain(value),
+        "seconds": lambda text: str(text).split(".")[0].replace("T", " ").removesuffix("+00:00"),
+    }
+    writers = {"signed": numbers.signed, "unit": numbers.unit, "raw": numbers.raw}
+    series, names = series_of(summary), numbers_of(summary)
+    origins, origin_of = origins_of(summary)
+    figures, drawn = _figures(summary, easels or Easels.here(summary))
+    told = {
+        "names": {number: name for name, number in names.items()},
+        "series": {number: series[name] for name, number in names.items()},
+        "drawings": drawn,
+    }
+    script = (files("dimebench.page") / "templates" / "report.js").read_text(encoding="utf-8")
+    known = len(summary.comparisons) or 1
+    facts = dict(
+        **writers,
+        unit2=partial(numbers.unit, digits=2),
+        summary=summary,
+        cells={(cell.variant, cell.task): cell for cell in summary.cells},
+        verdicts=[verdict_of(summary, index) for index in range(known)],
+        cited_sentences=summary.sentences[known:],
+        figures=figures,
+        costs=costs(summary),
+        series=series,
+        names=names,
+        cited={citation.variant for citation in summary.published},
+        cited_iqm=tables.cited_iqm,
+        time_of=tables.time_of,
+        strip_of=partial(strip_of, series=series, ends=(0.0, summary.budget) if summary.threshold else None),
+        at=numbers.place(summary.budget, summary.axis),
+        per_axis=numbers.AXES[summary.axis],
+        per_task=tables.per_task(summary),
+        left_out=sorted(summary.left_out, key=lambda row: row.status != "failed"),
+        remarks=tables.remarks(summary),
+        aggregate_words=tables.AGGREGATE_WORDS,
+        seeds=captions.seeds(summary),
+        seed_span=numbers.span,
+        overview=verdict.overview(summary.comparisons) if len(summary.comparisons) > 1 else [],
+        where=verdict.where(summary),
+        caution=verdict.caution(summary.comparisons),
+        settings=settings_of(summary),
+        facts=origins,
+        run_rows=summary.runs if len(summary.runs) <= MOST_RUNS else (),
+        place_of=lambda run: 1 + origin_of(run),
+        commands=commands_of(summary),
+        light=Markup(css_variables(dark=False)),
+        dark=Markup(css_variables(dark=True)),
+        told=Markup(_json(told)),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        refresh_s=refresh_s,
+        version=dimebench.__version__,
+    )
+    template = environment.get_template("report.html.j2")
+    shown, without = _fitting(clips, MOST_BYTES - len(template.render(facts, clips=[], no_room=[]).encode()))
+    return template.render(facts, clips=shown, no_room=without)
+
+
+def _fitting(clips: Sequence[Clip], room: int) -> tuple[list[Clip], list[Clip]]:
+    """The films that fit into so many bytes, first come, first served, and those that do not."""
+    shown: list[Clip] = []
+    without: list[Clip] = []
+    for clip in clips:
+        size = len(clip.data) + 3 * len(clip.title.encode()) + 400  # what stands around it
+        (shown if size <= room else without).append(clip)
+        room -= size if size <= room else 0
+    return shown, without
+
+
+def _json(value: Any) -> str:
+    """JSON that may stand inside <script>: no character of it can end the element or begin another."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _figures(summary: Summary, easels: Easels) -> tuple[list[PageFigure], dict[str, Any]]:
+    """The figures, and for each drawing what it tells under the pointer."""
+    to_draw = _to_draw(summary)
+    drawings: dict[str, list[Drawing]] = {}
+    told = {}
+    for one, (drawing, tells) in zip(to_draw, easels.each(_draw, to_draw), strict=True):
+        drawings.setdefault(one.name, []).append(drawing)
+        told[drawing.key] = tells
+    figures = [PageFigure(s.name, s.title, s.caption(summary), tuple(drawings[s.name])) for s in specs(summary)]
+    return figures, told
+
+
+def begin_page(summary: Summary, easels: Easels) -> None:
+    """Have the easels draw what `page` will ask them for."""
+    easels.begin(_draw, _to_draw(summary))
+
+
+@dataclass(frozen=True)
+class _ToDraw:
+    name: str  # of the figure
+    index: int  # within it
+    title: str
+    task: str | None = None  # where there is a drawing per task: the page arranges the panels itself
+
+
+def _to_draw(summary: Summary) -> list[_ToDraw]:
+    found: list[_ToDraw] = []
+    for spec in specs(summary):
+        if spec.name == PER_TASK:
+            found += [_ToDraw(spec.name, i, f"{spec.title}, {task}", task) for i, task in enumerate(summary.tasks)]
+        else:
+            found.append(_ToDraw(spec.name, 0, spec.title))
+    return found
+
+
+def _draw(summary: Summary, one: _ToDraw) -> tuple[Drawing, list[dict[str, Any]]]:
+    draw = draw_of(one.name) if one.task is None else partial(draw_one_task, task=one.task)
+    svg, tells = render_for_page(draw, summary, **IN_PAGE)
+    key = f"{one.name}-{one.index}"
+    return Drawing(key, one.title, inline(svg, key, one.title)), tells

@@ -1,0 +1,135 @@
+"""The facts of a page in the shapes that its template wants."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable
+from typing import Any
+
+from dimebench.analysis.published import PEERS
+from dimebench.analysis.rows import CellRow, RunRow
+from dimebench.analysis.summary import Summary
+from dimebench.figures.style import FLOOR, SERIES, cited_look, looks
+from dimebench.stats import Comparison
+from dimebench.wording import verdict
+
+
+def plain(value: Any) -> str:
+    """A setting or a fact as text."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {plain(item)}" for key, item in value.items())
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def verdict_of(summary: Summary, index: int) -> dict[str, Any]:
+    comparison = summary.comparisons[index] if summary.comparisons else None
+    pair = verdict.winner(comparison) if comparison else None
+    return {
+        "headline": verdict.headline(comparison) if comparison else summary.variants[0],
+        "better": pair[0] if pair else None,
+        "sentence": summary.sentences[index],
+        "comparison": comparison,
+        "forest": forest_of(comparison, summary) if comparison else None,
+    }
+
+
+def forest_of(comparison: Comparison, summary: Summary) -> dict[str, float] | None:
+    """Where zero, the point and the interval lie on a bar, in percent; one scale for all comparisons."""
+    interval = comparison.difference.interval
+    if interval is None:
+        return None
+    reach = max(abs(end) for c in summary.comparisons if (i := c.difference.interval) for end in (i.low, i.high))
+    scale = 46 / (reach or 1.0)
+    return {
+        "low": 50 + scale * interval.low,
+        "width": max(0.5, scale * (interval.high - interval.low)),
+        "point": 50 + scale * comparison.difference.point,
+    }
+
+
+def strip_of(cell: CellRow, series: dict[str, int], ends: tuple[float, float] | None = None) -> dict[str, Any]:
+    """A cell's runs and its mean's interval on the scale of the suite's bounds, or of `ends`, in percent."""
+    lower, upper = ends or (cell.lower, cell.upper)
+
+    def place(value: float) -> float:
+        return round(100 * min(1.0, max(0.0, (value - lower) / (upper - lower))), 2)
+
+    interval = cell.mean.interval
+    low = place(interval.low) if interval else 0.0
+    return {
+        "lower": lower,
+        "upper": upper,
+        "runs": [place(score) for score in cell.scores],
+        "mean": place(cell.mean.point),
+        "low": low,
+        "width": round(place(interval.high) - low, 2) if interval else 0.0,
+        "series": series[cell.variant],
+    }
+
+
+def series_of(summary: Summary) -> dict[str, int]:
+    """Variant -> number of its CSS colour."""
+    order = [look.light for look in (*SERIES, FLOOR)]
+    own = {name: order.index(look.light) for name, look in looks(summary.shown, summary.floor).items()}
+    cited = {c.variant: cited_look(c.variant, PEERS).light for c in summary.published}
+    return own | {name: order.index(light) for name, light in cited.items()}
+
+
+def settings_of(summary: Summary) -> list[dict[str, Any]]:
+    """The settings of every variant, tasks with the same ones together."""
+    groups: dict[str, dict[str, Any]] = {}
+    for run in summary.runs:
+        settings = run.identity.get("of", {}).get("settings", {})
+        group = groups.setdefault(
+            _key([run.variant, settings]), {"variant": run.variant, "settings": settings, "tasks": []}
+        )
+        if run.task not in group["tasks"]:
+            group["tasks"].append(run.task)
+    return list(groups.values())
+
+
+def origins_of(summary: Summary) -> tuple[list[dict[str, Any]], Callable[[RunRow], int]]:
+    """Code, packages, protocol, execution and machine, runs with the same ones together; and a run's place."""
+    groups: dict[str, dict[str, Any]] = {}
+    for run in summary.runs:
+        facts = _origin(run)
+        group = groups.setdefault(_key(facts), {"title": f"Origin {len(groups) + 1}", "facts": facts, "runs": 0})
+        group["runs"] += 1
+    order = list(groups)
+    return list(groups.values()), lambda run: order.index(_key(_origin(run)))
+
+
+def _origin(run: RunRow) -> dict[str, Any]:
+    of, seen = run.identity.get("of", {}), run.provenance
+    facts = {key: of.get(key) for key in ("code", "versions", "protocol", "execution")}
+    facts |= {key: seen.get(key) for key in ("device", "machine", "command")}
+    return {key: value for key, value in facts.items() if value is not None}
+
+
+def _key(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, default=str)
+
+
+def commands_of(summary: Summary) -> list[str]:
+    """What to type to get these runs, this verdict and this page again."""
+    typed = sorted({str(run.provenance["command"]) for run in summary.runs if run.provenance.get("command")})
+    if not typed:
+        seeds = 1 + max(run.seed for run in summary.runs)
+        typed = [
+            f"dimebench run suite={summary.suite} {shlex.quote('algo=' + ','.join(summary.shown))} --seeds {seeds}"
+        ]
+    suite, budget = shlex.quote(f"suite={summary.suite}"), f"--budget {summary.budget}"
+    if summary.axis != "env_step":
+        budget += f" --axis {summary.axis}"
+    if summary.score_asked:
+        budget += f" --metric {summary.score}"
+    delta = summary.comparisons[0].delta if summary.comparisons else None
+    if delta is not None:
+        budget += f" --delta {delta:g}"
+    budget = " ".join([budget, *summary.options])
+    if summary.best_against_each:  # named variants would be compared pair by pair
+        return [*typed, f"dimebench report {suite} {budget} --html"]
+    names = shlex.join([*summary.variants, *(citation.variant for citation in summary.published)])
+    compare = [f"dimebench compare {names} {suite} {budget}"] if summary.comparisons or summary.published else []
+    return [*typed, *compare, f"dimebench report {names} {suite} {budget} --html"]

@@ -1,0 +1,66 @@
+"""The report as one PDF: the verdict and tables as text, then every figure with its caption; fonts embedded."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import matplotlib as mpl
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+
+from dimebench.analysis.summary import Summary
+from dimebench.figures.files import specs
+from dimebench.figures.style import INK, MUTED, RC
+from dimebench.numbers import place
+from dimebench.store import atomic_write
+from dimebench.tables.content import plain_lines
+
+PAGE = (8.27, 11.69)  # A4, inches
+LINES = 92  # of a text page
+COLUMNS = 116
+NO_DATES: dict[str, Any] = {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None}
+
+
+def write_pdf(summary: Summary, path: Path) -> Path:
+    """Write the report as a PDF. Raises OSError where it cannot be written."""
+    buffer = io.BytesIO()
+    with mpl.rc_context(cast(Any, RC)), PdfPages(buffer, metadata=NO_DATES) as pages:
+        for lines in _pages(_lines(summary)):
+            pages.savefig(_text_page(lines))
+        for spec in specs(summary):
+            pages.savefig(_with_caption(spec.draw(summary), spec.title, spec.caption(summary)))
+    atomic_write(path, buffer.getvalue())
+    return path
+
+
+def _lines(summary: Summary) -> list[str]:
+    title = f"{summary.suite}, matched at {place(summary.budget, summary.axis)}"
+    found = [title, ""]
+    for line in plain_lines(summary):
+        found += textwrap.wrap(line, COLUMNS, subsequent_indent="    ", drop_whitespace=False) or [""]
+    return found
+
+
+def _pages(lines: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(lines), LINES):
+        yield lines[start : start + LINES]
+
+
+def _text_page(lines: Sequence[str]) -> Figure:
+    figure = Figure(figsize=PAGE)
+    figure.set_layout_engine("none")
+    figure.text(0.06, 0.96, "\n".join(lines), va="top", family="DejaVu Sans Mono", fontsize=6.6, color=INK)
+    return figure
+
+
+def _with_caption(figure: Figure, title: str, caption: str) -> Figure:
+    """The figure with a title above and its caption below, on a page as large as they need."""
+    figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
+    figure.supxlabel("\n".join(textwrap.wrap(caption, 130)), x=0.01, ha="left", fontsize=6.5, color=MUTED)
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width, height + 0.9)
+    return figure

@@ -1,0 +1,65 @@
+"""How long a block takes: as runs of the same work took, as a probe measured, or not known."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dimebench.agents.registry import load_algorithm
+from dimebench.envs import task_spec
+from dimebench.planning.memory import same_cell
+from dimebench.planning.work import agent_work
+from dimebench.store import Run
+from dimebench.store.provenance import machine
+from dimebench.training.block import Block, build_settings
+
+EARLIER, OTHER, PROBE, UNKNOWN = "earlier runs", "extrapolated from earlier runs", "probe", "not known"
+# For the order of blocks alone, where nothing is known: operations and env steps per second of a GPU and its machine.
+OPERATIONS, ENV_STEPS = 1e13, 1e3
+
+
+@dataclass(frozen=True)
+class Duration:
+    """Seconds of a block from its start to its end, None where nobody knows, and where the figure comes from."""
+
+    seconds: float | None
+    source: str
+
+
+def from_earlier(block: Block, runs: Iterable[Run]) -> Duration:
+    """The median of finished runs of the same work, budget and number of seeds together on such a machine.
+
+    Where there are none, of whatever runs of the same work, in proportion to their budgets; the source says so.
+    """
+    exact: list[float] = []
+    other: list[float] = []
+    for run in runs:
+        if run.status != "finished" or not run.progress["wall_time_s"] > 0:
+            continue
+        protocol = run.identity["of"]["protocol"]
+        together = run.provenance.get("seeds_together")
+        alike = isinstance(together, list) and len(together) == len(block.seeds)
+        here = run.provenance.get("machine", {}).get("cpu") == machine()["cpu"]
+        same = all(protocol.get(key) == value for key, value in block.identity()["protocol"].items())
+        seconds = run.progress["wall_time_s"] * block.protocol.env_steps / max(1, protocol["env_steps"])
+        (exact if alike and here and same else other).append(seconds)
+    if exact:
+        return Duration(statistics.median(exact), EARLIER)
+    return Duration(statistics.median(other), OTHER) if other else Duration(None, UNKNOWN)
+
+
+def rough_seconds(block: Block, results: Path) -> float:
+    """For the order of blocks: from earlier runs, else counted from what an update has to compute."""
+    known = from_earlier(block, same_cell(block, results)).seconds
+    if known is not None:
+        return known
+    algorithm, spec = load_algorithm(block.algorithm), task_spec(block.task, block.protocol.action_repeat)
+    steps = block.protocol.env_steps * block.protocol.action_repeat
+    settings = build_settings(algorithm.Settings, block.settings)
+    work = agent_work(block.algorithm, spec.obs_dim, spec.act_dim, settings) if algorithm.learns else None
+    if work is None:
+        return steps / ENV_STEPS
+    update = work.critic.flops * settings.utd + work.actor.flops * settings.utd / settings.policy_delay
+    return steps / ENV_STEPS + block.protocol.env_steps * len(block.seeds) * update / OPERATIONS

@@ -1,0 +1,154 @@
+"""What carrying out a plan takes: memory, disk, hours and money, each figure with where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dimebench.agents.base import Dims
+from dimebench.agents.registry import load_algorithm
+from dimebench.envs import task_spec
+from dimebench.planning.durations import PROBE, Duration, from_earlier
+from dimebench.planning.learner_bytes import WORD, learner_bytes
+from dimebench.planning.memory import CONTEXT, Memory, block_memory, replay_bytes, same_cell, saving_bytes
+from dimebench.planning.packing import in_turn
+from dimebench.planning.plan import Cell, Plan
+from dimebench.planning.probe import Pace
+from dimebench.store import read_run
+from dimebench.training.block import Block
+from dimebench.training.checkpoint import KEPT
+
+# Bytes on disk, as the recorded runs of results/recorded have them.
+EVALUATION_ROW, LOGGED_ROW, FILES = 20, 110, 12_000
+PARAMETERS_AND_MOMENTS = 3  # a policy file holds the first of these alone
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the plan is for: `slots` processes on a CPU; with GPUs, that many of them."""
+
+    device: str  # cpu or cuda
+    slots: int
+    gpu_bytes: int | None = None  # memory of one
+    here: bool = True  # this machine: a probe on it is a measurement
+
+    @property
+    def unit(self) -> str:
+        return "GPU" if self.device == "cuda" else "worker"
+
+
+@dataclass(frozen=True)
+class BlockForecast:
+    """One block: what of its budget is left, and what that takes."""
+
+    block: Block
+    left: float  # of its env steps, 1 for all
+    memory: Memory
+    results_bytes: int  # what stays
+    checkpoint_bytes: int  # beside it while the block trains, replay included
+    duration: Duration
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """All blocks of a plan on a target."""
+
+    target: Target
+    cells: list[tuple[Cell, list[BlockForecast]]]
+    keep_checkpoints: bool
+
+    def blocks(self) -> list[BlockForecast]:
+        return [each for _, blocks in self.cells for each in blocks]
+
+    @property
+    def disk_bytes(self) -> int:
+        """At most: everything that stays, and the largest checkpoints that can be there at once."""
+        blocks = self.blocks()
+        checkpoints = sorted((each.checkpoint_bytes for each in blocks), reverse=True)
+        at_once = checkpoints if self.keep_checkpoints else checkpoints[: self.target.slots]
+        return sum(each.results_bytes for each in blocks) + sum(at_once)
+
+    @property
+    def unknown(self) -> int:
+        """Blocks of which nobody knows how long they take."""
+        return sum(each.duration.seconds is None for each in self.blocks())
+
+    @property
+    def device_seconds(self) -> float:
+        """Of a worker or GPU, over all blocks that are known. Those that share a GPU count as if they took turns."""
+        return sum(each.duration.seconds or 0.0 for each in self.blocks())
+
+    @property
+    def seconds(self) -> float:
+        """Until the last block ends, the longest first; those of unknown length left out."""
+        return in_turn([each.duration.seconds or 0.0 for each in self.blocks()], self.target.slots)
+
+    def sources(self) -> list[str]:
+        return sorted({each.duration.source for each in self.blocks()})
+
+
+def forecast(
+    plan: Plan,
+    target: Target,
+    pace: Callable[[Block], tuple[Pace, str] | None],
+    keep_checkpoints: bool = False,
+) -> Forecast:
+    """What the plan's blocks take. `pace` measures a block, or says None; asked only where no earlier run tells.
+
+    Raises EnvError where a task does not load.
+    """
+    cells = [(cell, [_block(block, plan, target, pace) for block in cell.blocks]) for cell in plan.cells]
+    return Forecast(target, cells, keep_checkpoints)
+
+
+def _block(
+    block: Block, plan: Plan, target: Target, pace: Callable[[Block], tuple[Pace, str] | None]
+) -> BlockForecast:
+    memory, left = block_memory(block, plan.results, target.gpu_bytes), _left(block, plan)
+    duration = from_earlier(block, same_cell(block, plan.results))
+    if duration.seconds is None and (measured := pace(block)) is not None:
+        found, source = measured
+        duration = Duration(found.seconds(block), source)
+        if memory.source == "estimate":
+            memory = _as_probed(block, found)
+    if duration.seconds is not None:
+        duration = replace(duration, seconds=left * duration.seconds)
+    return BlockForecast(block, left, memory, *_disk(block), duration)
+
+
+def _left(block: Block, plan: Plan) -> float:
+    """The share of the block's budget that no run has reached yet."""
+    reached = [run.progress["env_step"] for run in map(read_run, _folders(block, plan)) if run is not None]
+    return 1 - min(max(reached, default=0) / block.protocol.env_steps, 1)
+
+
+def _folders(block: Block, plan: Plan) -> list[Path]:
+    begun = block.checkpoint_folder(plan.results).is_dir()
+    return [block.run_folder(plan.results, seed) for seed in block.seeds] if begun else []
+
+
+def _as_probed(block: Block, pace: Pace) -> Memory:
+    """What the probe's process held; of the replay it filled next to nothing, and it wrote no checkpoint."""
+    spec = task_spec(block.task, block.protocol.action_repeat)
+    saving = saving_bytes(block, spec)
+    if block.device.startswith("cuda"):  # there the replay's memory is taken when it is made
+        return Memory(pace.device_bytes + CONTEXT, pace.host_bytes + saving, PROBE)
+    return Memory(0, pace.host_bytes + replay_bytes(block, spec) + saving, PROBE)
+
+
+def _disk(block: Block) -> tuple[int, int]:
+    """Bytes of results that stay, and of the checkpoints beside them while the block trains."""
+    spec, protocol = task_spec(block.task, block.protocol.action_repeat), block.protocol
+    evaluations = 1 + -(-protocol.env_steps // protocol.eval_interval)
+    learns = load_algorithm(block.algorithm).learns
+    logged = protocol.env_steps // protocol.logging_interval() if learns else evaluations
+    rows = evaluations * protocol.eval_episodes * EVALUATION_ROW + logged * LOGGED_ROW
+    seeds = len(block.seeds)
+    state = learner_bytes(block, Dims(spec.obs_dim, spec.act_dim)).state
+    results = seeds * (FILES + rows) + state // PARAMETERS_AND_MOMENTS
+    if not learns:
+        return results, 0
+    capacity = min(block.settings["replay_capacity"], protocol.env_steps)
+    replay = seeds * capacity * (WORD * (spec.obs_dim + spec.act_dim + 2) + 1)
+    return results, (KEPT + 1) * state + replay

@@ -1,0 +1,157 @@
+"""A short measured probe of a block: a few dozen env steps in a process like a worker's, nothing kept.
+
+On a CPU it is CPU time on one core that counts, as in `bench`: other work on the machine does not slow the figures.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from dimebench.planning.durations import PROBE
+from dimebench.planning.process_env import WORKER_ENVIRONMENT
+from dimebench.training.block import Block
+
+LONGEST_S = 600.0
+PERIODS = 2  # of the update schedule at least, once it is warm
+EVALUATED = 20  # env steps of an evaluation
+
+
+class ProbeError(Exception):
+    """A block that could not be probed; one line."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of an env step of all the block's seeds, and bytes that the process held at most."""
+
+    random_step: float  # before learning starts
+    step: float
+    evaluation_step: float  # of all episodes of all seeds
+    episode_steps: int  # at most
+    device_bytes: int  # reserved on a GPU; 0 on a CPU
+    host_bytes: int  # resident, with what of the replay was filled
+
+    def seconds(self, block: Block) -> float:
+        """Of the block's whole budget, evaluations included; checkpoints are left out."""
+        protocol = block.protocol
+        evaluations = 1 + -(-protocol.env_steps // protocol.eval_interval)
+        random = min(block.settings.get("learning_starts", 0), protocol.env_steps)
+        learning = protocol.env_steps - random if self.step else 0
+        training = random * self.random_step + learning * self.step
+        return training + evaluations * self.episode_steps * self.evaluation_step
+
+
+def probe(block: Block, seconds: float) -> Pace:
+    """Measure the block for about `seconds` beside what it takes to build it. Raises ProbeError."""
+    request = json.dumps({"block": block.to_json(), "seconds": seconds})
+    environment = {**os.environ, **WORKER_ENVIRONMENT, "MUJOCO_GL": os.environ.get("MUJOCO_GL", "disabled")}
+    command = [sys.executable, "-m", "dimebench.planning.probe"]
+    try:
+        done = subprocess.run(
+            command, input=request, env=environment, capture_output=True, text=True, timeout=LONGEST_S, check=False
+        )
+        return Pace(**json.loads(done.stdout.strip().splitlines()[-1]))
+    except subprocess.TimeoutExpired:
+        raise ProbeError(f"{block.variant} on {block.task}: no env step within {LONGEST_S:.0f} s") from None
+    except (IndexError, ValueError, TypeError) as error:
+        words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise ProbeError(f"{block.variant} on {block.task}: {words[0]}") from error
+
+
+def measure(block: Block, seconds: float) -> Pace:
+    """As `probe`, in this process."""
+    from dimebench.agents.registry import load_algorithm
+    from dimebench.bench.cells import by_schedule
+    from dimebench.envs import task_spec
+    from dimebench.planning.clock import one_core
+    from dimebench.planning.timed_parts import RANDOM_START, evaluation_times, step_times
+    from dimebench.planning.work import actor_updates
+    from dimebench.training import peak
+    from dimebench.training.execution.modes import WARM_CALLS
+
+    on_gpu = block.device.startswith("cuda")
+    random_step = step = 0.0
+    with tempfile.TemporaryDirectory(prefix="dimebench-plan-") as folder, one_core(block.device):
+        if load_algorithm(block.algorithm).learns:
+            settings = block.settings
+            schedule = actor_updates(settings["utd"], settings.get("policy_delay", 1))
+            warm = WARM_CALLS * len(schedule) if "graph" in block.mode else 0  # and the next ones are captured
+            times = step_times(block, Path(folder), seconds, warm + (1 + PERIODS) * len(schedule))
+            random_step = statistics.median(times[:RANDOM_START])
+            step = by_schedule(times[RANDOM_START + warm :], schedule)
+        evaluation = statistics.median(evaluation_times(block, Path(folder) / "evaluation", EVALUATED))
+    reached = peak.peak(block.device)
+    limit = task_spec(block.task, block.protocol.action_repeat).max_episode_steps or 1000
+    return Pace(
+        random_step,
+        step,
+        evaluation,
+        limit,
+        device_bytes=reached["peak_memory_bytes"] if on_gpu else 0,
+        host_bytes=reached["peak_host_memory_bytes" if on_gpu else "peak_memory_bytes"],
+    )
+
+
+class Probes:
+    """Probes of blocks, one for all whose work is alike: the same algorithm and settings on the same body."""
+
+    def __init__(self, seconds: float, here: bool, listen: Callable[[Block], None] = lambda block: None) -> None:
+        """`here`: the blocks are to train on this machine; else a probe is extrapolated. `listen` hears of each."""
+        self._seconds, self._here, self._listen = seconds, here, listen
+        self._found: dict[str, tuple[Pace, str]] = {}
+
+    def __call__(self, block: Block) -> tuple[Pace, str] | None:
+        """The pace and where it comes from; None on a GPU where there is none. Raises ProbeError."""
+        if block.device.startswith("cuda") and not _has_gpu():
+            return None
+        key = _work(block)
+        if key not in self._found:
+            self._listen(block)
+            self._found[key] = probe(block, self._seconds), block.task
+        pace, task = self._found[key]
+        shared = "" if task == block.task else f" of {task.partition('/')[2]}"
+        return pace, f"{PROBE}{shared}" if self._here else f"extrapolated from a probe{shared} on this machine"
+
+
+def _work(block: Block) -> str:
+    """Equal for blocks whose env steps take alike: tasks of one body differ in their reward."""
+    from dimebench.envs import task_spec
+
+    spec = task_spec(block.task, block.protocol.action_repeat)
+    library, _, name = block.task.partition("/")
+    body = name.partition("-")[0] if library == "dm_control" else name
+    protocol = block.protocol.action_repeat, block.protocol.eval_episodes
+    sizes = spec.obs_dim, spec.act_dim, spec.max_episode_steps, len(block.seeds), block.env_workers
+    return json.dumps([body, sizes, block.algorithm, block.settings, protocol, block.identity()["execution"]])
+
+
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def main() -> None:
+    """Entry point of `python -m dimebench.planning.probe`."""
+    atexit.register(gc.freeze)  # or Python searches all that there is for garbage first, which takes a second
+    request: dict[str, Any] = json.load(sys.stdin)
+    try:
+        pace = measure(Block.from_json(request["block"]), request["seconds"])
+    except Exception as error:
+        sys.exit(f"{type(error).__name__}: {' '.join(str(error).split())}")
+    print(json.dumps(asdict(pace)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,148 @@
+"""The parts that `bench` measures, built as a run builds them: the one place that knows how.
+
+A block says everything that decides how its learner executes; the rest of `bench` sees calls alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dimebench.agents.base import Agent
+from dimebench.planning.clock import now
+from dimebench.planning.identity import block_identity
+from dimebench.training.block import Block
+from dimebench.training.evaluate import StopRequestedError
+from dimebench.training.loop import Hooks, Trainer
+
+FILLED = 20_000  # random transitions in the replay when the learner is timed: more than the caches hold
+RANDOM_START = 64  # env steps of random actions before the whole loop is timed
+ENDLESS = 10**9  # env steps
+
+
+def execution(block: Block) -> dict[str, Any]:
+    """How the block's learner executes, as its identity has it: device, threads, mode, precision, a fused chain."""
+    return dict(block.identity()["execution"])
+
+
+def with_execution(
+    block: Block, mode: str | None = None, precision: str | None = None, chain: str | None = None
+) -> Block:
+    """The block with another mode, precision or chain; None leaves it as it is."""
+    return replace(block, mode=mode or block.mode, precision=precision or block.precision, chain=chain or block.chain)
+
+
+class Learner:
+    """A block's learner as its trainer builds it, with a replay of random transitions."""
+
+    def __init__(self, block: Block, results: Path) -> None:
+        self._trainer = _trainer(block, results, Hooks(lambda event: None, lambda: False))
+        self.agent: Agent = self._trainer.agent
+        seeds, spec, rng = len(block.seeds), self._trainer.spec, np.random.default_rng(0)
+        self.obs_dim, self.act_dim, self.settings = spec.obs_dim, spec.act_dim, self._trainer.settings
+        self._obs = rng.standard_normal((seeds, self.obs_dim), np.float32)
+        no = np.zeros(seeds, bool)
+        obs = self._obs
+        for _ in range(min(FILLED, self._trainer.learning.replay.capacity)):
+            action = rng.uniform(-1, 1, (seeds, self.act_dim)).astype(np.float32)
+            following = rng.standard_normal((seeds, self.obs_dim), np.float32)
+            self._trainer.learning.replay.add(obs, action, rng.random(seeds, np.float32), following, no, no)
+            obs = following
+        self._trainer.warm_up(lambda: False)
+
+    def update(self) -> None:
+        """One update call on transitions and noise drawn for it."""
+        self._trainer.learning.draw()
+        self._trainer._update()
+
+    def act(self) -> None:
+        """The policy's action for one observation of every seed."""
+        self._trainer.learning.ask(self._obs)
+        self._trainer.learning.wait()
+
+    def close(self) -> None:
+        self._trainer.close()
+
+
+class LoopEndedError(Exception):
+    """Whoever drives a loop has seen enough of it: nothing is saved."""
+
+
+@contextmanager
+def whole_loop(
+    block: Block, results: Path, tick: Callable[[], bool], random_start: int = RANDOM_START
+) -> Iterator[Callable[[], None]]:
+    """A run's own loop, learning after `random_start` env steps: act, step, store, update; nothing is evaluated.
+
+    Gives the call that runs it until `tick`, asked before every env step of all seeds, answers True.
+    """
+
+    def end() -> bool:
+        if tick():
+            raise LoopEndedError
+        return False
+
+    capacity = min(block.settings["replay_capacity"], block.protocol.env_steps)
+    settings = block.settings | {"learning_starts": random_start, "replay_capacity": capacity}
+    protocol = replace(block.protocol, env_steps=ENDLESS, eval_interval=ENDLESS)
+    trainer = _trainer(replace(block, settings=settings, protocol=protocol), results, Hooks(lambda event: None, end))
+    trainer.evaluated_at = 0  # passes over the evaluation before training
+    trainer.warm_up(lambda: False)  # no part of the loop
+
+    def run() -> None:
+        with suppress(LoopEndedError):
+            trainer.train()
+
+    try:
+        yield run
+    finally:
+        trainer.close()
+
+
+def loop_times(block: Block, results: Path, seconds: float, fewest: int) -> list[float]:
+    """Seconds of each env step of the whole loop that learns, all seeds: for `seconds`, but at least `fewest`."""
+    return step_times(block, results, seconds, fewest)[RANDOM_START:]
+
+
+def step_times(block: Block, results: Path, seconds: float, fewest: int) -> list[float]:
+    """The same with the RANDOM_START env steps of random actions before."""
+    ticks: list[float] = []
+    began = 0.0
+
+    def tick() -> bool:
+        nonlocal began
+        ticks.append(now(block.device))
+        learnt = len(ticks) - 1 - RANDOM_START
+        began = began if learnt else time.perf_counter()
+        return learnt >= fewest and time.perf_counter() - began >= seconds
+
+    with whole_loop(block, results, tick) as run:
+        run()
+    return np.diff(ticks).tolist()
+
+
+def evaluation_times(block: Block, results: Path, steps: int) -> list[float]:
+    """Seconds of each of the first env steps of an evaluation, all seeds and episodes, as a run evaluates."""
+    ticks: list[float] = []
+
+    def stop() -> bool:
+        ticks.append(now(block.device))
+        return len(ticks) > steps
+
+    trainer = _trainer(block, results, Hooks(lambda event: None, lambda: False))
+    try:
+        with suppress(StopRequestedError):
+            trainer.evaluator.evaluate(trainer.learner, 0, stop)
+    finally:
+        trainer.close()
+    return np.diff(ticks).tolist()
+
+
+def _trainer(block: Block, results: Path, hooks: Hooks) -> Trainer:
+    return Trainer(block, results, block_identity(block, results), hooks)

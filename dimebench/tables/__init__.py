@@ -1,0 +1,1 @@
+"""Tables of a summary: for a terminal, a paper, a program."""

@@ -1,0 +1,1 @@
+"""How a learner's functions are run: eagerly, compiled, or as recorded graphs."""

@@ -1,0 +1,136 @@
+"""Films of trained policies, each made in a process of its own, with whichever GL this machine has."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dimebench.store import Run, read_runs
+from dimebench.store.places import Place
+
+POLICY_FILE = "policy.safetensors"
+BACKENDS = ("egl", "osmesa")  # both work without a display
+LONGEST_S = 600  # of making a film
+
+
+class RenderError(Exception):
+    """A film that cannot be made, and why; one line."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A run and the file that holds its trained policy."""
+
+    run: Run
+    file: Place
+
+
+@dataclass(frozen=True)
+class Film:
+    """A film's bytes, "mp4" or "gif", and what it shows."""
+
+    data: bytes
+    kind: str
+    frames: int
+    seconds: float
+    reached: float  # return by the end of the film
+
+
+def find_policy(results: Place, suite: str, variant: str, task: str, seeds: Sequence[int]) -> Policy | None:
+    """The first of the runs whose policy was kept (a finished block keeps it); None where none was."""
+    for run in read_runs(results, suite):
+        if (run.variant, run.task) == (variant, task) and run.seed in seeds and (found := policy_of(run)):
+            return found
+    return None
+
+
+def policy_of(run: Run) -> Policy | None:
+    """The run's trained policy, where it was kept. One that learns nothing needs no file."""
+    file = run.path.parent / "checkpoints" / run.block / POLICY_FILE
+    return Policy(run, file) if file.is_file() or run.algorithm == "random" else None
+
+
+def film(
+    policy: Policy,
+    *,
+    kind: str | None = "mp4",
+    width: int = 480,
+    height: int = 360,
+    seconds: float = 20.0,
+    fps: int = 25,
+    episode: int = 0,
+) -> Film:
+    """An episode of the policy on its task. kind None: mp4 where imageio-ffmpeg is installed, else gif.
+
+    Raises RenderError where there is no GL, no encoder, or the policy does not fit its task.
+    """
+    has_ffmpeg = importlib.util.find_spec("imageio_ffmpeg") is not None
+    if kind == "mp4" and not has_ffmpeg:
+        raise RenderError("mp4 needs imageio-ffmpeg: pip install 'dimebench[video]', or ask for a gif")
+    kind = kind or ("mp4" if has_ffmpeg else "gif")
+    run = policy.run
+    of = run.identity["of"]
+    together = run.provenance.get("seeds_together", [run.seed])
+    with tempfile.TemporaryDirectory() as folder:
+        out, file = Path(folder) / f"film.{kind}", policy.file
+        if not isinstance(file, Path) and file.exists():  # the process that films reads files of this machine
+            file = Path(folder) / POLICY_FILE
+            file.write_bytes(policy.file.read_bytes())
+        request = {
+            "algorithm": run.algorithm,
+            "settings": of["settings"],
+            "task": run.task,
+            "action_repeat": of["protocol"].get("action_repeat", 1),
+            "seed": run.seed,
+            "place": together.index(run.seed) if run.seed in together else 0,
+            "policy": str(file),
+            "out": str(out),
+            "kind": kind,
+            "width": width,
+            "height": height,
+            "seconds": seconds,
+            "fps": fps,
+            "episode": episode,
+        }
+        answer = _ask(request)
+        return Film(out.read_bytes(), kind, answer["frames"], answer["seconds"], answer["return"])
+
+
+def _ask(request: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a filming process: with the GL that the environment names, else with the first that works."""
+    named = os.environ.get("MUJOCO_GL", "disabled")
+    backends = BACKENDS if named in ("", "disabled") else (named,)
+    problems = []
+    for backend in backends:
+        answer = _process(request, backend)
+        if "error" not in answer:
+            return answer
+        problems.append(f"{backend}: {answer['error']}")
+        if answer["error"].startswith(("UnknownTaskError", "FilmError")) or ".safetensors" in answer["error"]:
+            break  # another GL would not help
+    raise RenderError(f"{request['task']} cannot be filmed: {'; '.join(problems)}")
+
+
+def _process(request: dict[str, Any], backend: str) -> dict[str, Any]:
+    environment = {**os.environ, "MUJOCO_GL": backend, "PYOPENGL_PLATFORM": backend, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "dimebench.video.film"]
+    try:
+        done = subprocess.run(
+            command, input=json.dumps(request), env=environment, capture_output=True, text=True, timeout=LONGEST_S
+        )
+    except subprocess.TimeoutExpired:
+        return {"error": f"no film after {LONGEST_S} s"}
+    last = done.stdout.strip().splitlines()[-1:] or [""]
+    try:
+        return json.loads(last[0])
+    except ValueError:
+        words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        return {"error": words[0]}

@@ -1,0 +1,192 @@
+"""The words of a verdict: names, numbers, seeds, tasks, budget, confidence, and what to beware of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from dimebench.numbers import count, listed, p_value, percent, place, signed, unit
+from dimebench.stats import Comparison, Estimate, Interval
+
+if TYPE_CHECKING:
+    from dimebench.analysis.summary import Summary
+
+SCORED = {
+    "final": "scored at",
+    "auc": "scored by the area under the learning curve up to",
+    "threshold": "scored by how early a normalised score of {} is reached, within",
+}
+
+
+def scored(score: str) -> str:
+    """How runs are scored, before the budget is named."""
+    kind, _, threshold = score.partition(":")
+    return SCORED[kind].format(threshold)
+
+
+def winner(comparison: Comparison) -> tuple[str, str] | None:
+    """(better, worse), or None while undecided or equivalent."""
+    if comparison.verdict in ("undecided", "equivalent"):
+        return None
+    pair = (comparison.a, comparison.b)
+    return pair if comparison.verdict == "A better" else pair[::-1]
+
+
+def headline(comparison: Comparison) -> str:
+    """The claim in a few words."""
+    pair = winner(comparison)
+    if pair is not None:
+        return f"{pair[0]} is better than {pair[1]}"
+    if comparison.verdict == "equivalent":
+        return f"{comparison.a} and {comparison.b} are equivalent within {comparison.delta:g}"
+    return f"undecided between {comparison.a} and {comparison.b}"
+
+
+def overview(comparisons: Sequence[Comparison]) -> list[str]:
+    """The claims of several comparisons, one line per winner, then what is equivalent, then what is undecided."""
+    beaten: dict[str, list[str]] = {}
+    alike, open_pairs = [], []
+    for comparison in comparisons:
+        pair = winner(comparison)
+        if comparison.verdict == "equivalent":
+            alike.append(headline(comparison))
+        elif pair is None:
+            open_pairs.append(f"{comparison.a} and {comparison.b}")
+        else:
+            beaten.setdefault(pair[0], []).append(pair[1])
+    lines = [f"{better} is better than {listed(worse)}" for better, worse in beaten.items()]
+    return lines + alike + ([f"undecided: {'; '.join(open_pairs)}"] if open_pairs else [])
+
+
+def sentences(summary: Summary) -> tuple[str, ...]:
+    """One sentence per comparison, or one about the only variant; what was left out stands in each."""
+    if summary.comparisons:
+        return tuple(sentence(comparison, summary) for comparison in summary.comparisons)
+    row = summary.aggregates[0]
+    iqm = row.estimates["iqm"]
+    return (
+        f"{row.variant} on {_where(summary, row.fewest_seeds, row.most_seeds)}: "
+        f"IQM {unit(iqm.point)}{_ci(iqm.interval)}; there is nothing to compare it with."
+        f"{_left_out(summary, row.variant)}",
+    )
+
+
+def sentence(comparison: Comparison, summary: Summary) -> str:
+    """The verdict in full."""
+    where_ = _where(summary, comparison.fewest_seeds, comparison.most_seeds)
+    pair = winner(comparison)
+    if pair is None:
+        claim = f"Undecided between {comparison.a} and {comparison.b} on {where_}, because {comparison.reason}"
+        if comparison.verdict == "equivalent":
+            claim = f"{headline(comparison)} on {where_}"
+        a, b, difference, chance = comparison.iqm_a, comparison.iqm_b, comparison.difference, comparison.improvement
+        pair, judged = (comparison.a, comparison.b), comparison.judged
+    else:
+        claim = f"{pair[0]} is better than {pair[1]} on {where_}"
+        a, b, difference, chance, judged = _from_winner(comparison, pair)
+    text = (
+        f"{claim}: IQM {unit(a.point)} against {unit(b.point)}, "
+        f"a difference of {signed(difference.point)}{_ci(difference.interval, sign=True)}{_test(comparison)}; "
+        f"a run of {pair[0]} scores above a run of {pair[1]} "
+        f"with probability {chance.point:.2f}{_ci(chance.interval, digits=2)}."
+    )
+    text += more_seeds(comparison)
+    warning = caution([comparison])
+    text += _holm(comparison, judged) + (f" {warning}" if warning else "")
+    return text + _left_out(summary, comparison.a, comparison.b)
+
+
+def _from_winner(
+    comparison: Comparison, pair: tuple[str, str]
+) -> tuple[Estimate, Estimate, Estimate, Estimate, Interval | None]:
+    """The numbers as seen from the better side: IQMs, difference, probability, judged interval."""
+    c = comparison
+    if pair[0] == c.a:
+        return c.iqm_a, c.iqm_b, c.difference, c.improvement, c.judged
+    difference = Estimate(-c.difference.point, _mirror(c.difference.interval, 0.0))
+    improvement = Estimate(1 - c.improvement.point, _mirror(c.improvement.interval, 1.0))
+    return c.iqm_b, c.iqm_a, difference, improvement, _mirror(c.judged, 0.0)
+
+
+def _mirror(interval: Interval | None, total: float) -> Interval | None:
+    return interval and Interval(total - interval.high, total - interval.low, interval.confidence)
+
+
+def where(summary: Summary) -> str:
+    """Suite, tasks, seeds and budget of all compared variants, and the runs left out."""
+    rows = [row for row in summary.aggregates if not row.is_floor]
+    found = _where(summary, min(row.fewest_seeds for row in rows), max(row.most_seeds for row in rows))
+    return f"On {found}.{_best_against_each(summary)}{_left_out(summary, *summary.variants)}"
+
+
+def _best_against_each(summary: Summary) -> str:
+    """Which comparisons were made, where not all were."""
+    if not summary.best_against_each:
+        return ""
+    count_ = len(summary.variants)
+    return (
+        f" Of {count_} variants, none of them named, the one with the highest IQM is compared with each other one. "
+        f"The runs chose it, so these {count_ - 1} comparisons are judged as strictly as if all "
+        f"{count_ * (count_ - 1) // 2} pairs were; name variants to judge other pairs."
+    )
+
+
+def _where(summary: Summary, fewest: int, most: int) -> str:
+    tasks = len(summary.tasks)
+    everywhere = tasks + len(summary.left_out_tasks)
+    of = f"{tasks} of {everywhere} tasks" if everywhere > tasks else count(tasks, "task")
+    seeds = count(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
+    return f"{summary.suite} ({of}, {seeds} each, {scored(summary.score)} {place(summary.budget, summary.axis)})"
+
+
+def _ci(interval: Interval | None, sign: bool = False, digits: int = 3) -> str:
+    if interval is None:
+        return ""
+    write = signed if sign else unit
+    low, high = write(interval.low, digits), write(interval.high, digits)
+    return f" ({percent(interval.confidence)} CI {low} to {high})"
+
+
+def _test(comparison: Comparison) -> str:
+    """The permutation test's p-value, as a clause."""
+    return "" if comparison.p_value is None else f", permutation test {p_value(comparison.p_value)}"
+
+
+def more_seeds(comparison: Comparison) -> str:
+    """How many seeds would likely decide; "" where it is decided or there is no telling."""
+    more = comparison.more_seeds
+    if more is None:
+        return ""
+    return f" If this is the true difference, about {count(more, 'more seed')} each would likely decide."
+
+
+def _holm(comparison: Comparison, judged: Interval | None) -> str:
+    if judged is None or comparison.family < 2:
+        return ""
+    return (
+        f" Judged with {'Holm' if comparison.delta is None else 'Bonferroni'}'s correction for "
+        f"{comparison.family} comparisons, "
+        f"at {percent(judged.confidence)}: {signed(judged.low)} to {signed(judged.high)}."
+    )
+
+
+def caution(comparisons: Sequence[Comparison]) -> str:
+    """A warning where intervals rest on few seeds; "" elsewhere."""
+    few = [comparison.fewest_seeds for comparison in comparisons if comparison.few_seeds]
+    if not few:
+        return ""
+    return (
+        f"Caution: intervals over {min(few)} seeds hold the truth less often than they say "
+        f"(at 3 seeds those of an IQM about 70% on one task, 92% on seven)."
+    )
+
+
+def _left_out(summary: Summary, *variants: str) -> str:
+    """Runs of these variants that do not count, or count with the lower bound."""
+    rows = [row for row in summary.left_out if row.variant in variants and row.task in summary.tasks]
+    failed = sum(row.status == "failed" for row in rows)
+    parts = [count(failed, "failed run")] if failed else []
+    parts += [count(len(rows) - failed, "unfinished run")] if len(rows) > failed else []
+    text = f" Left out: {' and '.join(parts)}." if parts else ""
+    diverged = sum(row.diverged for row in summary.aggregates if row.variant in variants)
+    return text + (f" {count(diverged, 'diverged run')} counted with the lower bound." if diverged else "")

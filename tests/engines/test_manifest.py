@@ -1,0 +1,134 @@
+"""Orders: a plan that another process, which knows nothing but a folder and a number, carries out."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dimebench.engines.local.pool import LocalPool, PoolSettings
+from dimebench.engines.manifest import Order, OrderError, read_orders
+from dimebench.planning.plan import Plan, make_plan
+from dimebench.store import read_runs
+from dimebench.store.provenance import package_versions
+from tests.planning.requests import request
+from tests.processes import children, send, wait_until
+from tests.training.blocks import assert_same_outputs, left_on_disk
+
+LONG = ("steps=800", "evaluation.interval=200")
+
+
+def start(order: Order, index: int) -> subprocess.Popen[str]:
+    """`train_block` in a process of its own, as an engine calls it."""
+    code = "import sys; from dimebench.engines.remote import train_block; train_block(sys.argv[1], int(sys.argv[2]))"
+    words = [sys.executable, "-c", code, str(order.folder), str(index)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+
+def carry_out(order: Order, index: int) -> dict[str, Any]:
+    process = start(order, index)
+    process.communicate(timeout=120)
+    assert process.returncode == 0
+    ended = order.ended(index)
+    assert ended is not None
+    return ended
+
+
+def planned(results: Path, *words: str, seeds: list[int] | None = None) -> Plan:
+    return make_plan(request(*words), seeds or [0, 1], results, "cpu")
+
+
+def all_outputs(order_or_plan: Any, results: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for _, block in order_or_plan.blocks():
+        found |= {f"{block.name}/{key}": value for key, value in left_on_disk(block, results).items()}
+    return found
+
+
+def test_an_order_is_read_as_it_was_written_from_wherever_its_folder_is_seen(tmp_path: Path) -> None:
+    plan = planned(tmp_path / "here")
+    settings = PoolSettings(checkpoint_every_s=7.0, keep_checkpoints=True, lease_s=3.0)
+    order = Order.write(plan, settings, "slurm", lambda task: {"cpus": 3})
+    assert order.blocks == tuple(block for _, block in plan.blocks())
+    assert Order.read(order.folder) == order
+    assert read_orders(tmp_path / "here") == [order]
+    assert read_orders(tmp_path / "here", "ray") == []
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = Order.read(tmp_path / "there" / ".launch" / order.id)
+    assert moved.results == tmp_path / "there"
+
+
+def test_signals_save_the_block_and_the_next_attempt_goes_on_from_there(tmp_path: Path) -> None:
+    """Several signals to every process of the job, as batch systems send them, are one."""
+    plan = planned(tmp_path / "local", *LONG, seeds=[0])
+    LocalPool(plan, PoolSettings(1)).run(lambda event: None)
+    order = Order.write(planned(tmp_path / "ordered", *LONG, seeds=[0]), PoolSettings(), "slurm")
+    process = start(order, 0)
+    wait_until(lambda: order.began(0) is not None and any(order.env_steps(0)), "the block trains", process)
+    for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT, signal.SIGTERM):
+        send(number, process.pid, *children(process.pid))
+    process.communicate(timeout=120)
+    ended = order.ended(0)
+    assert ended is not None
+    assert (ended["status"], ended["signals"], ended["attempt"]) == ("interrupted", ["SIGTERM", "SIGUSR1"], 1)
+    assert 0 < ended["env_step"][0] < 800
+    assert [run.status for run in read_runs(tmp_path / "ordered")] == ["interrupted"]
+    again = carry_out(order, 0)
+    assert (again["status"], again["reason"], again["signals"]) == ("finished", None, [])
+    assert (again["attempt"], again["env_step"]) == (2, [800])
+    assert order.began(0)["env_step"] == ended["env_step"]  # type: ignore[index]
+    assert_same_outputs(all_outputs(plan, tmp_path / "ordered"), all_outputs(plan, tmp_path / "local"))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"code": "0.0.1+abc"}, 'code: "0.0.1+abc" there'),
+        ({"versions": package_versions() | {"torch": "1.0"}}, 'versions.torch: "1.0" there'),
+    ],
+)
+def test_a_machine_with_other_code_or_packages_refuses(change: dict[str, Any], named: str, tmp_path: Path) -> None:
+    plan = planned(tmp_path, seeds=[0])
+    plan.cells[0].blocks = [replace(plan.cells[0].blocks[0], **change)]
+    order = Order.write(plan, PoolSettings(), "slurm")
+    ended = carry_out(order, 0)
+    assert ended["status"] == "refused"
+    assert named in ended["reason"]
+    assert "\n" not in ended["reason"]
+    assert read_runs(tmp_path) == []
+
+
+def test_a_block_that_fails_says_why(tmp_path: Path) -> None:
+    order = Order.write(planned(tmp_path, seeds=[0]), PoolSettings(), "slurm")
+    place = order.blocks[0].run_folder(tmp_path, 0)
+    place.parent.mkdir(parents=True)
+    place.write_text("in the way")  # the run's folder cannot be made
+    ended = carry_out(order, 0)
+    assert ended["status"] == "failed"
+    assert str(place) in ended["reason"]
+
+
+def test_readers_pass_orders_by_whatever_lies_in_them(tmp_path: Path) -> None:
+    plan = planned(tmp_path, seeds=[0])
+    LocalPool(plan, PoolSettings(1)).run(lambda event: None)
+    order = Order.write(planned(tmp_path, seeds=[1]), PoolSettings(), "slurm")
+    ((_, block),) = plan.blocks()
+    place = order.folder / "family" / "task" / "seed-000"
+    place.mkdir(parents=True)
+    (place / "run.json").write_bytes((block.run_folder(tmp_path, 0) / "run.json").read_bytes())
+    assert len(read_runs(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"schema": 1, "jobs": 3}', json.dumps({"schema": 2})])
+def test_a_broken_order_is_named(content: str, tmp_path: Path) -> None:
+    file = tmp_path / ".launch" / "one" / "order.json"
+    file.parent.mkdir(parents=True)
+    file.write_text(content)
+    with pytest.raises(OrderError, match=str(file)):
+        read_orders(tmp_path)
