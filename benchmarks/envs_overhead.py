@@ -1,4 +1,4 @@
-"""What EnvBlock.step (one seed) costs over dm_control's own env.step.
+"""What SerialVectorEnv.step (one seed) costs over dm_control's own env.step.
 
     python benchmarks/envs_overhead.py [TASK ...] [--episodes N]
 
@@ -16,7 +16,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dimebench.envs import make_block
+from dimebench.envs import make_vector_env
 
 TASKS = [
     "dm_control/dog-run",
@@ -32,10 +32,10 @@ TURNS, STEPS = 30, 20  # turns of each side per episode, env steps per turn
 
 
 def measure(task: str, episodes: int) -> tuple[float, float, float]:
-    """Microseconds per env step of dm_control and of EnvBlock, and the ratio of the second to the first."""
+    """Microseconds per env step of dm_control and of SerialVectorEnv, and the ratio of the second to the first."""
     from dm_control import suite  # after dimebench.envs has chosen MUJOCO_GL
 
-    block = make_block(task, [0])
+    block = make_vector_env(task, [0])
     domain, _, name = task.removeprefix("dm_control/").partition("-")
     env = suite.load(domain, name, task_kwargs={"random": 0})
     spec = env.action_spec()
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("tasks", nargs="*", default=TASKS)
     parser.add_argument("--episodes", type=int, default=10)
     args = parser.parse_args()
-    print(f"{'task':32}{'dm_control us':>15}{'EnvBlock us':>13}{'ratio':>8}")
+    print(f"{'task':32}{'dm_control us':>15}{'SerialVectorEnv us':>13}{'ratio':>8}")
     for task in args.tasks:
         own, ours, ratio = measure(task, args.episodes)
         print(f"{task:32}{own:15.1f}{ours:13.1f}{ratio:8.3f}")

@@ -1,4 +1,4 @@
-"""What worker processes cost and save: ParallelBlock against EnvBlock, and gymnasium's AsyncVectorEnv beside them.
+"""What worker processes cost and save: ParallelVectorEnv against SerialVectorEnv and gymnasium's AsyncVectorEnv.
 
     python benchmarks/envs_parallel.py [TASK ...] [--envs S] [--workers 1,2,...] [--turns N]
 
@@ -6,10 +6,10 @@ The same seeds and actions on every side, taking turns of 25 vector steps (A B C
 turns, ratios within a turn. AsyncVectorEnv runs our own environments, one process each as it always does, with its
 shared memory, so that only the machinery differs. Columns, in microseconds per vector step of S environments:
 
-    here       EnvBlock: all in this process
-    parallel   ParallelBlock.step
-    beside     ParallelBlock.start and .finish where a learner computes between them for twice as long as `here`
-    machinery  ParallelBlock.step where the workers wake and report, but no environment is stepped
+    here       SerialVectorEnv: all in this process
+    parallel   ParallelVectorEnv.step
+    beside     ParallelVectorEnv.start and .finish where a learner computes between them for twice as long as `here`
+    machinery  ParallelVectorEnv.step where the workers wake and report, but no environment is stepped
     async      AsyncVectorEnv.step
 """
 
@@ -26,14 +26,14 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from dimebench.envs import ParallelBlock, make_block, task_spec
+from dimebench.envs import ParallelVectorEnv, make_vector_env, task_spec
 from dimebench.envs.arrays import RESET
 
 TASKS = ["dm_control/dog-run", "dm_control/humanoid-run", "dm_control/pendulum-swingup"]
 STEPS, TURNS_PER_EPISODE = 25, 30
 
 
-class Unstepped(ParallelBlock):
+class Unstepped(ParallelVectorEnv):
     """Every worker is woken and reports, for no environment."""
 
     def _wake(self, command: int, which: list[int]) -> None:
@@ -45,10 +45,10 @@ class Unstepped(ParallelBlock):
 
 
 class OneEnvironment(gymnasium.Env):
-    """An EnvBlock of one as AsyncVectorEnv wants it."""
+    """An SerialVectorEnv of one as AsyncVectorEnv wants it."""
 
     def __init__(self, task: str, seed: int) -> None:
-        self.block = make_block(task, [seed])
+        self.block = make_vector_env(task, [seed])
         spec = self.block.spec
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (spec.obs_dim,), np.float32)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (spec.act_dim,), np.float32)
@@ -65,8 +65,8 @@ def measure(task: str, envs: int, workers: int, turns: int) -> dict[str, list[fl
     """Microseconds per vector step of each column, one figure per turn."""
     seeds = list(range(envs))
     here, parallel, idle = (
-        make_block(task, seeds),
-        make_block(task, seeds, workers=workers),
+        make_vector_env(task, seeds),
+        make_vector_env(task, seeds, workers=workers),
         Unstepped(task_spec(task), seeds, workers=workers),
     )
     makers = [functools.partial(OneEnvironment, task, seed) for seed in seeds]
@@ -97,7 +97,7 @@ def _mean(step: Callable[[np.ndarray], object], actions: list[np.ndarray]) -> fl
     return (time.perf_counter() - start) / len(actions) * 1e6
 
 
-def _beside(block: ParallelBlock, actions: list[np.ndarray], learner_s: float) -> float:
+def _beside(block: ParallelVectorEnv, actions: list[np.ndarray], learner_s: float) -> float:
     """Microseconds per vector step that a learner of `learner_s` on a core of its own spends on its environments."""
     spent = 0.0
     for action in actions:

@@ -18,8 +18,8 @@ from pathlib import Path
 from dimebench.agents.registry import known_algorithms
 from dimebench.config import parse_words
 from dimebench.engines.local.pool import PoolSettings
-from dimebench.engines.manifest import Order
-from dimebench.engines.slurm.queue import note_jobs, standings
+from dimebench.engines.manifest import JobManifest
+from dimebench.engines.slurm.queue import job_statuses, note_jobs
 from dimebench.planning.plan import make_plan
 
 
@@ -34,7 +34,7 @@ def main() -> None:
         (block,) = plan.cells[0].blocks
         plan.cells[0].blocks = [replace(block, seeds=(seed,)) for seed in range(blocks)]
         began = time.perf_counter()
-        order = Order.write(plan, PoolSettings(), "slurm", lambda task: {"cpus": 1})
+        order = JobManifest.write(plan, PoolSettings(), "slurm", lambda task: {"cpus": 1})
         note_jobs(order, {index: f"1_{index}" for index in range(blocks)})
         print(f"{blocks} blocks: {time.perf_counter() - began:.2f} s to write", end="")
         for index in range(blocks // 2):
@@ -49,10 +49,10 @@ def main() -> None:
         squeue.chmod(0o755)
         os.environ["PATH"] = f"{squeue.parent}:{os.environ['PATH']}"
         began = time.perf_counter()
-        Order.read(order.folder)
+        JobManifest.read(order.folder)
         print(f", {time.perf_counter() - began:.2f} s to read (as each job does)", end="")
         began = time.perf_counter()
-        found = standings(results)
+        found = job_statuses(results)
         assert sum(each.queued for each in found) == blocks - blocks // 2
         print(f", {time.perf_counter() - began:.2f} s to say how each stands")
 

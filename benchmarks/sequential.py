@@ -14,7 +14,7 @@ import argparse
 import numpy as np
 from populations import Population, gaussian, published, synthetic, table
 
-from dimebench.stats import monitor, planned_looks
+from dimebench.stats import monitor, planned_analyses
 from dimebench.stats.power import both_tests
 
 SHUFFLES = 2_000
@@ -32,7 +32,7 @@ def once(
 ) -> tuple[bool, int, bool]:
     """Whether the sequential test claims, the seeds that it took, and whether the fixed test claims."""
     a, b = [task + shift for task in population.draw(most, rng)], (other or population).draw(most, rng)
-    looks = planned_looks(most, block)
+    looks = planned_analyses(most, block)
     starts = (0, *looks[:-1])
     blocks = [([x[i:j] for x in a], [x[i:j] for x in b]) for i, j in zip(starts, looks, strict=True)]
     found = monitor(blocks, looks, rng=rng, shuffles=SHUFFLES)

@@ -90,7 +90,7 @@ class Made:
         return self.learning.update()
 
     def step(self) -> None:
-        """Ask for the actions, begin the update, wait for the actions alone: nothing idles meanwhile."""
+        """ResourceRequest for the actions, begin the update, wait for the actions alone: nothing idles meanwhile."""
         self.learning.ask(self.obs)
         self.learning.draw()
         self.learning.update()

@@ -18,7 +18,7 @@ from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
 from dimebench.training.block import Block, Protocol
 from dimebench.training.execution.modes import WARM_CALLS, prepare
-from dimebench.training.off_policy import Learning
+from dimebench.training.off_policy import OffPolicyLearner
 
 DOG = Dims(obs=223, act=38)
 
@@ -73,7 +73,7 @@ def count(
         learner = prepare(agent, "cuda", mode, precision, chain)
         if not warm_up:
             agent.set_counts([0, *(10**6 for _ in agent.counts()[1:])])  # type: ignore[attr-defined]
-        learning = Learning(block, dims, agent, learner)
+        learning = OffPolicyLearner(block, dims, agent, learner)
 
         def vector_step() -> None:
             learning.ask(obs)

@@ -130,7 +130,7 @@ class DIME(ActorCritic):
         self._add("policy", self.policy, s.learning_rate, s.beta1)
         self._add("critics", self.critics, s.learning_rate, s.beta1)
         self.optimizers["alpha"] = Adam([self.log_alpha], s.alpha_learning_rate, beta1=0.9)
-        self.treatments["policy"] = clip_gradients
+        self.gradient_clips["policy"] = clip_gradients
         self.denoise: Any = denoise  # compiled where the learner is
         self.chain: Chain | None = None
         self.use_chain("plain")
@@ -167,18 +167,18 @@ class DIME(ActorCritic):
         else:
             self.chain = Chain(self.policy) if for_gpu(self.device) else None
 
-    def regions(self) -> list[tuple[Any, str]]:
+    def compiled_functions(self) -> list[tuple[Any, str]]:
         """One step of the chain, not all of them in a row, which takes minutes to compile."""
-        of_chain = [(self, "denoise")] if self.chain is None else self.chain.regions()
-        return [*of_chain, *super().regions()]
+        of_chain = [(self, "denoise")] if self.chain is None else self.chain.compiled_functions()
+        return [*of_chain, *super().compiled_functions()]
 
-    def critic_objective(self, batch: Batch, following: DiffusionSample) -> tuple[Tensor, Metrics]:
+    def critic_objective(self, batch: Batch, next_sample: DiffusionSample) -> tuple[Tensor, Metrics]:
         """One joint forward over [s; s'], [a; a']; the next-state half only makes the target."""
         both_obs = torch.cat([batch.obs, batch.next_obs], 1)
-        both_actions = torch.cat([batch.action, following.action], 1)
+        both_actions = torch.cat([batch.action, next_sample.action], 1)
         logits, next_logits = self.critics(both_obs, both_actions, training=True).chunk(2, dim=2)  # [S, C, B, K] each
         alpha = self.log_alpha.detach().exp()
-        target = critic_target(next_logits.detach(), following.cost, batch, self.atoms, alpha, self.settings.gamma)
+        target = critic_target(next_logits.detach(), next_sample.cost, batch, self.atoms, alpha, self.settings.gamma)
         loss = critic_loss(logits, target, self.settings.critic_entropy_coefficient)
         q_mean = expected_value(logits.detach(), self.atoms).mean((1, 2))
         clipped = (target[..., 0] + target[..., -1]).mean(-1)

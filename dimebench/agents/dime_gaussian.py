@@ -1,6 +1,6 @@
 """Gaussian-DIME: DIME with a tanh-Gaussian actor in the place of the diffusion, the paper's own ablation.
 
-It tells what diffusion buys: the critics, their targets, UTD, delays, optimisers and the treatment of the actor's
+It tells what diffusion buys: the critics, their targets, UTD, delays, optimisers and the clip of the actor's
 gradient are DIME's, unchanged; the Gaussian's log-probability takes the place of the diffusion's costs, exactly
 where the bound on the entropy was.
 
@@ -25,7 +25,7 @@ from dimebench.agents.base import Metrics, Noise, NoiseShapes
 from dimebench.agents.dime import DIME, CriticSettings
 from dimebench.agents.parts.diffusion import gelu
 from dimebench.agents.parts.gaussian import GaussianPolicy, GaussianSample
-from dimebench.agents.sac import gaussian_regions, temperature_loss
+from dimebench.agents.sac import gaussian_compiled_functions, temperature_loss
 from dimebench.agents.updates.actor_critic import ActorCritic
 
 
@@ -66,8 +66,8 @@ class GaussianDIME(DIME):
     def actor_sample(self, obs: Tensor, noise: Noise) -> GaussianSample:  # type: ignore[override]
         return self.policy.sample(obs, **noise)
 
-    def regions(self) -> list[tuple[Any, str]]:
-        return [*gaussian_regions(self), *ActorCritic.regions(self)]
+    def compiled_functions(self) -> list[tuple[Any, str]]:
+        return [*gaussian_compiled_functions(self), *ActorCritic.compiled_functions(self)]
 
     def update_temperature(self, sample: Any) -> Metrics:
         """SAC's: alpha (entropy - target)."""

@@ -13,6 +13,8 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
+from dimebench.errors import DimebenchError, nearest
+
 if TYPE_CHECKING:
     from dimebench.agents.base import Agent
 
@@ -27,15 +29,15 @@ _BUILTIN = {
 }
 
 
-class UnknownAlgorithmError(Exception):
+class UnknownAlgorithmError(DimebenchError):
     """No algorithm has this name; `known` lists those that exist."""
 
     def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(f"unknown algorithm '{name}'")
+        super().__init__(f"unknown algorithm '{name}'{nearest(name, known)}")
         self.name, self.known = name, known
 
 
-class BrokenAlgorithmError(Exception):
+class BrokenAlgorithmError(DimebenchError):
     """An installed package announces an algorithm that cannot be used."""
 
 

@@ -76,7 +76,7 @@ def temperature_loss(log_alpha: Tensor, entropy: Tensor, target: float, linear_i
     return factor * (entropy.detach() - target)
 
 
-def gaussian_regions(agent: Any) -> list[tuple[Any, str]]:
+def gaussian_compiled_functions(agent: Any) -> list[tuple[Any, str]]:
     """What a compiler is given of a learner with a Gaussian policy; on a CPU acting gains less than it takes."""
     acting = [(agent.policy, "act")] if for_gpu(agent.device) else []
     return [*acting, (agent, "target_sample"), (agent, "actor_sample")]
@@ -119,8 +119,8 @@ class SAC(ActorCritic):
     def actor_sample(self, obs: Tensor, noise: Noise) -> GaussianSample:
         return self.policy.sample(obs, noise["eps"], training=True)
 
-    def regions(self) -> list[tuple[Any, str]]:
-        return [*gaussian_regions(self), *super().regions()]
+    def compiled_functions(self) -> list[tuple[Any, str]]:
+        return [*gaussian_compiled_functions(self), *super().compiled_functions()]
 
     def q_values(self, batch: Batch, next_action: Tensor) -> tuple[Tensor, Tensor]:
         """Q of the batch by the live critics and of (s', a') by the target critics, [S, C, B] each."""
@@ -128,10 +128,10 @@ class SAC(ActorCritic):
             next_q = self.modules["target_critics"](batch.next_obs, next_action).squeeze(-1)
         return self.critics(batch.obs, batch.action, training=True).squeeze(-1), next_q
 
-    def critic_objective(self, batch: Batch, following: GaussianSample) -> tuple[Tensor, Metrics]:
-        q, next_q = self.q_values(batch, following.action)
+    def critic_objective(self, batch: Batch, next_sample: GaussianSample) -> tuple[Tensor, Metrics]:
+        q, next_q = self.q_values(batch, next_sample.action)
         alpha, gamma = self.log_alpha.detach().exp(), self.settings.gamma
-        target = td_target(next_q, following.log_prob, batch.reward, batch.terminated, alpha, gamma)
+        target = td_target(next_q, next_sample.log_prob, batch.reward, batch.terminated, alpha, gamma)
         return critic_loss(q, target), {"q_mean": q.detach().mean((1, 2))}
 
     @torch.no_grad()

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from dimebench.errors import NOT_COMPARABLE, DimebenchError
 
 
-class ReportError(Exception):
+class ReportError(DimebenchError):
     """Any of the errors here."""
 
 
@@ -29,12 +28,4 @@ class UnknownVariantError(ReportError):
 class NotComparableError(ReportError):
     """Runs whose scores must not be set against each other, and why."""
 
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """ " (nearest: a, b)", or what there is (at most 8 names) where nothing comes close."""
-    names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=3)
-    if close:
-        return f" (nearest: {', '.join(close)})"
-    more = ", ..." if len(names) > 8 else ""
-    return f" (known: {', '.join(names[:8])}{more})" if names else ""
+    exit_code = NOT_COMPARABLE

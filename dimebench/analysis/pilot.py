@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dimebench.analysis.errors import NotComparableError, ReportError, UnknownVariantError, nearest
+from dimebench.analysis.errors import NotComparableError, ReportError, UnknownVariantError
 from dimebench.analysis.question import Question
 from dimebench.analysis.select import choose_suite, select
+from dimebench.errors import nearest
 from dimebench.store import read_curves, read_runs
 from dimebench.store.places import Place
 

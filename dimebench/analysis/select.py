@@ -15,8 +15,8 @@ from dimebench.analysis.errors import (
     SuiteChoiceError,
     UnknownSuiteError,
     UnknownVariantError,
-    nearest,
 )
+from dimebench.errors import nearest
 from dimebench.numbers import listed
 from dimebench.store import Run
 from dimebench.store.importers import external

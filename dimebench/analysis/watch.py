@@ -33,10 +33,10 @@ class State:
         return ", ".join(f"{number} {status}" for status, number in sorted(self.statuses.items())) or count(0, "run")
 
 
-def looks(
+def watch(
     results: Place, suite: str | None, every: float, beside: Callable[[], tuple[object, ...]] = tuple
 ) -> Iterator[tuple[State, bool, bool]]:
-    """Look every so many seconds, until nothing is running any more: state, changed or not, the last or not.
+    """Yield every so many seconds, until nothing is running any more: state, changed or not, the last or not.
 
     Between two blocks of a plan no run is running, so the end is believed after a few looks; at the first look, at
     once. beside: what else there is to come, such as jobs in a queue. Raises StoreError.

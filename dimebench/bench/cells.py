@@ -17,7 +17,7 @@ from dimebench.agents.registry import load_algorithm
 from dimebench.bench.physics import PhysicsTimes, physics_times
 from dimebench.planning.clock import FEWEST, Ceilings, measure_ceilings, one_core, repeat
 from dimebench.planning.plan import Plan
-from dimebench.planning.timed_parts import Learner, execution, loop_times
+from dimebench.planning.timed_parts import TimedLearner, execution, loop_times
 from dimebench.planning.work import CRITICS, AgentWork, Work, actor_updates, agent_work
 from dimebench.store.provenance import machine, package_versions
 from dimebench.training.block import Block
@@ -118,7 +118,7 @@ def _cell(
     block: Block, physics: PhysicsTimes, folder: Path, seconds: float, listen: Callable[[Block, str], None]
 ) -> CellBench:
     device, seeds = block.device, len(block.seeds)
-    learner = Learner(block, folder)
+    learner = TimedLearner(block, folder)
     try:
         settings = learner.settings
         schedule = actor_updates(settings.utd, getattr(settings, "policy_delay", 1))
@@ -187,7 +187,7 @@ def _loop_floor(device: str, physics: PhysicsTimes, update: float | None, act: f
 def critic_shape(learner: Any, seeds: int) -> tuple[int, int, int, int]:
     """The critics' widest product: (seeds x critics, rows, inputs, outputs). CrossQ and DIME see s and s' at once.
 
-    `learner` is a `Learner`, or has its agent, settings and sizes.
+    `learner` is a `TimedLearner`, or has its agent, settings and sizes.
     """
     s = learner.settings
     hidden = getattr(s, "critic_hidden", (256, 256))

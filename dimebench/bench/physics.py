@@ -10,8 +10,8 @@ from typing import Any
 import mujoco
 import numpy as np
 
-from dimebench.envs import make_block
-from dimebench.envs.vector import Block as Environments
+from dimebench.envs import make_vector_env
+from dimebench.envs.vector import VectorEnv
 from dimebench.training.block import Block
 from dimebench.training.rng import sequence
 
@@ -26,10 +26,10 @@ class PhysicsTimes:
     mujoco: float
 
 
-def environments(block: Block) -> Environments:
+def environments(block: Block) -> VectorEnv:
     """The environments that the block trains in, in as many processes."""
     streams = [sequence(seed, "env") for seed in block.seeds]
-    return make_block(block.task, streams, block.protocol.action_repeat, block.env_workers)
+    return make_vector_env(block.task, streams, block.protocol.action_repeat, block.env_workers)
 
 
 def physics_times(block: Block, seconds: float) -> PhysicsTimes:
@@ -55,7 +55,7 @@ def physics_times(block: Block, seconds: float) -> PhysicsTimes:
     return PhysicsTimes(statistics.median(ours), statistics.median(theirs))
 
 
-def _step(envs: Environments, action: np.ndarray) -> float:
+def _step(envs: VectorEnv, action: np.ndarray) -> float:
     """Seconds of one env step of every seed; what ended is reset after it."""
     began = time.perf_counter()
     step = envs.step(action)

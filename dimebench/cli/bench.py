@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.errors import UsageError
 from dimebench.cli.common.options import Json, check_execution, parse_device, parse_seeds, seconds_above_0
+from dimebench.errors import UsageError
 
 # What is measured when no suite is named: the published settings on the two bodies that are hard to learn.
 DEFAULTS = {"suite": "dmc-full", "algo": "dime,crossq,sac", "task": "dog-run,humanoid-run"}

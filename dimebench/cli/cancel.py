@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.common.errors import UsageError
 from dimebench.cli.common.options import DEFAULT_RESULTS, Results, check_folder
+from dimebench.errors import UsageError
 
 if TYPE_CHECKING:
-    from dimebench.engines.slurm.queue import Standing
+    from dimebench.engines.slurm.queue import JobStatus
 
-KEYS: dict[str, Callable[[Standing], tuple[str, ...]]] = {
+KEYS: dict[str, Callable[[JobStatus], tuple[str, ...]]] = {
     "suite": lambda one: (one.block.suite,),
     "algo": lambda one: (one.block.variant, one.block.algorithm),
     "task": lambda one: (one.block.task, one.block.task.partition("/")[2]),
@@ -34,10 +34,10 @@ def cancel(
     """Cancel the jobs of `run --on slurm`; what they were training is saved, and `run` goes on with it."""
     check_folder("--results", results)
     from dimebench.engines.slurm.queue import cancel as cancel_jobs
-    from dimebench.engines.slurm.queue import standings
+    from dimebench.engines.slurm.queue import job_statuses
     from dimebench.numbers import count
 
-    chosen = _chosen([each for each in standings(results) if each.queued], words or [])
+    chosen = _chosen([each for each in job_statuses(results) if each.queued], words or [])
     if not chosen:
         typer.echo(f"no jobs in the queue for '{results}'")
         return 0
@@ -49,9 +49,9 @@ def cancel(
     return 0
 
 
-def _chosen(queued: Sequence[Standing], words: Sequence[str]) -> list[Standing]:
+def _chosen(queued: Sequence[JobStatus], words: Sequence[str]) -> list[JobStatus]:
     """The jobs that all of the words fit. Raises UsageError for one that fits none, with the nearest that would."""
-    from dimebench.config import nearest
+    from dimebench.errors import nearest
 
     numbers: set[str] = set()
     chosen = list(queued)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.common.errors import UsageError
 from dimebench.cli.common.options import (
     DEFAULT_RESULTS,
     Allow,
@@ -19,6 +18,7 @@ from dimebench.cli.common.options import (
     split_words,
     whole_number,
 )
+from dimebench.errors import UsageError
 
 if TYPE_CHECKING:
     from dimebench.analysis.question import Question

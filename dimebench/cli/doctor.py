@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.common.errors import OK, SOME_FAILED, UsageError
 from dimebench.cli.common.options import DEFAULT_RESULTS, Json, Results, split_words
+from dimebench.errors import OK, SOME_FAILED, UsageError
 
 if TYPE_CHECKING:
     from dimebench.doctor import Check

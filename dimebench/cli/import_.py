@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.errors import UsageError
 from dimebench.cli.common.options import DEFAULT_RESULTS, Json, Results, check_folder, check_writable, whole_number
+from dimebench.errors import UsageError
 
 WRITERS = 16
 UNITS = ("env-steps", "frames")
@@ -158,8 +158,9 @@ def _targets(frame: Any, suite: str | None, bounds: dict[str, float] | None, res
 
 def _is_new(suite: str, results: Path) -> bool:
     """Whether that suite is one of imports alone. Raises UsageError for a misspelt name, ConfigError for no name."""
-    from dimebench.config import list_suites, nearest
+    from dimebench.config import list_suites
     from dimebench.config.names import check_suite
+    from dimebench.errors import nearest
 
     known = [name for name, _ in list_suites()]
     if suite in known or suite.endswith((".yaml", ".yml")):

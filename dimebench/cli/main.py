@@ -12,7 +12,7 @@ import typer
 from dimebench.cli.algos import algos
 from dimebench.cli.bench import bench
 from dimebench.cli.cancel import cancel
-from dimebench.cli.common.errors import OK, USAGE, UsageError, explain
+from dimebench.cli.common.errors import explain
 from dimebench.cli.compare import compare
 from dimebench.cli.doctor import doctor
 from dimebench.cli.export import export
@@ -25,6 +25,7 @@ from dimebench.cli.run import run
 from dimebench.cli.show import show
 from dimebench.cli.status import status
 from dimebench.cli.suites import suites
+from dimebench.errors import OK, USAGE, UsageError
 
 app = typer.Typer(
     name="dimebench",
@@ -81,7 +82,7 @@ def _check_command(arguments: list[str]) -> None:
     """Raises UsageError for a command that there is not."""
     names = [command.__name__.rstrip("_") for command in COMMANDS]
     if arguments and not arguments[0].startswith("-") and arguments[0] not in names:
-        from dimebench.config import nearest
+        from dimebench.errors import nearest
 
         raise UsageError(f"unknown command '{arguments[0]}'{nearest(arguments[0], names)}")
 

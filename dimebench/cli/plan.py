@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dimebench.cli.common.errors import OK, UsageError
 from dimebench.cli.common.options import (
     DEFAULT_RESULTS,
     Json,
@@ -26,10 +25,11 @@ from dimebench.cli.common.options import (
     whole_number,
 )
 from dimebench.cli.common.remarks import say_remarks
+from dimebench.errors import OK, UsageError
 
 if TYPE_CHECKING:
     from dimebench.planning.forecast import Forecast, Target
-    from dimebench.planning.plan import Places
+    from dimebench.planning.plan import Hardware
 
 GPU_MEMORY_GB = 80.0  # of a GPU that is described and not asked
 CORES_PER_GPU = 8  # of a machine that is described: for the processes that step environments
@@ -133,11 +133,11 @@ def plan(
     return OK
 
 
-def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, nodes: int) -> tuple[Target, Places]:
+def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, nodes: int) -> tuple[Target, Hardware]:
     """What the plan is for. Raises UsageError where the options describe nothing that could train it."""
     from dimebench.planning.forecast import Target
     from dimebench.planning.machine import here
-    from dimebench.planning.plan import Places, usable_cores
+    from dimebench.planning.plan import Hardware, usable_cores
 
     if on == "local" and nodes > 1:
         raise UsageError(f"--nodes {nodes}: this machine is one: goes with --on slurm or ray")
@@ -145,14 +145,14 @@ def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, no
         if device == "cpu":
             raise UsageError("--gpus: with --device cpu nothing would run on them")
         count, size = nodes * gpus, int(gpu_memory * 1e9)
-        return Target("cuda", count, size, here=False), Places(count, size, CORES_PER_GPU)
+        return Target("cuda", count, size, here=False), Hardware(count, size, CORES_PER_GPU)
     if on != "local":
         if device.startswith("cuda") or not workers:
             raise UsageError(f"--on {on}: say what there is: --gpus N or --workers N on each node, --nodes N")
-        return Target("cpu", nodes * workers, here=False), Places()
+        return Target("cpu", nodes * workers, here=False), Hardware()
     chosen, numbers = parse_gpus(device)
     if chosen == "cpu":
-        return Target("cpu", workers or usable_cores()), Places()
+        return Target("cpu", workers or usable_cores()), Hardware()
     machine = here(numbers)
     return Target("cuda", max(1, len(machine.gpus)), machine.places.gpu_bytes), machine.places
 

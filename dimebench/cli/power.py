@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.common.errors import UsageError
 from dimebench.cli.common.options import (
     DEFAULT_RESULTS,
     Json,
@@ -19,6 +18,7 @@ from dimebench.cli.common.options import (
     whole_number,
 )
 from dimebench.cli.compare import BudgetOfSteps
+from dimebench.errors import UsageError
 
 if TYPE_CHECKING:
     from dimebench.analysis.pilot import Pilot

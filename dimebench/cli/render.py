@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.errors import UsageError
 from dimebench.cli.common.options import (
     DEFAULT_RESULTS,
     Json,
@@ -18,6 +17,7 @@ from dimebench.cli.common.options import (
     split_words,
     whole_number,
 )
+from dimebench.errors import UsageError
 
 SUFFIXES = ("mp4", "gif")
 
@@ -72,7 +72,7 @@ def render(
 def _policy(results: Any, name: str, suite: str | None, task: str | None, seed: int | None) -> Any:
     """The policy asked for; UsageError, or an error of `report.errors`, that names what there is."""
     from dimebench.analysis.select import choose_suite, choose_variants
-    from dimebench.config import nearest
+    from dimebench.errors import nearest
     from dimebench.store import read_runs
     from dimebench.store.importers import external
     from dimebench.video.render import policy_of

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.errors import UsageError
 from dimebench.cli.common.options import (
     DEFAULT_RESULTS,
     Allow,
@@ -21,6 +20,7 @@ from dimebench.cli.common.options import (
     split_words,
 )
 from dimebench.cli.compare import Axis, Budget, Delta, EngineName, Interval, MetricName, question
+from dimebench.errors import UsageError
 
 FORMATS = ("svg", "png", "pdf")
 
@@ -74,9 +74,9 @@ def report(
 
     if watch:
         return _watch(read, results, suite, out, every)
-    from dimebench.figures.pool import Easels
+    from dimebench.figures.pool import FigurePool
 
-    with Easels(_cells(results, suite, names)) as easels:
+    with FigurePool(_cells(results, suite, names)) as easels:
         found = read()
         from dimebench.figures.files import begin_figures
 
@@ -164,12 +164,12 @@ def _clips(found: Any, results: Any) -> list[Any]:
 def _watch(read: Callable[[], Any], results: Any, suite: str | None, out: Path, every: float) -> int:
     """Write the page whenever a run's files have changed; the last one, when all is done, stays as it is."""
     from dimebench.analysis import NoRunsError, NotComparableError
-    from dimebench.analysis.watch import looks
-    from dimebench.figures.pool import Easels
+    from dimebench.analysis.watch import watch
+    from dimebench.figures.pool import FigurePool
     from dimebench.page.html import write_html
 
     waiting = ""
-    for state, changed, last in looks(results, suite, every):
+    for state, changed, last in watch(results, suite, every):
         if not changed and not last:
             continue
         try:
@@ -182,7 +182,7 @@ def _watch(read: Callable[[], Any], results: Any, suite: str | None, out: Path, 
             waiting = str(error)
             continue
         path = out / found.suite / "report.html"
-        with Easels.of(found) as easels:
+        with FigurePool.of(found) as easels:
             write_html(found, path, refresh_s=None if last else max(2, round(every)), easels=easels)
         typer.echo(f"page: {path} at {found.budget:,} env steps, {state.words()}")
     return 0

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.common.errors import INTERRUPTED, UsageError
 from dimebench.cli.common.options import (
     DEFAULT_RESULTS,
     Results,
@@ -23,6 +22,7 @@ from dimebench.cli.common.options import (
     whole_number,
 )
 from dimebench.cli.common.remarks import say_remarks
+from dimebench.errors import INTERRUPTED, UsageError
 
 if TYPE_CHECKING:
     from dimebench.config import Request

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.errors import UsageError
 from dimebench.cli.common.options import Json
+from dimebench.errors import UsageError
 
 
 def show(
@@ -44,7 +44,8 @@ def show(
 
 def _facts(name: str) -> dict[str, Any]:
     from dimebench.agents.registry import known_algorithms
-    from dimebench.config import list_suites, load_suite, nearest, parse_variant
+    from dimebench.config import list_suites, load_suite, parse_variant
+    from dimebench.errors import nearest
 
     suites = dict(list_suites())
     if name in suites or name.endswith((".yaml", ".yml")):

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.errors import USAGE, UsageError, explain
+from dimebench.cli.common.errors import explain
 from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead, seconds_above_0, split_words
+from dimebench.errors import USAGE, UsageError
 
 
 def status(
@@ -36,12 +37,12 @@ def status(
 
 def _watch(results: Any, suite: str | None, every: float) -> int:
     """The table anew whenever it has changed; on a terminal in place. It ends when no run is running or queued."""
-    from dimebench.analysis.watch import looks
+    from dimebench.analysis.watch import watch
     from dimebench.cli.common.output import console
     from dimebench.cli.common.queue import jobs_beside
 
     code = 0
-    for state, changed, _ in looks(results, suite, every, jobs_beside(results, suite)):
+    for state, changed, _ in watch(results, suite, every, jobs_beside(results, suite)):
         if changed:
             if console.is_terminal:
                 console.clear()
@@ -64,8 +65,8 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
     held = {run.path: claimed_by(run.path) for run in runs if run.status not in ("finished", "diverged")}
     taken = [path for path, owner in held.items() if owner is not None]
     queue = queue_of(results, suite, runs, taken) if isinstance(results, Path) else Queue()  # jobs' files are local
-    if suite is not None and everything and not runs and not queue.standings and not broken:
-        from dimebench.config import nearest
+    if suite is not None and everything and not runs and not queue.job_statuses and not broken:
+        from dimebench.errors import nearest
 
         raise UsageError(
             f"no runs of suite '{suite}' in '{results}'{nearest(suite, sorted({r.suite for r in everything}))}"
@@ -74,7 +75,7 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
         plain = [_plain(run, held.get(run.path), queue.job(run.path)) for run in runs]
         typer.echo(json.dumps(plain + queue.others([run.path for run in runs]), indent=1))
         return code
-    if not runs and not queue.standings:
+    if not runs and not queue.job_statuses:
         typer.echo(f"no runs in '{results}'" if not broken else f"no run in '{results}' can be read")
         queue.show()
         return code

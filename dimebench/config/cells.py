@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from dimebench.config.errors import ConfigError, nearest
+from dimebench.config.errors import ConfigError
 from dimebench.config.names import SHARED
 from dimebench.config.overrides import Request
 from dimebench.config.settings import Layer, resolve_settings, setting_names
 from dimebench.config.variant import Variant
 from dimebench.config.yaml_io import KeyPath, dotted
+from dimebench.errors import nearest
 
 T = TypeVar("T")
 

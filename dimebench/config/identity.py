@@ -8,7 +8,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from dimebench.config.errors import ConfigError, printable, shorten
+from dimebench.config.errors import ConfigError
+from dimebench.errors import printable, shorten
 
 
 def canonical_json(obj: Any) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from dimebench.config.errors import ConfigError, shorten
+from dimebench.config.errors import ConfigError
+from dimebench.errors import shorten
 
 SUITE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 TASK = re.compile(r"(dm_control|gymnasium)/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")

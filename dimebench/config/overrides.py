@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from dimebench.config.errors import ConfigError, nearest, shorten
+from dimebench.config.errors import ConfigError
 from dimebench.config.names import SHARED, check_setting, short_task
 from dimebench.config.problems import Problem, problem
 from dimebench.config.resources import Asked
@@ -17,6 +17,7 @@ from dimebench.config.suite import Suite
 from dimebench.config.suites import list_suites, open_suite
 from dimebench.config.variant import Variant, parse_variant, split_list
 from dimebench.config.yaml_io import Document, dotted, parse_value
+from dimebench.errors import nearest, shorten
 
 SECTIONS = ("budget", "evaluation", "score", "resources")  # whose keys a word may set
 SHORT = {"steps": ("budget", "env_steps")}  # words of their own for keys that are set often

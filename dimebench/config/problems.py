@@ -9,8 +9,8 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from dimebench.config.errors import nearest
 from dimebench.config.yaml_io import KeyPath, kind
+from dimebench.errors import nearest
 
 _TYPES = {  # the beginning of pydantic's error type -> what the value must be
     "int": "a whole number",

@@ -11,10 +11,11 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from dimebench.config.errors import ConfigError, nearest, shorten
+from dimebench.config.errors import ConfigError
 from dimebench.config.problems import problem
 from dimebench.config.variant import format_value
 from dimebench.config.yaml_io import dotted, kind
+from dimebench.errors import nearest, shorten
 
 T = TypeVar("T")
 Layer = tuple[str, Mapping[str, Any]]  # (where it comes from, as messages name it; key -> value)

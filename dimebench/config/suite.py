@@ -11,11 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from dimebench.config.errors import nearest
 from dimebench.config.names import SHARED, check_algorithm, check_setting, check_suite
 from dimebench.config.resources import Resources
 from dimebench.config.section import Count, Section, Task, named, rule
 from dimebench.config.variant import parse_variant
+from dimebench.errors import nearest
 
 
 def _unique(items: list[str]) -> list[str]:

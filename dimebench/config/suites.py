@@ -7,12 +7,13 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from dimebench.config.errors import ConfigError, nearest, shorten
+from dimebench.config.errors import ConfigError
 from dimebench.config.names import SHARED, SUITE
 from dimebench.config.problems import problem
 from dimebench.config.suite import Suite
 from dimebench.config.variant import parse_variant
 from dimebench.config.yaml_io import Document, KeyPath, dotted, read_document
+from dimebench.errors import nearest, shorten
 
 
 def find_suite(name_or_path: str, cwd: Path | None = None) -> Path:

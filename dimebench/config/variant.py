@@ -12,9 +12,10 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from dimebench.config.errors import ConfigError, shorten
+from dimebench.config.errors import ConfigError
 from dimebench.config.names import check_algorithm, check_setting
 from dimebench.config.yaml_io import kind, parse_value, plain_scalar
+from dimebench.errors import shorten
 
 LONGEST_SLUG = 100  # characters; file systems allow 255 bytes
 

@@ -20,7 +20,8 @@ from ruamel.yaml import events as ev
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.reader import ReaderError
 
-from dimebench.config.errors import ConfigError, shorten
+from dimebench.config.errors import ConfigError
+from dimebench.errors import shorten
 
 LARGEST_FILE = 100_000  # bytes; a suite has some thousands, and the parser takes seconds for 100 kB
 DEEPEST = 32  # nested collections

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dimebench.errors import DimebenchError
 from dimebench.store import StoreError, atomic_write, read_run
 from dimebench.training.block import Block
 
@@ -30,16 +31,16 @@ ORDER_FILE = "order.json"
 HERE = ("workers", "gpus", "per_gpu")  # settings of a pool that concern the machine which orders
 
 
-class OrderError(StoreError):
+class ManifestError(StoreError):
     """An order that cannot be read; one line that names the file."""
 
 
-class EngineError(Exception):
+class EngineError(DimebenchError):
     """An engine that is missing here, or that refuses; one line, with its own words."""
 
 
 @dataclass(frozen=True)
-class Order:
+class JobManifest:
     """Blocks that other machines are to train, as they stand in an order's folder."""
 
     folder: Path
@@ -72,7 +73,7 @@ class Order:
         settings: PoolSettings,
         engine: str,
         resources: Callable[[str], Mapping[str, Any]] = lambda task: {},
-    ) -> Order:
+    ) -> JobManifest:
         """A new order for all blocks of the plan; `resources`: what a block of a task asks for, as plain values."""
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         blocks = tuple(block for _, block in plan.blocks())
@@ -100,13 +101,13 @@ class Order:
         return order
 
     @classmethod
-    def read(cls, folder: Path) -> Order:
-        """Raises OrderError for a folder that holds no order of this schema."""
+    def read(cls, folder: Path) -> JobManifest:
+        """Raises ManifestError for a folder that holds no order of this schema."""
         content = read_json(folder / ORDER_FILE)
         if content is None:
-            raise OrderError(f"{folder / ORDER_FILE}: there is no such order")
+            raise ManifestError(f"{folder / ORDER_FILE}: there is no such order")
         if content.get("schema") != SCHEMA_VERSION:
-            raise OrderError(f"{folder / ORDER_FILE}: not an order of schema {SCHEMA_VERSION}")
+            raise ManifestError(f"{folder / ORDER_FILE}: not an order of schema {SCHEMA_VERSION}")
         try:
             return cls(
                 folder=folder,
@@ -117,7 +118,7 @@ class Order:
                 pool=dict(content["settings"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise OrderError(f"{folder / ORDER_FILE}: not an order ({type(error).__name__}: {error})") from error
+            raise ManifestError(f"{folder / ORDER_FILE}: not an order ({type(error).__name__}: {error})") from error
 
     def began(self, index: int) -> dict[str, Any] | None:
         """By whom and when it was taken up: host, attempt (from 1), at, env_step (of each seed, then), and idle (how
@@ -146,22 +147,22 @@ def _reached(folder: Path) -> int:
     return 0 if run is None else run.progress["env_step"]
 
 
-def read_orders(results: Path, engine: str | None = None) -> list[Order]:
-    """The orders below a results folder, the oldest first. Raises OrderError for a broken one."""
-    found = [Order.read(file.parent) for file in sorted((results.absolute() / FOLDER).glob(f"*/{ORDER_FILE}"))]
+def read_orders(results: Path, engine: str | None = None) -> list[JobManifest]:
+    """The orders below a results folder, the oldest first. Raises ManifestError for a broken one."""
+    found = [JobManifest.read(file.parent) for file in sorted((results.absolute() / FOLDER).glob(f"*/{ORDER_FILE}"))]
     return [order for order in found if engine in (None, order.engine)]
 
 
 def read_json(file: Path) -> dict[str, Any] | None:
-    """A file that `atomic_write` made; None where there is none. Raises OrderError."""
+    """A file that `atomic_write` made; None where there is none. Raises ManifestError."""
     try:
         content = json.loads(file.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise OrderError(f"{file}: cannot be read ({error.strerror})") from error
+        raise ManifestError(f"{file}: cannot be read ({error.strerror})") from error
     except (ValueError, RecursionError) as error:
-        raise OrderError(f"{file}: not JSON: {error}") from error
+        raise ManifestError(f"{file}: not JSON: {error}") from error
     if not isinstance(content, dict):
-        raise OrderError(f"{file}: not a mapping")
+        raise ManifestError(f"{file}: not a mapping")
     return content

@@ -8,16 +8,16 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 
 from dimebench.engines.local.pool import Event
-from dimebench.engines.manifest import Order, OrderError
+from dimebench.engines.manifest import JobManifest, ManifestError
 from dimebench.planning.plan import Cell
 from dimebench.store import Run, StoreError, read_evals, read_run
 from dimebench.training.block import Block
 
 
-class OrderEvents:
+class ManifestEvents:
     """Tells every change once. A file that is just being replaced waits for the next look."""
 
-    def __init__(self, order: Order, pairs: Sequence[tuple[Cell, Block]]) -> None:
+    def __init__(self, order: JobManifest, pairs: Sequence[tuple[Cell, Block]]) -> None:
         """pairs: the blocks of the order, with their cells."""
         self._order, self._pairs = order, pairs
         self._attempts: dict[int, int] = {}
@@ -39,7 +39,7 @@ class OrderEvents:
     def _begun(self, index: int) -> Iterator[Event]:
         try:
             began = self._order.began(index)
-        except OrderError:
+        except ManifestError:
             return
         if began is None or began["attempt"] == self._attempts.get(index, 0):
             return

@@ -13,8 +13,8 @@ from typing import Any
 
 from dimebench.config import differences
 from dimebench.engines.local.pool import Event, LocalPool, Outcome, PoolSettings
-from dimebench.engines.local.worker import SIGNALS, one_line
-from dimebench.engines.manifest import Order
+from dimebench.engines.local.worker import SIGNALS, reason_of
+from dimebench.engines.manifest import JobManifest
 from dimebench.engines.messages import line
 from dimebench.envs import worker_count
 from dimebench.planning.plan import Cell, Plan, own_code, usable_cores
@@ -35,10 +35,10 @@ def train_block(folder: str, index: int) -> dict[str, Any]:
       env_step  how far each seed of the block is
       attempt, host, at
     The first SIGINT, SIGTERM or SIGUSR1 lets the worker save and leave; more of them change nothing, for a batch
-    system sends several, to every process of a job. Raises OrderError where there is no such order.
+    system sends several, to every process of a job. Raises ManifestError where there is no such order.
     """
     with Signals() as signals:
-        order = Order.read(Path(folder))
+        order = JobManifest.read(Path(folder))
         before, steps = order.began(index) or {"attempt": 0}, order.env_steps(index)
         facts = {"host": platform.node(), "attempt": before["attempt"] + 1}
         idle = before["idle"] + 1 if before.get("env_step") == steps else 0
@@ -50,13 +50,13 @@ def train_block(folder: str, index: int) -> dict[str, Any]:
     return ended
 
 
-def _train(order: Order, index: int, signals: Signals) -> dict[str, Any]:
+def _train(order: JobManifest, index: int, signals: Signals) -> dict[str, Any]:
     block = order.blocks[index]
     ended: dict[str, Any] = {"status": "finished", "reason": None, "conflict": False, "diverged": []}
     try:
         reason = unfit(block)
     except Exception as error:  # a package that is not installed here, or broken
-        reason = f"{platform.node()}: {one_line(error)}"
+        reason = f"{platform.node()}: {reason_of(error)}"
     if reason is not None:
         return ended | {"status": "refused", "reason": reason}
     if signals.heard:

@@ -9,23 +9,23 @@ import os
 os.environ.setdefault("MUJOCO_GL", "disabled")  # read when mujoco is imported; whoever steps never renders
 
 from dimebench.envs.environment import Seed
-from dimebench.envs.factory import known_tasks, make_block, task_spec
+from dimebench.envs.factory import known_tasks, make_vector_env, task_spec
 from dimebench.envs.fingerprint import physics_fingerprint
-from dimebench.envs.parallel import ParallelBlock, worker_count
+from dimebench.envs.parallel import ParallelVectorEnv, worker_count
 from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError
-from dimebench.envs.vector import Block, EnvBlock, StepResult
+from dimebench.envs.vector import SerialVectorEnv, StepResult, VectorEnv
 
 __all__ = [
-    "Block",
-    "EnvBlock",
     "EnvError",
-    "ParallelBlock",
+    "ParallelVectorEnv",
     "Seed",
+    "SerialVectorEnv",
     "StepResult",
     "TaskSpec",
     "UnknownTaskError",
+    "VectorEnv",
     "known_tasks",
-    "make_block",
+    "make_vector_env",
     "physics_fingerprint",
     "task_spec",
     "worker_count",

@@ -6,8 +6,9 @@ import functools
 from collections.abc import Callable, Sequence
 
 from dimebench.envs.environment import Environment, Seed
-from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError, one_line
-from dimebench.envs.vector import Block, EnvBlock
+from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError
+from dimebench.envs.vector import SerialVectorEnv, VectorEnv
+from dimebench.errors import first_line
 
 
 def known_tasks() -> list[str]:
@@ -24,7 +25,7 @@ def task_spec(task: str, action_repeat: int = 1) -> TaskSpec:
     return _spec(task, action_repeat)
 
 
-def make_block(task: str, seeds: Sequence[Seed], action_repeat: int = 1, workers: int = 0) -> Block:
+def make_vector_env(task: str, seeds: Sequence[Seed], action_repeat: int = 1, workers: int = 0) -> VectorEnv:
     """One environment per seed, not yet reset, stepped by `workers` processes (at most one per seed; 0: by this one).
 
     A SeedSequence gives a stream of its own; an int gives the library's own stream for that seed.
@@ -36,15 +37,15 @@ def make_block(task: str, seeds: Sequence[Seed], action_repeat: int = 1, workers
     if workers < 0:
         raise EnvError(f"{task}: the number of worker processes must not be negative ({workers})")
     if workers:
-        from dimebench.envs.parallel import ParallelBlock
+        from dimebench.envs.parallel import ParallelVectorEnv
 
-        return ParallelBlock(task_spec(task, action_repeat), seeds, action_repeat, workers)
+        return ParallelVectorEnv(task_spec(task, action_repeat), seeds, action_repeat, workers)
     envs = build_environments(task, seeds)
-    return EnvBlock(_describe(task, envs[0], action_repeat), envs, action_repeat)
+    return SerialVectorEnv(_describe(task, envs[0], action_repeat), envs, action_repeat)
 
 
 def build_environments(task: str, seeds: Sequence[Seed]) -> list[Environment]:
-    """One environment per seed, in this process. Raises as make_block does."""
+    """One environment per seed, in this process. Raises as make_vector_env does."""
     build = _builder(task)
     return [build(seed) for seed in seeds]
 
@@ -91,7 +92,7 @@ def _known() -> dict[str, None]:
         from dimebench.envs.libraries import dm_control as dmc
         from dimebench.envs.libraries import gymnasium as gym
     except Exception as error:  # a broken install or a bad MUJOCO_GL surfaces here
-        raise EnvError(f"dm_control or Gymnasium cannot be imported: {one_line(error)}") from error
+        raise EnvError(f"dm_control or Gymnasium cannot be imported: {first_line(error)}") from error
     return dict.fromkeys([*dmc.known(), *gym.known()])
 
 

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from dimebench.envs.factory import make_block
+from dimebench.envs.factory import make_vector_env
 
 _STEPS = 25
 _DIGITS = 5  # significant digits kept: rounding differs between machines far below this
@@ -21,9 +21,9 @@ def physics_fingerprint(task: str) -> str:
 
     Noise of 1e-12 in the state leaves it alone on every task, 1e-8 changes it on most: so the same on every machine
     with the same MuJoCo and libraries, and different when the simulated motion differs by more than rounding.
-    Raises UnknownTaskError or EnvError as make_block does.
+    Raises UnknownTaskError or EnvError as make_vector_env does.
     """
-    block = make_block(task, [0])
+    block = make_vector_env(task, [0])
     try:
         digest = hashlib.sha256(repr(block.spec).encode())
         obs = block.reset()

@@ -18,14 +18,14 @@ from dimebench.envs.arrays import RESET, STEP, Arrays
 from dimebench.envs.environment import Seed
 from dimebench.envs.share import Setup, State
 from dimebench.envs.spec import EnvError, TaskSpec
-from dimebench.envs.vector import Block
-from dimebench.envs.worker_process import WorkerProcess
+from dimebench.envs.vector import VectorEnv
+from dimebench.envs.worker_process import EnvWorkerProcess
 
 TIMEOUT_S = 300.0  # after so long without an answer a worker is taken to hang; steps and resets take milliseconds
 
 
-class ParallelBlock(Block):
-    """Bit for bit what EnvBlock does, in `workers` processes with equal shares of the environments.
+class ParallelVectorEnv(VectorEnv):
+    """Bit for bit what SerialVectorEnv does, in `workers` processes with equal shares of the environments.
 
     After an error that says that a worker died or hangs, only `close` is left to call.
     """
@@ -42,7 +42,7 @@ class ParallelBlock(Block):
         if not hasattr(os, "eventfd"):
             raise EnvError(f"{spec.name}: worker processes need Linux: use 0 workers")
         envs = len(seeds)
-        self._workers: list[WorkerProcess] = []
+        self._workers: list[EnvWorkerProcess] = []
         self._awake: list[int] = []  # workers that carry out a command
         size = Arrays.size(spec, envs)
         memory = os.memfd_create("dimebench-envs")
@@ -54,7 +54,7 @@ class ParallelBlock(Block):
                 setup = Setup(
                     spec, action_repeat, seeds[share.start : share.stop], share.start, envs, number, memory, -1, -1
                 )
-                self._workers.append(WorkerProcess(setup, len(self._shares), timeout_s))
+                self._workers.append(EnvWorkerProcess(setup, len(self._shares), timeout_s))
                 self._workers[-1].build()
             bounds, *_ = [worker.built() for worker in self._workers]
         except BaseException:

@@ -10,7 +10,8 @@ import numpy as np
 
 from dimebench.envs.arrays import Arrays
 from dimebench.envs.environment import Environment, Seed
-from dimebench.envs.spec import EnvError, TaskSpec, one_line
+from dimebench.envs.spec import EnvError, TaskSpec
+from dimebench.errors import first_line
 
 State = dict[str, np.ndarray]
 
@@ -108,6 +109,6 @@ class Share:
     def _lost(self, i: int, error: Exception) -> EnvError:
         """What environment `i` raised, as an EnvError that says which one it is: the others are sound."""
         if not isinstance(error, EnvError):
-            error = EnvError(f"{self._task}: {type(error).__name__}: {one_line(error)}")
+            error = EnvError(f"{self._task}: {type(error).__name__}: {first_line(error)}")
         error.environment = self._first + i
         return error

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from dimebench.errors import DimebenchError, nearest
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class TaskSpec:
     obs_layout: tuple[tuple[str, int], ...]  # (key, size) in stacking order; the sizes add up to obs_dim
 
 
-class EnvError(Exception):
+class EnvError(DimebenchError):
     """A task cannot be loaded, stepped, saved or restored. The message is one whole line."""
 
     environment: int | None = None  # which one of a block, where it is one alone
@@ -30,19 +31,9 @@ class UnknownTaskError(EnvError):
     def __init__(self, name: str, known: Iterable[str]) -> None:
         self.name = name
         self.known = list(known)
-        super().__init__(f"unknown task {name!r} ({_hint(name, self.known)})")
+        super().__init__(f"unknown task {name!r}{nearest(name, self.known, _short)}")
 
 
-def one_line(error: BaseException) -> str:
-    """The first line of an exception's message without its full stop, or its type when it has none."""
-    lines = str(error).strip().splitlines()
-    return lines[0].rstrip(".") if lines else type(error).__name__
-
-
-def _hint(name: str, known: list[str]) -> str:
-    # Compared without the library's name: it is a long common prefix that would make everything look near.
-    full = {task.partition("/")[2]: task for task in known}
-    nearest = difflib.get_close_matches(name.rpartition("/")[2], full, n=3)
-    if nearest:
-        return "nearest: " + ", ".join(full[short] for short in nearest)
-    return "known: " + ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+def _short(task: str) -> str:
+    """Compared without the library's name: it is a long common prefix that would make everything look near."""
+    return task.rpartition("/")[2]

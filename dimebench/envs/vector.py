@@ -31,7 +31,7 @@ class StepResult:
     truncated: np.ndarray  # [S] bool: the time limit ended it; bootstrap through it
 
 
-class Block(ABC):
+class VectorEnv(ABC):
     """S environments of one task, one random stream each.
 
     A step has two halves, `start` and `finish`, so that the caller can work while other processes step. Between them
@@ -195,7 +195,7 @@ class Block(ABC):
         }
 
 
-class EnvBlock(Block):
+class SerialVectorEnv(VectorEnv):
     """Stepped in this process.
 
     The physics runs in `finish`: nothing is gained by doing it earlier, and errors come from the same call as when

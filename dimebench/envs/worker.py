@@ -21,13 +21,14 @@ from typing import Any
 from dimebench.envs.arrays import STEP, Arrays
 from dimebench.envs.factory import build_environments
 from dimebench.envs.share import Setup, Share
-from dimebench.envs.spec import EnvError, one_line
+from dimebench.envs.spec import EnvError
+from dimebench.errors import first_line
 
 # Terminal and batch system signal whole process groups or jobs; the parent decides what becomes of it.
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
-class Worker:
+class EnvWorker:
     """Serves one share until the connection ends."""
 
     def __init__(self, connection: Connection) -> None:
@@ -87,7 +88,7 @@ def _message(error: Exception, task: str) -> str:
     if isinstance(error, EnvError):
         return str(error)
     traceback.print_exception(error)
-    return f"{task}: {type(error).__name__}: {one_line(error)}"
+    return f"{task}: {type(error).__name__}: {first_line(error)}"
 
 
 def main() -> None:
@@ -95,7 +96,7 @@ def main() -> None:
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(EOFError, ConnectionError):  # the parent closed the connection, or is no more
-        Worker(Connection(int(sys.argv[1]))).serve()
+        EnvWorker(Connection(int(sys.argv[1]))).serve()
     os._exit(0)  # nothing to save; taking the physics apart piece by piece takes longer than its steps did
 
 

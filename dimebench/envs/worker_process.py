@@ -23,7 +23,7 @@ _LEAVING_S = 5.0
 _BUILDING_S = 600.0  # imports and model files may come from a slow network disk
 
 
-class WorkerProcess:
+class EnvWorkerProcess:
     """One worker: its process, the connection to it and the two event counters."""
 
     def __init__(self, setup: Setup, of: int, timeout_s: float) -> None:
@@ -81,7 +81,7 @@ class WorkerProcess:
         return self._receive_raw(self._timeout_s)
 
     def request(self, name: str, *arguments: Any) -> None:
-        """Ask for a method of its share, outside a step; `answer` has the result."""
+        """ResourceRequest for a method of its share, outside a step; `answer` has the result."""
         self._send((name, *arguments))
 
     def answer(self) -> Any:

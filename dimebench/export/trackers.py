@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from dimebench.errors import DimebenchError
 from dimebench.store import Run, StoreError, atomic_write, read_evals, read_run, read_train
 from dimebench.store.importers import external
 from dimebench.store.places import Place
@@ -23,7 +24,7 @@ TRACKERS = ("tensorboard", "wandb")
 STATE_FILE = "sent.json"
 
 
-class MissingExtraError(Exception):
+class MissingExtraError(DimebenchError):
     """A tracker's package is not installed; one line that says what to install."""
 
 

@@ -16,7 +16,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from dimebench.analysis.published import PEERS, Citation
 from dimebench.analysis.summary import Summary
 from dimebench.figures.marks import mark, numbers_of, tell_curve
-from dimebench.figures.style import Look, cited_look, label, looks
+from dimebench.figures.style import VariantStyle, cited_style, label, styles
 from dimebench.numbers import AXES, short_steps
 from dimebench.stats import Band
 
@@ -30,8 +30,8 @@ def draw_sample_efficiency(summary: Summary) -> Figure:
     figure = Figure(figsize=(WIDTH, 3.2))
     axes = figure.subplots()
     numbers = numbers_of(summary)
-    for row, look in shown(summary):
-        draw_band(axes, row.curve, look, numbers[row.variant])
+    for row, style in shown(summary):
+        draw_band(axes, row.curve, style, numbers[row.variant])
     _axis(axes, summary.budget, summary.axis)
     axes.set_ylabel("IQM of normalised return")
     draw_legend(figure, summary)
@@ -69,13 +69,15 @@ def draw_one_task(summary: Summary, task: str) -> Figure:
 def draw_task(axes: Axes, summary: Summary, task: str) -> None:
     """Learning curves on one task: thin lines are runs, the thick one their IQM; open markers are published."""
     numbers = numbers_of(summary)
-    for row, look in shown(summary):
+    for row, style in shown(summary):
         cell = summary.cell(row.variant, task)
         if draws_runs(summary, task):
             for run in cell.run_curves:
-                lines = axes.plot(cell.curve.x, run, color=look.light, linewidth=0.6, alpha=0.35, linestyle=look.line)
+                lines = axes.plot(
+                    cell.curve.x, run, color=style.light, linewidth=0.6, alpha=0.35, linestyle=style.line
+                )
                 mark(axes, numbers[row.variant], *lines)
-        draw_band(axes, cell.curve, look, numbers[row.variant])
+        draw_band(axes, cell.curve, style, numbers[row.variant])
     for citation in summary.published:
         _published(axes, citation, task, numbers[citation.variant])
     cited = [point.env_steps for c in summary.published for point in c.curves.get(task, ())]
@@ -95,8 +97,8 @@ def draw_profile(summary: Summary) -> Figure:
     figure = Figure(figsize=(WIDTH, 3.0))
     axes = figure.subplots()
     numbers = numbers_of(summary)
-    for row, look in shown(summary):
-        draw_band(axes, row.profile, look, numbers[row.variant], markers=False)
+    for row, style in shown(summary):
+        draw_band(axes, row.profile, style, numbers[row.variant], markers=False)
     axes.set_xlabel("normalised score τ")
     axes.set_ylabel("fraction of runs above τ")
     axes.set_ylim(-0.02, 1.02)
@@ -104,13 +106,13 @@ def draw_profile(summary: Summary) -> Figure:
     return figure
 
 
-def draw_band(axes: Axes, band: Band, look: Look, number: int, markers: bool = True) -> None:
+def draw_band(axes: Axes, band: Band, style: VariantStyle, number: int, markers: bool = True) -> None:
     """A curve with its band."""
     if band.low is not None and band.high is not None:
-        mark(axes, number, _area(axes, band.x, band.low, band.high, look.light))
+        mark(axes, number, _area(axes, band.x, band.low, band.high, style.light))
     every = max(1, len(band.x) // 6)
-    marker = look.marker if markers else "None"
-    lines = axes.plot(band.x, band.point, color=look.light, linestyle=look.line, marker=marker, markevery=every)
+    marker = style.marker if markers else "None"
+    lines = axes.plot(band.x, band.point, color=style.light, linestyle=style.line, marker=marker, markevery=every)
     mark(axes, number, *lines)
     tell_curve(axes, number, band.x, band.point, band.low, band.high)
 
@@ -130,20 +132,20 @@ def _published(axes: Axes, citation: Citation, task: str, number: int) -> None:
     points = citation.curves.get(task, ())
     if not points:
         return
-    look = cited_look(citation.variant, PEERS)
+    style = cited_style(citation.variant, PEERS)
     x = [point.env_steps for point in points]
     y = [point.mean if point.iqm is None else point.iqm for point in points]
-    lines = axes.plot(x, y, color=look.light, ls=":", lw=1.2, marker=look.marker, mfc="none", ms=4.5)  # type: ignore[arg-type]
+    lines = axes.plot(x, y, color=style.light, ls=":", lw=1.2, marker=style.marker, mfc="none", ms=4.5)  # type: ignore[arg-type]
     mark(axes, number, *lines)
     low = [value if point.iqm_low is None else point.iqm_low for point, value in zip(points, y, strict=True)]
     high = [value if point.iqm_high is None else point.iqm_high for point, value in zip(points, y, strict=True)]
-    mark(axes, number, axes.vlines(x, low, high, color=look.light, linewidth=0.8, alpha=0.7))  # type: ignore[arg-type]
+    mark(axes, number, axes.vlines(x, low, high, color=style.light, linewidth=0.8, alpha=0.7))  # type: ignore[arg-type]
     tell_curve(axes, number, x, y, low, high)  # type: ignore[arg-type]
 
 
-def shown(summary: Summary) -> list[tuple[Any, Look]]:
-    """The rows of the variants with their looks."""
-    by_name = looks(summary.shown, summary.floor)
+def shown(summary: Summary) -> list[tuple[Any, VariantStyle]]:
+    """The rows of the variants with their styles."""
+    by_name = styles(summary.shown, summary.floor)
     return [(row, by_name[row.variant]) for row in summary.aggregates]
 
 
@@ -162,13 +164,13 @@ def _axis(axes: Axes, end: int, axis: str) -> None:
 def draw_legend(figure: Figure, summary: Summary, published: bool = False) -> None:
     """Names above the figure, where there is room for them."""
     handles = [
-        Line2D([], [], color=look.light, ls=look.line, marker=look.marker, label=label(row.variant))
-        for row, look in shown(summary)
+        Line2D([], [], color=style.light, ls=style.line, marker=style.marker, label=label(row.variant))
+        for row, style in shown(summary)
     ]
     for citation in summary.published if published else ():
-        look = cited_look(citation.variant, PEERS)
+        style = cited_style(citation.variant, PEERS)
         name = f"{label(citation.variant)} (published)"
-        handles.append(Line2D([], [], color=look.light, ls=":", marker=look.marker, mfc="none", label=name))
+        handles.append(Line2D([], [], color=style.light, ls=":", marker=style.marker, mfc="none", label=name))
     handles = handles[:MOST_IN_LEGEND]
     longest = max(len(str(handle.get_label())) for handle in handles)
     figure.legend(handles=handles, loc="outside upper left", ncols=4 if longest <= 12 else 2)

@@ -20,7 +20,7 @@ from dimebench.analysis.summary import Summary
 from dimebench.figures import captions
 from dimebench.figures.curves import draw_learning_curves, draw_profile, draw_sample_efficiency
 from dimebench.figures.marks import panels
-from dimebench.figures.pool import Easels
+from dimebench.figures.pool import FigurePool
 from dimebench.figures.rows import draw_aggregates, draw_cost, draw_improvement, draw_matrix
 from dimebench.figures.style import RC
 from dimebench.store import atomic_write
@@ -47,7 +47,7 @@ class FigureSpec:
 
 
 def write_figures(
-    summary: Summary, out_dir: Path, formats: Sequence[str] = FORMATS, easels: Easels | None = None
+    summary: Summary, out_dir: Path, formats: Sequence[str] = FORMATS, easels: FigurePool | None = None
 ) -> list[Path]:
     """Write every figure that applies in every format. Returns the paths.
 
@@ -58,7 +58,7 @@ def write_figures(
         raise ValueError(f"unknown figure format '{unknown[0]}' (known: {', '.join(FORMATS)})")
     paths = []
     wanted = _files_of(summary, formats)
-    drawn = dict(zip(wanted, (easels or Easels.here(summary)).each(_draw_files, wanted), strict=True))
+    drawn = dict(zip(wanted, (easels or FigurePool.here(summary)).each(_draw_files, wanted), strict=True))
     for spec in specs(summary):
         for form, content in drawn[spec.name, tuple(formats)].items():
             path = out_dir / f"{spec.name}.{form}"
@@ -67,7 +67,7 @@ def write_figures(
     return paths
 
 
-def begin_figures(summary: Summary, formats: Sequence[str], easels: Easels) -> None:
+def begin_figures(summary: Summary, formats: Sequence[str], easels: FigurePool) -> None:
     """Have the easels draw what `write_figures` will ask them for."""
     easels.begin(_draw_files, _files_of(summary, formats))
 

@@ -31,10 +31,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Easels:
+class FigurePool:
     """Calls functions of one summary, in processes of their own where the summary is large.
 
-        with Easels(cells) as easels:  # they import what they need while the summary is made
+        with FigurePool(cells) as easels:  # they import what they need while the summary is made
             easels.show(summary)
             easels.begin(draw_files, names)  # while this process does something else
             files = easels.each(draw_files, names)
@@ -55,18 +55,18 @@ class Easels:
         self._open(cells)
 
     @classmethod
-    def of(cls, summary: Summary, worth_it: int = WORTH_IT) -> Easels:
+    def of(cls, summary: Summary, worth_it: int = WORTH_IT) -> FigurePool:
         """For a summary that is there already."""
         easels = cls(worth_it=worth_it)
         easels.show(summary)
         return easels
 
     @classmethod
-    def here(cls, summary: Summary) -> Easels:
+    def here(cls, summary: Summary) -> FigurePool:
         """One that draws in this process."""
         return cls.of(summary, worth_it=len(summary.cells) + 1)
 
-    def __enter__(self) -> Easels:
+    def __enter__(self) -> FigurePool:
         return self
 
     def __exit__(

@@ -16,7 +16,7 @@ from dimebench.analysis.cost import CostRow, costs
 from dimebench.analysis.summary import Summary
 from dimebench.figures.curves import WIDTH, shown
 from dimebench.figures.marks import mark, numbers_of, tell_place
-from dimebench.figures.style import INK, MUTED, SERIES, Look, label, looks
+from dimebench.figures.style import INK, MUTED, SERIES, VariantStyle, label, styles
 from dimebench.stats import Comparison, Estimate, Interval
 
 AGGREGATES = (("iqm", "IQM"), ("median", "median"), ("mean", "mean"), ("optimality_gap", "optimality gap"))
@@ -29,9 +29,9 @@ def draw_aggregates(summary: Summary) -> Figure:
     panels = figure.subplots(1, len(AGGREGATES), sharey=True)
     by_number = numbers_of(summary)
     for axes, (name, title) in zip(panels, AGGREGATES, strict=True):
-        for place, (row, look) in enumerate(shown(summary)):
+        for place, (row, style) in enumerate(shown(summary)):
             text = f"{row.variant}: {title} {numbers.estimate(row.estimates[name])}"
-            _interval(axes, place, row.estimates[name], look, by_number[row.variant], text)
+            _interval(axes, place, row.estimates[name], style, by_number[row.variant], text)
         axes.set_title(title)
         axes.set_xlabel("lower is better" if name == "optimality_gap" else "normalised score", fontsize=8)
         axes.xaxis.set_major_locator(MaxNLocator(4))
@@ -44,15 +44,17 @@ def draw_improvement(summary: Summary) -> Figure:
     found = summary.comparisons[:MOST_ROWS]
     figure = Figure(figsize=(WIDTH, 0.8 + 0.34 * len(found)))
     left, right = figure.subplots(1, 2, sharey=True)
-    by_name, by_number = looks(summary.shown, summary.floor), numbers_of(summary)
+    by_name, by_number = styles(summary.shown, summary.floor), numbers_of(summary)
     for place, comparison in enumerate(found):
         better = comparison.a if comparison.difference.point >= 0 else comparison.b
-        look, number, pair = by_name[better], by_number[better], f"{comparison.a} - {comparison.b}"
+        style, number, pair = by_name[better], by_number[better], f"{comparison.a} - {comparison.b}"
         _interval(
-            left, place, comparison.difference, look, number, f"{pair}: {numbers.difference(comparison.difference)}"
+            left, place, comparison.difference, style, number, f"{pair}: {numbers.difference(comparison.difference)}"
         )
         chance = numbers.estimate(comparison.improvement, digits=2)
-        _interval(right, place, comparison.improvement, look, number, f"P({comparison.a} > {comparison.b}): {chance}")
+        _interval(
+            right, place, comparison.improvement, style, number, f"P({comparison.a} > {comparison.b}): {chance}"
+        )
     for axes, nothing, title in ((left, 0.0, "IQM(A) - IQM(B)"), (right, 0.5, "P(A > B)")):
         axes.axvline(nothing, color=MUTED, linewidth=1.0, linestyle="--")
         axes.set_title(title)
@@ -125,7 +127,7 @@ def draw_cost(summary: Summary) -> Figure:
     measures = [measure for measure in measures if any(measure[2](row) for row in rows)]
     figure = Figure(figsize=(WIDTH, 0.75 + 0.3 * len(rows)))
     panels = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
-    by_name, by_number = looks(summary.shown, summary.floor), numbers_of(summary)
+    by_name, by_number = styles(summary.shown, summary.floor), numbers_of(summary)
     for axes, (title, unit, value, write) in zip(panels, measures, strict=True):
         for place, row in enumerate(rows):
             amount, number = value(row) or 0.0, by_number[row.variant]
@@ -141,16 +143,16 @@ def draw_cost(summary: Summary) -> Figure:
     return figure
 
 
-def _interval(axes: Axes, place: int, estimate: Estimate, look: Look, number: int, text: str) -> None:
+def _interval(axes: Axes, place: int, estimate: Estimate, style: VariantStyle, number: int, text: str) -> None:
     """A horizontal bar with a tick at the point; the marker alone where there is no interval."""
     x, y = [estimate.point], [place]
     tell_place(axes, number, estimate.point, place, text)
     if estimate.interval is None:
-        mark(axes, number, *axes.plot(x, y, color=look.light, marker=look.marker, markersize=6))
+        mark(axes, number, *axes.plot(x, y, color=style.light, marker=style.marker, markersize=6))
         return
     ends = (estimate.interval.low, estimate.interval.high)
-    bar = axes.plot(ends, (place, place), color=look.light, linewidth=9, alpha=0.35, solid_capstyle="butt")
-    tick = axes.plot(x, y, color=look.light, marker="|", markersize=11, markeredgewidth=2.2)
+    bar = axes.plot(ends, (place, place), color=style.light, linewidth=9, alpha=0.35, solid_capstyle="butt")
+    tick = axes.plot(x, y, color=style.light, marker="|", markersize=11, markeredgewidth=2.2)
     mark(axes, number, *bar, *tick)
 
 

@@ -19,7 +19,7 @@ LineStyle = Literal["-", "--", "-.", ":"]
 
 
 @dataclass(frozen=True)
-class Look:
+class VariantStyle:
     """How one variant is drawn; `light` on white, `dark` on a dark page."""
 
     light: str
@@ -29,15 +29,15 @@ class Look:
 
 
 SERIES = (
-    Look("#0067b1", "#5cb3ff", "o", "-"),  # blue
-    Look("#cc4400", "#ff9457", "s", "-"),  # vermilion
-    Look("#00856f", "#2fd3b0", "D", "-"),  # bluish green
-    Look("#a8328a", "#ee7fc8", "^", "-"),  # purple
-    Look("#c49a00", "#e6c229", "v", "-"),  # ochre
-    Look("#4b9fcb", "#b5e3ff", "P", "-"),  # sky
-    Look("#5a3a2c", "#a8806a", "X", "-"),  # brown
+    VariantStyle("#0067b1", "#5cb3ff", "o", "-"),  # blue
+    VariantStyle("#cc4400", "#ff9457", "s", "-"),  # vermilion
+    VariantStyle("#00856f", "#2fd3b0", "D", "-"),  # bluish green
+    VariantStyle("#a8328a", "#ee7fc8", "^", "-"),  # purple
+    VariantStyle("#c49a00", "#e6c229", "v", "-"),  # ochre
+    VariantStyle("#4b9fcb", "#b5e3ff", "P", "-"),  # sky
+    VariantStyle("#5a3a2c", "#a8806a", "X", "-"),  # brown
 )
-FLOOR = Look("#868e97", "#98a3af", ".", "--")
+FLOOR = VariantStyle("#868e97", "#98a3af", ".", "--")
 FIRST = ("dime", "sac", "crossq")  # the variants whose colours never change
 LINES: tuple[LineStyle, ...] = ("-", "--", "-.", ":")
 
@@ -86,20 +86,20 @@ RC: dict[str, Any] = {
 }
 
 
-def looks(variants: Sequence[str], floor: str | None) -> dict[str, Look]:
-    """The look of every variant. Fixed for `dime`, `sac`, `crossq` and the floor; by name for the others."""
+def styles(variants: Sequence[str], floor: str | None) -> dict[str, VariantStyle]:
+    """The style of every variant. Fixed for `dime`, `sac`, `crossq` and the floor; by name for the others."""
     found = {name: SERIES[index] for index, name in enumerate(FIRST) if name in variants}
     for index, name in enumerate(sorted(set(variants) - {*FIRST, floor})):
         base = SERIES[(len(FIRST) + index) % len(SERIES)]
         turn = (len(FIRST) + index) // len(SERIES)
-        found[name] = Look(base.light, base.dark, base.marker, LINES[turn % len(LINES)])
+        found[name] = VariantStyle(base.light, base.dark, base.marker, LINES[turn % len(LINES)])
     return found | ({floor: FLOOR} if floor else {})
 
 
-def cited_look(variant: str, peers: Mapping[str, str]) -> Look:
-    """The look of a published reference: its peer's colour, where the peer's colour never changes."""
+def cited_style(variant: str, peers: Mapping[str, str]) -> VariantStyle:
+    """The style of a published reference: its peer's colour, where the peer's colour never changes."""
     own = next((name for name, reference in peers.items() if reference == variant and name in FIRST), None)
-    return SERIES[FIRST.index(own)] if own else Look(FLOOR.light, FLOOR.dark, "o", ":")
+    return SERIES[FIRST.index(own)] if own else VariantStyle(FLOOR.light, FLOOR.dark, "o", ":")
 
 
 def css_variables(dark: bool) -> str:
@@ -111,7 +111,7 @@ def css_variables(dark: bool) -> str:
 def variable_of() -> dict[str, str]:
     """Light colour as drawn -> the CSS variable that stands for it in a page."""
     found = {light: f"var(--{name})" for name, (light, _) in PAGE_COLOURS.items()}
-    return found | {look.light: f"var(--series-{i})" for i, look in enumerate((*SERIES, FLOOR))}
+    return found | {style.light: f"var(--series-{i})" for i, style in enumerate((*SERIES, FLOOR))}
 
 
 def label(name: str, width: int = 30) -> str:

@@ -27,7 +27,7 @@ from dimebench.figures import captions
 from dimebench.figures.curves import draw_one_task
 from dimebench.figures.files import PER_TASK, draw_of, render_for_page, specs
 from dimebench.figures.marks import numbers_of
-from dimebench.figures.pool import Easels
+from dimebench.figures.pool import FigurePool
 from dimebench.figures.style import css_variables
 from dimebench.page.parts import (
     commands_of,
@@ -87,7 +87,7 @@ def write_html(
     path: Path,
     clips: Sequence[Clip] = (),
     refresh_s: int | None = None,
-    easels: Easels | None = None,
+    easels: FigurePool | None = None,
 ) -> Path:
     """Write the page. Raises OSError where it cannot be written; nothing half-written stays behind."""
     atomic_write(path, page(summary, clips, refresh_s, easels).encode())
@@ -95,7 +95,7 @@ def write_html(
 
 
 def page(
-    summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = None, easels: Easels | None = None
+    summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = None, easels: FigurePool | None = None
 ) -> str:
     """The page's HTML: the same for the same summary. With `refresh_s` it reads itself anew every so many seconds."""
     environment = Environment(
@@ -121,7 +121,7 @@ def page(
     writers = {"signed": numbers.signed, "unit": numbers.unit, "raw": numbers.raw}
     series, names = series_of(summary), numbers_of(summary)
     origins, origin_of = origins_of(summary)
-    figures, drawn = _figures(summary, easels or Easels.here(summary))
+    figures, drawn = _figures(summary, easels or FigurePool.here(summary))
     told = {
         "names": {number: name for name, number in names.items()},
         "series": {number: series[name] for name, number in names.items()},
@@ -190,7 +190,7 @@ def _json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _figures(summary: Summary, easels: Easels) -> tuple[list[PageFigure], dict[str, Any]]:
+def _figures(summary: Summary, easels: FigurePool) -> tuple[list[PageFigure], dict[str, Any]]:
     """The figures, and for each drawing what it tells under the pointer."""
     to_draw = _to_draw(summary)
     drawings: dict[str, list[Drawing]] = {}
@@ -202,7 +202,7 @@ def _figures(summary: Summary, easels: Easels) -> tuple[list[PageFigure], dict[s
     return figures, told
 
 
-def begin_page(summary: Summary, easels: Easels) -> None:
+def begin_page(summary: Summary, easels: FigurePool) -> None:
     """Have the easels draw what `page` will ask them for."""
     easels.begin(_draw, _to_draw(summary))
 

@@ -10,7 +10,7 @@ from typing import Any
 from dimebench.analysis.published import PEERS
 from dimebench.analysis.rows import CellRow, RunRow
 from dimebench.analysis.summary import Summary
-from dimebench.figures.style import FLOOR, SERIES, cited_look, looks
+from dimebench.figures.style import FLOOR, SERIES, cited_style, styles
 from dimebench.stats import Comparison
 from dimebench.wording import verdict
 
@@ -70,9 +70,9 @@ def strip_of(cell: CellRow, series: dict[str, int], ends: tuple[float, float] | 
 
 def series_of(summary: Summary) -> dict[str, int]:
     """Variant -> number of its CSS colour."""
-    order = [look.light for look in (*SERIES, FLOOR)]
-    own = {name: order.index(look.light) for name, look in looks(summary.shown, summary.floor).items()}
-    cited = {c.variant: cited_look(c.variant, PEERS).light for c in summary.published}
+    order = [style.light for style in (*SERIES, FLOOR)]
+    own = {name: order.index(style.light) for name, style in styles(summary.shown, summary.floor).items()}
+    cited = {c.variant: cited_style(c.variant, PEERS).light for c in summary.published}
     return own | {name: order.index(light) for name, light in cited.items()}
 
 

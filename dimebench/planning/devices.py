@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from dimebench.errors import DimebenchError
 from dimebench.planning.packing import Gpu
 
 LONGEST_S = 300.0
@@ -20,7 +21,7 @@ print(json.dumps([torch.cuda.mem_get_info(i) for i in range(torch.cuda.device_co
 """
 
 
-class DeviceError(Exception):
+class DeviceError(DimebenchError):
     """GPUs that cannot be asked for their memory; one line."""
 
 

@@ -11,13 +11,13 @@ from itertools import pairwise
 
 from dimebench.envs import worker_count
 from dimebench.planning.memory import block_memory
-from dimebench.planning.plan import Cell, Places, Plan, usable_cores
+from dimebench.planning.plan import Cell, Hardware, Plan, usable_cores
 from dimebench.training.block import Block
 
 ROOM = 0.95  # of a GPU's memory: the rest is other processes' and the estimate's error
 
 
-def divide(plan: Plan, places: Places) -> None:
+def divide(plan: Plan, places: Hardware) -> None:
     """Part the plan's fresh blocks. Raises EnvError for a task that does not load, where memory has to be known.
 
     Each into as few parts as fit; then one more of the block with the largest part, while GPUs are left without one.
@@ -41,7 +41,7 @@ def shares(seeds: Sequence[int], parts: int) -> list[tuple[int, ...]]:
     return [tuple(seeds[first:last]) for first, last in pairwise(edges)]
 
 
-def _fitting(block: Block, plan: Plan, places: Places) -> int:
+def _fitting(block: Block, plan: Plan, places: Hardware) -> int:
     """The least number of parts of which the largest fits; as many as seeds where none does."""
     if places.gpu_bytes is None:
         return 1
@@ -54,7 +54,7 @@ def _fitting(block: Block, plan: Plan, places: Places) -> int:
     return next((n for n in counts if needs(n) <= ROOM * places.gpu_bytes), len(block.seeds))
 
 
-def _part(cell: Cell, block: Block, parts: int, places: Places) -> None:
+def _part(cell: Cell, block: Block, parts: int, places: Hardware) -> None:
     cores = usable_cores() if places.cores is None else places.cores
     made = [
         replace(block, seeds=seeds, env_workers=worker_count(len(seeds), cores))

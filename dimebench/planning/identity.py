@@ -8,12 +8,15 @@ from typing import Any
 
 from dimebench.config.identity import differences, identity_hash
 from dimebench.envs import physics_fingerprint
+from dimebench.errors import NOT_COMPARABLE, DimebenchError
 from dimebench.store import Run, read_run
 from dimebench.training.block import Block
 
 
-class IdentityConflictError(Exception):
+class IdentityConflictError(DimebenchError):
     """The place holds a run whose numbers come from something else; one line that names what differs."""
+
+    exit_code = NOT_COMPARABLE
 
 
 def check_run(run: Run, of: dict[str, Any], text: str | None = None) -> None:

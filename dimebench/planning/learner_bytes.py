@@ -38,7 +38,7 @@ class LearnerBytes:
 
     peak: int  # in an update: parameters, moments, gradients, activations, batch and noise
     state: int  # in a checkpoint, replay left out
-    noise: int  # drawn ahead for the calls to come, `training.rng.Ahead`
+    noise: int  # drawn ahead for the calls to come, `training.rng.NoiseBuffer`
 
 
 NOTHING = LearnerBytes(0, 0, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dimebench.planning.devices import gpus
 from dimebench.planning.packing import Gpu, Item, blocks_per_gpu
-from dimebench.planning.plan import Places, usable_cores
+from dimebench.planning.plan import Hardware, usable_cores
 from dimebench.training.block import Block
 
 
@@ -18,7 +18,7 @@ class Machine:
 
     gpus: tuple[Gpu, ...] = ()
     per_gpu: int = 1
-    places: Places = field(default_factory=Places)
+    places: Hardware = field(default_factory=Hardware)
 
     def needs(self, results: Path) -> Callable[[Block], Item]:
         """What a block asks of a GPU here, from earlier runs in the results folder or estimated."""
@@ -39,4 +39,4 @@ def here(numbers: Sequence[int]) -> Machine:
     found = tuple(gpus(numbers))
     per_gpu = blocks_per_gpu(usable_cores(), len(found)) if len(found) > 1 else 1
     cores = max(1, usable_cores() // (len(found) * per_gpu))
-    return Machine(found, per_gpu, Places(len(found), min(gpu.memory for gpu in found), cores))
+    return Machine(found, per_gpu, Hardware(len(found), min(gpu.memory for gpu in found), cores))

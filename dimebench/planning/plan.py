@@ -37,7 +37,7 @@ def usable_cores() -> int:
 
 
 @dataclass(frozen=True)
-class Places:
+class Hardware:
     """Where blocks will train, as far as that decides which seeds train together and in how many processes."""
 
     gpus: int = 1  # that blocks are spread over: no more than there are
@@ -82,7 +82,7 @@ def make_plan(
     device: str,
     mode: str = "auto",
     precision: str = "auto",
-    places: Places = Places(),
+    places: Hardware = Hardware(),
     chain: str = "auto",
 ) -> Plan:
     """Plan the request's cells; nothing is written.

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from dimebench.errors import DimebenchError
 from dimebench.planning.durations import PROBE
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
 from dimebench.training.block import Block
@@ -27,7 +28,7 @@ PERIODS = 2  # of the update schedule at least, once it is warm
 EVALUATED = 20  # env steps of an evaluation
 
 
-class ProbeError(Exception):
+class ProbeError(DimebenchError):
     """A block that could not be probed; one line."""
 
 

@@ -38,7 +38,7 @@ def with_execution(
     return replace(block, mode=mode or block.mode, precision=precision or block.precision, chain=chain or block.chain)
 
 
-class Learner:
+class TimedLearner:
     """A block's learner as its trainer builds it, with a replay of random transitions."""
 
     def __init__(self, block: Block, results: Path) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
+from dimebench.errors import DimebenchError, nearest
+
 PREFIX = "paper:"
 
 
@@ -54,11 +56,11 @@ class Reference:
         return min(near, key=lambda p: abs(p.frames - frames), default=None)
 
 
-class UnknownReferenceError(Exception):
+class UnknownReferenceError(DimebenchError):
     """No published figures under this name; `known` lists those that there are."""
 
     def __init__(self, name: str, known: list[str]) -> None:
-        super().__init__(f"no published figures of '{name}'")
+        super().__init__(f"no published figures of '{name}'{nearest(name, known)}")
         self.name, self.known = name, known
 
 

@@ -16,7 +16,7 @@ from dimebench.stats.intervals import METHODS, Estimate, Interval, Method, perce
 from dimebench.stats.permutation import holm, permutation_test
 from dimebench.stats.power import PowerAnswer, how_many_seeds
 from dimebench.stats.rliable_engine import RaggedError, RliableEngine
-from dimebench.stats.sequential import Monitoring, monitor, planned_looks
+from dimebench.stats.sequential import Monitoring, monitor, planned_analyses
 from dimebench.stats.tasks import TaskRow, Verdict
 from dimebench.stats.threads import cores, in_threads
 
@@ -54,7 +54,7 @@ __all__ = [
     "percentile_interval",
     "performance_profile",
     "permutation_test",
-    "planned_looks",
+    "planned_analyses",
     "probability_of_improvement",
     "time_to_threshold",
 ]

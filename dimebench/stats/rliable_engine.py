@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dimebench.errors import DimebenchError
 from dimebench.stats.curves import Band
 from dimebench.stats.estimators import AGGREGATES, Array, Scores, as_scores, is_full
 from dimebench.stats.intervals import CONFIDENCE, Estimate, Interval
@@ -23,7 +24,7 @@ RLIABLE_CURVE_RESAMPLES = (
 )
 
 
-class RaggedError(ValueError):
+class RaggedError(DimebenchError, ValueError):
     """rliable takes a full matrix: as many runs of one task as of another."""
 
 

@@ -37,7 +37,7 @@ Block = tuple[Scores, Scores]  # the scores of A and of B, over tasks, of one bl
 
 
 @dataclass(frozen=True)
-class Look:
+class InterimAnalysis:
     """One look at the runs so far."""
 
     seeds: int  # per task and variant, planned for this look
@@ -52,7 +52,7 @@ class Look:
 class Monitoring:
     """All looks so far; the verdict is that of the first that decided, and later runs do not change it."""
 
-    looks: tuple[Look, ...]
+    looks: tuple[InterimAnalysis, ...]
     planned: tuple[int, ...]  # seeds at each planned look
     alpha: float
     verdict: SequentialVerdict
@@ -63,7 +63,7 @@ class Monitoring:
         return self.verdict != "undecided" or len(self.looks) == len(self.planned)
 
 
-def planned_looks(most: int, block: int) -> tuple[int, ...]:
+def planned_analyses(most: int, block: int) -> tuple[int, ...]:
     """Seeds at each look: block, 2 block, ... and `most`."""
     return tuple(dict.fromkeys([*range(block, most, block), most]))
 
@@ -94,7 +94,7 @@ def monitor(
     sizes: list[list[tuple[int, int]]] = []
     pulled: list[tuple[list[Array], list[Array]]] = []  # A's and B's scores of each block
     stopped = np.zeros(shuffles + 1, dtype=bool)  # shuffles that an earlier look rejected
-    looks: list[Look] = []
+    looks: list[InterimAnalysis] = []
     verdict: SequentialVerdict = "undecided"
     for block, seeds in zip(blocks, planned, strict=False):
         a, b = ([np.asarray(task, dtype=np.float64) for task in side] for side in block)
@@ -112,7 +112,7 @@ def monitor(
         decided = bool(beyond[0]) and found is not None and bool(found <= beyond.mean())
         stopped |= beyond
         shown = critical if math.isfinite(critical) else None
-        looks.append(Look(seeds, spent, float(differences[0]), shown, found, decided))
+        looks.append(InterimAnalysis(seeds, spent, float(differences[0]), shown, found, decided))
         if decided:
             verdict = "A better" if differences[0] > 0 else "B better"
             break

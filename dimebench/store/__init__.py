@@ -1,8 +1,9 @@
 """Runs on disk: their layout and schema, the writer, the reader, provenance."""
 
 from dimebench.store.atomic import atomic_write
+from dimebench.store.errors import StoreError
 from dimebench.store.reader import read_run, read_runs
-from dimebench.store.schema import Run, StoreError
+from dimebench.store.schema import Run
 from dimebench.store.tables import read_curves, read_evals, read_train
 from dimebench.store.writer import RunWriter, mark_run, write_run
 

@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import Any
 
 from dimebench.store.atomic import make_folder
+from dimebench.store.errors import StoreError
 from dimebench.store.owner import Owner, owner_of, started_at
 from dimebench.store.places import Place, RemotePath
-from dimebench.store.schema import StoreError
 
 LEASE_S = 60.0  # how long a counter may stand still
 LONGEST_LEASE_S = 3600.0  # more is not believed

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from dimebench.store.schema import StoreError
+from dimebench.store.errors import StoreError
 
 COLUMNS = ("algorithm", "task", "seed", "step", "score", "length", "source", "licence")
 STEPS_FILE, RETURNS_FILE = "env_interacts.npy", "mean_return.npy"

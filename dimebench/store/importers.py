@@ -22,10 +22,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dimebench.errors import NOT_COMPARABLE
 from dimebench.store.atomic import atomic_write
+from dimebench.store.errors import StoreError
 from dimebench.store.foreign import read_file
 from dimebench.store.reader import read_run
-from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, SCHEMA_VERSION, Run, StoreError
+from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, SCHEMA_VERSION, Run
 from dimebench.store.writer import write_run
 
 PUBLISHED, OTHER = "paper:", "ext:"
@@ -35,6 +37,8 @@ KEYS = ["variant", "task", "seed"]
 
 class ImportConflictError(StoreError):
     """The place of an imported run is taken by a run of another identity."""
+
+    exit_code = NOT_COMPARABLE
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, Protocol, TypeVar
 
-from dimebench.store.schema import StoreError
+from dimebench.errors import first_line
+from dimebench.store.errors import StoreError
 
 T = TypeVar("T")
 
@@ -214,7 +215,7 @@ def _through_fsspec(url: str, protocol: str) -> tuple[Any, str]:
         package = known_implementations.get(protocol, {}).get("class", "").partition(".")[0]
         extra = {"https": "http", "ftp": "", "sftp": "sftp"}.get(protocol, protocol)
         install = f"'fsspec[{extra}]'" if package == "fsspec" else package
-        raise StoreError(f"{url}: {_first_line(error)}: pip install {install}") from error
+        raise StoreError(f"{url}: {first_line(error)}: pip install {install}") from error
     except Exception as error:
         raise StoreError(f"{url}: {_why(error)}") from error
     return PyFileSystem(FSSpecHandler(file_system)), base
@@ -222,10 +223,6 @@ def _through_fsspec(url: str, protocol: str) -> tuple[Any, str]:
 
 def _why(error: Exception) -> str:
     """What a file system reports, short, with the cases first that a user can do something about."""
-    text = _first_line(error)
+    text = first_line(error)
     denied = isinstance(error, PermissionError) or DENIED.search(text)
     return f"{'no permission to read it' if denied else 'cannot be read'} ({text})"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")

@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from dimebench.store.errors import StoreError
 from dimebench.store.places import Place, RemotePath
-from dimebench.store.schema import DEEPEST, RUN_FILE, Run, StoreError
+from dimebench.store.schema import DEEPEST, RUN_FILE, Run
 
 T = TypeVar("T")
 R = TypeVar("R")

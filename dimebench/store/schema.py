@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
-if TYPE_CHECKING:
-    from dimebench.store.places import Place
+from dimebench.store.errors import StoreError
+from dimebench.store.places import Place
 
 SCHEMA_VERSION = 1
 STATUSES = ("running", "finished", "interrupted", "failed", "diverged")
@@ -42,10 +42,6 @@ EVALS_SCHEMA = pa.schema(
 
 # Metric columns, one float64 per metric that the algorithm names, follow these.
 TRAIN_SCHEMA = pa.schema([*KEY_COLUMNS, ("wall_time_s", pa.float64())])
-
-
-class StoreError(Exception):
-    """A results folder that cannot be read or written as asked; one line that names the file."""
 
 
 @dataclass(frozen=True)

@@ -12,17 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from dimebench.store.errors import StoreError
 from dimebench.store.places import Place, RemotePath
 from dimebench.store.reader import REMOTE_READERS, side_by_side
-from dimebench.store.schema import (
-    EVALS_FILE,
-    EVALS_SCHEMA,
-    KEY_COLUMNS,
-    TRAIN_FILE,
-    TRAIN_SCHEMA,
-    Run,
-    StoreError,
-)
+from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, KEY_COLUMNS, TRAIN_FILE, TRAIN_SCHEMA, Run
 
 R = TypeVar("R")
 READERS = 4  # files read side by side, of this machine

@@ -25,6 +25,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import OutOfMemoryError, Tensor
 
+from dimebench.errors import DimebenchError
 from dimebench.store.atomic import atomic_write, make_folder, sync_folder, write_file
 
 CHECKPOINT_VERSION = 2
@@ -38,7 +39,7 @@ _CHUNK_NAME = re.compile(r"[0-9]{9,18}-[0-9]{9,18}\.safetensors")
 _NUMBER = re.compile(r"[0-9]{6,12}")
 
 
-class CheckpointError(Exception):
+class CheckpointError(DimebenchError):
     """A checkpoint that cannot be used; one line that names it."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dimebench.envs import Block, make_block
+from dimebench.envs import VectorEnv, make_vector_env
 from dimebench.training.execution.modes import Learner
 from dimebench.training.rng import generator, normal, sequence
 
@@ -32,16 +32,16 @@ class Evaluator:
     ) -> None:
         self.task, self.seeds, self.episodes = task, list(seeds), episodes
         self.action_repeat, self.device, self.workers = action_repeat, device, workers
-        self._envs: Block | None = None
+        self._envs: VectorEnv | None = None
 
-    def _environments(self, env_step: int) -> Block:
+    def _environments(self, env_step: int) -> VectorEnv:
         streams = [
             sequence(seed, "evaluation-env", env_step, episode)
             for seed in self.seeds
             for episode in range(self.episodes)
         ]
         if self._envs is None:
-            self._envs = make_block(self.task, streams, self.action_repeat, self.workers)
+            self._envs = make_vector_env(self.task, streams, self.action_repeat, self.workers)
         else:
             self._envs.reseed(streams)
         return self._envs

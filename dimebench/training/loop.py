@@ -14,14 +14,14 @@ from torch import Tensor
 
 from dimebench.agents.base import Agent, Dims, under
 from dimebench.agents.registry import load_algorithm
-from dimebench.agents.updates.unstacked import Apart
-from dimebench.envs import EnvError, make_block, task_spec
+from dimebench.agents.updates.unstacked import UnstackedSeeds
+from dimebench.envs import EnvError, make_vector_env, task_spec
 from dimebench.training.block import Block, build_settings
 from dimebench.training.checkpoint import Checkpoint, Checkpoints
 from dimebench.training.evaluate import Evaluator, StopRequestedError
 from dimebench.training.execution.modes import prepare
 from dimebench.training.execution.warmup import warm_up
-from dimebench.training.off_policy import Learning
+from dimebench.training.off_policy import OffPolicyLearner
 from dimebench.training.record import Records
 from dimebench.training.rng import generator, sequence
 
@@ -54,7 +54,7 @@ class Trainer:
         initial = [generator(seed, "parameters") for seed in block.seeds]
         apart = device == "cpu" and seeds > 1
         self.agent: Agent = (
-            Apart(dims, self.settings, initial, device, algorithm)
+            UnstackedSeeds(dims, self.settings, initial, device, algorithm)
             if apart
             else algorithm(dims, self.settings, initial, device)
         )
@@ -72,8 +72,8 @@ class Trainer:
         self.obs = np.empty((seeds, dims.obs), dtype=np.float32)  # the current observation of every seed
         if self.agent.learns:
             streams = [sequence(seed, "env") for seed in block.seeds]
-            self.envs = make_block(block.task, streams, protocol.action_repeat, block.env_workers)
-            self.learning = Learning(block, dims, self.agent, self.learner)
+            self.envs = make_vector_env(block.task, streams, protocol.action_repeat, block.env_workers)
+            self.learning = OffPolicyLearner(block, dims, self.agent, self.learner)
         self._last_checkpoint = self._last_progress = time.monotonic()
         self._resume()
 

@@ -12,11 +12,11 @@ from dimebench.agents.base import Agent, Batch, Dims, Metrics, Noise, under
 from dimebench.training.block import Block
 from dimebench.training.execution.modes import Learner
 from dimebench.training.replay import Replay
-from dimebench.training.rng import Ahead, Streams
+from dimebench.training.rng import NoiseBuffer, Streams
 from dimebench.training.staging import Fetching, Staging
 
 
-class Learning:
+class OffPolicyLearner:
     """Acts and learns. What an update needs is drawn when the action is asked for, before anybody waits for it:
 
     so a GPU gathers transitions while the host starts the environments, and the update of env step t sees the
@@ -32,9 +32,9 @@ class Learning:
         rows = settings.utd * settings.batch_size
         self._random = Streams(seeds, ["warmup"], "cpu")
         self._ahead = {
-            "act": Ahead(seeds, "act", lambda _: agent.policy_noise(1), block.device),
-            "replay": Ahead(seeds, "replay", lambda _: {"share": (rows,)}, "cpu", uniform=True),
-            "update": Ahead(seeds, "update", agent.update_noise, block.device),
+            "act": NoiseBuffer(seeds, "act", lambda _: agent.policy_noise(1), block.device),
+            "replay": NoiseBuffer(seeds, "replay", lambda _: {"share": (rows,)}, "cpu", uniform=True),
+            "update": NoiseBuffer(seeds, "update", agent.update_noise, block.device),
         }
         self._obs = Staging((len(seeds), dims.obs), device)
         self._action = Fetching((len(seeds), dims.act), device)

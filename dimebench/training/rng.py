@@ -50,7 +50,7 @@ class Streams:
                 g.set_state(state[f"{purpose}.{i}"])
 
 
-class Ahead:
+class NoiseBuffer:
     """One purpose's numbers for many coming calls, drawn at once: a draw for each of many calls costs more.
 
     `shapes(k)` names the tensors of the call that comes k calls after the next one; with a negative k, of one that

@@ -21,15 +21,16 @@ from safetensors.torch import load_file
 
 from dimebench.agents.base import Agent, Dims, under
 from dimebench.agents.registry import load_algorithm
-from dimebench.envs import make_block
-from dimebench.envs.vector import Block
+from dimebench.envs import make_vector_env
+from dimebench.envs.vector import VectorEnv
+from dimebench.errors import DimebenchError
 from dimebench.training.block import build_settings
 from dimebench.training.rng import generator, normal, sequence
 
 POLICY = "policy."
 
 
-class FilmError(Exception):
+class FilmError(DimebenchError):
     """A policy or task that cannot be shown; one line."""
 
 
@@ -60,7 +61,7 @@ def load_policy(algorithm: str, settings: dict[str, Any], dims: Dims, file: Path
 
 
 def frames(
-    agent: Agent, block: Block, seed: int, size: tuple[int, int], seconds: float, every: int
+    agent: Agent, block: VectorEnv, seed: int, size: tuple[int, int], seconds: float, every: int
 ) -> Iterator[tuple[np.ndarray, float]]:
     """An episode of the policy: a picture [height, width, 3] uint8 after every so many env steps, with the return so
     far. It ends with the episode, or after `seconds` of the task's time."""
@@ -98,7 +99,7 @@ def _camera(model: Any) -> int:
     return 0 if names else -1
 
 
-def _physics(block: Block) -> tuple[Any, Any, float]:
+def _physics(block: VectorEnv) -> tuple[Any, Any, float]:
     """MuJoCo's model, a function that gives its data, and the seconds of one env step."""
     env = block._share.envs[0]._env  # type: ignore[attr-defined]
     if hasattr(env, "physics"):  # dm_control
@@ -109,7 +110,9 @@ def _physics(block: Block) -> tuple[Any, Any, float]:
 def write_film(request: dict[str, Any]) -> dict[str, Any]:
     """Film what `request` asks for into its `out`. Returns what was filmed: frames, seconds, return."""
     seed, size = request["seed"], (request["height"], request["width"])
-    block = make_block(request["task"], [sequence(seed, "film-env", request["episode"])], request["action_repeat"])
+    block = make_vector_env(
+        request["task"], [sequence(seed, "film-env", request["episode"])], request["action_repeat"]
+    )
     dims = Dims(block.spec.obs_dim, block.spec.act_dim)
     agent = load_policy(request["algorithm"], request["settings"], dims, Path(request["policy"]), request["place"])
     _, _, env_step_s = _physics(block)

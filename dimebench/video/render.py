@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dimebench.errors import DimebenchError
 from dimebench.store import Run, read_runs
 from dimebench.store.places import Place
 
@@ -21,7 +22,7 @@ BACKENDS = ("egl", "osmesa")  # both work without a display
 LONGEST_S = 600  # of making a film
 
 
-class RenderError(Exception):
+class RenderError(DimebenchError):
     """A film that cannot be made, and why; one line."""
 
 

@@ -50,10 +50,10 @@ def eager(
     """The path by `diffusion.denoise` and the gradients of x0, keep, eta, scale eps, base, time and dense."""
     x0, keep, eta, scale, eps, *others = inputs
     leaves = [t.clone().requires_grad_() for t in (x0, keep, eta, scale[:, :, None] * eps, *others)]
-    x, keep, eta, shove, base, time, *dense = leaves
+    x, keep, eta, noise, base, time, *dense = leaves
     path = [x]
     for n in range(eta.shape[1]):
-        moved = keep[:, n, None] * x + shove[:, n]
+        moved = keep[:, n, None] * x + noise[:, n]
         x = denoise(x, moved, eta[:, n, None], base, time[:, n : n + 1], dense, dtype)
         path.append(x)
     whole = torch.stack(path, 1)

@@ -199,10 +199,10 @@ def test_mlp_normalises_its_input_and_after_each_activation() -> None:
 
 
 def test_actor_gradients_lose_nan_and_are_clipped_element_by_element() -> None:
-    treatments = make("dime", [0]).treatments
+    gradient_clips = make("dime", [0]).gradient_clips
     grads = torch.tensor([[float("nan"), float("inf"), -float("inf"), 0.5, -3.0]])
-    assert torch.equal(treatments["policy"](grads), torch.tensor([[0.0, 1.0, -1.0, 0.5, -1.0]]))
-    assert "critics" not in treatments
+    assert torch.equal(gradient_clips["policy"](grads), torch.tensor([[0.0, 1.0, -1.0, 0.5, -1.0]]))
+    assert "critics" not in gradient_clips
 
 
 def test_temperature_moves_towards_the_target() -> None:

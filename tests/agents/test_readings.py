@@ -80,7 +80,7 @@ def test_the_temperature_holds_the_cost_that_it_is_told_to(reading: str) -> None
 def test_the_control_keeps_all_of_dime_but_the_actor() -> None:
     for name in ("critic_objective", "actor_objective", "update", "_descend"):
         assert getattr(GaussianDIME, name) is getattr(DIME, name)
-    assert make("dime-gaussian", [0]).treatments == make("dime", [0]).treatments
+    assert make("dime-gaussian", [0]).gradient_clips == make("dime", [0]).gradient_clips
     dime, control = DIME.Settings(), GaussianDIME.Settings()
     assert [f.name for f in fields(CriticSettings)] == [f.name for f in fields(GaussianDIME.Settings)][:-3]
     for field in fields(CriticSettings):
@@ -98,13 +98,13 @@ def test_the_controls_losses_are_dimes_with_log_pi_for_the_cost() -> None:
     after = {key: value.clone() for key, value in agent.critics.state_dict().items()}
     agent.critics.load_state_dict(before)
     with torch.no_grad():
-        following = agent.policy.sample(batch.next_obs, noise["0.next.eps"])
+        next_sample = agent.policy.sample(batch.next_obs, noise["0.next.eps"])
         obs = torch.cat([batch.obs, batch.next_obs], 1)
-        logits = agent.critics(obs, torch.cat([batch.action, following.action], 1), training=True)
+        logits = agent.critics(obs, torch.cat([batch.action, next_sample.action], 1), training=True)
     rows = batch.obs.shape[1]
     for seed in range(2):
         value = 0.99 * (1 - batch.terminated[seed])[:, None]
-        support = batch.reward[seed][:, None] + value * (agent.atoms - 0.3 * following.log_prob[seed][:, None])
+        support = batch.reward[seed][:, None] + value * (agent.atoms - 0.3 * next_sample.log_prob[seed][:, None])
         p = torch.softmax(logits[seed], -1)
         target = sum(project(p[None, c, rows:], support[None], agent.atoms)[0] for c in range(2)) / 2
         now = p[:, :rows]

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from dimebench.agents.parts.networks import FEW_ROWS, MLP, Linear, multiply_in, relu
+from dimebench.agents.parts.networks import FEW_ROWS, MLP, Linear, relu, set_matmul_dtype
 from dimebench.agents.updates.packing import Packed
 
 S, B, OBS, ACT = 3, 7, 5, 2
@@ -35,7 +35,7 @@ def by_layers(trunk: MLP, heads: list[Linear], obs: Tensor, action: Tensor) -> l
 def test_values_and_gradients_are_those_of_the_layers(stack: tuple[int, ...], heads: list[int], dtype) -> None:
     trunk, out = network(stack, heads)
     for module in (trunk, *out):
-        multiply_in(module, dtype)
+        set_matmul_dtype(module, dtype)
     rows = B if dtype == torch.float32 else FEW_ROWS  # fewer would not be rounded
     obs, action = torch.randn(stack[0], rows, OBS), torch.randn(stack[0], rows, ACT, requires_grad=True)
     parameters = [p for module in (trunk, *out) for p in module.parameters()]

@@ -8,10 +8,10 @@ import pytest
 
 from dimebench.analysis.errors import ReportError
 from dimebench.analysis.interim import other_plan, read_record, write_record
-from dimebench.stats.sequential import Look, Monitoring
+from dimebench.stats.sequential import InterimAnalysis, Monitoring
 
 TASKS, PLANNED = ["dm_control/walker-stand"], (3, 6)
-SEEN = Monitoring((Look(3, 0.0, 0.1, None, None, False),), PLANNED, 0.05, "undecided")
+SEEN = Monitoring((InterimAnalysis(3, 0.0, 0.1, None, None, False),), PLANNED, 0.05, "undecided")
 
 
 @pytest.fixture

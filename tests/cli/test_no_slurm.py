@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dimebench.engines.local.pool import PoolSettings
-from dimebench.engines.manifest import Order
+from dimebench.engines.manifest import JobManifest
 from dimebench.planning.plan import make_plan
 from tests.cli.calls import Call, refused
 from tests.planning.requests import request
@@ -20,7 +20,7 @@ def test_without_slurm_each_command_says_so(dimebench: Call, place: Path, monkey
         "--on slurm: there is no sbatch here; log in to a machine of the cluster that submits jobs",
     )
     made = make_plan(request(), [0], place / "results", "cpu")
-    Order.write(made, PoolSettings(), "slurm")
+    JobManifest.write(made, PoolSettings(), "slurm")
     refused(dimebench("cancel"), "there is no squeue here: ask on a machine of the cluster")
     answer = dimebench("status")
     assert answer.code == 0

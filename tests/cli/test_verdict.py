@@ -144,10 +144,10 @@ def test_what_cannot_be_asked_is_named(options: list[str], line: str, dimebench:
 def test_a_report_knows_about_how_much_there_is_to_draw(
     dimebench: Call, results: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], cells: int
 ) -> None:
-    from dimebench.figures.pool import Easels
+    from dimebench.figures.pool import FigurePool
 
     counted: list[int] = []
-    opened = Easels._open
-    monkeypatch.setattr(Easels, "_open", lambda self, cells: (counted.append(cells), opened(self, cells)))
+    opened = FigurePool._open
+    monkeypatch.setattr(FigurePool, "_open", lambda self, cells: (counted.append(cells), opened(self, cells)))
     dimebench("report", "--formats", "svg", *words)
     assert counted[0] == cells

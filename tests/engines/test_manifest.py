@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dimebench.engines.local.pool import LocalPool, PoolSettings
-from dimebench.engines.manifest import Order, OrderError, read_orders
+from dimebench.engines.manifest import JobManifest, ManifestError, read_orders
 from dimebench.planning.plan import Plan, make_plan
 from dimebench.store import read_runs
 from dimebench.store.provenance import package_versions
@@ -24,14 +24,14 @@ from tests.training.blocks import assert_same_outputs, left_on_disk
 LONG = ("steps=800", "evaluation.interval=200")
 
 
-def start(order: Order, index: int) -> subprocess.Popen[str]:
+def start(order: JobManifest, index: int) -> subprocess.Popen[str]:
     """`train_block` in a process of its own, as an engine calls it."""
     code = "import sys; from dimebench.engines.remote import train_block; train_block(sys.argv[1], int(sys.argv[2]))"
     words = [sys.executable, "-c", code, str(order.folder), str(index)]
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True)
 
 
-def carry_out(order: Order, index: int) -> dict[str, Any]:
+def carry_out(order: JobManifest, index: int) -> dict[str, Any]:
     process = start(order, index)
     process.communicate(timeout=120)
     assert process.returncode == 0
@@ -54,13 +54,13 @@ def all_outputs(order_or_plan: Any, results: Path) -> dict[str, Any]:
 def test_an_order_is_read_as_it_was_written_from_wherever_its_folder_is_seen(tmp_path: Path) -> None:
     plan = planned(tmp_path / "here")
     settings = PoolSettings(checkpoint_every_s=7.0, keep_checkpoints=True, lease_s=3.0)
-    order = Order.write(plan, settings, "slurm", lambda task: {"cpus": 3})
+    order = JobManifest.write(plan, settings, "slurm", lambda task: {"cpus": 3})
     assert order.blocks == tuple(block for _, block in plan.blocks())
-    assert Order.read(order.folder) == order
+    assert JobManifest.read(order.folder) == order
     assert read_orders(tmp_path / "here") == [order]
     assert read_orders(tmp_path / "here", "ray") == []
     (tmp_path / "here").rename(tmp_path / "there")
-    moved = Order.read(tmp_path / "there" / ".launch" / order.id)
+    moved = JobManifest.read(tmp_path / "there" / ".launch" / order.id)
     assert moved.results == tmp_path / "there"
 
 
@@ -68,7 +68,7 @@ def test_signals_save_the_block_and_the_next_attempt_goes_on_from_there(tmp_path
     """Several signals to every process of the job, as batch systems send them, are one."""
     plan = planned(tmp_path / "local", *LONG, seeds=[0])
     LocalPool(plan, PoolSettings(1)).run(lambda event: None)
-    order = Order.write(planned(tmp_path / "ordered", *LONG, seeds=[0]), PoolSettings(), "slurm")
+    order = JobManifest.write(planned(tmp_path / "ordered", *LONG, seeds=[0]), PoolSettings(), "slurm")
     process = start(order, 0)
     wait_until(lambda: order.began(0) is not None and any(order.env_steps(0)), "the block trains", process)
     for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGCONT, signal.SIGTERM):
@@ -96,7 +96,7 @@ def test_signals_save_the_block_and_the_next_attempt_goes_on_from_there(tmp_path
 def test_a_machine_with_other_code_or_packages_refuses(change: dict[str, Any], named: str, tmp_path: Path) -> None:
     plan = planned(tmp_path, seeds=[0])
     plan.cells[0].blocks = [replace(plan.cells[0].blocks[0], **change)]
-    order = Order.write(plan, PoolSettings(), "slurm")
+    order = JobManifest.write(plan, PoolSettings(), "slurm")
     ended = carry_out(order, 0)
     assert ended["status"] == "refused"
     assert named in ended["reason"]
@@ -105,7 +105,7 @@ def test_a_machine_with_other_code_or_packages_refuses(change: dict[str, Any], n
 
 
 def test_a_block_that_fails_says_why(tmp_path: Path) -> None:
-    order = Order.write(planned(tmp_path, seeds=[0]), PoolSettings(), "slurm")
+    order = JobManifest.write(planned(tmp_path, seeds=[0]), PoolSettings(), "slurm")
     place = order.blocks[0].run_folder(tmp_path, 0)
     place.parent.mkdir(parents=True)
     place.write_text("in the way")  # the run's folder cannot be made
@@ -117,7 +117,7 @@ def test_a_block_that_fails_says_why(tmp_path: Path) -> None:
 def test_readers_pass_orders_by_whatever_lies_in_them(tmp_path: Path) -> None:
     plan = planned(tmp_path, seeds=[0])
     LocalPool(plan, PoolSettings(1)).run(lambda event: None)
-    order = Order.write(planned(tmp_path, seeds=[1]), PoolSettings(), "slurm")
+    order = JobManifest.write(planned(tmp_path, seeds=[1]), PoolSettings(), "slurm")
     ((_, block),) = plan.blocks()
     place = order.folder / "family" / "task" / "seed-000"
     place.mkdir(parents=True)
@@ -130,5 +130,5 @@ def test_a_broken_order_is_named(content: str, tmp_path: Path) -> None:
     file = tmp_path / ".launch" / "one" / "order.json"
     file.parent.mkdir(parents=True)
     file.write_text(content)
-    with pytest.raises(OrderError, match=str(file)):
+    with pytest.raises(ManifestError, match=str(file)):
         read_orders(tmp_path)

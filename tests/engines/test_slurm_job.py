@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dimebench.engines.local.pool import PoolSettings
-from dimebench.engines.manifest import EngineError, Order
+from dimebench.engines.manifest import EngineError, JobManifest
 from dimebench.engines.remote import Signals
 from dimebench.engines.slurm import submit as slurm
 from dimebench.engines.slurm.queue import ranges
@@ -17,8 +17,8 @@ from tests.planning.requests import request
 
 
 @pytest.fixture
-def order(tmp_path: Path) -> Order:
-    return Order.write(make_plan(request(), [0], tmp_path, "cpu"), PoolSettings(), "slurm")
+def order(tmp_path: Path) -> JobManifest:
+    return JobManifest.write(make_plan(request(), [0], tmp_path, "cpu"), PoolSettings(), "slurm")
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def after(order: Order, ended: dict[str, Any], *heard: str) -> int:
+def after(order: JobManifest, ended: dict[str, Any], *heard: str) -> int:
     signals = Signals()
     signals.heard.update(heard)
     order.note("ended", 0, ended)
@@ -54,14 +54,14 @@ def ended(status: str, env_step: int = 20) -> dict[str, Any]:
     ],
 )
 def test_a_job_is_queued_again_where_it_had_to_make_room(
-    status: str, heard: list[str], code: int, requeues: int, order: Order, asked: list[str]
+    status: str, heard: list[str], code: int, requeues: int, order: JobManifest, asked: list[str]
 ) -> None:
     order.note("began", 0, {"env_step": [10], "idle": 0})
     assert after(order, ended(status), *heard) == code
     assert len(asked) == requeues
 
 
-def test_three_stretches_without_an_env_step_are_enough(order: Order, asked: list[str]) -> None:
+def test_three_stretches_without_an_env_step_are_enough(order: JobManifest, asked: list[str]) -> None:
     for idle in (0, 1):
         order.note("began", 0, {"env_step": [20], "idle": idle})
         assert after(order, ended("interrupted"), "SIGUSR1") == 0
@@ -82,7 +82,7 @@ def test_three_stretches_without_an_env_step_are_enough(order: Order, asked: lis
     ],
 )
 def test_a_requeue_that_slurm_refuses_is_told(
-    words: str, code: int, reason: str | None, order: Order, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    words: str, code: int, reason: str | None, order: JobManifest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     order.note("began", 0, {"env_step": [10], "idle": 0})
     scontrol = tmp_path / "bin" / "scontrol"
@@ -132,14 +132,14 @@ def test_blocks_that_ask_for_the_same_share_an_array_as_long_as_the_cluster_allo
     monkeypatch.setattr(slurm, "_longest_array", lambda: 2)
     plan = make_plan(request("task=cartpole-swingup,walker-stand"), [0, 1, 2], tmp_path, "cpu")
     asked = {"dm_control/walker-stand": {"cpus": 2}}
-    order = Order.write(plan, PoolSettings(), "slurm", lambda task: asked.get(task, {}))
+    order = JobManifest.write(plan, PoolSettings(), "slurm", lambda task: asked.get(task, {}))
     arrays = list(slurm._arrays(order))
     assert arrays == [([0, 1], {}), ([2], {}), ([3, 4], {"cpus": 2}), ([5], {"cpus": 2})]
 
 
 def test_a_path_that_slurm_would_read_as_a_pattern_is_refused(tmp_path: Path) -> None:
     place = tmp_path / "100%j"
-    order = Order.write(make_plan(request(), [0], place, "cpu"), PoolSettings(), "slurm")
+    order = JobManifest.write(make_plan(request(), [0], place, "cpu"), PoolSettings(), "slurm")
     with pytest.raises(EngineError, match="a path with a '%' in it"):
         slurm.submit(order, None)
     assert not place.exists()

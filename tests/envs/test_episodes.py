@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from dm_control import suite
 
-from dimebench.envs import EnvBlock, EnvError, make_block, task_spec
+from dimebench.envs import EnvError, SerialVectorEnv, make_vector_env, task_spec
 
 
-def actions(block: EnvBlock, n: int, seed: int = 0) -> np.ndarray:
+def actions(block: SerialVectorEnv, n: int, seed: int = 0) -> np.ndarray:
     """[n, S, A] float32 in [-1, 1]."""
     return np.random.default_rng(seed).uniform(-1, 1, (n, len(block), block.spec.act_dim)).astype(np.float32)
 
 
 @pytest.mark.parametrize("task", ["dm_control/pendulum-swingup", "gymnasium/HalfCheetah-v5", "gymnasium/Reacher-v5"])
 def test_a_time_limit_truncates(task: str) -> None:
-    block = make_block(task, [0])
+    block = make_vector_env(task, [0])
     block.reset()
     limit = block.spec.max_episode_steps
     assert limit == (50 if "Reacher" in task else 1000)
@@ -30,7 +30,7 @@ def test_a_time_limit_truncates(task: str) -> None:
 
 
 def test_a_fallen_hopper_terminates() -> None:
-    block = make_block("gymnasium/Hopper-v5", [0])
+    block = make_vector_env("gymnasium/Hopper-v5", [0])
     block.reset()
     for action in actions(block, 200):
         result = block.step(action)
@@ -42,7 +42,7 @@ def test_a_fallen_hopper_terminates() -> None:
 
 def test_a_zero_discount_terminates(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only lqr ends this way, and only after converging: here it is told that it has."""
-    block = make_block("dm_control/lqr-lqr_2_1", [0])
+    block = make_vector_env("dm_control/lqr-lqr_2_1", [0])
     assert block.spec.max_episode_steps is None
     block.reset()
     monkeypatch.setattr(type(block._envs[0]._env.task), "_TERMINAL_TOL", np.inf)  # type: ignore[attr-defined]
@@ -52,7 +52,7 @@ def test_a_zero_discount_terminates(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_last_observation_is_the_terminal_one() -> None:
-    block = make_block("gymnasium/Hopper-v5", [5])
+    block = make_vector_env("gymnasium/Hopper-v5", [5])
     own = gymnasium.make("Hopper-v5")
     np.testing.assert_array_equal(block.reset()[0], own.reset(seed=5)[0].astype(np.float32))
     for action in actions(block, 200):
@@ -69,7 +69,7 @@ def test_the_last_observation_is_the_terminal_one() -> None:
 
 @pytest.mark.parametrize("task", ["dm_control/cheetah-run", "gymnasium/Hopper-v5"])
 def test_no_step_without_a_running_episode(task: str) -> None:
-    block = make_block(task, [0])
+    block = make_vector_env(task, [0])
     action = np.zeros((1, block.spec.act_dim), np.float32)
     with pytest.raises(EnvError, match=f"{task}: step without a running episode"):
         block.step(action)
@@ -92,7 +92,7 @@ def test_no_step_without_a_running_episode(task: str) -> None:
 
 @pytest.mark.parametrize("task", ["dm_control/walker-walk", "gymnasium/Walker2d-v5"])
 def test_action_repeat_sums_rewards(task: str) -> None:
-    once, thrice = make_block(task, [0]), make_block(task, [0], action_repeat=3)
+    once, thrice = make_vector_env(task, [0]), make_vector_env(task, [0], action_repeat=3)
     np.testing.assert_array_equal(once.reset(), thrice.reset())
     for action in actions(once, 4):
         parts = [once.step(action) for _ in range(3)]
@@ -104,12 +104,12 @@ def test_action_repeat_sums_rewards(task: str) -> None:
 def test_action_repeat_stops_at_the_end_of_an_episode() -> None:
     task = "gymnasium/Reacher-v5"  # 50 steps
     assert task_spec(task, action_repeat=4).max_episode_steps == 13
-    block = make_block(task, [0], action_repeat=4)
+    block = make_vector_env(task, [0], action_repeat=4)
     block.reset()
     steps = actions(block, 13)
     truncated = [block.step(action).truncated[0] for action in steps[:-1]]
     assert not any(truncated)
-    single = make_block(task, [0])
+    single = make_vector_env(task, [0])
     single.reset()
     for action in np.repeat(steps[:-1], 4, axis=0):
         single.step(action)
@@ -122,7 +122,7 @@ def test_action_repeat_stops_at_the_end_of_an_episode() -> None:
 
 @pytest.mark.parametrize("extreme", [-1.0, 1.0])
 def test_actions_reach_the_tasks_own_bounds(extreme: float) -> None:
-    block = make_block("dm_control/quadruped-run", [0])
+    block = make_vector_env("dm_control/quadruped-run", [0])
     own = suite.load("quadruped", "run", task_kwargs={"random": 0})
     spec = own.action_spec()
     assert set(spec.maximum) == {0.8, 1.0, 1.1}
@@ -140,7 +140,7 @@ def test_actions_reach_the_tasks_own_bounds(extreme: float) -> None:
 
 
 def test_the_middle_of_the_action_range_is_the_middle_of_the_bounds() -> None:
-    block = make_block("dm_control/quadruped-run", [0])
+    block = make_vector_env("dm_control/quadruped-run", [0])
     block.reset()
     block.step(np.zeros((1, 12), np.float32))
     env = block._envs[0]._env  # type: ignore[attr-defined]
@@ -149,7 +149,7 @@ def test_the_middle_of_the_action_range_is_the_middle_of_the_bounds() -> None:
 
 
 def test_an_action_outside_the_range_is_refused_and_rounding_is_not() -> None:
-    block = make_block("dm_control/cheetah-run", [0, 1])
+    block = make_vector_env("dm_control/cheetah-run", [0, 1])
     block.reset()
     zero = np.zeros((2, 6), np.float32)
     for bad in (1.01, -1.5, np.nan, np.inf):
@@ -164,7 +164,7 @@ def test_an_action_outside_the_range_is_refused_and_rounding_is_not() -> None:
 
 
 def test_results_belong_to_the_caller() -> None:
-    block = make_block("dm_control/reacher-easy", [0, 1])
+    block = make_vector_env("dm_control/reacher-easy", [0, 1])
     first = block.reset()
     kept = first.copy()
     result = block.step(actions(block, 1)[0])
@@ -181,7 +181,7 @@ def test_results_belong_to_the_caller() -> None:
 def test_diverged_physics_is_an_error_naming_the_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for task in ("dm_control/walker-walk", "gymnasium/Hopper-v5"):
-        block = make_block(task, [0])
+        block = make_vector_env(task, [0])
         block.reset()
         block.step(actions(block, 1)[0])
         env = block._envs[0]._env  # type: ignore[attr-defined]

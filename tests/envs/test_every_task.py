@@ -9,7 +9,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from dimebench.envs import EnvBlock, EnvError, known_tasks, make_block, task_spec
+from dimebench.envs import EnvError, SerialVectorEnv, known_tasks, make_vector_env, task_spec
 
 SEED = 7
 DM_CONTROL = [task for task in known_tasks() if task.startswith("dm_control/")]
@@ -64,9 +64,9 @@ def task(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def block(task: str) -> Iterator[EnvBlock]:
+def block(task: str) -> Iterator[SerialVectorEnv]:
     try:
-        block = make_block(task, [SEED])
+        block = make_vector_env(task, [SEED])
     except EnvError as error:
         if "MUJOCO_GL" in str(error):
             pytest.skip(str(error))
@@ -75,7 +75,7 @@ def block(task: str) -> Iterator[EnvBlock]:
     block.close()
 
 
-def test_rollout_is_the_librarys_own_flattened(task: str, block: EnvBlock) -> None:
+def test_rollout_is_the_librarys_own_flattened(task: str, block: SerialVectorEnv) -> None:
     own = OwnDMControl(task) if task in DM_CONTROL else OwnGymnasium(task)
     obs = block.reset()
     assert obs.dtype == np.float32
@@ -109,7 +109,7 @@ def test_rollout_is_the_librarys_own_flattened(task: str, block: EnvBlock) -> No
 )
 def test_whole_episodes_are_dm_controls_with_frames_that_nobody_observes(name: str) -> None:
     """Two frames per env step: dm_control observes both, the block only the second."""
-    own, block = OwnDMControl(name), make_block(name, [SEED], action_repeat=2)
+    own, block = OwnDMControl(name), make_vector_env(name, [SEED], action_repeat=2)
     np.testing.assert_array_equal(block.reset()[0], own.reset())
     over = False
     rng = np.random.default_rng(3)
@@ -126,7 +126,7 @@ def test_whole_episodes_are_dm_controls_with_frames_that_nobody_observes(name: s
     np.testing.assert_array_equal(block.reset()[0], own.reset())
 
 
-def test_spec_describes_the_block(task: str, block: EnvBlock) -> None:
+def test_spec_describes_the_block(task: str, block: SerialVectorEnv) -> None:
     spec = task_spec(task)
     assert spec == block.spec
     assert spec.name == task
@@ -137,11 +137,11 @@ def test_spec_describes_the_block(task: str, block: EnvBlock) -> None:
         assert keys == sorted(keys)
 
 
-def test_a_reseeded_block_is_as_good_as_a_new_one(task: str, block: EnvBlock) -> None:
+def test_a_reseeded_block_is_as_good_as_a_new_one(task: str, block: SerialVectorEnv) -> None:
     """Nothing of earlier episodes survives: not in the model that tasks edit, not in lqr's, drawn from the seed."""
     actions = np.random.default_rng(1).uniform(-1, 1, (2, 1, block.spec.act_dim)).astype(np.float32)
     seed = np.random.SeedSequence(3)
-    new = make_block(task, [seed])
+    new = make_vector_env(task, [seed])
     block.reset()
     block.reseed([seed])
     for _ in range(2):
@@ -151,9 +151,9 @@ def test_a_reseeded_block_is_as_good_as_a_new_one(task: str, block: EnvBlock) ->
     new.close()
 
 
-def test_a_restored_block_continues_to_the_bit(task: str, block: EnvBlock) -> None:
+def test_a_restored_block_continues_to_the_bit(task: str, block: SerialVectorEnv) -> None:
     actions = np.random.default_rng(2).uniform(-1, 1, (5, 1, block.spec.act_dim)).astype(np.float32)
-    other = make_block(task, [SEED + 1])
+    other = make_vector_env(task, [SEED + 1])
     block.reset()
     for action in actions[:2]:
         block.step(action)

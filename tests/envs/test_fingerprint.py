@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dimebench.envs import fingerprint, make_block, physics_fingerprint
+from dimebench.envs import fingerprint, make_vector_env, physics_fingerprint
 
 TASKS = [
     "dm_control/cheetah-run",
@@ -39,7 +39,7 @@ class Shaken:
     """A block whose state is disturbed a little before every step, as another machine's rounding would."""
 
     def __init__(self, task: str, size: float) -> None:
-        self.block, self.size, self.rng = make_block(task, [0]), size, np.random.default_rng(0)
+        self.block, self.size, self.rng = make_vector_env(task, [0]), size, np.random.default_rng(0)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.block, name)
@@ -57,7 +57,7 @@ def test_rounding_noise_is_not_physics(task: str, monkeypatch: pytest.MonkeyPatc
     plain = physics_fingerprint(task)
     for size, same in ((1e-15, True), (1e-13, True), (1e-6, False)):
         fingerprint.physics_fingerprint.cache_clear()
-        monkeypatch.setattr(fingerprint, "make_block", lambda task, _, size=size: Shaken(task, size))
+        monkeypatch.setattr(fingerprint, "make_vector_env", lambda task, _, size=size: Shaken(task, size))
         assert (physics_fingerprint(task) == plain) is same, size
 
 
@@ -65,10 +65,10 @@ def test_other_gravity_is_other_physics(monkeypatch: pytest.MonkeyPatch) -> None
     plain = physics_fingerprint("dm_control/walker-walk")
 
     def lighter(task: str, seeds: list[int]) -> Any:
-        block = make_block(task, seeds)
+        block = make_vector_env(task, seeds)
         block._envs[0]._env.physics.model.opt.gravity[2] *= 0.999  # type: ignore[attr-defined]
         return block
 
     fingerprint.physics_fingerprint.cache_clear()
-    monkeypatch.setattr(fingerprint, "make_block", lighter)
+    monkeypatch.setattr(fingerprint, "make_vector_env", lighter)
     assert physics_fingerprint("dm_control/walker-walk") != plain

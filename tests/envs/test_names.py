@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from dimebench.envs import EnvError, UnknownTaskError, known_tasks, make_block, physics_fingerprint, task_spec
+from dimebench.envs import EnvError, UnknownTaskError, known_tasks, make_vector_env, physics_fingerprint, task_spec
 
 
 def test_known_tasks_are_the_librarys() -> None:
@@ -20,7 +20,7 @@ def test_known_tasks_are_the_librarys() -> None:
     assert all(task.startswith("dm_control/") or task.endswith("-v5") for task in known)
 
 
-@pytest.mark.parametrize("ask", [task_spec, physics_fingerprint, lambda task: make_block(task, [0])])
+@pytest.mark.parametrize("ask", [task_spec, physics_fingerprint, lambda task: make_vector_env(task, [0])])
 def test_an_unknown_task_names_the_nearest(ask) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UnknownTaskError) as caught:
         ask("dm_control/dog-rum")
@@ -50,7 +50,7 @@ def test_a_wrong_name_says_why_in_one_line(name: str, message: str) -> None:
 
 def test_action_repeat_must_be_positive() -> None:
     with pytest.raises(EnvError, match="action repeat must be at least 1, not 0"):
-        make_block("dm_control/pendulum-swingup", [0], action_repeat=0)
+        make_vector_env("dm_control/pendulum-swingup", [0], action_repeat=0)
 
 
 CHECK_IMPORTS = """
@@ -59,7 +59,7 @@ assert not {"mujoco", "dm_control", "gymnasium", "torch"} & set(sys.modules), "i
 envs.known_tasks()
 assert "torch" not in sys.modules
 try:
-    envs.make_block("dm_control/quadruped-escape", [0])
+    envs.make_vector_env("dm_control/quadruped-escape", [0])
 except envs.EnvError as error:
     print(error)
 """

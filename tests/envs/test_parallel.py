@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dimebench.envs import Block, EnvError, known_tasks, make_block, worker_count
+from dimebench.envs import EnvError, VectorEnv, known_tasks, make_vector_env, worker_count
 from tests.envs.test_save_restore import Walk, assert_same
 
 TASKS = {  # and how many env steps are compared
@@ -28,21 +28,21 @@ def task(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def blocks(task: str) -> Iterator[tuple[Block, Block]]:
+def blocks(task: str) -> Iterator[tuple[VectorEnv, VectorEnv]]:
     """In this process; in two others, of which one steps one environment and one steps two."""
-    here, there = make_block(task, SEEDS), make_block(task, SEEDS, workers=2)
+    here, there = make_vector_env(task, SEEDS), make_vector_env(task, SEEDS, workers=2)
     yield here, there
     there.close()
     here.close()
 
 
-def begin(*blocks: Block) -> None:
+def begin(*blocks: VectorEnv) -> None:
     for block in blocks:
         block.reseed(SEEDS)
     assert_same([blocks[0].reset()], [blocks[-1].reset()])
 
 
-def test_whole_episodes_and_resets_are_the_same_bits(task: str, blocks: tuple[Block, Block]) -> None:
+def test_whole_episodes_and_resets_are_the_same_bits(task: str, blocks: tuple[VectorEnv, VectorEnv]) -> None:
     here, there = blocks
     assert there.spec == here.spec
     assert len(there) == len(here) == 3
@@ -52,7 +52,7 @@ def test_whole_episodes_and_resets_are_the_same_bits(task: str, blocks: tuple[Bl
         assert_same(walks[1].to(stop), walks[0].to(stop))
 
 
-def test_a_state_saved_by_one_continues_in_the_other(task: str, blocks: tuple[Block, Block]) -> None:
+def test_a_state_saved_by_one_continues_in_the_other(task: str, blocks: tuple[VectorEnv, VectorEnv]) -> None:
     here, there = blocks
     begin(here, there)
     for source, other in (blocks, blocks[::-1]):
@@ -66,10 +66,10 @@ def test_a_state_saved_by_one_continues_in_the_other(task: str, blocks: tuple[Bl
     assert here.save().keys() == there.save().keys()
 
 
-def test_those_left_out_of_a_step_stay_as_they_are(task: str, blocks: tuple[Block, Block]) -> None:
+def test_those_left_out_of_a_step_stay_as_they_are(task: str, blocks: tuple[VectorEnv, VectorEnv]) -> None:
     """And those stepped are stepped as if all had been."""
     begin(*blocks)
-    alone = make_block(task, [SEEDS[1]])
+    alone = make_vector_env(task, [SEEDS[1]])
     alone.reset()
     before = blocks[0].reset([])
     actions = np.random.default_rng(0).uniform(-1, 1, (5, 3, blocks[0].spec.act_dim))
@@ -88,7 +88,7 @@ def test_those_left_out_of_a_step_stay_as_they_are(task: str, blocks: tuple[Bloc
     alone.close()
 
 
-def test_a_step_has_two_halves(blocks: tuple[Block, Block]) -> None:
+def test_a_step_has_two_halves(blocks: tuple[VectorEnv, VectorEnv]) -> None:
     """Actions are the block's own from `start` on; between the halves nothing else is answered."""
     begin(*blocks)
     action = np.full((3, blocks[0].spec.act_dim), 0.5, np.float32)
@@ -119,7 +119,7 @@ def test_a_step_has_two_halves(blocks: tuple[Block, Block]) -> None:
             block.finish()
 
 
-def failures(block: Block) -> list[str]:
+def failures(block: VectorEnv) -> list[str]:
     """What a block says of everything that can go wrong in a step, in order; it works again after each."""
     said = []
     action = np.zeros((3, block.spec.act_dim), np.float32)
@@ -146,7 +146,7 @@ def failures(block: Block) -> list[str]:
     return said
 
 
-def make_diverging_state(block: Block) -> dict[str, np.ndarray]:
+def make_diverging_state(block: VectorEnv) -> dict[str, np.ndarray]:
     """The last environment's positions and velocities are absurd."""
     block.reset()
     block.step(np.zeros((3, block.spec.act_dim), np.float32))
@@ -154,7 +154,9 @@ def make_diverging_state(block: Block) -> dict[str, np.ndarray]:
     return state | {"2.derived": np.full_like(state["2.derived"], 1e12)}
 
 
-def test_what_goes_wrong_in_a_worker_is_said_in_the_same_words(task: str, blocks: tuple[Block, Block]) -> None:
+def test_what_goes_wrong_in_a_worker_is_said_in_the_same_words(
+    task: str, blocks: tuple[VectorEnv, VectorEnv]
+) -> None:
     here, there = (failures(block) for block in blocks)
     assert there == here
     assert here[0].startswith(f"{task}: step without a running episode")
@@ -169,11 +171,11 @@ def test_what_cannot_be_built_is_said_in_the_same_words() -> None:
         said = []
         for workers in (0, 1):
             with pytest.raises(EnvError) as caught:
-                make_block(task, seeds, workers=workers)
+                make_vector_env(task, seeds, workers=workers)
             said.append(str(caught.value))
         assert said[0] == said[1]
     with pytest.raises(EnvError, match=r"^dm_control/pendulum-swingup: the number of worker processes must not"):
-        make_block("dm_control/pendulum-swingup", [0], workers=-1)
+        make_vector_env("dm_control/pendulum-swingup", [0], workers=-1)
 
 
 @given(envs=st.integers(1, 200), cores=st.integers(1, 200))
@@ -199,12 +201,12 @@ def test_worker_counts_of_the_machines_that_we_know() -> None:
 @pytest.mark.parametrize("name", known_tasks())
 def test_every_task_gives_the_same_bits(name: str) -> None:
     try:
-        here = make_block(name, SEEDS)
+        here = make_vector_env(name, SEEDS)
     except EnvError as error:
         if "MUJOCO_GL" in str(error):
             pytest.skip(str(error))
         raise
-    there = make_block(name, SEEDS, action_repeat=1, workers=2)
+    there = make_vector_env(name, SEEDS, action_repeat=1, workers=2)
     assert_same([there.reset()], [here.reset()])
     assert_same(Walk(there).to(40), Walk(here).to(40))
     there.close()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimebench.envs import EnvBlock, EnvError, make_block
+from dimebench.envs import EnvError, SerialVectorEnv, make_vector_env
 
 TASKS = [
     "dm_control/dog-run",
@@ -36,7 +36,7 @@ State = dict[str, np.ndarray]
 class Walk:
     """Steps a block with actions that depend on the step's number alone; resets what has ended before stepping."""
 
-    def __init__(self, block: EnvBlock, step: int = 0, over: np.ndarray | None = None) -> None:
+    def __init__(self, block: SerialVectorEnv, step: int = 0, over: np.ndarray | None = None) -> None:
         self.block, self.step = block, step
         self.over = np.zeros(len(block), bool) if over is None else over.copy()  # [S]
 
@@ -65,7 +65,7 @@ def episode_length(task: str) -> int:
     """Steps until the first episode of SEEDS ends."""
     if task.startswith("dm_control/"):
         return 1000
-    block = make_block(task, SEEDS)
+    block = make_vector_env(task, SEEDS)
     block.reset()
     walk = Walk(block)
     while not walk.over.any():
@@ -76,7 +76,7 @@ def episode_length(task: str) -> int:
 @pytest.mark.parametrize("task", TASKS)
 def test_continues_to_the_bit_in_a_fresh_block(task: str) -> None:
     end = episode_length(task)
-    block = make_block(task, SEEDS)
+    block = make_vector_env(task, SEEDS)
     block.reset()
     walk = Walk(block)
     saves: list[tuple[int, np.ndarray, State]] = []
@@ -87,7 +87,7 @@ def test_continues_to_the_bit_in_a_fresh_block(task: str) -> None:
     seen.append(walk.to(end + 6))
     assert saves[-1][1].any(), "the episode was to end here"
 
-    fresh = make_block(task, [99])
+    fresh = make_vector_env(task, [99])
     for i, (stop, over, state) in enumerate(saves):
         fresh.restore(state)
         again = Walk(fresh, stop, over)
@@ -100,8 +100,8 @@ def test_continues_to_the_bit_in_a_fresh_block(task: str) -> None:
 
 
 @functools.cache
-def two_blocks(task: str) -> tuple[EnvBlock, EnvBlock]:
-    return make_block(task, [0, 1]), make_block(task, [2, 3])
+def two_blocks(task: str) -> tuple[SerialVectorEnv, SerialVectorEnv]:
+    return make_vector_env(task, [0, 1]), make_vector_env(task, [2, 3])
 
 
 @pytest.mark.parametrize("task", ["dm_control/finger-turn_hard", "dm_control/lqr-lqr_2_1", "gymnasium/Humanoid-v5"])
@@ -122,7 +122,7 @@ def test_any_instant_will_do(task: str, instant: int, seed: int) -> None:
 
 @pytest.mark.parametrize("task", ["dm_control/cheetah-run", "gymnasium/Ant-v5"])
 def test_a_save_leaves_no_trace_and_can_be_used_twice(task: str) -> None:
-    plain, saved = make_block(task, [0]), make_block(task, [0])
+    plain, saved = make_vector_env(task, [0]), make_vector_env(task, [0])
     assert_same([plain.reset()], [saved.reset()])
     plain_walk, saved_walk = Walk(plain), Walk(saved)
     assert_same(plain_walk.to(5), saved_walk.to(5))
@@ -136,8 +136,8 @@ def test_a_save_leaves_no_trace_and_can_be_used_twice(task: str) -> None:
 
 @pytest.mark.parametrize("task", ["dm_control/fish-swim", "gymnasium/Hopper-v5"])
 def test_a_block_that_was_never_reset_can_be_saved(task: str) -> None:
-    new = make_block(task, [5])
-    other = make_block(task, [6])
+    new = make_vector_env(task, [5])
+    other = make_vector_env(task, [6])
     other.reset()
     other.restore(new.save())
     with pytest.raises(EnvError, match="reset it first"):
@@ -147,10 +147,10 @@ def test_a_block_that_was_never_reset_can_be_saved(task: str) -> None:
 
 CONTINUE = """
 import sys, numpy as np
-from dimebench.envs import make_block
+from dimebench.envs import make_vector_env
 from tests.envs.test_save_restore import Walk
 task, state, seen = sys.argv[1:]
-block = make_block(task, [0])
+block = make_vector_env(task, [0])
 with np.load(state, allow_pickle=False) as file:
     block.restore(dict(file))
 np.savez(seen, *Walk(block, 5).to(15))
@@ -159,7 +159,7 @@ np.savez(seen, *Walk(block, 5).to(15))
 
 @pytest.mark.parametrize("task", ["dm_control/dog-run", "gymnasium/Humanoid-v5"])
 def test_continues_to_the_bit_in_another_process(task: str, tmp_path: Path) -> None:
-    block = make_block(task, SEEDS)
+    block = make_vector_env(task, SEEDS)
     block.reset()
     walk = Walk(block)
     walk.to(5)
@@ -178,13 +178,15 @@ def test_continues_to_the_bit_in_another_process(task: str, tmp_path: Path) -> N
 
 
 def test_what_does_not_fit_is_refused_in_one_line() -> None:
-    block = make_block("dm_control/walker-walk", [0])
+    block = make_vector_env("dm_control/walker-walk", [0])
     block.reset()
     state = block.save()
     others = {
-        "task dm_control/walker-walk there, dm_control/walker-run here": make_block("dm_control/walker-run", [0]),
-        "action_repeat 1 there, 2 here": make_block("dm_control/walker-walk", [0], action_repeat=2),
-        "seeds 1 there, 2 here": make_block("dm_control/walker-walk", [0, 1]),
+        "task dm_control/walker-walk there, dm_control/walker-run here": make_vector_env(
+            "dm_control/walker-run", [0]
+        ),
+        "action_repeat 1 there, 2 here": make_vector_env("dm_control/walker-walk", [0], action_repeat=2),
+        "seeds 1 there, 2 here": make_vector_env("dm_control/walker-walk", [0, 1]),
     }
     for message, other in others.items():
         with pytest.raises(EnvError) as caught:

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from dm_control import suite
 
-from dimebench.envs import EnvBlock, EnvError, make_block
+from dimebench.envs import EnvError, SerialVectorEnv, make_vector_env
 
 TASKS = ["dm_control/finger-turn_hard", "dm_control/lqr-lqr_2_1", "dm_control/quadruped-run", "gymnasium/Hopper-v5"]
 
 
-def rollout(block: EnvBlock, actions: np.ndarray) -> list[np.ndarray]:
+def rollout(block: SerialVectorEnv, actions: np.ndarray) -> list[np.ndarray]:
     """Observations and rewards of actions [n, S, A], resetting what ends."""
     arrays = [block.reset()]
     for action in actions:
@@ -31,7 +31,11 @@ def draw_actions(seeds: int, act_dim: int, steps: int = 40) -> np.ndarray:
 @pytest.mark.parametrize("task", TASKS)
 def test_a_seeds_bits_do_not_depend_on_its_neighbours(task: str) -> None:
     seeds = np.random.SeedSequence(11).spawn(3)
-    together, again, alone = make_block(task, seeds), make_block(task, seeds), make_block(task, [seeds[1]])
+    together, again, alone = (
+        make_vector_env(task, seeds),
+        make_vector_env(task, seeds),
+        make_vector_env(task, [seeds[1]]),
+    )
     actions = draw_actions(3, together.spec.act_dim)
     first = rollout(together, actions)
     for a, b in zip(first, rollout(again, actions), strict=True):
@@ -50,22 +54,24 @@ def test_streams_of_a_seed_sequence_differ_by_their_key() -> None:
     parent = np.random.SeedSequence(0)
     train, evaluation = parent.spawn(2)
     for task in ("dm_control/reacher-easy", "gymnasium/Reacher-v5"):
-        obs = make_block(task, [train, evaluation, np.random.SeedSequence(0, spawn_key=(0,))]).reset()
+        obs = make_vector_env(task, [train, evaluation, np.random.SeedSequence(0, spawn_key=(0,))]).reset()
         assert not np.array_equal(obs[0], obs[1])
         np.testing.assert_array_equal(obs[0], obs[2])
 
 
 def test_an_integer_seeds_as_the_library_does() -> None:
     own = suite.load("reacher", "easy", task_kwargs={"random": 42}).reset().observation
-    obs = make_block("dm_control/reacher-easy", [42]).reset()[0]
+    obs = make_vector_env("dm_control/reacher-easy", [42]).reset()[0]
     np.testing.assert_array_equal(obs, np.concatenate([own[key] for key in sorted(own)]).astype(np.float32))
     gym_own, _ = gymnasium.make("Reacher-v5").reset(seed=42)
-    np.testing.assert_array_equal(make_block("gymnasium/Reacher-v5", [42]).reset()[0], gym_own.astype(np.float32))
+    np.testing.assert_array_equal(
+        make_vector_env("gymnasium/Reacher-v5", [42]).reset()[0], gym_own.astype(np.float32)
+    )
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_evaluation_streams_repeat_after_reseeding(task: str) -> None:
-    block = make_block(task, [0, 1])
+    block = make_vector_env(task, [0, 1])
     rollout(block, draw_actions(2, block.spec.act_dim, steps=5))
     seeds = np.random.SeedSequence(4).spawn(2)
     block.reseed(seeds)
@@ -78,8 +84,8 @@ def test_evaluation_streams_repeat_after_reseeding(task: str) -> None:
 def test_bad_seeds_are_refused_in_one_line() -> None:
     for task in ("dm_control/pendulum-swingup", "gymnasium/Reacher-v5"):
         with pytest.raises(EnvError, match=r"^seed -1: must [^\n]+$"):
-            make_block(task, [-1])
+            make_vector_env(task, [-1])
         with pytest.raises(EnvError, match="at least one seed"):
-            make_block(task, [])
+            make_vector_env(task, [])
         with pytest.raises(EnvError, match="1 seeds for 2 environments"):
-            make_block(task, [0, 1]).reseed([0])
+            make_vector_env(task, [0, 1]).reseed([0])

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dimebench.envs import EnvError, ParallelBlock, make_block, task_spec
+from dimebench.envs import EnvError, ParallelVectorEnv, make_vector_env, task_spec
 from tests.processes import alive, wait_until_gone
 
 TASK = "dm_control/pendulum-swingup"
 ACTION = np.zeros((3, 1), np.float32)
 
 
-def make() -> ParallelBlock:
-    block = ParallelBlock(task_spec(TASK), [0, 1, 2], workers=2)
+def make() -> ParallelVectorEnv:
+    block = ParallelVectorEnv(task_spec(TASK), [0, 1, 2], workers=2)
     block.reset()
     return block
 
@@ -32,21 +32,21 @@ def mappings() -> int:
 
 
 @pytest.fixture(scope="module")
-def block() -> Iterator[ParallelBlock]:
+def block() -> Iterator[ParallelVectorEnv]:
     block = make()
     yield block
     block.close()
 
 
-def test_at_most_one_worker_per_seed(block: ParallelBlock) -> None:
+def test_at_most_one_worker_per_seed(block: ParallelVectorEnv) -> None:
     assert len(block.pids) == 2
-    one = make_block(TASK, [0], workers=8)
-    assert isinstance(one, ParallelBlock)
+    one = make_vector_env(TASK, [0], workers=8)
+    assert isinstance(one, ParallelVectorEnv)
     assert len(one.pids) == 1
     one.close()
 
 
-def test_a_worker_has_one_thread_the_parents_renderer_and_no_torch(block: ParallelBlock) -> None:
+def test_a_worker_has_one_thread_the_parents_renderer_and_no_torch(block: ParallelVectorEnv) -> None:
     for pid in block.pids:
         environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         for name in (b"OMP_NUM_THREADS", b"MKL_NUM_THREADS", b"OPENBLAS_NUM_THREADS"):
@@ -57,7 +57,7 @@ def test_a_worker_has_one_thread_the_parents_renderer_and_no_torch(block: Parall
         assert "torch" not in libraries
 
 
-def test_signals_to_the_terminal_or_the_whole_job_are_the_parents_business(block: ParallelBlock) -> None:
+def test_signals_to_the_terminal_or_the_whole_job_are_the_parents_business(block: ParallelVectorEnv) -> None:
     for pid in block.pids:
         assert os.getpgid(pid) == pid != os.getpgid(0)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):

@@ -75,8 +75,8 @@ class Breaker(SAC):
         super().__init__(*arguments)
         import dimebench.training.loop as loop
         in_a_worker = "dimebench.engines.local.worker" in sys.orig_argv  # not where somebody counts its memory
-        if in_a_worker and loop.make_block is not breaking:
-            breaking.original, loop.make_block = loop.make_block, breaking
+        if in_a_worker and loop.make_vector_env is not breaking:
+            breaking.original, loop.make_vector_env = loop.make_vector_env, breaking
 
 
 def breaking(task, seeds, repeat, workers=0):

@@ -16,7 +16,7 @@ import pytest
 from dimebench.analysis.summary import Summary
 from dimebench.figures import pool as module
 from dimebench.figures.files import FORMATS, begin_figures, write_figures
-from dimebench.figures.pool import Easels
+from dimebench.figures.pool import FigurePool
 from dimebench.page.html import begin_page, page
 from tests.analysis.factory import two_variants
 from tests.analysis.test_summary import of
@@ -24,14 +24,14 @@ from tests.processes import wait_until, wait_until_gone
 
 
 @pytest.fixture
-def easels(monkeypatch: pytest.MonkeyPatch) -> Iterator[Easels]:
+def easels(monkeypatch: pytest.MonkeyPatch) -> Iterator[FigurePool]:
     """Two processes, however many cores there are and however little there is to draw."""
     monkeypatch.setattr(module, "cores", lambda: 2)
-    with Easels.of(of(two_variants()), worth_it=1) as easels:
+    with FigurePool.of(of(two_variants()), worth_it=1) as easels:
         yield easels
 
 
-def test_processes_draw_the_same_files_and_the_same_page(easels: Easels, tmp_path: Path) -> None:
+def test_processes_draw_the_same_files_and_the_same_page(easels: FigurePool, tmp_path: Path) -> None:
     summary = easels.summary
     begin_figures(summary, FORMATS, easels)
     begin_page(summary, easels)
@@ -44,13 +44,13 @@ def test_processes_draw_the_same_files_and_the_same_page(easels: Easels, tmp_pat
 
 
 def test_a_small_summary_is_drawn_here() -> None:
-    with Easels(cells=8) as easels:
+    with FigurePool(cells=8) as easels:
         easels.show(of(two_variants()))
         assert easels.count == 1
         assert easels.each(_one_over, [1, 2]) == [1.0, 0.5]
 
 
-def test_what_a_killed_process_was_to_draw_is_drawn_here(easels: Easels) -> None:
+def test_what_a_killed_process_was_to_draw_is_drawn_here(easels: FigurePool) -> None:
     assert easels.each(_draw_unless_easel, ["a", "b", "c"]) == ["A", "B", "C"]
     assert easels.count == 1
 
@@ -61,7 +61,7 @@ def _draw_unless_easel(_: Summary, name: str) -> str:
     return name.upper()
 
 
-def test_what_was_begun_is_not_drawn_again(easels: Easels, tmp_path: Path) -> None:
+def test_what_was_begun_is_not_drawn_again(easels: FigurePool, tmp_path: Path) -> None:
     places = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
     for _ in range(2):
         easels.begin(_touched, places)
@@ -76,7 +76,7 @@ def _touched(_: Summary, place: Path) -> int:
     return len(place.read_text())
 
 
-def test_what_a_killed_process_had_begun_is_drawn_here(easels: Easels) -> None:
+def test_what_a_killed_process_had_begun_is_drawn_here(easels: FigurePool) -> None:
     easels.begin(_draw_unless_easel, ["a", "b"])
     assert easels.each(_draw_unless_easel, ["a", "b"]) == ["A", "B"]
     easels.begin(_draw_unless_easel, ["c", "d"])  # no more processes
@@ -85,14 +85,14 @@ def test_what_a_killed_process_had_begun_is_drawn_here(easels: Easels) -> None:
 
 def test_easels_are_ready_before_there_is_anything_to_draw(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "cores", lambda: 2)
-    with Easels(cells=module.WORTH_IT) as easels:
+    with FigurePool(cells=module.WORTH_IT) as easels:
         assert easels.count == 2
         assert len(set(multiprocessing.active_children()) - easels._others) == 2
         easels.show(of(two_variants()))
         assert easels.each(_loaded_before, [1, 2]) == [True, True]
     for cells, cores in ((module.WORTH_IT - 1, 2), (module.WORTH_IT, 1)):
         monkeypatch.setattr(module, "cores", lambda cores=cores: cores)
-        assert Easels(cells).count == 1
+        assert FigurePool(cells).count == 1
 
 
 def _loaded_before(_: Summary, number: int) -> bool:
@@ -103,7 +103,7 @@ def _loaded_before(_: Summary, number: int) -> bool:
 def test_no_room_for_the_summary_is_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "cores", lambda: 2)
     monkeypatch.setattr(module.tempfile, "mkstemp", lambda **_: _raise(OSError(28, "No space left on device")))
-    with Easels.of(of(two_variants()), worth_it=1) as easels:
+    with FigurePool.of(of(two_variants()), worth_it=1) as easels:
         assert easels.each(_one_over, [1, 2]) == [1.0, 0.5]
 
 
@@ -111,7 +111,7 @@ def test_processes_that_cannot_be_started_are_no_harm(monkeypatch: pytest.Monkey
     monkeypatch.setattr(module, "cores", lambda: 2)
     no = BlockingIOError(11, "Resource temporarily unavailable")
     monkeypatch.setattr("multiprocessing.popen_spawn_posix.Popen._launch", lambda *_: _raise(no))
-    with Easels.of(of(two_variants()), worth_it=1) as easels:
+    with FigurePool.of(of(two_variants()), worth_it=1) as easels:
         assert easels.each(_one_over, [1, 2]) == [1.0, 0.5]
 
 
@@ -127,7 +127,7 @@ from tests.figures.test_pool import _hang
 from tests.analysis.test_summary import of
 if __name__ == "__main__":
     easels.cores = lambda: 2
-    with easels.Easels.of(of(two_variants()), worth_it=1) as some:
+    with easels.FigurePool.of(of(two_variants()), worth_it=1) as some:
         some.each(_hang, sys.argv[1:])
 """
 
@@ -162,7 +162,7 @@ def test_whatever_stops_the_report_stops_its_processes(tmp_path: Path, number: s
         assert not list(tmp_path.glob("*.summary"))
 
 
-def test_an_error_is_the_callers(easels: Easels) -> None:
+def test_an_error_is_the_callers(easels: FigurePool) -> None:
     with pytest.raises(ZeroDivisionError):
         easels.each(_one_over, [1, 0])
 
@@ -172,10 +172,10 @@ def _one_over(_: Summary, number: int) -> float:
 
 
 def test_nothing_stays_in_the_temporary_folder(
-    easels: Easels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    easels: FigurePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
-    with Easels.of(easels.summary, worth_it=1) as others:
+    with FigurePool.of(easels.summary, worth_it=1) as others:
         others.each(_one_over, [1, 2])
         (handed_over,) = tmp_path.glob("*.summary")
         assert handed_over.stat().st_mode & 0o077 == 0, "nobody else may put a pickle there"
@@ -188,7 +188,7 @@ from tests.analysis.factory import two_variants
 from tests.figures.test_pool import _one_over
 from tests.analysis.test_summary import of
 easels.cores = lambda: 2
-with easels.Easels.of(of(two_variants()), worth_it=1) as some:
+with easels.FigurePool.of(of(two_variants()), worth_it=1) as some:
     print(some.each(_one_over, [1, 2]), some.count)
 """
 

@@ -162,7 +162,7 @@ def test_optimizers(seeds: int) -> None:
         adam = Adam([arena], agent.settings.learning_rate, agent.settings.beta1)
         for step in (1, 2, 3, 4):
             grads = stacked(lambda n, o=owner, s=step: f"{o}_g{s}:{n}", names)
-            arena.grad = agent.treatments.get(network, lambda g: g)(grads)
+            arena.grad = agent.gradient_clips.get(network, lambda g: g)(grads)
             adam.step()
             after = np.concatenate([case[f"{owner}_p{step}:{n}"].flatten() for n in names])
             check(f"{owner} optimiser, step {step}", arena, after, 2e-6)

@@ -26,7 +26,7 @@ from dimebench.agents.updates.paths import gpu_ways
 from dimebench.training.execution import modes as execution
 from dimebench.training.execution.modes import Captured, prepare
 from dimebench.training.execution.warmup import warm_up
-from dimebench.training.rng import Ahead, generator
+from dimebench.training.rng import NoiseBuffer, generator
 from tests.agents.learners import SMALL
 from tests.gpu_free.compiling import Compiled, counting_compiler
 from tests.gpu_free.watch import Watch
@@ -67,7 +67,10 @@ def train(name: str, dims: Dims, mode: str, updates: int, watch: Watch, compiled
     warm_up(agent, learner, dims, {"act": 1}, updates)
     before = sum(compiled.variants.values())
     shapes = {"obs": (6, dims.obs), "action": (6, dims.act), "next_obs": (6, dims.obs), "reward": (6,)}
-    batches, noise = Ahead(SEEDS, "batch", lambda _: shapes, "cpu"), Ahead(SEEDS, "update", agent.update_noise, "cpu")
+    batches, noise = (
+        NoiseBuffer(SEEDS, "batch", lambda _: shapes, "cpu"),
+        NoiseBuffer(SEEDS, "update", agent.update_noise, "cpu"),
+    )
     for _ in range(updates):
         drawn = {key: value.contiguous() for key, value in batches.next().items()}  # as a replay gives it
         learner.update(Batch(**drawn, terminated=torch.zeros_like(drawn["reward"])), noise.next())  # strided

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dimebench.engines.local.pool import Event, LocalPool, Outcome, PoolSettings
-from dimebench.engines.manifest import Order
-from dimebench.engines.ray.pool import Ask, RayPool
+from dimebench.engines.manifest import JobManifest
+from dimebench.engines.ray.pool import RayPool, ResourceRequest
 from dimebench.planning.plan import Plan, make_plan
 from dimebench.store import read_run, read_runs
 from dimebench.store.claims import Watch, claimed_by
@@ -117,7 +117,7 @@ def test_a_node_that_dies_costs_time_and_nothing_else(
 class _Unseen(RayPool):
     """Its nodes do not see the order, as where the results folder is on this machine's own disk."""
 
-    def _order(self, asks: list[Ask]) -> Order:
+    def _order(self, asks: list[ResourceRequest]) -> JobManifest:
         order = super()._order(asks)
         (order.folder / "order.json").unlink()
         return order

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from dimebench.stats import monitor, planned_looks
+from dimebench.stats import monitor, planned_analyses
 from dimebench.stats.sequential import spending
 
 
@@ -25,9 +25,9 @@ def watch(shift: float, looks: tuple[int, ...] = (3, 6, 9, 12), seed: int = 0, s
 
 
 def test_looks_come_after_every_block_and_at_the_end() -> None:
-    assert planned_looks(20, 5) == (5, 10, 15, 20)
-    assert planned_looks(12, 5) == (5, 10, 12)
-    assert planned_looks(4, 4) == (4,)
+    assert planned_analyses(20, 5) == (5, 10, 15, 20)
+    assert planned_analyses(12, 5) == (5, 10, 12)
+    assert planned_analyses(4, 4) == (4,)
 
 
 def test_spending_is_lan_and_demets_and_ends_at_alpha() -> None:

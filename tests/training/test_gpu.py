@@ -15,7 +15,7 @@ from dimebench.agents.updates.actor_critic import ActorCritic
 from dimebench.store import read_run
 from dimebench.training.execution.modes import prepare
 from dimebench.training.replay import Replay
-from dimebench.training.rng import Ahead
+from dimebench.training.rng import NoiseBuffer
 from tests.agents.learners import LEARNERS, draw, make, streams
 from tests.training.blocks import assert_same_outputs, make_block, outputs, stop_after, train
 
@@ -29,7 +29,7 @@ CALLS = 48  # 24 on either side of the renormalisation's warm-up: 3 kinds of upd
 
 
 class Drawn:
-    """What training gives a learner on its device: noise as views into numbers drawn for many calls, from `Ahead`.
+    """What training gives a learner on its device: noise as views into numbers drawn for many calls (`NoiseBuffer`).
 
     So a seed's numbers lie far from the next seed's, and nothing that is compiled or captured may count on another
     layout. A copy to another device would not keep it.
@@ -37,8 +37,8 @@ class Drawn:
 
     def __init__(self, agent: ActorCritic, seeds: list[int]) -> None:
         self._agent, self._batches = agent, streams(seeds)
-        self._update = Ahead(seeds, "update", agent.update_noise, DEVICE)
-        self._act = Ahead(seeds, "act", lambda _: agent.policy_noise(1), DEVICE)
+        self._update = NoiseBuffer(seeds, "update", agent.update_noise, DEVICE)
+        self._act = NoiseBuffer(seeds, "act", lambda _: agent.policy_noise(1), DEVICE)
 
     def update(self) -> tuple[Batch, Noise]:
         """A batch, contiguous as a replay gathers it, and the noise of the agent's next update."""

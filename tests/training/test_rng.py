@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimebench.training.rng import AHEAD_CALLS, Ahead, Streams, generator
+from dimebench.training.rng import AHEAD_CALLS, NoiseBuffer, Streams, generator
 
 PURPOSES = ["warmup", "act", "replay", "update"]
 
@@ -49,13 +49,13 @@ def test_uniform_draws_fill_the_box() -> None:
     assert 0.99 < draws.max() < 1.0
 
 
-def ahead(seeds: list[int], done: list[int], uniform: bool = False, device: str = "cpu") -> Ahead:
+def ahead(seeds: list[int], done: list[int], uniform: bool = False, device: str = "cpu") -> NoiseBuffer:
     """Numbers for calls of which every third needs more; `done[0]` calls are over."""
 
     def shapes(k: int) -> dict[str, tuple[int, ...]]:
         return {"a": (3, 2)} | ({"b": (5,)} if (done[0] + k) % 3 == 0 else {})
 
-    return Ahead(seeds, "update", shapes, device, uniform)
+    return NoiseBuffer(seeds, "update", shapes, device, uniform)
 
 
 @given(st.lists(st.integers(0, 2**31), min_size=2, max_size=4, unique=True), st.booleans())

@@ -173,13 +173,13 @@ class DiffusionPolicy(nn.Module):
         (eps_n^2 - ((x_n - back_n) / scale_n)^2) / 2 to log_w, summed over dimensions.
         """
         eta, keep, scale = self.coefficients()
-        shove = scale * eps  # [S, N, B, A]
+        noise = scale * eps  # [S, N, B, A]
         base, time, dense, dtype = self.score.prepare(obs, self.steps)
         x = self.prior_std * x0
         path = [x]
-        per_step = zip(keep.unbind(1), shove.unbind(1), eta.unbind(1), time.split(1, dim=1), strict=True)
-        for keep_n, shove_n, eta_n, time_n in per_step:
-            x = step(x, keep_n * x + shove_n, eta_n, base, time_n, dense, dtype)
+        per_step = zip(keep.unbind(1), noise.unbind(1), eta.unbind(1), time.split(1, dim=1), strict=True)
+        for keep_n, noise_n, eta_n, time_n in per_step:
+            x = step(x, keep_n * x + noise_n, eta_n, base, time_n, dense, dtype)
             path.append(x)
         return self.weigh(x0, eps, torch.stack(path, 1), x, keep, scale)
 

@@ -120,7 +120,7 @@ class Linear(nn.Module):
         return stacked_product(x, self.weight.detach(), self.bias.detach(), self.dtype, activation)
 
 
-def multiply_in(module: nn.Module, dtype: torch.dtype) -> None:
+def set_matmul_dtype(module: nn.Module, dtype: torch.dtype) -> None:
     """Have every dense layer of a module multiply in `dtype`. Parameters, statistics and losses stay float32."""
     for layer in module.modules():
         if isinstance(layer, Linear):

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from dimebench.agents.base import Agent, Batch, Dims, Metrics, Noise, NoiseShapes, under
-from dimebench.agents.parts.networks import multiply_in
+from dimebench.agents.parts.networks import set_matmul_dtype
 from dimebench.agents.parts.renorm import BatchRenorm
 from dimebench.agents.updates.adam import Adam
 from dimebench.agents.updates.compiling import compiled
-from dimebench.agents.updates.packing import Packed, Store, Treatment, Unpacked
+from dimebench.agents.updates.packing import GradientClip, Packed, Store, Unpacked
 from dimebench.agents.updates.paths import for_gpu
 
 
@@ -37,7 +37,7 @@ class ActorCritic(Agent):
         self.stores: dict[str, Store] = {}  # each network's parameters
         self.optimizers: dict[str, Adam] = {}
         self.log_alpha = nn.Parameter(torch.log(torch.full((self.seeds,), settings.alpha_init, device=self.device)))
-        self.treatments: dict[str, Treatment] = {}  # of a network's gradients, before the optimiser sees them
+        self.gradient_clips: dict[str, GradientClip] = {}  # of a network's gradients, before the optimiser sees them
         self._ones = torch.ones(self.seeds, device=self.device)  # the gradient of a sum over seeds
         self._second: torch.cuda.Stream | None = None
 
@@ -70,7 +70,7 @@ class ActorCritic(Agent):
         """The same at s, for the actor's own update: the gradient flows."""
 
     @abstractmethod
-    def critic_objective(self, batch: Batch, following: Any) -> tuple[Tensor, Metrics]:
+    def critic_objective(self, batch: Batch, next_sample: Any) -> tuple[Tensor, Metrics]:
         """The critics' loss [S] on a batch [S, batch_size, ...], a' from `target_sample`."""
 
     @abstractmethod
@@ -81,15 +81,15 @@ class ActorCritic(Agent):
     def update_temperature(self, sample: Any) -> Metrics:
         """The temperature's update, after the actor's."""
 
-    def regions(self) -> list[tuple[Any, str]]:
+    def compiled_functions(self) -> list[tuple[Any, str]]:
         """The functions (owner, name) that `compile` replaces."""
         return [(self, "critic_objective"), (self, "actor_objective")]
 
     # --- the order in which it happens ------------------------------------------------------------------------
 
-    def update_critic(self, batch: Batch, following: Any) -> Metrics:
+    def update_critic(self, batch: Batch, next_sample: Any) -> Metrics:
         """One update of the critics."""
-        loss, metrics = self.critic_objective(batch, following)
+        loss, metrics = self.critic_objective(batch, next_sample)
         self._count("critics")
         self._descend("critics", loss)
         self.update_targets()
@@ -119,15 +119,15 @@ class ActorCritic(Agent):
     def update(self, batch: Batch, noise: Noise) -> Metrics:
         metrics: Metrics = {}
         actor_updates = self._actor_updates()
-        following: list[Any] = []
+        next_sample: list[Any] = []
         for i, part in enumerate(batch.split(self.settings.batch_size)):
-            if not following:  # the actor has changed: a' for every critic update until it changes again
+            if not next_sample:  # the actor has changed: a' for every critic update until it changes again
                 last = next((j for j in actor_updates if j >= i), self.settings.utd - 1)
-                following = self._target_samples(batch, noise, i, last + 1)
+                next_sample = self._target_samples(batch, noise, i, last + 1)
             sample = None
             if i in actor_updates:  # the critics' update does not change the actor
                 sample = self._aside(self.actor_sample, part.obs, under(noise, f"{i}.actor."))
-            metrics |= self.update_critic(part, following.pop(0))
+            metrics |= self.update_critic(part, next_sample.pop(0))
             self.grad_steps += 1
             if i in actor_updates:
                 self._join()
@@ -170,7 +170,7 @@ class ActorCritic(Agent):
         Parameters of different seeds are disjoint: the gradient of the sum is each seed's own.
         """
         grads = torch.autograd.grad(loss, list(self.modules[name].parameters()), self._ones)
-        self.stores[name].receive(grads, self.treatments.get(name))
+        self.stores[name].receive(grads, self.gradient_clips.get(name))
         self.optimizers[name].step()
 
     def _descend_alpha(self, loss: Tensor) -> None:
@@ -235,14 +235,14 @@ class ActorCritic(Agent):
             renorm.set_steps(steps)
 
     def compile(self) -> None:
-        """From now on run the functions of `regions` through torch.compile: the same operations, fused."""
-        for owner, name in self.regions():
+        """From now on run the functions of `compiled_functions` through torch.compile: the same operations, fused."""
+        for owner, name in self.compiled_functions():
             setattr(owner, name, compiled(getattr(owner, name)))
 
-    def multiply_in(self, dtype: torch.dtype) -> None:
+    def set_matmul_dtype(self, dtype: torch.dtype) -> None:
         """The type that dense layers multiply in: float32 (the default) or bfloat16."""
         for module in self.modules.values():
-            multiply_in(module, dtype)
+            set_matmul_dtype(module, dtype)
 
     def diverged(self) -> Tensor:
         finite = [store.finite() for store in self.stores.values()]

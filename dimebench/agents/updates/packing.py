@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from dimebench.agents.parts.relu_mlp import LANE
 
-Treatment = Callable[[Tensor], Tensor]  # element by element, whatever the shape
+GradientClip = Callable[[Tensor], Tensor]  # element by element, whatever the shape
 
 
 class Store(ABC):
@@ -23,7 +23,7 @@ class Store(ABC):
     tensors: list[Tensor]  # what an optimiser steps
 
     @abstractmethod
-    def receive(self, gradients: Sequence[Tensor], treat: Treatment | None) -> None:
+    def receive(self, gradients: Sequence[Tensor], treat: GradientClip | None) -> None:
         """Make them the gradients of `tensors`, treated; they come in the order of `module.parameters()`."""
 
     @abstractmethod
@@ -55,7 +55,7 @@ class Packed(Store):
         self.arena = nn.Parameter(arena)
         self.tensors = [self.arena]
 
-    def receive(self, gradients: Sequence[Tensor], treat: Treatment | None) -> None:
+    def receive(self, gradients: Sequence[Tensor], treat: GradientClip | None) -> None:
         packed = self._pack(gradients)
         self.arena.grad = packed if treat is None else treat(packed)
 
@@ -84,7 +84,7 @@ class Unpacked(Store):
     def __init__(self, module: nn.Module) -> None:
         self.tensors = list(module.parameters())
 
-    def receive(self, gradients: Sequence[Tensor], treat: Treatment | None) -> None:
+    def receive(self, gradients: Sequence[Tensor], treat: GradientClip | None) -> None:
         if treat is not None:  # at once, of a small network
             row = treat(torch.cat([g.flatten() for g in gradients]))
             parts = row.split([g.numel() for g in gradients])

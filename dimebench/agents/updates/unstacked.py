@@ -15,7 +15,7 @@ from torch import Tensor
 from dimebench.agents.base import Agent, Batch, Dims, Metrics, Noise, NoiseShapes, under
 
 
-class Apart(Agent):
+class UnstackedSeeds(Agent):
     """S learners of one seed behind the interface of one learner of S seeds."""
 
     def __init__(
@@ -86,9 +86,9 @@ class Apart(Agent):
         for learner in self.learners:
             learner.compile()
 
-    def multiply_in(self, dtype: torch.dtype) -> None:
+    def set_matmul_dtype(self, dtype: torch.dtype) -> None:
         for learner in self.learners:
-            learner.multiply_in(dtype)
+            learner.set_matmul_dtype(dtype)
 
 
 def _of(noise: Noise, i: int) -> dict[str, Tensor]:

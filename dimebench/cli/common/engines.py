@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-from dimebench.cli.common.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED, UsageError
+from dimebench.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED, UsageError
 
 if TYPE_CHECKING:
     from dimebench.config import Request
     from dimebench.engines.local.pool import Outcome, PoolSettings
     from dimebench.planning.machine import Machine
-    from dimebench.planning.plan import Places, Plan
+    from dimebench.planning.plan import Hardware, Plan
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Engine(Protocol):
     def device(self, asked: str, request: Request) -> str:
         """cpu or cuda, for --device and what the request asks for. Raises UsageError."""
 
-    def places(self) -> Places:
+    def places(self) -> Hardware:
         """What of the places, once `device` was asked, decides how seeds are put together."""
 
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
@@ -75,7 +75,7 @@ class Local:
 
         return here(self._gpus)
 
-    def places(self) -> Places:
+    def places(self) -> Hardware:
         return self.machine.places
 
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
@@ -134,14 +134,14 @@ class Slurm:
                 raise UsageError(f"--device {asked}: {task} {has}")
         return asked
 
-    def places(self) -> Places:
+    def places(self) -> Hardware:
         """As many GPUs as jobs may run at a time: seeds of a cell are parted where some would have nothing to do."""
         from dimebench.config.resources import megabytes
-        from dimebench.planning.plan import Places
+        from dimebench.planning.plan import Hardware
 
         asked = self._resources
         memory = megabytes(asked.gpu_memory) << 20 if asked.gpu_memory else None
-        return Places(gpus=asked.parallel or 1, gpu_bytes=memory, cores=asked.cpus)
+        return Hardware(gpus=asked.parallel or 1, gpu_bytes=memory, cores=asked.cpus)
 
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
         from dimebench.cli.common.follow import following
@@ -158,7 +158,7 @@ class Ray:
     waits = True
 
     def __init__(self, manner: Manner, words: list[str]) -> None:
-        from dimebench.config import nearest
+        from dimebench.errors import nearest
 
         if manner.wait:
             raise UsageError("--wait: is for --on slurm; with --on ray the command lasts as long as the training")
@@ -171,7 +171,7 @@ class Ray:
             if key not in RAY_ASKS:
                 raise UsageError(f"{word}: is not asked of Ray{nearest(key, RAY_ASKS)}")
         self._manner = manner
-        self._places: Places | None = None  # of GPUs
+        self._places: Hardware | None = None  # of GPUs
 
     def device(self, asked: str, request: Request) -> str:
         """A GPU where the cluster has any, unless none is asked for."""
@@ -191,10 +191,10 @@ class Ray:
             self._places = places()
         return chosen
 
-    def places(self) -> Places:
-        from dimebench.planning.plan import Places
+    def places(self) -> Hardware:
+        from dimebench.planning.plan import Hardware
 
-        return self._places or Places()
+        return self._places or Hardware()
 
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
         from dimebench.cli.common.follow import following

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from dimebench.cli.common.errors import UsageError
+from dimebench.errors import UsageError
 
 if TYPE_CHECKING:
     from dimebench.planning.plan import Plan
@@ -18,7 +18,7 @@ EVERY_S = 5.0
 
 def trackers_of(text: str) -> list[str]:
     """The trackers of `--log A,B`. Raises UsageError."""
-    from dimebench.config import nearest
+    from dimebench.errors import nearest
     from dimebench.export.trackers import TRACKERS
 
     names = [name for name in text.split(",") if name]

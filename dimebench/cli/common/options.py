@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.errors import UsageError
+from dimebench.errors import UsageError
 
 
 def _folder(text: str) -> Path:
@@ -143,7 +143,7 @@ def whole_number(option: str, least: int, what: str = "") -> Callable[[str], int
 def parse_allow(words: list[str] | None) -> list[str]:
     """The differences that `--allow A,B` names. Raises UsageError."""
     from dimebench.analysis.select import ALLOWABLE
-    from dimebench.config import nearest
+    from dimebench.errors import nearest
 
     names = [name for word in words or [] for name in word.split(",")]
     for name in names:
@@ -169,7 +169,7 @@ def seconds_above_0(option: str) -> Callable[[str], float]:
 
 def check_execution(device: str, mode: str, precision: str, chain: str = "auto") -> None:
     """Raises UsageError for an unknown --mode, --precision or --chain, or one that needs a GPU on a CPU."""
-    from dimebench.config import nearest
+    from dimebench.errors import nearest
     from dimebench.training.execution.modes import CHAINS, MODES, PRECISIONS
 
     asked = (("--mode", mode, MODES), ("--precision", precision, PRECISIONS), ("--chain", chain, CHAINS))
@@ -199,7 +199,7 @@ def one_of(option: str, what: str, *known: str) -> Callable[[str], str]:
     """A parser for an option's value: one of a few words. It raises UsageError, with the nearest of them."""
 
     def parse(text: str) -> str:
-        from dimebench.config import nearest
+        from dimebench.errors import nearest
 
         if text not in known:
             raise UsageError(f"{option} {text}: unknown {what}{nearest(text, known)}")
@@ -210,7 +210,7 @@ def one_of(option: str, what: str, *known: str) -> Callable[[str], str]:
 
 def some_of(option: str, text: str, known: Sequence[str]) -> list[str]:
     """The words of an option's list A,B, each once. Raises UsageError for one that is not known, or none at all."""
-    from dimebench.config import nearest
+    from dimebench.errors import nearest
 
     chosen, every = list(dict.fromkeys(word for word in text.split(",") if word)), f" (known: {', '.join(known)})"
     for word in chosen:
@@ -263,7 +263,7 @@ def _existing(folder: Path) -> Path:
 
 def split_words(words: list[str] | None) -> tuple[list[str], str | None]:
     """The names among the words of a command that reads runs, each in its one form, and the suite of `suite=NAME`."""
-    from dimebench.config import nearest
+    from dimebench.errors import nearest
 
     names: list[str] = []
     suites: list[str] = []

@@ -13,7 +13,7 @@ console = Console(highlight=False, markup=False, emoji=False)
 
 def print_table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), right: Collection[str] = ()) -> None:
     """A table on a terminal, with the columns in `right` right-aligned; elsewhere aligned lines, one per row."""
-    from dimebench.config.errors import printable
+    from dimebench.errors import printable
 
     cells = [[printable(cell) for cell in row] for row in rows]
     if not console.is_terminal:
@@ -30,7 +30,7 @@ def print_table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), right
 
 def print_line(text: str) -> None:
     """One line, however long."""
-    from dimebench.config.errors import printable
+    from dimebench.errors import printable
 
     console.print(printable(text), soft_wrap=True)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from dimebench.cli.common.output import print_line, print_table
 
 if TYPE_CHECKING:
-    from dimebench.engines.slurm.queue import Standing
+    from dimebench.engines.slurm.queue import JobStatus
     from dimebench.store import Run
     from dimebench.store.places import Place
 
@@ -21,25 +21,25 @@ MOST_NAMES = 4  # nodes or reasons in one line
 class Queue:
     """The jobs that somebody who looks at these runs wants to know of, and why they cannot be told, if so."""
 
-    def __init__(self, standings: Sequence[Standing] = (), problem: str = "") -> None:
-        self.standings, self.problem = standings, problem
+    def __init__(self, job_statuses: Sequence[JobStatus] = (), problem: str = "") -> None:
+        self.job_statuses, self.problem = job_statuses, problem
         self._by_path = {
             each.block.run_folder(each.order.results, seed).absolute(): each
-            for each in standings
+            for each in job_statuses
             for seed in each.block.seeds
         }
 
     def show(self) -> None:
         """A table of cells with jobs, and a line for each job that has gone wrong."""
-        cells: dict[tuple[str, str, str], list[Standing]] = {}
-        for each in self.standings:
+        cells: dict[tuple[str, str, str], list[JobStatus]] = {}
+        for each in self.job_statuses:
             if each.queued:
                 cells.setdefault((each.block.suite, each.block.variant, each.block.task), []).append(each)
         rows = [[*key, _together(members)] for key, members in sorted(cells.items())]
         if rows:
             print_table(rows, ("suite", "algorithm", "task", "queue"))
-        wrong: dict[tuple[str, str, str, str], list[Standing]] = {}
-        for each in self.standings:
+        wrong: dict[tuple[str, str, str, str], list[JobStatus]] = {}
+        for each in self.job_statuses:
             if not each.queued:
                 key = (each.state, each.block.variant, each.block.task, each.reason)
                 wrong.setdefault(key, []).append(each)
@@ -81,7 +81,7 @@ def queue_of(results: Path, suite: str | None, runs: Sequence[Run], held: Collec
     if not (results / ".launch").is_dir():
         return Queue()
     from dimebench.engines.manifest import EngineError
-    from dimebench.engines.slurm.queue import standings
+    from dimebench.engines.slurm.queue import job_statuses
     from dimebench.training.block import Block
 
     done = {run.folder.absolute() for run in runs if run.status in ("finished", "diverged")}
@@ -92,7 +92,7 @@ def queue_of(results: Path, suite: str | None, runs: Sequence[Run], held: Collec
         return all(block.run_folder(place, seed) in settled for seed in block.seeds)
 
     try:
-        found = standings(results, over=over)
+        found = job_statuses(results, over=over)
     except EngineError as error:
         return Queue(problem=str(error))
     wanted = [each for each in found if suite in (None, each.block.suite)]
@@ -106,14 +106,14 @@ def jobs_beside(results: Any, suite: str | None) -> Callable[[], tuple[object, .
     def jobs() -> tuple[object, ...]:
         now = time.monotonic()
         if not latest or now - latest[-1][0] > ASK_EVERY_S:
-            queued = [each for each in queue_of(results, suite, [], []).standings if each.queued]
+            queued = [each for each in queue_of(results, suite, [], []).job_statuses if each.queued]
             latest[:] = [(now, tuple((each.job, each.state, each.node) for each in queued))]
         return latest[-1][1]
 
     return jobs if isinstance(results, Path) else tuple  # jobs' files are local
 
 
-def _together(members: Sequence[Standing]) -> str:
+def _together(members: Sequence[JobStatus]) -> str:
     """2 running on n1, n2; 3 pending (Resources)."""
     texts = []
     for state in dict.fromkeys(each.state for each in members):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from dimebench.cli.common.errors import OK, SOME_FAILED, UsageError
+from dimebench.errors import OK, SOME_FAILED, UsageError
 
 if TYPE_CHECKING:
     from dimebench.config import Request
@@ -38,14 +38,14 @@ def run_until_decided(
         write_record,
     )
     from dimebench.analysis.select import FLOOR
-    from dimebench.stats import planned_looks
+    from dimebench.stats import planned_analyses
 
     names = [variant.name for variant in request.variants]
     compared = [name for name in names if name != FLOOR or len(names) == 2]
     pairs = list(itertools.combinations(compared, 2))
     if not pairs:
         raise UsageError(f"--until-decided compares two algorithms or more, not {', '.join(names)}: algo=A,B")
-    tasks, planned = request.suite.tasks, planned_looks(most, block)
+    tasks, planned = request.suite.tasks, planned_analyses(most, block)
     alpha, file = ALPHA / len(pairs), results / request.suite.name / RECORD
     other = other_plan(read_record(file), pairs, tasks, planned, alpha)
     if other:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from dimebench.cli.common.errors import UsageError
+from dimebench.errors import UsageError
 
 
 def full_task(name: str) -> str | None:
@@ -38,9 +38,9 @@ def imported_task(name: str, problem: str) -> str:
 
 def _nearest(name: str) -> str:
     """The nearest short names; of a full name, dm_control's in full."""
-    from dimebench.config import nearest
     from dimebench.config.names import short_task
     from dimebench.envs import known_tasks
+    from dimebench.errors import nearest
 
     known = known_tasks()
     if "/" not in name:

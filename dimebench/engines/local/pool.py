@@ -17,7 +17,7 @@ from typing import Any
 
 from dimebench.engines.local.process import Events, Job, WorkerProcess
 from dimebench.engines.local.slots import Needs, Slots
-from dimebench.engines.local.worker import SIGNALS, mark_interrupted, one_line, record_failure
+from dimebench.engines.local.worker import SIGNALS, mark_interrupted, reason_of, record_failure
 from dimebench.planning.identity import IdentityConflictError
 from dimebench.planning.packing import Gpu
 from dimebench.planning.plan import Cell, Plan, settle, tidy
@@ -135,7 +135,7 @@ class LocalPool:
             done, blocks = settle(lambda seeds: replace(block, seeds=seeds), block.seeds, self.plan.results)
         except (OSError, StoreError, IdentityConflictError) as error:
             self._todo.remove((cell, block))
-            self._fail(cell, block, one_line(error), listen, isinstance(error, IdentityConflictError))
+            self._fail(cell, block, reason_of(error), listen, isinstance(error, IdentityConflictError))
             return
         self._waiting.pop(f"{cell.name} {block.name}", None)
         if blocks == [block]:

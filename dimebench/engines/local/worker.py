@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from dimebench.envs import EnvError
+from dimebench.errors import DimebenchError, one_line
 from dimebench.planning.identity import IdentityConflictError, block_identity
 from dimebench.store import StoreError, mark_run, read_run
 from dimebench.store.atomic import atomic_write
@@ -160,12 +161,12 @@ def _failure(block: Block, results: Path, error: Exception) -> dict[str, Any]:
             half = (len(block.seeds) + 1) // 2
             reason = f"out of memory on the device with {len(block.seeds)} seeds in one process"
             return _split(block, results, [block.seeds[:half], block.seeds[half:]], reason)
-        return _failed(block, results, f"out of memory on the device: {one_line(error)}")
+        return _failed(block, results, f"out of memory on the device: {reason_of(error)}")
     if several and isinstance(error, EnvError) and error.environment is not None:
         seed = block.seeds[error.environment]
         others = tuple(each for each in block.seeds if each != seed)
-        return _split(block, results, [others, (seed,)], one_line(error), seed)
-    return _failed(block, results, one_line(error))
+        return _split(block, results, [others, (seed,)], reason_of(error), seed)
+    return _failed(block, results, reason_of(error))
 
 
 def _split(
@@ -178,7 +179,7 @@ def _split(
 
         blocks = split_block(block, results, parts, reason)
     except Exception as error:
-        return _failed(block, results, f"{reason}; its seeds could not be parted: {one_line(error)}")
+        return _failed(block, results, f"{reason}; its seeds could not be parted: {reason_of(error)}")
     for each in blocks:
         if each.seeds == (failed,):
             record_failure(each, results, reason, details)
@@ -211,17 +212,17 @@ def mark_interrupted(block: Block, results: Path) -> None:
                 mark_run(run.folder, "interrupted", None)
 
 
-def one_line(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     """The reason of a failure: our own errors say it themselves, others need their kind in front."""
     if isinstance(error, StoreError):
         text = f"{error}; move that folder away to train it again"
     elif isinstance(error, OSError) and error.filename is not None:
         text = f"{error.filename}: {error.strerror}"
-    elif type(error).__module__.startswith("dimebench."):
+    elif isinstance(error, DimebenchError):
         text = str(error)
     else:
         text = f"{type(error).__name__}: {error}"
-    return " ".join(text.split())
+    return one_line(text)
 
 
 def main() -> None:

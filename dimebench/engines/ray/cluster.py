@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dimebench.engines.manifest import EngineError
-from dimebench.planning.plan import Places, usable_cores
+from dimebench.planning.plan import Hardware, usable_cores
 from dimebench.store.claims import LONGEST_HOST
 
 REACHED_WITHIN_S = 10.0  # Ray itself tries for minutes
@@ -126,14 +126,14 @@ def largest(known: list[Mapping[str, Any]], resource: str) -> float:
     return max((node["Resources"].get(resource, 0.0) for node in known if node["Alive"]), default=0.0)
 
 
-def places() -> Places:
+def places() -> Hardware:
     """The cluster's GPUs, as far as they decide which seeds train together; a block's cores are its GPU's share."""
     known = nodes()
     alive = [node["Resources"] for node in known if node["Alive"] and node["Resources"].get("GPU", 0) > 0]
     if not alive:
-        return Places()
+        return Hardware()
     cores = min(int(each.get("CPU", 1) // each["GPU"]) for each in alive)
-    return Places(int(sum(each["GPU"] for each in alive)), gpu_bytes(known), max(1, cores))
+    return Hardware(int(sum(each["GPU"] for each in alive)), gpu_bytes(known), max(1, cores))
 
 
 def gpu_bytes(known: list[Mapping[str, Any]]) -> int | None:

@@ -18,8 +18,8 @@ from typing import Any
 from dimebench.config.resources import megabytes
 from dimebench.engines.local.pool import Event, Outcome, PoolSettings
 from dimebench.engines.local.worker import SIGNALS, mark_interrupted, record_failure
-from dimebench.engines.manifest import FOLDER, Order
-from dimebench.engines.manifest_events import OrderEvents
+from dimebench.engines.manifest import FOLDER, JobManifest
+from dimebench.engines.manifest_events import ManifestEvents
 from dimebench.engines.ray.cluster import dead_hosts, kept_from_terminal, largest, nodes
 from dimebench.envs import EnvError
 from dimebench.planning.durations import rough_seconds
@@ -43,7 +43,7 @@ def work(folder: str, index: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Ask:
+class ResourceRequest:
     """What a task asks of the node that it runs on; `memory` in bytes, and about how long it takes."""
 
     cpus: int
@@ -104,7 +104,7 @@ class RayPool:
         asks = self._ask_all(known)
         self._todo.sort(key=lambda index: -asks[index].seconds)  # the longest first; those of a cell stay together
         order = self._order(asks)
-        events = OrderEvents(order, self._pairs)
+        events = ManifestEvents(order, self._pairs)
         try:
             with kept_from_terminal(order.folder / "ray.log"):
                 self._say_infeasible(asks, known, listen)
@@ -125,7 +125,7 @@ class RayPool:
 
     # --- what a block asks for --------------------------------------------------------------------------------
 
-    def _ask(self, block: Block, known: list[Mapping[str, Any]]) -> Ask:
+    def _ask(self, block: Block, known: list[Mapping[str, Any]]) -> ResourceRequest:
         """What a block's task gets: as asked for, else what earlier runs reached or an estimate says."""
         asked, results = self._resources(block.task), self.plan.results
         on_gpu = block.device.startswith("cuda")
@@ -140,25 +140,25 @@ class RayPool:
             memory, seconds = 0, 0.0
         if "memory" in asked:
             memory = megabytes(asked["memory"]) * 2**20
-        return Ask(cpus, gpus, memory, seconds)
+        return ResourceRequest(cpus, gpus, memory, seconds)
 
-    def _ask_all(self, known: list[Mapping[str, Any]]) -> list[Ask]:
+    def _ask_all(self, known: list[Mapping[str, Any]]) -> list[ResourceRequest]:
         """Blocks of a cell with as many seeds ask for the same."""
-        found: dict[tuple[str, int], Ask] = {}
+        found: dict[tuple[str, int], ResourceRequest] = {}
         for _, block in self._pairs:
             if (block.cell, len(block.seeds)) not in found:
                 found[block.cell, len(block.seeds)] = self._ask(block, known)
         return [found[block.cell, len(block.seeds)] for _, block in self._pairs]
 
-    def _order(self, asks: list[Ask]) -> Order:
+    def _order(self, asks: list[ResourceRequest]) -> JobManifest:
         """The order, which says how many cores a block may use for its environments."""
         cpus: dict[str, int] = {}
         for (_, block), ask in zip(self._pairs, asks, strict=True):
             cpus[block.task] = max(ask.cpus, cpus.get(block.task, 1))
         own = {task: {**self._resources(task), "cpus": count} for task, count in cpus.items()}
-        return Order.write(self.plan, self.settings, ENGINE, own.__getitem__)
+        return JobManifest.write(self.plan, self.settings, ENGINE, own.__getitem__)
 
-    def _say_infeasible(self, asks: list[Ask], known: list[Mapping[str, Any]], listen: Listen) -> None:
+    def _say_infeasible(self, asks: list[ResourceRequest], known: list[Mapping[str, Any]], listen: Listen) -> None:
         """Ray waits without a word for a node that has what is asked for; a cluster that grows may get one."""
         told = set()
         for pair, ask in zip(self._pairs, asks, strict=True):
@@ -168,7 +168,7 @@ class RayPool:
 
     # --- tasks ------------------------------------------------------------------------------------------------
 
-    def _submit(self, order: Order, asks: list[Ask]) -> None:
+    def _submit(self, order: JobManifest, asks: list[ResourceRequest]) -> None:
         import ray
 
         while self._todo and not self._signals and len(self._running) < (self._parallel or len(self._pairs)):
@@ -178,7 +178,7 @@ class RayPool:
             task = ray.remote(work).options(max_retries=RETRIES, name=name, **asks[index].options())
             self._running[task.remote(str(order.folder), index)] = index
 
-    def _wait(self, events: OrderEvents, listen: Listen) -> None:
+    def _wait(self, events: ManifestEvents, listen: Listen) -> None:
         """Until a task ends, or for a while; then tell what the runs have written."""
         import ray
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dimebench.engines.manifest import EngineError, Order, read_json, read_orders
+from dimebench.engines.manifest import EngineError, JobManifest, read_json, read_orders
 from dimebench.store import atomic_write
 from dimebench.store.claims import claimed_by
 from dimebench.training.block import Block
@@ -23,7 +23,7 @@ HELD = ("REQUEUE_HOLD", "SPECIAL_EXIT")
 
 
 @dataclass(frozen=True)
-class Job:
+class QueueEntry:
     """A job that is in the queue."""
 
     id: str
@@ -33,14 +33,14 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Standing:
+class JobStatus:
     """How a block of an order stands.
 
     state: pending, requeued, running, ending or another of Slurm's own while it is `queued`; afterwards finished,
     failed, refused, interrupted, cancelled, or lost where the job left without a word.
     """
 
-    order: Order
+    order: JobManifest
     index: int
     job: str
     state: str
@@ -58,19 +58,19 @@ def job_name(suite: str) -> str:
     return f"dimebench-{suite}"
 
 
-def note_jobs(order: Order, jobs: Mapping[int, str]) -> None:
+def note_jobs(order: JobManifest, jobs: Mapping[int, str]) -> None:
     """Keep the ids of the blocks' jobs in the order's folder."""
     content = {"jobs": {str(index): job for index, job in jobs.items()}}
     atomic_write(order.folder / JOBS_FILE, json.dumps(content).encode())
 
 
-def jobs_of(order: Order) -> dict[int, str]:
+def jobs_of(order: JobManifest) -> dict[int, str]:
     """The job of each block, as far as they were submitted."""
     content = read_json(order.folder / JOBS_FILE) or {}
     return {int(index): str(job) for index, job in content.get("jobs", {}).items()}
 
 
-def read_queue(suites: Iterable[str]) -> dict[str, Job]:
+def read_queue(suites: Iterable[str]) -> dict[str, QueueEntry]:
     """The jobs of these suites that are in the queue, by id. Raises EngineError where squeue does not answer."""
     names = ",".join(sorted({job_name(suite) for suite in suites}))
     if not names:
@@ -79,21 +79,21 @@ def read_queue(suites: Iterable[str]) -> dict[str, Job]:
     jobs = {}
     for line in text.splitlines():
         job, state, node, reason = line.split("|", 3)
-        jobs[job] = Job(job, state, node, "" if reason == "None" else reason)
+        jobs[job] = QueueEntry(job, state, node, "" if reason == "None" else reason)
     return jobs
 
 
-def standings(
-    results: Path, orders: Sequence[Order] | None = None, over: Callable[[Block], bool] = lambda block: False
-) -> list[Standing]:
+def job_statuses(
+    results: Path, orders: Sequence[JobManifest] | None = None, over: Callable[[Block], bool] = lambda block: False
+) -> list[JobStatus]:
     """How every block stands that was ever ordered from Slurm; of one that was ordered again, the last time alone.
 
     over: blocks to leave out, unless their job is in the queue. Raises EngineError where squeue does not answer,
-    OrderError for a broken order.
+    ManifestError for a broken order.
     """
     orders = read_orders(results, ENGINE) if orders is None else orders
     queue = read_queue({order.suite for order in orders})  # first: what leaves it meanwhile has written its word
-    latest: dict[tuple[str, tuple[int, ...]], Standing] = {}
+    latest: dict[tuple[str, tuple[int, ...]], JobStatus] = {}
     for order in orders:
         for index, job in jobs_of(order).items():
             block = order.blocks[index]
@@ -104,7 +104,7 @@ def standings(
     return [_with_fate(each, fates) if each.state == "lost" else each for each in found]
 
 
-def _standing(order: Order, index: int, id: str, job: Job | None) -> Standing:
+def _standing(order: JobManifest, index: int, id: str, job: QueueEntry | None) -> JobStatus:
     if job is None:
         return _after_the_queue(order, index, id)
     state = {"COMPLETING": "ending"}.get(job.state, job.state.lower())
@@ -112,21 +112,21 @@ def _standing(order: Order, index: int, id: str, job: Job | None) -> Standing:
         state = "pending" if order.began(index) is None else "requeued"
     elif job.state in HELD:
         state = "held"
-    return Standing(order, index, id, state, job.node, job.reason, queued=True)
+    return JobStatus(order, index, id, state, job.node, job.reason, queued=True)
 
 
-def _after_the_queue(order: Order, index: int, id: str) -> Standing:
+def _after_the_queue(order: JobManifest, index: int, id: str) -> JobStatus:
     ended, began = order.ended(index), order.began(index)
     if ended is not None:
-        return Standing(order, index, id, ended["status"], ended["host"], ended["reason"] or "")
-    return Standing(order, index, id, "lost", began["host"] if began else "")
+        return JobStatus(order, index, id, ended["status"], ended["host"], ended["reason"] or "")
+    return JobStatus(order, index, id, "lost", began["host"] if began else "")
 
 
-def _with_fate(one: Standing, fates: dict[str, str]) -> Standing:
+def _with_fate(one: JobStatus, fates: dict[str, str]) -> JobStatus:
     fate = f"Slurm says {fates[one.job]}" if one.job in fates else "it left the queue without a word"
     if not one.node:
         fate += f"; its job never began to train: do the nodes see {one.order.results}?"
-    return Standing(one.order, one.index, one.job, "lost", one.node, fate)
+    return JobStatus(one.order, one.index, one.job, "lost", one.node, fate)
 
 
 def _fates(ids: Sequence[str]) -> dict[str, str]:
@@ -153,7 +153,7 @@ def _fates(ids: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def cancel(chosen: Sequence[Standing], wait_s: float) -> list[Standing]:
+def cancel(chosen: Sequence[JobStatus], wait_s: float) -> list[JobStatus]:
     """Cancel jobs in the queue, and wait for them to end: Slurm gives them the time to save (its KillWait).
 
     Returns those that have not ended within `wait_s`. Raises EngineError where Slurm does not let them be cancelled.
@@ -171,7 +171,7 @@ def cancel(chosen: Sequence[Standing], wait_s: float) -> list[Standing]:
                     raise
                 refusal = str(error)
         time.sleep(LOOK_EVERY_S)
-        queued = {each.job: each for each in standings(orders[0].results, orders) if each.queued}
+        queued = {each.job: each for each in job_statuses(orders[0].results, orders) if each.queued}
         left = [queued[each.job] for each in left if each.job in queued]
     for each in chosen:
         if each.job in {one.job for one in left}:
@@ -185,7 +185,7 @@ def cancel(chosen: Sequence[Standing], wait_s: float) -> list[Standing]:
     return left
 
 
-def _was_trained_on(host: str, one: Standing) -> bool:
+def _was_trained_on(host: str, one: JobStatus) -> bool:
     """Whether it was the job's own machine, and nobody else, that held the block's runs."""
     owners = [claimed_by(one.block.run_folder(one.order.results, seed)) for seed in one.block.seeds]
     return all(owner is None or owner.host == host for owner in owners)

@@ -20,7 +20,7 @@ from typing import Any, NoReturn
 
 from dimebench.config.resources import megabytes, minutes
 from dimebench.engines.local.worker import record_failure
-from dimebench.engines.manifest import EngineError, Order
+from dimebench.engines.manifest import EngineError, JobManifest
 from dimebench.engines.remote import Signals, train_block
 from dimebench.engines.slurm.queue import job_name, note_jobs
 
@@ -43,7 +43,7 @@ def check_slurm() -> None:
         raise EngineError("--on slurm: submitit is not installed: pip install 'dimebench[slurm]'") from None
 
 
-def submit(order: Order, parallel: int | None) -> dict[int, str]:
+def submit(order: JobManifest, parallel: int | None) -> dict[int, str]:
     """Submit every block of the order; the ids of their jobs, which also stand in the order's folder.
 
     parallel: how many may run at a time. Raises EngineError with sbatch's own words; what was submitted before
@@ -67,7 +67,7 @@ def submit(order: Order, parallel: int | None) -> dict[int, str]:
     return jobs
 
 
-def _arrays(order: Order) -> Iterator[tuple[list[int], dict[str, Any]]]:
+def _arrays(order: JobManifest) -> Iterator[tuple[list[int], dict[str, Any]]]:
     """Blocks that ask for the same go together, as many as the cluster allows in an array."""
     groups: dict[str, list[int]] = {}
     for index, asked in enumerate(order.resources):
@@ -88,7 +88,9 @@ def _longest_array() -> int:
     return 1000
 
 
-def _submit_array(order: Order, members: list[int], asked: Mapping[str, Any], share: int | None) -> dict[int, str]:
+def _submit_array(
+    order: JobManifest, members: list[int], asked: Mapping[str, Any], share: int | None
+) -> dict[int, str]:
     from submitit import SlurmExecutor
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
@@ -149,11 +151,11 @@ def work(folder: str, index: int) -> NoReturn:
     with Signals() as signals:
         ended = train_block(folder, index)
         signals.heard.update(ended["signals"])
-        code = _after(Order.read(Path(folder)), index, ended, signals)
+        code = _after(JobManifest.read(Path(folder)), index, ended, signals)
     sys.exit(code)
 
 
-def _after(order: Order, index: int, ended: dict[str, Any], signals: Signals) -> int:
+def _after(order: JobManifest, index: int, ended: dict[str, Any], signals: Signals) -> int:
     """The job's exit code."""
     if ended["status"] != "interrupted":
         return 0 if ended["status"] == "finished" else FAILED
@@ -173,7 +175,7 @@ def _after(order: Order, index: int, ended: dict[str, Any], signals: Signals) ->
 
 
 def _requeue() -> str:
-    """Ask for this job to be queued again; "" or scontrol's own words."""
+    """ResourceRequest for this job to be queued again; "" or scontrol's own words."""
     array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
     job = f"{array}_{task}" if array and task else os.environ["SLURM_JOB_ID"]
     print(f"dimebench: saved; asking for job {job} to be queued again", flush=True)

@@ -20,7 +20,8 @@ from dimebench.envs.environment import Layout, Seed
 from dimebench.envs.libraries import dm_control_physics as dmc_physics
 from dimebench.envs.libraries import mujoco_state
 from dimebench.envs.random_state import pack_random_state, random_state, unpack_random_state
-from dimebench.envs.spec import EnvError, one_line
+from dimebench.envs.spec import EnvError
+from dimebench.errors import first_line
 
 PREFIX = "dm_control/"
 _NEEDS_GL = (("quadruped", "escape"),)  # uploads its terrain to a renderer at every reset
@@ -52,7 +53,7 @@ class DMControlEnvironment:
         try:
             observation = self._env.reset().observation
         except RuntimeError as error:  # PhysicsError is one
-            raise EnvError(f"{self._name}: reset failed: {one_line(error)}") from error
+            raise EnvError(f"{self._name}: reset failed: {first_line(error)}") from error
         self._started, self._over = True, False
         self._flatten(observation, row)
 
@@ -75,7 +76,7 @@ class DMControlEnvironment:
             self._flatten(task.get_observation(physics), row)
         except PhysicsError as error:
             self._over = True
-            raise EnvError(f"{self._name}: physics diverged: {one_line(error)}") from error
+            raise EnvError(f"{self._name}: physics diverged: {first_line(error)}") from error
         terminated = discount == 0.0
         return reward, terminated, self._over and not terminated
 
@@ -160,7 +161,7 @@ def _load(name: str, random: np.random.RandomState) -> tuple[Any, bool]:
             _ = env.physics.contexts  # made here, so that a missing renderer is reported before training starts
     except Exception as error:
         hint = "; it needs MUJOCO_GL=egl in the environment" if (domain, task) in _NEEDS_GL else ""
-        raise EnvError(f"{name} cannot be loaded: {one_line(error)}{hint}") from error
+        raise EnvError(f"{name} cannot be loaded: {first_line(error)}{hint}") from error
     dmc_physics.lighten(env.physics)
     return env, model_is_drawn
 

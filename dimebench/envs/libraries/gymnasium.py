@@ -15,7 +15,8 @@ from gymnasium.utils import seeding
 from dimebench.envs.environment import Layout, Seed
 from dimebench.envs.libraries import mujoco_state
 from dimebench.envs.random_state import integer_seed, pack_generator, unpack_generator
-from dimebench.envs.spec import EnvError, one_line
+from dimebench.envs.spec import EnvError
+from dimebench.errors import first_line
 
 PREFIX = "gymnasium/"
 VERSION = 5
@@ -116,7 +117,7 @@ def _make(name: str) -> tuple[Any, int | None]:
         with mujoco_state.quiet_compiler():
             env = gymnasium.make(name.removeprefix(PREFIX), disable_env_checker=True)
     except Exception as error:
-        raise EnvError(f"{name} cannot be loaded: {one_line(error)}") from error
+        raise EnvError(f"{name} cannot be loaded: {first_line(error)}") from error
     return env.unwrapped, env.spec.max_episode_steps if env.spec else None
 
 

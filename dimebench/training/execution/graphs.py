@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from dimebench.errors import DimebenchError
 from dimebench.store.reader import without_collecting
 from dimebench.training.execution.dispatch import DispatchMode
 from dimebench.training.execution.graph_passes import (
@@ -30,7 +31,7 @@ from dimebench.training.execution.graph_passes import (
 from dimebench.training.execution.graph_steps import step
 
 
-class ExecutionError(Exception):
+class ExecutionError(DimebenchError):
     """A mode or a precision that this machine cannot run; one line."""
 
 

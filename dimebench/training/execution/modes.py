@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from dimebench.agents.base import Agent, Batch, Metrics, Noise, NoiseShapes
-from dimebench.agents.updates.unstacked import Apart
+from dimebench.agents.updates.unstacked import UnstackedSeeds
 from dimebench.training.execution.graphs import CpuGraphs, CudaGraphs, ExecutionError, Recorder
 
 MODES = ("eager", "compile", "graph", "compile+graph")
@@ -48,10 +48,10 @@ def prepare(agent: Agent, device: str, mode: str, precision: str, chain: str = "
     if not agent.learns:
         return agent
     for needed in _needed(mode, precision):
-        if not hasattr(agent.learners[0] if isinstance(agent, Apart) else agent, needed):
+        if not hasattr(agent.learners[0] if isinstance(agent, UnstackedSeeds) else agent, needed):
             raise ExecutionError(f"{type(agent).__name__} has no `{needed}`: it runs eagerly and in float32 alone")
     if precision == "bf16":
-        agent.multiply_in(torch.bfloat16)  # type: ignore[attr-defined]
+        agent.set_matmul_dtype(torch.bfloat16)  # type: ignore[attr-defined]
     if chain == "fused":
         _fuse(agent, device)
     if "compile" in mode:
@@ -64,7 +64,11 @@ def prepare(agent: Agent, device: str, mode: str, precision: str, chain: str = "
 def _needed(mode: str, precision: str) -> list[str]:
     """What an agent must have beside `act` and `update`."""
     graph = ["update_key", "counts", "set_counts"] if "graph" in mode else []
-    return [*(["multiply_in"] if precision == "bf16" else []), *(["compile"] if "compile" in mode else []), *graph]
+    return [
+        *(["set_matmul_dtype"] if precision == "bf16" else []),
+        *(["compile"] if "compile" in mode else []),
+        *graph,
+    ]
 
 
 @cache
@@ -81,7 +85,7 @@ def chosen(algorithm: type[Agent], device: str, mode: str = "auto", precision: s
     if mode == "auto":
         mode = ("compile+graph" if on_gpu else "graph") if able else "eager"
     if precision == "auto":
-        precision = "tf32" if hasattr(algorithm, "multiply_in") and on_gpu else "float32"
+        precision = "tf32" if hasattr(algorithm, "set_matmul_dtype") and on_gpu else "float32"
     return mode, precision
 
 

@@ -98,20 +98,20 @@ def forward_path(
     x0: Tensor,
     keep: Tensor,
     eta: Tensor,
-    shove: Tensor,
+    noise: Tensor,
     base: Tensor,
     time: Tensor,
     dense: Sequence[Tensor],
     precision: str,
 ) -> Tensor:
-    """The path x_0 .. x_N [S, N + 1, B, A] of x_{n+1} = keep_n x_n + shove_n + eta_n f_n(x_n).
+    """The path x_0 .. x_N [S, N + 1, B, A] of x_{n+1} = keep_n x_n + noise_n + eta_n f_n(x_n).
 
-    x0 [S, B, A]; keep, eta [S, N, A]; shove [S, N, B, A]; base [S, B, H], time [S, N, H] and dense as
+    x0 [S, B, A]; keep, eta [S, N, A]; noise [S, N, B, A]; base [S, B, H], time [S, N, H] and dense as
     `ScoreNetwork.prepare` returns them.
     """
     shape = Shape.of(x0, eta.shape[1], dense)
     path = x0.new_empty(shape.seeds, shape.steps + 1, shape.rows, shape.actions)
-    _forward(shape, precision, x0, keep, eta, eta, shove, base, time, dense, path, path, whole=True)
+    _forward(shape, precision, x0, keep, eta, eta, noise, base, time, dense, path, path, whole=True)
     return path
 
 
@@ -128,7 +128,7 @@ def sample_no_grad(
 ) -> tuple[Tensor, Tensor]:
     """x_N [S, B, A] and the log ratio [S, B] of the path that eps [S, N, B, A] gives, the path itself kept nowhere.
 
-    As `forward_path` with shove = scale eps, scale [S, N, A].
+    As `forward_path` with noise = scale eps, scale [S, N, A].
     """
     shape = Shape.of(x0, eta.shape[1], dense)
     x, log_w = torch.empty_like(x0, memory_format=torch.contiguous_format), x0.new_empty(shape.seeds, shape.rows)
@@ -183,12 +183,12 @@ def backward_path(
     turned = pack_weights([weight.mT for weight in weights_of(dense)[::-1]], shape, precision)
     x_rows = torch.empty(shape.seeds, shape.rows, shape.padded_actions, dtype=dtype, device=device)
     slope = torch.empty(shape.layers, shape.seeds, shape.rows, shape.padded, device=device)
-    shove, scores = (torch.empty(*steps, shape.actions, device=device) for _ in range(2))
+    noise, scores = (torch.empty(*steps, shape.actions, device=device) for _ in range(2))
     x0 = torch.empty(shape.seeds, shape.rows, shape.actions, device=device)
     outer = torch.empty(*steps, shape.padded_actions, dtype=dtype, device=device)
     hidden, inner = (torch.empty(shape.layers, *steps, shape.padded, dtype=dtype, device=device) for _ in range(2))
     kernels.backward_kernel[how.grid](
-        *given, *packed, turned, x_rows, slope, shove, x0, scores, outer, hidden, inner, shape.rows,
+        *given, *packed, turned, x_rows, slope, noise, x0, scores, outer, hidden, inner, shape.rows,
         **how.constants, **how.options,
     )  # fmt: skip
 
@@ -196,7 +196,7 @@ def backward_path(
         return [rows[..., : weight.shape[-1]] for rows, weight in zip(layers, weights_of(dense), strict=False)]
 
     inputs = [path[:, :-1], *cut(hidden)]
-    return PathGradient(x0, shove, scores, inputs, [*cut(inner), outer[..., : shape.actions]])
+    return PathGradient(x0, noise, scores, inputs, [*cut(inner), outer[..., : shape.actions]])
 
 
 def operand_type(precision: str) -> torch.dtype:

@@ -20,7 +20,7 @@ from dimebench.agents.parts.diffusion import DiffusionSample
 class FusedChain(Chain):
     """The chain of a policy, through the kernels."""
 
-    def regions(self) -> list[tuple[Any, str]]:
+    def compiled_functions(self) -> list[tuple[Any, str]]:
         return [(self, name) for name in ("begin", "collect", "weigh", "costs")]
 
     @property
@@ -52,7 +52,7 @@ class FusedChain(Chain):
 
     def run_keeping(self, begun: Begun, dense: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         keep, eta = begun.keep.squeeze(2), begun.eta.squeeze(2)
-        path = calls.forward_path(begun.x, keep, eta, begun.shove, begun.base, begun.time, dense, self.precision)
+        path = calls.forward_path(begun.x, keep, eta, begun.noise, begun.base, begun.time, dense, self.precision)
         return path, []
 
     def run_back(

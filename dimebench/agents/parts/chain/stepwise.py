@@ -23,12 +23,12 @@ ALIGNED = 4  # float32 numbers in 16 bytes
 
 
 class Begun(NamedTuple):
-    """What a chain starts from: x_{n+1} = keep_n x_n + shove_n + eta_n f(x_n, time_n + base)."""
+    """What a chain starts from: x_{n+1} = keep_n x_n + noise_n + eta_n f(x_n, time_n + base)."""
 
     x: Tensor  # x_0 [S, B, A]
     keep: Tensor  # [S, N, 1, A]
     eta: Tensor  # [S, N, 1, A]
-    shove: Tensor  # scale_n eps_n [S, N, B, A]
+    noise: Tensor  # scale_n eps_n [S, N, B, A]
     base: Tensor  # Ws s + bias [S, B, H]
     time: Tensor  # We e_n [S, N, H]
 
@@ -37,19 +37,19 @@ class PathGradient(NamedTuple):
     """What the gradient of a path is made of, before it is added up over rows and steps."""
 
     x: Tensor  # of x_0 [S, B, A]
-    shove: Tensor  # of x_{n+1}, all later steps included [S, N, B, A]
+    noise: Tensor  # of x_{n+1}, all later steps included [S, N, B, A]
     scores: Tensor  # f_n(x_n) itself [S, N, B, A]
     inputs: list[Tensor]  # of each layer: what went into its product [S, N, B, I]
     outputs: list[Tensor]  # and the gradient of what came out [S, N, B, O]; the last layer's is that of the scores
 
 
 class Chain:
-    """The chain of a policy. The methods that `regions` names are functions of tensors, which may be compiled."""
+    """The chain of a policy. The methods in `compiled_functions` are functions of tensors, which may be compiled."""
 
     def __init__(self, policy: DiffusionPolicy) -> None:
         self.policy = policy
 
-    def regions(self) -> list[tuple[Any, str]]:
+    def compiled_functions(self) -> list[tuple[Any, str]]:
         return [(self, name) for name in ("begin", "step", "kept_step", "step_back", "collect", "weigh")]
 
     @property
@@ -90,18 +90,18 @@ class Chain:
         return Begun(self.policy.prior_std * x0, keep, eta, scale * eps, base, time), scale
 
     @compile_options(split_reductions=False)  # where one row's products are sums: each in one kernel
-    def step(self, x: Tensor, row: Tensor, shove: Tensor, base: Tensor, dense: Sequence[Tensor]) -> Tensor:
+    def step(self, x: Tensor, row: Tensor, noise: Tensor, base: Tensor, dense: Sequence[Tensor]) -> Tensor:
         """x_n to x_{n+1}, all [S, B, A]; `row` as in `rows`."""
-        return self._advance(x, row, shove, base, dense)[0]
+        return self._advance(x, row, noise, base, dense)[0]
 
     def kept_step(
-        self, x: Tensor, row: Tensor, shove: Tensor, base: Tensor, dense: Sequence[Tensor]
+        self, x: Tensor, row: Tensor, noise: Tensor, base: Tensor, dense: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
         """The same, with the score and what comes before and after each activation."""
-        return self._advance(x, row, shove, base, dense)
+        return self._advance(x, row, noise, base, dense)
 
     def _advance(
-        self, x: Tensor, row: Tensor, shove: Tensor, base: Tensor, dense: Sequence[Tensor]
+        self, x: Tensor, row: Tensor, noise: Tensor, base: Tensor, dense: Sequence[Tensor]
     ) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor]]:
         keep, eta, time = _of_row(row, x.shape[-1], base.shape[-1])
         before, after = [], []
@@ -112,7 +112,7 @@ class Chain:
             after.append(self._round(h))
             z = product(h, weight, self.dtype) + bias
         score = z.clamp(-SCORE_CLIP, SCORE_CLIP)
-        return keep * x + shove + eta * score, score, before, after
+        return keep * x + noise + eta * score, score, before, after
 
     def step_back(
         self, g: Tensor, of_x: Tensor, row: Tensor, score: Tensor, before: Sequence[Tensor], dense: Sequence[Tensor]
@@ -131,11 +131,11 @@ class Chain:
         g = of_x + keep * g + product(d, dense[0].transpose(-1, -2), self.dtype)
         return g, of_layers[::-1]
 
-    def collect(self, path: Tensor, shove: Tensor, scores: Tensor, outputs: Sequence[Tensor]) -> list[Tensor]:
+    def collect(self, path: Tensor, noise: Tensor, scores: Tensor, outputs: Sequence[Tensor]) -> list[Tensor]:
         """Gradients of keep, eta, base, time and of the biases, from a `PathGradient`."""
-        of_keep = (shove * path[:, :-1]).sum(2, keepdim=True)
-        of_eta = (shove * scores).sum(2, keepdim=True)
-        first, *others = (d.to(shove.dtype) for d in outputs)
+        of_keep = (noise * path[:, :-1]).sum(2, keepdim=True)
+        of_eta = (noise * scores).sum(2, keepdim=True)
+        first, *others = (d.to(noise.dtype) for d in outputs)
         return [of_keep, of_eta, first.sum(1), first.sum(2), *(d.sum((1, 2)).unsqueeze(1) for d in others)]
 
     def weigh(self, x0: Tensor, eps: Tensor, path: Tensor, keep: Tensor, scale: Tensor) -> DiffusionSample:
@@ -147,16 +147,16 @@ class Chain:
         """The states x_0 .. x_N."""
         weights = self.rounded(dense)
         path = [begun.x]
-        for row, shove in zip(rows(begun), slices(begun.shove), strict=True):
-            path.append(self.step(path[-1], row, shove, begun.base, weights))
+        for row, noise in zip(rows(begun), slices(begun.noise), strict=True):
+            path.append(self.step(path[-1], row, noise, begun.base, weights))
         return path
 
     def run_keeping(self, begun: Begun, dense: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """The path, and what `run_back` needs of each step: the score, what comes before and after activations."""
         weights = self.rounded(dense)
         path, kept = [begun.x], []
-        for row, shove in zip(rows(begun), slices(begun.shove), strict=True):
-            x, score, before, after = self.kept_step(path[-1], row, shove, begun.base, weights)
+        for row, noise in zip(rows(begun), slices(begun.noise), strict=True):
+            x, score, before, after = self.kept_step(path[-1], row, noise, begun.base, weights)
             path.append(x)
             kept += [score, *before, *after]
         return torch.stack(path, 1), kept
@@ -177,7 +177,7 @@ class Chain:
             outputs.append(d)
         return PathGradient(
             x=g,
-            shove=torch.stack(of_x[-2::-1], 1),
+            noise=torch.stack(of_x[-2::-1], 1),
             scores=torch.stack(scores, 1),
             inputs=[path[:, :-1], *(torch.stack(each, 1) for each in after)],
             outputs=[torch.stack(each[::-1], 1) for each in zip(*outputs, strict=True)],
@@ -217,11 +217,11 @@ class _Path(torch.autograd.Function):
         size, chain, saved = len(Begun._fields), ctx.chain, ctx.saved_tensors
         begun, dense, path = Begun(*saved[:size]), saved[size : ctx.count], saved[ctx.count]
         of = chain.run_back(of_path.contiguous(), begun, path, saved[ctx.count + 1 :], dense)
-        of_keep, of_eta, of_base, of_time, *of_biases = chain.collect(path, of.shove, of.scores, of.outputs)
+        of_keep, of_eta, of_base, of_time, *of_biases = chain.collect(path, of.noise, of.scores, of.outputs)
         of_weights = (chain.of_weight(x, d) for x, d in zip(of.inputs, of.outputs, strict=True))
         first, *others = (g.to(path.dtype) for g in of_weights)
         of_layers = (g for pair in zip(others, of_biases, strict=True) for g in pair)
-        return None, of.x, of_keep, of_eta, of.shove, of_base, of_time, first, *of_layers
+        return None, of.x, of_keep, of_eta, of.noise, of_base, of_time, first, *of_layers
 
 
 def rows(begun: Begun) -> tuple[Tensor, ...]:
