@@ -19,8 +19,7 @@ from populations import ALGORITHMS, Population, published, synthetic, table
 
 from dimebench.stats.bootstrap import bootstrap, draw_counts, influence, iqm_of_counts
 from dimebench.stats.estimators import AGGREGATES, iqm, run_mass, trimmed_mass
-from dimebench.stats.improvement import improvement_interval
-from dimebench.stats.intervals import METHODS, bounds
+from dimebench.stats.intervals import METHODS, bounds, improvement_interval
 
 SEEDS, TASKS, RESAMPLES = (3, 5, 10, 20), (1, 2, 7, 15), 1_000
 

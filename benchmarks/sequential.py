@@ -37,7 +37,7 @@ def once(
     blocks = [([x[i:j] for x in a], [x[i:j] for x in b]) for i, j in zip(starts, looks, strict=True)]
     found = monitor(blocks, looks, rng=rng, shuffles=SHUFFLES)
     fixed = both_tests(a, b, rng, SHUFFLES, 0.05) <= 0.05
-    return found.verdict != "undecided", found.looks[-1].seeds, fixed
+    return found.verdict != "undecided", found.analyses[-1].seeds, fixed
 
 
 def main() -> None:

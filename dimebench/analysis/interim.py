@@ -62,11 +62,11 @@ def look(scores: Scores, pair: Pair, planned: Sequence[int], taken: int, alpha: 
 
 def describe(pair: Pair, found: Monitoring) -> str:
     """The latest look at a pair in one line."""
-    last = found.looks[-1]
+    last = found.analyses[-1]
     bound = "nothing can be decided yet" if last.critical is None else f"decided from +-{unit(last.critical)}"
     return (
-        f"look {len(found.looks)} of {len(found.planned)}, {last.seeds} seeds: {pair[0]} - {pair[1]}, IQM difference "
-        f"{signed(last.difference)} ({bound}; alpha spent {last.spent:.2g}): {verdict(pair, found)}"
+        f"look {len(found.analyses)} of {len(found.planned)}, {last.seeds} seeds: {pair[0]} - {pair[1]}, "
+        f"IQM difference {signed(last.difference)} ({bound}; alpha spent {last.spent:.2g}): {verdict(pair, found)}"
     )
 
 

@@ -1,6 +1,6 @@
-"""The settings of one cell (variant, task): every layer that speaks of it, in one order.
+"""The settings of one cell (variant, task): every layer that applies to it, in order.
 
-From general to particular, the later one wins: the algorithm's defaults; the suite's `settings` for "all", then for
+From general to particular; a later layer wins: the algorithm's defaults; the suite's `settings` for "all", then for
 the algorithm; its `task_settings` likewise; words, `all.key=value` before `dime.key=value`; the variant itself.
 """
 
@@ -29,10 +29,10 @@ def cell_settings(cls: type[T], request: Request, variant: Variant, task: str) -
 
 
 def check_shared_settings(request: Request, classes: Mapping[str, type]) -> None:
-    """ConfigError for a key under "all" that would apply to nothing.
+    """Raises ConfigError for a key under "all" that applies to nothing.
 
-    classes: every known algorithm -> its settings dataclass. A word must mean one of the request's algorithms; a key
-    in the suite's file only some algorithm, since a request may leave out those that it is meant for.
+    classes: every known algorithm -> its settings dataclass. A word must apply to one of the request's algorithms; a
+    key in the suite's file to any algorithm, since a request may leave out those that it is meant for.
     """
     asked = [classes[variant.algorithm] for variant in request.variants]
     for key in request.settings_overrides.get(SHARED, {}):
@@ -50,7 +50,7 @@ def _check_shared(where: str, key: str, classes: Iterable[type]) -> None:
 
 
 def cell_layers(cls: type, request: Request, variant: Variant, task: str) -> list[Layer]:
-    """The layers of `cell_settings`, for whoever wants to show where a value comes from."""
+    """The layers of `cell_settings`, to show where a value comes from."""
     has = set(setting_names(cls))
     layers: list[Layer] = []
     for path in (("settings",), ("task_settings", task)):
@@ -64,7 +64,7 @@ def cell_layers(cls: type, request: Request, variant: Variant, task: str) -> lis
 
 
 def _file_layers(request: Request, path: KeyPath, owner: str) -> Iterator[Layer]:
-    """One layer for each key, since each has a line of its own: "suites/x.yaml:12: settings.dime"."""
+    """One layer per key, since each key has its own line: "suites/x.yaml:12: settings.dime"."""
     section: Any = request.suite.settings
     if path[0] == "task_settings":
         section = request.suite.task_settings.get(str(path[1]), {})

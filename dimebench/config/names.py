@@ -1,4 +1,4 @@
-"""What a name may look like. Names become folders, so none of them may lead out of one."""
+"""The form of names. Names become folders, so none may lead outside its parent."""
 
 from __future__ import annotations
 

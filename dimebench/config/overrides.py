@@ -20,9 +20,9 @@ from dimebench.config.yaml_io import Document, dotted, parse_value
 from dimebench.errors import nearest, shorten
 
 SECTIONS = ("budget", "evaluation", "score", "resources")  # whose keys a word may set
-SHORT = {"steps": ("budget", "env_steps")}  # words of their own for keys that are set often
+SHORT = {"steps": ("budget", "env_steps")}  # short words for keys that are set often
 PLAIN = ("suite", "algo", "task", *SHORT)
-OPTIONS = ("seeds", "results")  # typed as words by habit
+OPTIONS = ("seeds", "results")  # often typed as words
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def parse_words(words: list[str], *, algorithms: Collection[str], cwd: Path | No
 
 
 def _read(text: str, algorithms: Collection[str], cwd: Path | None) -> _Word:
-    """One word taken apart; only its form and its key are checked."""
+    """One word, parsed; only its form and key are checked."""
     key, equals, value = text.partition("=")
     if not equals:
         named = [name for name, _ in list_suites(cwd)]
@@ -132,7 +132,7 @@ def _culprit(found: Problem, words: list[_Word]) -> _Word:
 
 
 def _sentence(found: Problem) -> str:
-    """ "budget.env_steps must be at least 1"; other texts stand after a colon."""
+    """ "budget.env_steps must be at least 1"; other texts follow a colon."""
     joined = " " if found.text.startswith(("must ", "is ")) else ": "
     return f"{dotted(found.path)}{joined}{found.text}"
 
@@ -192,7 +192,7 @@ def _is_setting(word: _Word) -> bool:
 
 
 def _overrides(words: list[_Word], variants: tuple[Variant, ...]) -> dict[str, dict[str, Any]]:
-    """Settings by algorithm; an algorithm that is not asked for is refused, for the word would do nothing."""
+    """Settings by algorithm; an algorithm that is not requested is refused, since the word would do nothing."""
     asked = list(dict.fromkeys(variant.algorithm for variant in variants))
     overrides: dict[str, dict[str, Any]] = {}
     for word in words:

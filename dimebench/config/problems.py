@@ -1,4 +1,4 @@
-"""pydantic's findings in a researcher's words: which key, and what it must be."""
+"""pydantic's errors in plain words: which key, and what it must be."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ _LIMITS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: at which key, what it must be, and what stands there (when that helps)."""
+    """One thing that is wrong: the key, what it must be, and the value found (when that helps)."""
 
     path: KeyPath
     text: str
     got: str = ""  # ", not -5"
-    rank: int = 1  # an unknown key explains a missing one, so it is told first
+    rank: int = 1  # an unknown key explains a missing one, so it is reported first
 
 
 def problem(error: ErrorDetails, model: type[BaseModel] | None = None) -> Problem:

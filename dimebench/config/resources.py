@@ -17,7 +17,7 @@ _MEBIBYTES = {"M": 1, "G": 1 << 10, "T": 1 << 20}
 _CLOCK = re.compile(r"(?:(?P<days>\d+)-)?(?P<clock>\d+(?::\d{1,2}){0,2})")
 LONGEST_MIN = 10 * 366 * 24 * 60
 
-# sbatch options that a key says, or that a run depends on, and what to do instead of writing them.
+# sbatch options that a key covers or that a run depends on, and the key to use instead.
 TAKEN = {
     "partition": "partition",
     "account": "account",
@@ -130,14 +130,14 @@ class Asked(Section):
 
 
 class Resources(Asked):
-    """The same, and what concerns all jobs of a suite."""
+    """As `Asked`, and what concerns all jobs of a suite."""
 
     parallel: Count | None = None  # jobs at a time; all by default
     gpu_memory: Memory | None = None  # of one GPU: as many seeds train together as fit
-    tasks: dict[Task, Asked] = Field(default={})  # for tasks with needs of their own
+    tasks: dict[Task, Asked] = Field(default={})  # for tasks with other needs
 
     def of(self, task: str) -> dict[str, Any]:
-        """What a block of that task asks for, as plain values; keys that nobody has set are left out."""
+        """What a block of that task asks for, as plain values; keys that are not set are left out."""
         own = self.tasks.get(task)
         general = self.model_dump(exclude_none=True, exclude={"parallel", "gpu_memory", "tasks"})
         return general | (own.model_dump(exclude_none=True) if own else {})

@@ -1,7 +1,8 @@
-"""What the sections of a suite are made of: strict models, and the rules that pydantic does not know."""
+"""Building blocks of a suite's sections: strict models, and rules beyond pydantic's."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -22,7 +23,7 @@ def rule(text: str, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
     return PydanticCustomError("rule", "{text}", {"text": text, "at": at})
 
 
-def named(check: Any) -> AfterValidator:
+def named(check: Callable[[str], str]) -> AfterValidator:
     """A name check of `names.py` as a pydantic validator."""
 
     def validate(value: str) -> str:
@@ -35,7 +36,7 @@ def named(check: Any) -> AfterValidator:
 
 
 def _whole(value: Any) -> Any:
-    """1e6 is a count that researchers type; 1.5 is left for pydantic to refuse."""
+    """1e6 is accepted as a count; 1.5 is left for pydantic to refuse."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 

@@ -22,7 +22,7 @@ Layer = tuple[str, Mapping[str, Any]]  # (where it comes from, as messages name 
 
 
 def resolve_settings(cls: type[T], *layers: Layer) -> T:
-    """`cls` filled from `layers` in order; the later one wins, what no layer names keeps its default.
+    """`cls` filled from `layers` in order; later layers win, other settings keep their defaults.
 
     cls: a stdlib dataclass; its annotations are the rules (`Annotated[int, Ge(1)]`, `tuple[int, ...]`, `Literal`).
     Types are strict: text is no number and `true` no 1; but a whole number is a fine float, 1e6 a fine int, and a
@@ -58,7 +58,7 @@ def setting_names(cls: type) -> list[str]:
 
 
 def _validate(adapter: TypeAdapter[Any], value: Any, where: str) -> Any:
-    """`value` as the adapter's type. JSON is the way in: there an array is a tuple, and "8" is no 8."""
+    """`value` as the adapter's type. It goes in as JSON, where an array is a tuple and "8" is not 8."""
     try:
         text = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError):

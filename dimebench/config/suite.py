@@ -1,6 +1,6 @@
 """What a suite says: tasks, algorithms, budget, evaluation protocol, score and settings.
 
-The units stand once, here: an env step is one `env.step` of the control problem, frames = env steps x action
+Units: an env step is one `env.step` of the control problem, frames = env steps x action
 repeat. Every budget and interval counts env steps.
 """
 
@@ -41,7 +41,7 @@ class Budget(Section):
 
 
 class Evaluation(Section):
-    """When a policy is evaluated, and on how many episodes of its own environments."""
+    """When a policy is evaluated, and on how many episodes of separate environments."""
 
     interval: Count = 25_000  # env steps from one evaluation to the next
     episodes: Count = 10  # per evaluation
@@ -66,7 +66,7 @@ class Score(Section):
     kind: Literal["final", "auc"] = "final"  # mean return of the last evaluation, or mean over the curve
     lower: float = 0.0
     upper: float = 1000.0  # dm_control: rewards lie in [0, 1], episodes last 1,000 env steps
-    tasks: dict[Task, Bounds] = Field(default={})  # for tasks with bounds of their own
+    tasks: dict[Task, Bounds] = Field(default={})  # for tasks with other bounds
 
     @model_validator(mode="after")
     def _ordered(self) -> Score:

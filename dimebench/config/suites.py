@@ -25,7 +25,7 @@ def find_suite(name_or_path: str, cwd: Path | None = None) -> Path:
     if name_or_path.endswith((".yaml", ".yml")):
         path = base / name_or_path
         if path.name != name_or_path or _exists(path):
-            return path  # whether it can be read is for the reader to say
+            return path  # the reader reports whether it can be read
         stem = path.name.rpartition(".")[0]
         known = {name for name, _ in list_suites(cwd)}
         hint = f"; suite={stem} is the suite of that name" if stem in known else nearest(stem, sorted(known))
@@ -65,10 +65,12 @@ def load_suite(name_or_path: str, cwd: Path | None = None, *, algorithms: Collec
 def open_suite(
     name_or_path: str, cwd: Path | None = None, algorithms: Collection[str] | None = None
 ) -> tuple[Suite, Document]:
-    """As `load_suite`, with the document it came from, for messages about its lines."""
+    """As `load_suite`, with its document, for messages that name lines."""
     path = find_suite(name_or_path, cwd)
     suite, document = _read(path, algorithms)
-    if suite.name != path.stem == name_or_path:  # results would lie under another name than it is called by
+    if (
+        suite.name != path.stem == name_or_path
+    ):  # results would be stored under another name than the one used to call it
         wrong = f"name: {suite.name!r} is not the file's name: leave it out, or rename the file"
         raise ConfigError(f"{document.at(('name',))}: {wrong}")
     return suite, document

@@ -1,6 +1,6 @@
 """Variants: an algorithm with changed settings, written `dime:diffusion_steps=8:utd=1`.
 
-One variant has one name, however it was typed, and one folder, which no other variant has.
+A variant has one name, however it was typed, and a folder that no other variant has.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from dimebench.errors import shorten
 LONGEST_SLUG = 100  # characters; file systems allow 255 bytes
 
 _BARE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")  # text that needs no quotes in a name
-_SAFE = re.compile(r"[a-z0-9_.@-]*[a-z0-9_]")  # a slug that stands as it is, on any file system
+_SAFE = re.compile(r"[a-z0-9_.@-]*[a-z0-9_]")  # a slug that works unchanged on any file system
 _OPENING = {"[": "]", "{": "}"}
 
 
 @dataclass(frozen=True, eq=False)
 class Variant:
-    """An algorithm and the settings that this variant changes, in canonical form however it was built.
+    """An algorithm and the settings that this variant changes, in canonical form.
 
     Settings are sorted by key; their values are text, numbers, true, false, null, or tuples of these; a whole
     number is an int (`1e6` and `1000000` are one variant). Equal means equal names. ConfigError for a name or
@@ -107,7 +107,7 @@ def split_list(text: str) -> list[str]:
 
 
 def split_outside(text: str, separator: str) -> list[str]:
-    """`text` cut at each `separator` that stands outside brackets and quotes. ConfigError for an open one."""
+    """`text` split at each `separator` outside brackets and quotes. ConfigError for an unclosed one."""
     parts, closing, quote, start = [], [], "", 0
     previous = separator
     skip = False

@@ -1,9 +1,9 @@
-"""YAML 1.2 in, plain Python values out, with the line on which each key stands.
+"""YAML 1.2 in, plain Python values out, with the line of each key.
 
 Built on ruamel's parser events rather than its constructors: the scalars are YAML 1.2's core schema and nothing
 else (so `no` and `on` are text, `3e-4` and `1e6` are numbers, a date is text), and anchors, aliases, tags,
-duplicate keys and second documents are refused where they stand. One extension, as in ruamel: digits may be
-grouped, `1_000_000`. Numbers that are not finite are refused, for they have no place in a run's identity.
+duplicate keys and second documents are refused with their line. One extension, as in ruamel: digits may be
+grouped, `1_000_000`. Numbers that are not finite are refused, since they cannot be part of a run's identity.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ruamel.yaml.reader import ReaderError
 from dimebench.config.errors import ConfigError
 from dimebench.errors import shorten
 
-LARGEST_FILE = 100_000  # bytes; a suite has some thousands, and the parser takes seconds for 100 kB
+LARGEST_FILE = 100_000  # bytes; a suite has a few thousand, and the parser takes seconds for 100 kB
 DEEPEST = 32  # nested collections
 LONGEST_NUMBER = 64  # characters
 LONGEST_VALUE = 4096  # characters of one value on the command line
@@ -45,7 +45,7 @@ _WORDS: dict[str, bool | None] = {
 
 @dataclass(frozen=True)
 class Document:
-    """A YAML file read: its values, and the line (from 1) of every key and list item by its path."""
+    """A YAML file: its values, and the line (from 1) of every key and list item by its path."""
 
     shown: str  # the file's name as messages print it
     data: dict[str, Any]
@@ -82,7 +82,7 @@ def read_document(path: Path) -> Document:
 def parse_value(text: str) -> Any:
     """One YAML 1.2 scalar or flow collection: "3e-4" -> 0.0003, "[64, 64]" -> [64, 64], "no" -> "no".
 
-    ConfigError says what is wrong with the value; the caller adds which word it stands in.
+    ConfigError says what is wrong with the value; the caller adds which word it is in.
     """
     if len(text) > LONGEST_VALUE:
         raise ConfigError(f"the value is longer than {LONGEST_VALUE} characters")
@@ -118,7 +118,7 @@ def plain_scalar(text: str) -> Any:
 
 
 def kind(value: object) -> str:
-    """What a YAML value is, in a reader's words."""
+    """A YAML value in plain words."""
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list | tuple):

@@ -20,7 +20,7 @@ PREFIX = "paper:"
 
 @dataclass(frozen=True)
 class Point:
-    """Aggregates over the seeds of one task. A figure that was not published, or not per seed, is None.
+    """Aggregates over the seeds of one task. None for a figure that was not published.
 
     `kind` says what the source gives: "per-seed" curves, the authors' "mean", or an "iqm" read off a figure.
     """
@@ -57,7 +57,7 @@ class Reference:
 
 
 class UnknownReferenceError(DimebenchError):
-    """No published figures under this name; `known` lists those that there are."""
+    """No published figures under this name; `known` lists the existing ones."""
 
     def __init__(self, name: str, known: list[str]) -> None:
         super().__init__(f"no published figures of '{name}'{nearest(name, known)}")
@@ -94,7 +94,7 @@ def _on_dm_control(by_task: dict[str, list[Point]]) -> bool:
 
 
 def find(name: str) -> Reference:
-    """The reference under a name, whose case does not count. Raises UnknownReferenceError."""
+    """The reference with this name, ignoring case. Raises UnknownReferenceError."""
     by_lower = {known.lower(): reference for known, reference in references().items()}
     if name.lower() not in by_lower:
         raise UnknownReferenceError(name, list(references()))

@@ -1,5 +1,5 @@
-"""Statistics of runs: estimators, stratified bootstrap, intervals, tests, curves, comparisons, power, sequential
-looks.
+"""Statistics of runs: estimators, stratified bootstrap, intervals, tests, curves, comparisons, power, and
+group-sequential monitoring.
 
 Scores everywhere are a list over tasks of 1-D arrays, one normalised score per run; tasks may have
 different numbers of runs. The replication unit is the run (one seed), never the episode or the env step.

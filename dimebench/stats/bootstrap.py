@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +25,7 @@ from dimebench.stats.estimators import (
     Array,
     Scores,
     as_scores,
+    iqm,
     run_mass,
     trimmed_mass,
     wins,
@@ -39,16 +41,16 @@ from dimebench.stats.intervals import (
     leave_one_out,
 )
 
-CHUNK = 2_000_000  # counts held at once; with fewer, threads wait for each other
-IN_CACHE = 65_536  # numbers drawn, or summed up, at once; with fewer, threads wait for each other
+CHUNK = 2_000_000  # counts held at once; with smaller chunks, threads wait for each other
+IN_CACHE = 65_536  # numbers drawn or summed at once, so that they stay in the cache
 RESAMPLES = 50_000
 
 
 def stream(seed: int, *purpose: str) -> np.random.Generator:
     """The random stream of one purpose, such as ("runs", "sac").
 
-    A variant's resamples depend on the seed and its name alone, so its interval is the same number
-    whichever other variants stand beside it.
+    A variant's resamples depend only on the seed and its name, so its interval does not change with the
+    other variants in the comparison.
     """
     digest = hashlib.sha256("\0".join(purpose).encode()).digest()
     key = tuple(np.frombuffer(digest, dtype="<u4").tolist())
@@ -58,8 +60,7 @@ def stream(seed: int, *purpose: str) -> np.random.Generator:
 def resamplable(scores: Sequence[Array]) -> bool:
     """Whether an interval can be given: at least two runs of every task.
 
-    A task with one run would enter every resample unchanged, and the interval would claim that it is
-    known exactly.
+    A task with one run would enter every resample unchanged, as if its score were known exactly.
     """
     return all(task.size >= 2 for task in scores)
 
@@ -92,7 +93,7 @@ def draw_counts(
 
 
 def iqm_of_counts(counts: NDArray[Any], values: Array, mass: Array, total: int | None = None) -> Array:
-    """IQM of each resample [r], from counts [r, N] (or yes and no), the runs' values [N] and masses [N].
+    """IQM of each resample [r], from counts [r, N] (or booleans), the runs' values [N] and masses [N].
 
     Values [N, K] give [r, K]: K quantities on the same resamples. total: the mass of one resample, which is its
     number of runs (default: N).
@@ -110,7 +111,7 @@ def iqm_of_counts(counts: NDArray[Any], values: Array, mass: Array, total: int |
     found = np.empty((len(counts), columns.shape[1]))
     rows_at_once = max(1, IN_CACHE // columns.shape[1])
     for start in range(0, len(counts), rows_at_once):
-        # Run by run over many resamples: a dozen short operations per run, whatever the number of resamples.
+        # Loop over runs, not resamples: a dozen array operations per run for any number of resamples.
         part = counts[start : start + rows_at_once]
         by_run = np.ascontiguousarray(part.T, dtype=np.float64)  # [N, r]
         if (mass != 1).any():
@@ -185,6 +186,32 @@ def influence(scores: Scores, name: str) -> Influence:
     return jackknife(OnCounts(tasks).of(leave_one_out(sizes), [name])[name], sizes)
 
 
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One variant's run scores, over tasks each [runs of that task], with what follows from them alone."""
+
+    tasks: tuple[Array, ...]
+
+    @classmethod
+    def of(cls, scores: Scores | Sample) -> Sample:
+        """Raises the ValueErrors of `as_scores`."""
+        return scores if isinstance(scores, Sample) else cls(tuple(as_scores(scores)))
+
+    @cached_property
+    def iqm(self) -> float:
+        return iqm(self.tasks)
+
+    @cached_property
+    def influence(self) -> Influence:
+        """Of each run on the IQM; needs two runs of every task."""
+        return influence(self.tasks, "iqm")
+
+    @cached_property
+    def each(self) -> tuple[Sample, ...]:
+        """The tasks as samples of their own."""
+        return tuple(Sample((task,)) for task in self.tasks)
+
+
 def bootstrap_improvement(
     a: Scores,
     b: Scores,
@@ -237,7 +264,7 @@ def estimates_of(
     confidence: float,
     method: Method,
 ) -> dict[str, Estimate]:
-    """The same from bootstrap draws [R] of the named aggregates, which are asked for where there is an interval."""
+    """As `estimate`, from `draw`, which gives bootstrap draws [R] of the named aggregates; called only if needed."""
     points = {name: AGGREGATES[name](tasks) for name in names}
     if not resamplable(tasks):
         return {name: Estimate(point, None) for name, point in points.items()}

@@ -1,11 +1,11 @@
-"""Estimates of many cells, each one variant on one task: those with equally many runs are worked out together.
+"""Estimates of many cells, each one variant on one task: cells with equally many runs are computed together.
 
-The runs of one task are drawn alike, so how often a resample has the lowest run, the next, ... is distributed in the
-same way whatever the scores are. An estimate that weighs a resample's ordered runs by their places (mean, IQM) is
-then a product of weights [R, n] and the cell's n ordered scores, with weights that depend on nothing but n: drawn
-once, they serve every cell of a report, and every env step of its curve. An interval is what it would be from draws
-of its own; all that cells share is the Monte Carlo error, and no statement is made about two of them. Nor may one be
-made about two env steps: a resample by places is not the same runs at both, as an area under the curve would need.
+All runs of a task are equally likely to be drawn, so how often a resample holds the lowest run, the next, ... does
+not depend on the scores. An estimate that weighs a resample's runs by rank (mean, IQM) is then a product of weights
+[R, n] and the cell's n ordered scores, and the weights depend only on n: drawn once, they serve every cell of a
+report and every env step of its curve. Each interval is as valid as one from separate draws; cells share only the
+Monte Carlo error, and no statement is made about two of them. Nor may one be made about two env steps: a resample by
+rank is not the same runs at both, as an area under the curve would need.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dimebench.stats.estimators import Array, as_scores, iqm_along, run_mass, tr
 from dimebench.stats.intervals import Estimate, Interval, bounds, jackknife, leave_one_out
 from dimebench.stats.threads import in_threads
 
-MOST_RUNS = 32  # of a cell whose weights are shared: they take 8 bytes x 50,000 x runs
+MOST_RUNS = 32  # of a cell with shared weights, which take 8 bytes x 50,000 x runs
 AT_ONCE = 8  # cells; their resamples stay in the cache
 
 
@@ -48,7 +48,7 @@ class CellEstimates:
 
 
 def estimate_cells(engine: Engine, x: ArrayLike, cells: Sequence[Cell]) -> list[CellEstimates]:
-    """The estimates of each cell, whose curves are all at x [K]. A cell's do not depend on the others.
+    """The estimates of each cell, independent of the other cells; all curves are at x [K].
 
     Raises ValueError for a score that is not finite.
     """
@@ -83,7 +83,7 @@ def _alone(engine: Engine, x: ArrayLike, cell: Cell) -> CellEstimates:
 
 
 def _together(engine: NumpyEngine, x: Array, cells: Sequence[Cell]) -> list[CellEstimates]:
-    """Of cells with equally many runs, each a column; of their curves each env step is one."""
+    """Cells with equally many runs: each cell is a column, and so is each env step of its curve."""
     scores = np.stack([cell.scores for cell in cells], axis=1)  # [n, cells]
     curves = np.concatenate([cell.curves for cell in cells], axis=1)  # [n, cells x K]
     runs, confidence, method = len(scores), engine.confidence, engine.method
@@ -115,9 +115,9 @@ def _together(engine: NumpyEngine, x: Array, cells: Sequence[Cell]) -> list[Cell
 
 
 def rank_draws(name: str, runs: Array, resamples: int, seed: int) -> Array:
-    """Bootstrap draws [R, K] of the "mean" or "iqm" of one task's runs [n, K], K quantities each by itself.
+    """Bootstrap draws [R, K] of the "mean" or "iqm" of one task's runs [n, K], each of K quantities on its own.
 
-    Each quantity's draws lie side by side in memory.
+    The draws of one quantity are contiguous in memory.
     """
     return (np.sort(runs, axis=0).T @ _weights(name, len(runs), resamples, seed).T).T
 
@@ -130,4 +130,5 @@ def _weights(name: str, runs: int, resamples: int, seed: int) -> Array:
         return counts / runs
     cut = trimmed_mass(runs)
     kept = np.clip(np.cumsum(counts, axis=1), cut, runs - cut)
-    return np.diff(kept, axis=1, prepend=cut) / (runs - 2 * cut)
+    weights: Array = np.diff(kept, axis=1, prepend=cut) / (runs - 2 * cut)
+    return weights

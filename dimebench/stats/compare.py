@@ -20,13 +20,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from dimebench.stats.bootstrap import RESAMPLES, resamplable, stream
+from dimebench.stats.bootstrap import RESAMPLES, Sample, resamplable, stream
 from dimebench.stats.engine import Engine, NumpyEngine, Pair, Side
 from dimebench.stats.estimators import Scores, probability_of_improvement
 from dimebench.stats.intervals import CONFIDENCE, Estimate, Interval
 from dimebench.stats.permutation import PERMUTATIONS, PermutationTest, holm, permutation_test
 from dimebench.stats.power import Design, seeds_to_decide, seeds_to_equate
-from dimebench.stats.sample import Sample
 from dimebench.stats.tasks import TASK_DRAWS, TaskRow, Verdict, judge_tasks, task_rows
 from dimebench.stats.threads import in_threads
 
@@ -105,9 +104,9 @@ def compare_all(
     """All comparisons of one family, in the order of `pairs`, judged together.
 
     scores: variant -> normalised run scores, over the same tasks for every variant; `tasks` names them. `engine`
-    takes the place of `resamples` and `confidence`; `sides` are its own of these scores, where they are made already.
-    chosen_from: how many comparisons there were to make, where the scores themselves decided which are made; the
-    others count as made and undecided. Raises ValueError where two variants differ in their number of tasks.
+    replaces `resamples` and `confidence`; `sides` are its sides of these scores, if they exist already.
+    chosen_from: how many comparisons were possible, where the scores themselves decided which to make; the others
+    count as made and undecided. Raises ValueError where two variants differ in their number of tasks.
     """
     engine = engine or NumpyEngine(resamples, seed, confidence)
     samples = {name: Sample.of(scores[name]) for name in dict.fromkeys(itertools.chain(*pairs))}
@@ -131,7 +130,7 @@ def compare_all(
     count = max(len(judged), chosen_from)
     claims = _family(judged, engine.confidence, delta, count)
 
-    def told(pair: tuple[str, str]) -> Comparison:
+    def completed(pair: tuple[str, str]) -> Comparison:
         (a, b), (claim, interval, adjusted) = pair, claims[pair]
         found, draws = measured[pair], min(permutations, TASK_DRAWS)
         found = replace(
@@ -152,7 +151,7 @@ def compare_all(
         seeds_needed = _seeds_needed(found, Design.of(samples[a], samples[b]))
         return replace(found, reason=_reason(found, judged[pair].test), seeds_needed=seeds_needed)
 
-    measured |= zip(testable, in_threads(told, testable), strict=True)
+    measured |= zip(testable, in_threads(completed, testable), strict=True)
     return tuple(measured[pair] for pair in pairs)
 
 
@@ -185,8 +184,7 @@ def _family(
 ) -> dict[tuple[str, str], tuple[Verdict, Interval, float]]:
     """For each pair of a family of `count`: the claim, the interval that the verdict read, and the adjusted p-value.
 
-    Comparisons after the one that ended the claims are shown at that one's confidence: their evidence is weaker
-    still.
+    Comparisons after the one that ended the claims are shown at its confidence: their evidence is weaker.
     """
     alpha = 1 - confidence
     if delta is not None:
@@ -212,7 +210,7 @@ def _measure(
     confidence: float,
     delta: float | None,
 ) -> Comparison:
-    """The comparison without intervals: all there is to say with one seed."""
+    """The comparison without intervals, which is all that one seed allows."""
     names = list(tasks) if tasks is not None else [f"task {index}" for index in range(len(a.tasks))]
     rows = task_rows(names, a, b)
     seeds = [task.size for task in (*a.tasks, *b.tasks)]
@@ -252,7 +250,7 @@ def _reason(found: Comparison, test: PermutationTest) -> str:
     assert judged is not None
     alpha = 1 - found.confidence
     if _still(difference) and (not difference.excludes(0.0) or (found.delta and judged.within(found.delta))):
-        return "all resamples have the same IQM difference, which tells nothing of how far off it may be"
+        return "all resamples have the same IQM difference, which says nothing about its uncertainty"
     if not difference.excludes(0.0):
         return "the interval of the IQM difference contains 0"
     if test.smallest > alpha:
@@ -266,7 +264,7 @@ def _reason(found: Comparison, test: PermutationTest) -> str:
 
 
 def _seeds_needed(found: Comparison, design: Design) -> int | None:
-    """Seeds that would likely settle it, if what was seen is the truth: a difference or, with delta, equivalence."""
+    """Seeds that would likely decide if the observed difference is the true one; with delta, also equivalence."""
     assert found.judged is not None
     if _still(found.judged):
         return None
@@ -279,7 +277,7 @@ def _seeds_needed(found: Comparison, design: Design) -> int | None:
 
 
 def _still(interval: Interval) -> bool:
-    """Runs that never differ: such an interval is narrow for want of knowledge."""
+    """Whether the interval has no width: the runs never differ, which is no sign of precision."""
     return interval.low == interval.high
 
 

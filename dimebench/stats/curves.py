@@ -53,15 +53,16 @@ def auc(env_steps: ArrayLike, values: ArrayLike) -> Array:
     x, y = np.asarray(env_steps, dtype=np.float64), np.asarray(values, dtype=np.float64)
     if x.size == 1:
         return y[..., 0]
-    return np.trapezoid(y, x, axis=-1) / (x[-1] - x[0])
+    height: Array = np.trapezoid(y, x, axis=-1) / (x[-1] - x[0])
+    return height
 
 
 def time_to_threshold(x: ArrayLike, values: ArrayLike, threshold: float) -> Array:
     """Where curves first reach a threshold, as a share of their range.
 
     x [K], increasing; values [..., K]. Returns [...]: the first x at which the value is at or above `threshold`, over
-    the last x; 1 for a curve that never gets there, which so counts as if it had only just done so (time restricted
-    to the budget, as a restricted mean survival time).
+    the last x; 1 for a curve that never gets there, as if it did so at the very end (time restricted
+    to the budget, as in a restricted mean survival time).
     """
     at, y = np.asarray(x, dtype=np.float64), np.asarray(values, dtype=np.float64)
     reached = y >= threshold
@@ -95,7 +96,7 @@ def iqm_band(
 def iqm_band_of(
     env_steps: ArrayLike, tasks: Sequence[Array], draw: Callable[[], Array], confidence: float, method: Method
 ) -> Band:
-    """The same from bootstrap draws [R, K] of the IQM at each env step, which are asked for where there is a band."""
+    """As `iqm_band`, from `draw`, which gives bootstrap draws [R, K] of the IQM; called only if needed."""
     x, sizes = np.asarray(env_steps, dtype=np.float64), [len(task) for task in tasks]
     points = iqm_along(tasks)
     if min(sizes) < 2:

@@ -10,17 +10,33 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dimebench.stats.bootstrap import RESAMPLES, bootstrap, bootstrap_improvement, estimate, estimates_of, stream
+from dimebench.stats.bootstrap import (
+    RESAMPLES,
+    Sample,
+    bootstrap,
+    bootstrap_improvement,
+    estimate,
+    estimates_of,
+    stream,
+)
 from dimebench.stats.curves import CURVE_RESAMPLES, Band, iqm_band, performance_profile
 from dimebench.stats.estimators import AGGREGATES, Array, Scores, probability_of_improvement
-from dimebench.stats.improvement import improvement_influence, improvement_interval
-from dimebench.stats.intervals import CONFIDENCE, DEFAULT_METHOD, Estimate, Influence, Interval, Method, evidence
+from dimebench.stats.intervals import (
+    CONFIDENCE,
+    DEFAULT_METHOD,
+    Estimate,
+    Influence,
+    Interval,
+    Method,
+    evidence,
+    improvement_influence,
+    improvement_interval,
+)
 from dimebench.stats.intervals import interval as interval_of
-from dimebench.stats.sample import Sample
 
 
 class Side(Protocol):
-    """One variant's scores, made ready to be compared with several others."""
+    """One variant's scores, prepared for comparison with several others."""
 
     def iqm(self, confidence: float) -> Estimate: ...
 
@@ -124,12 +140,12 @@ class NumpyEngine:
 
 @dataclass(frozen=True, eq=False)
 class NumpySide:
-    """One variant: its resamples are drawn once, whoever it is compared with."""
+    """One variant; its resamples are drawn once for all comparisons."""
 
     engine: NumpyEngine
     sample: Sample
     name: str
-    drawn: dict[str, Array] = field(default_factory=dict, init=False)  # the aggregates of each resample, as asked for
+    drawn: dict[str, Array] = field(default_factory=dict, init=False)  # the aggregates of each resample, on demand
 
     def draws(self, names: Sequence[str]) -> dict[str, Array]:
         """The named aggregates of each resample."""
@@ -177,7 +193,7 @@ class NumpyPair:
         return evidence(self.draws, self.point, self.influence, self.engine.method)
 
     def improvement(self, confidence: float) -> Interval:
-        """The score interval, where the expanded method is asked for: no resampling says anything at 0 and 1."""
+        """The score interval for the expanded method: at 0 and 1 resampling says nothing."""
         a, b = self.a.sample.tasks, self.b.sample.tasks
         if self.engine.method == "expanded":
             return improvement_interval(a, b, confidence)

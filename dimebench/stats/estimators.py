@@ -77,7 +77,8 @@ def iqm_along(curves: Sequence[Array]) -> Array:
     first = trimmed_mass(rows.shape[1])
     last = rows.shape[1] - first
     kept = np.partition(rows, (first, last - 1), axis=1)[:, first:last]  # as `scipy.stats.trim_mean`
-    return np.mean(kept, axis=1)
+    found: Array = np.mean(kept, axis=1)
+    return found
 
 
 def mean(scores: Scores) -> float:
@@ -112,7 +113,8 @@ def optimality_gap(scores: Scores, gamma: float = GAMMA) -> float:
 
 def wins(a: Array, b: Array) -> Array:
     """Outcome of every run of `a` against every run of `b`: 1 win, 0.5 tie, 0 loss. [runs a, runs b]."""
-    return (a[:, None] > b) + 0.5 * (a[:, None] == b)
+    outcome: Array = (a[:, None] > b) + 0.5 * (a[:, None] == b)
+    return outcome
 
 
 def probability_of_improvement(a: Scores, b: Scores) -> float:

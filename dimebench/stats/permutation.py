@@ -1,10 +1,10 @@
 """Is the IQM difference more than chance? A permutation test that shuffles names within each task.
 
-If A and B are equally good in the strong sense (on each task the runs of both come from one distribution), then every
-way of handing the names A and B to the runs of a task was as likely as the one seen. So the share of arrangements
-with a difference at least as large is a p-value that errs at most as often as it says, at any number of seeds and
-whatever the scores' distribution (Fisher 1935; Pitman 1937). Random arrangements keep that, where the one seen is
-counted among them (Phipson and Smyth 2010, Statistical Applications in Genetics and Molecular Biology 9, 39).
+If A and B are equal in the strong sense (on each task the runs of both come from one distribution), then every way
+of assigning the names A and B to the runs of a task was as likely as the one seen. So the share of arrangements with
+a difference at least as large is a p-value that errs at most as often as it says, for any number of seeds and any
+distribution of scores (Fisher 1935; Pitman 1937). Random arrangements keep that if the observed one is counted
+among them (Phipson and Smyth 2010, Statistical Applications in Genetics and Molecular Biology 9, 39).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ TIE = 1e-9  # differences closer than this are the same number, computed in anot
 
 @dataclass(frozen=True)
 class PermutationTest:
-    """A two-sided test of equality; `smallest` is the least p-value that so many runs could give."""
+    """A two-sided test of equality; `smallest` is the least p-value that this number of runs can give."""
 
     p_value: float
     smallest: float
-    exact: bool  # every arrangement was looked at
+    exact: bool  # every arrangement was counted
 
 
 def permutation_test(
@@ -111,7 +111,7 @@ def random_arrangements(
         last = np.partition(keys, m - 1, axis=1)[:, m - 1 : m] if m else -np.ones((permutations, 1), np.float32)
         part = keys <= last  # the m least are A's
         if np.count_nonzero(part) != m * permutations:
-            for row in np.flatnonzero(part.sum(axis=1) != m):  # two equal keys, of which only one can be among the m
+            for row in np.flatnonzero(part.sum(axis=1) != m):  # two keys tie for the m-th place
                 part[row] = False
                 part[row, np.argsort(keys[row])[:m]] = True
         by_run[first : first + m + n] = part.T

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from dimebench.stats.bootstrap import bootstrap
+from dimebench.stats.bootstrap import Sample, bootstrap
 from dimebench.stats.estimators import Array, Scores, as_scores, iqm
 from dimebench.stats.intervals import evidence
 from dimebench.stats.permutation import permutation_test, smallest_p_value
-from dimebench.stats.sample import Sample
 
 CHANCE = 0.8  # of deciding: what "likely" means
 MOST_SEEDS = 1_000  # per task and variant; beyond that no number is given
@@ -46,12 +45,13 @@ class Design:
         return cls(total, total**2 / squares if squares > 0 else float(shares.size), len(of_a.tasks))
 
     def error(self, seeds: Array) -> Array:
-        """Standard error of the difference with so many seeds."""
+        """Standard error of the difference with this many seeds."""
         return np.sqrt(self.per_seed / seeds)
 
     def quantile(self, share: float, seeds: Array) -> Array:
-        """Of Student's t, at the degrees of freedom that so many seeds give."""
-        return special.stdtrit(self.freedom * (seeds - 1), share)
+        """Of Student's t, at the degrees of freedom that this many seeds give."""
+        found: Array = special.stdtrit(self.freedom * (seeds - 1), share)
+        return found
 
 
 def seeds_to_decide(design: Design, difference: float, alpha: float = 0.05, chance: float = CHANCE) -> int | None:
@@ -83,7 +83,7 @@ def _first(seeds: Array, enough: NDArray[np.bool_]) -> int | None:
 
 @dataclass(frozen=True)
 class PowerPoint:
-    """How often data sets of so many seeds per task and variant were decided, with the standard error."""
+    """How often data sets with this many seeds per task and variant were decided, with the standard error."""
 
     seeds: int
     power: float
@@ -115,8 +115,8 @@ def simulate(
 ) -> PowerPoint:
     """How often the verdict's rule finds that A, moved to IQM(B) + difference, is better than B.
 
-    Runs are drawn from the pilot runs with replacement, each task by itself, plus Gaussian noise of
-    1/sqrt(n) of the task's spread: that gives back the variance that drawing from n runs loses.
+    Runs are drawn from the pilot runs with replacement, task by task, plus Gaussian noise of
+    1/sqrt(n) of the task's spread, which restores the variance that drawing from n runs loses.
     """
     pilot_a, pilot_b = as_scores(a), as_scores(b)
     shift = difference - (iqm(pilot_a) - iqm(pilot_b))
@@ -138,7 +138,7 @@ def interval_test(a: Scores | Sample, b: Scores | Sample, rng: np.random.Generat
 def both_tests(
     a: Scores | Sample, b: Scores | Sample, rng: np.random.Generator, draws: int = 1_000, enough: float = 1.0
 ) -> float:
-    """The larger p-value of interval and permutation test; the latter is not made where the former is enough."""
+    """The larger p-value of interval and permutation test; the latter is skipped if the former exceeds `enough`."""
     of_a, of_b = Sample.of(a), Sample.of(b)
     found = interval_test(of_a, of_b, rng, draws)
     if found > enough:
@@ -158,8 +158,7 @@ def how_many_seeds(
 ) -> PowerAnswer:
     """Seeds per task and variant that find `difference` with this chance, from pilot runs of A and of B.
 
-    The formula's answer is tried, and the search goes on from there until the least number that reaches the chance is
-    known to a tenth.
+    Starts from the formula's answer and searches until the least number that reaches the chance is known to 10%.
     """
     guess = seeds_to_decide(Design.of(a, b), difference, alpha, chance)
     if guess is None or guess > MOST_SIMULATED:
@@ -178,13 +177,13 @@ def how_many_seeds(
 
 
 def _next(point: PowerPoint, below: int, above: int | None, chance: float) -> int:
-    """The next number of seeds to try; one that was tried where the answer is known well enough."""
+    """The next number of seeds to try; one already tried ends the search."""
     if above is not None and above - below <= max(1, above // 10):
         return above
     # Power is about Phi(|d| sqrt(n/V) - z): one point of it gives the slope, and so the place where it is `chance`.
     z = special.ndtri(0.975)
     seen = special.ndtri(min(max(point.power, 0.02), 0.98))
-    guess = math.ceil(point.seeds * ((z + special.ndtri(chance)) / (z + seen)) ** 2)
+    guess: int = math.ceil(point.seeds * ((z + special.ndtri(chance)) / (z + seen)) ** 2)
     if above is None:
         return max(guess, below + 1)
     return min(max(guess, below + 1), above - 1)

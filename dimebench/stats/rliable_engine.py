@@ -1,6 +1,6 @@
-"""`--engine rliable`: every interval from `rliable.library`, as it comes.
+"""`--engine rliable`: every interval comes unchanged from `rliable.library`.
 
-rliable 1.2.0 wants equally many runs of every task, ignores its random state (two calls differ by Monte-Carlo error)
+rliable 1.2.0 needs equally many runs of every task, ignores its random state (two calls differ by Monte-Carlo error)
 and resamples each point of a curve on its own.
 """
 
@@ -18,14 +18,12 @@ from dimebench.stats.curves import Band
 from dimebench.stats.estimators import AGGREGATES, Array, Scores, as_scores, is_full
 from dimebench.stats.intervals import CONFIDENCE, Estimate, Interval
 
-RLIABLE_RESAMPLES = 2_000  # seconds, where 50,000 would be minutes
-RLIABLE_CURVE_RESAMPLES = (
-    200  # bands are drawn, not tabulated, and a profile of 201 points takes a second per hundred
-)
+RLIABLE_RESAMPLES = 2_000  # takes seconds; 50,000 would take minutes
+RLIABLE_CURVE_RESAMPLES = 200  # a profile of 201 points takes a second per hundred, and bands are only drawn
 
 
 class RaggedError(DimebenchError, ValueError):
-    """rliable takes a full matrix: as many runs of one task as of another."""
+    """rliable needs a full matrix: equally many runs of every task."""
 
 
 def matrix(scores: Scores) -> Array:
@@ -52,7 +50,7 @@ def intervals(
 
 @dataclass(frozen=True)
 class RliableEngine:
-    """rliable whole; see `stats.engine.Engine`."""
+    """All of rliable's own intervals; see `stats.engine.Engine`."""
 
     resamples: int = RLIABLE_RESAMPLES
     confidence: float = CONFIDENCE

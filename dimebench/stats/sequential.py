@@ -1,16 +1,16 @@
-"""A group-sequential comparison: look after every block of seeds, stop when it is decided, and err no more often.
+"""A group-sequential comparison: analyse after every block of seeds, stop once decided, keep the error rate.
 
-Looking several times at the same 5% errs more than 5% of the time. So alpha is spent over the planned looks by the
+Several analyses at 5% each err more than 5% of the time. So alpha is spent over the planned analyses by the
 O'Brien-Fleming-type spending function of Lan and DeMets (1983, Biometrika 70, 659-663): next to nothing early,
-nearly all at the last look. The critical values come from the runs themselves, by permutation: the names A and B are
-shuffled within each task *and block of seeds*, each shuffle is followed over all looks, and a look rejects no more
-of the shuffles than its share of alpha allows (the idea of sequential conditional randomization tests: Plamadeala
-and Rosenberger 2012, Annals of Statistics 40, 30-44). The runs as they were named are one of the shuffles. Where A
-and B are alike each was as likely, so the chance of any false claim over all looks is at most alpha, at any number
-of seeds and for any scores.
+nearly all at the last one. The critical values come from the runs themselves, by permutation: the names A and B are
+shuffled within each task *and block of seeds*, each shuffle is followed over all analyses, and an analysis rejects
+no more of the shuffles than its share of alpha allows (the idea of sequential conditional randomization tests:
+Plamadeala and Rosenberger 2012, Annals of Statistics 40, 30-44). The observed naming is one of the shuffles. Where A
+and B are alike every shuffle was equally likely, so the chance of any false claim over all analyses is at most
+alpha, for any number of seeds and any scores.
 
 As in `stats.compare`, a claim also needs the interval of the difference to exclude 0, here at the share of shuffles
-beyond the critical value. That guards where only the IQMs are equal, and the spreads are not.
+beyond the critical value. That guards the case where the IQMs are equal and the spreads are not.
 """
 
 from __future__ import annotations
@@ -38,33 +38,33 @@ Block = tuple[Scores, Scores]  # the scores of A and of B, over tasks, of one bl
 
 @dataclass(frozen=True)
 class InterimAnalysis:
-    """One look at the runs so far."""
+    """One analysis of the runs so far."""
 
-    seeds: int  # per task and variant, planned for this look
-    spent: float  # alpha that all looks so far may use
+    seeds: int  # per task and variant, planned for this analysis
+    spent: float  # alpha that all analyses so far may use
     difference: float  # IQM(A) - IQM(B)
-    critical: float | None  # |difference| from which this look rejects; None: it can reject nothing
+    critical: float | None  # |difference| from which this analysis rejects; None: it can reject nothing
     p_interval: float | None  # of the interval, where the critical value is reached; None with one run of a task
     decided: bool
 
 
 @dataclass(frozen=True)
 class Monitoring:
-    """All looks so far; the verdict is that of the first that decided, and later runs do not change it."""
+    """All analyses so far; the first that decided gives the verdict, and later runs do not change it."""
 
-    looks: tuple[InterimAnalysis, ...]
-    planned: tuple[int, ...]  # seeds at each planned look
+    analyses: tuple[InterimAnalysis, ...]
+    planned: tuple[int, ...]  # seeds at each planned analysis
     alpha: float
     verdict: SequentialVerdict
 
     @property
     def over(self) -> bool:
-        """Whether nothing more is to be trained: decided, or the last planned look is taken."""
-        return self.verdict != "undecided" or len(self.looks) == len(self.planned)
+        """Whether training can stop: decided, or the last planned analysis is done."""
+        return self.verdict != "undecided" or len(self.analyses) == len(self.planned)
 
 
 def planned_analyses(most: int, block: int) -> tuple[int, ...]:
-    """Seeds at each look: block, 2 block, ... and `most`."""
+    """Seeds at each analysis: block, 2 block, ... and `most`."""
     return tuple(dict.fromkeys([*range(block, most, block), most]))
 
 
@@ -83,18 +83,18 @@ def monitor(
     alpha: float = 0.05,
     shuffles: int = SHUFFLES,
 ) -> Monitoring:
-    """The looks after each of `blocks`, of which there are up to `len(planned)`.
+    """The analyses after each of `blocks`, up to `len(planned)` of them.
 
-    A block may lack runs of a task (they failed), but the blocks up to a look must hold one of A and one of B on
+    A block may lack runs of a task (they failed), but the blocks up to an analysis must hold one of A and one of B on
     every task. The result depends on the blocks, the plan and `rng`'s seed; a longer list of blocks repeats the
-    earlier looks.
+    earlier analyses.
     """
     members: list[NDArray[np.bool_]] = []  # per block [1 + shuffles, N of the block], the first row as named
     pooled: list[list[Array]] = []  # per block, over tasks
     sizes: list[list[tuple[int, int]]] = []
     pulled: list[tuple[list[Array], list[Array]]] = []  # A's and B's scores of each block
-    stopped = np.zeros(shuffles + 1, dtype=bool)  # shuffles that an earlier look rejected
-    looks: list[InterimAnalysis] = []
+    stopped = np.zeros(shuffles + 1, dtype=bool)  # shuffles that an earlier analysis rejected
+    analyses: list[InterimAnalysis] = []
     verdict: SequentialVerdict = "undecided"
     for block, seeds in zip(blocks, planned, strict=False):
         a, b = ([np.asarray(task, dtype=np.float64) for task in side] for side in block)
@@ -107,16 +107,16 @@ def monitor(
         spent = spending(seeds / planned[-1], alpha)
         critical = _critical(np.abs(differences), stopped, spent)
         beyond = np.abs(differences) >= critical
-        interval_rng = rng.spawn(1)[0]  # of each look, wanted or not: later looks must not depend on it
+        interval_rng = rng.spawn(1)[0]  # drawn at every analysis, used or not: later ones must not depend on it
         found = _interval(pulled, interval_rng) if beyond[0] else None
         decided = bool(beyond[0]) and found is not None and bool(found <= beyond.mean())
         stopped |= beyond
         shown = critical if math.isfinite(critical) else None
-        looks.append(InterimAnalysis(seeds, spent, float(differences[0]), shown, found, decided))
+        analyses.append(InterimAnalysis(seeds, spent, float(differences[0]), shown, found, decided))
         if decided:
             verdict = "A better" if differences[0] > 0 else "B better"
             break
-    return Monitoring(tuple(looks), tuple(planned), alpha, verdict)
+    return Monitoring(tuple(analyses), tuple(planned), alpha, verdict)
 
 
 def _critical(sizes: Array, stopped: NDArray[np.bool_], spent: float) -> float:

@@ -1,4 +1,4 @@
-"""The tasks of a comparison, each by itself: means, P(A > B), and a verdict by the rule of the whole comparison."""
+"""The tasks of a comparison, one by one: means, P(A > B), and a verdict by the rule of the whole comparison."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from dimebench.stats.bootstrap import stream
+from dimebench.stats.bootstrap import Sample, stream
 from dimebench.stats.estimators import wins
 from dimebench.stats.permutation import holm
 from dimebench.stats.power import both_tests
-from dimebench.stats.sample import Sample
 
 Verdict = Literal["A better", "B better", "equivalent", "undecided"]
 TASK_DRAWS = 2_000  # resamples and arrangements of a single task

@@ -1,7 +1,7 @@
-"""The one place that writes files: beside their place, flushed to disk, then renamed into it.
+"""The one place that writes files: to a temporary file, flushed to disk, then renamed.
 
-What these functions have returned from outlives a power cut: the file's content is flushed before the rename,
-the folder's entry after it.
+Once these functions have returned, the file survives a power cut: its content is flushed before the rename, the
+folder's entry after it.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from pathlib import Path
 def atomic_write(path: Path, data: bytes) -> None:
     """Write `data` to `path` so that a reader sees the old file or the whole new one, never a part.
 
-    Raises OSError naming `path` (a full disk, a read-only folder), the old file intact and nothing left beside it.
+    Raises OSError naming `path` (a full disk, a read-only folder), the old file intact and no temporary file left.
     """
     make_folder(path.parent)
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
-        write_file(beside, data)
-        beside.replace(path)
+        write_file(temporary, data)
+        temporary.replace(path)
     except BaseException as error:
         with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        if isinstance(error, OSError):  # a write names no file, the others name `beside`
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):  # a write names no file, the others name `temporary`
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     sync_folder(path.parent)
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Write a file and flush its content: for one that nobody looks at before its folder is renamed into place."""
+    """Write a file and flush its content: for a file that nothing reads before its folder is renamed into place."""
     with path.open("wb") as file:
         file.write(data)
         file.flush()

@@ -2,12 +2,12 @@
 
     seed-003/claim-000002.json    who holds the run, and a counter that its owner raises
 
-A claim of generation n + 1 is made with O_EXCL when the one of generation n is free, or its owner is gone; so of
-several that want a run exactly one gets it, whatever each of them has seen. The highest generation counts. An owner
-whose claim has disappeared, or stands below another one, has lost it and must stop at once.
+A claim of generation n + 1 is created with O_EXCL when the one of generation n is free or its owner is gone; so of
+several processes that want a run exactly one gets it, even from outdated knowledge. The highest generation counts. An
+owner whose claim has disappeared or been superseded has lost it and must stop at once.
 
-An owner is gone when its processes are, where that can be seen (same machine, same boot), or when its counter has
-stood still for the lease by the observer's own monotonic clock: no two clocks are ever compared.
+An owner is gone when its processes are, where that is visible (same machine, same boot), or when its counter has not
+changed for a lease by the observer's own monotonic clock: two clocks are never compared.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from dimebench.store.errors import StoreError
 from dimebench.store.owner import Owner, owner_of, started_at
 from dimebench.store.places import Place, RemotePath
 
-LEASE_S = 60.0  # how long a counter may stand still
+LEASE_S = 60.0  # how long a counter may stay unchanged
 LONGEST_LEASE_S = 3600.0  # more is not believed
 BEATS_PER_LEASE = 6
 SIZE = 512  # bytes of a claim file: rewritten in place, so that a beat needs no new block on a full disk
 LONGEST_HOST = 60  # characters of a host's name
-LONGEST_PAUSE_S = 5.0  # between two looks of an observer; more means that it was suspended itself
+LONGEST_PAUSE_S = 5.0  # between two checks by an observer; more means that it was suspended itself
 
 _NAME = re.compile(r"claim-([0-9]{6})\.json")
 
 
 class ClaimLostError(Exception):
-    """Somebody else holds the run now; one line that names it."""
+    """Another process holds the run now; one line that names the run."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """A claim as it stands on disk."""
+    """A claim as read from disk."""
 
     owner: Owner
     lease_s: float
@@ -53,7 +53,7 @@ class Held:
 
 
 class Claim:
-    """A claim that is held: by this process, or handed to it as JSON."""
+    """A claim held by this process, or passed to it as JSON."""
 
     def __init__(self, folder: Path, generation: int, token: str, owner: Owner, lease_s: float) -> None:
         self.folder, self.generation, self.token = folder, generation, token
@@ -70,14 +70,14 @@ class Claim:
         return Claim(self.folder, self.generation, self.token, owner, self.lease_s)
 
     def beat(self) -> None:
-        """Show a sign of life. Raises ClaimLostError, or OSError where it cannot be written for now."""
+        """Raise the counter. Raises ClaimLostError, or OSError where it cannot be written for now."""
         self._beats += 1
         self._write(free=False)
 
     def release(self, finished: bool) -> None:
-        """Let go. What is finished needs no claim any more; otherwise the file stays, marked as free.
+        """Give the run up. A finished run needs no claim; otherwise the file stays, marked as free.
 
-        It is the number in its name that keeps an observer with old knowledge from taking a place that is taken.
+        The number in its name keeps an observer with outdated knowledge from taking a run that is taken.
         """
         with contextlib.suppress(OSError, ClaimLostError):
             self._check()
@@ -108,7 +108,7 @@ class Claim:
         )
 
     def _check(self) -> None:
-        """Raises ClaimLostError where the claim does not count any more."""
+        """Raises ClaimLostError where the claim no longer counts."""
         if max(_generations(self.folder), default=0) != self.generation:
             raise ClaimLostError(f"{self.folder} is trained by another process now")
         held = read_claim(self.path)
@@ -140,23 +140,23 @@ class Claim:
 
 
 class Watch:
-    """One observer of claims. Nothing but what it has seen itself, by its own clock, makes a claim expire."""
+    """One observer of claims. A claim expires only by what this observer has seen, on its own clock."""
 
     def __init__(self, lease_s: float = LEASE_S, clock: Callable[[], float] = time.monotonic) -> None:
         self.lease_s = lease_s
         self._clock = _AwakeClock(clock)
-        self._seen: dict[Place, tuple[bytes, float]] = {}  # the newest claim of a folder, and since when it stands so
+        self._seen: dict[Place, tuple[bytes, float]] = {}  # a folder's newest claim, and since when it is unchanged
 
     def holder(self, folder: Place) -> Owner | None:
-        """Who holds the run of that folder; None where it can be had."""
+        """Who holds the run of that folder; None where it is free."""
         return self._judge(folder)[1]
 
     def _judge(self, folder: Place) -> tuple[int, Owner | None]:
-        """The generation that counts (0 for none), and who holds it."""
+        """The generation that counts (0 for none), and its holder."""
         return self._after(folder, 1.0)
 
     def _after(self, folder: Place, share: float) -> tuple[int, Owner | None]:
-        """As `_judge`, of an owner whose counter may stand still for that share of its lease."""
+        """As `_judge`, for an owner whose counter may stay unchanged for that share of its lease."""
         now = self._clock()
         generation = max(_generations(folder), default=0)
         held = read_claim(folder / _name(generation)) if generation else None
@@ -171,10 +171,10 @@ class Watch:
         return generation, held.owner if now - since <= share * held.lease_s else None
 
     def free_if_dead(self, folder: Path, hosts: Collection[str]) -> bool:
-        """Let go of a claim whose owner's machine is said to be dead, once its counter has missed two beats.
+        """Release a claim whose owner's machine is reported dead, once its counter has missed two beats.
 
-        So whoever wants the run need not wait for the whole lease. A machine that is alive after all loses the run at
-        its next beat, as with any claim that has expired. True where the claim was let go.
+        So others need not wait for the whole lease. If the machine is alive after all, it loses the run at its next
+        beat, as with any expired claim. True where the claim was released.
         """
         owner = self.holder(folder)
         if owner is None or owner.host not in hosts:
@@ -186,22 +186,22 @@ class Watch:
         return claim is not None
 
     def acquire(self, folder: Path, pids: Sequence[int] = ()) -> Claim | None:
-        """The claim of a run's folder, which is made where it is missing; None where somebody else holds it.
+        """The claim of a run's folder, which is created if missing; None where another process holds it.
 
-        pids: of the processes that hold it (this one by default). Raises OSError for a folder that cannot be written.
+        pids: the processes that hold it (this one by default). Raises OSError for a folder that cannot be written.
         """
         judged, owner = self._judge(folder)
         return None if owner is not None else self._make(folder, judged, pids or [os.getpid()])
 
     def _make(self, folder: Path, judged: int, pids: Sequence[int]) -> Claim | None:
-        """The claim after the judged one; None where somebody else has made it."""
+        """The claim after the judged one; None where another process has made it."""
         make_folder(folder)
-        generation = judged + 1  # of the claim that was judged: one made since then must be in the way
+        generation = judged + 1  # next after the judged one: a claim made since then makes this fail
         claim = Claim(folder, generation, secrets.token_hex(8), owner_of(pids), self.lease_s)
         try:
             descriptor = os.open(claim.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
         except FileExistsError:
-            return None  # another one was faster
+            return None  # another process was faster
         try:
             os.write(descriptor, claim._content(free=False))
         except OSError as error:
@@ -210,7 +210,7 @@ class Watch:
         finally:
             os.close(descriptor)
         if max(_generations(folder), default=0) != generation:
-            claim.path.unlink(missing_ok=True)  # made from old knowledge: the place was taken long ago
+            claim.path.unlink(missing_ok=True)  # made from outdated knowledge: the run was taken before
             return None
         for older in _generations(folder):
             if older < generation:
@@ -234,7 +234,7 @@ class Watch:
 
 
 def read_claim(path: Place) -> Held | None:
-    """A claim file; None where there is none. Whatever stands in it counts: while it changes, somebody is there."""
+    """A claim file; None where there is none. Unreadable content counts too: while it changes, its owner is alive."""
     try:
         if isinstance(path, Path):
             with path.open("rb") as file:
@@ -249,24 +249,24 @@ def read_claim(path: Place) -> Held | None:
         owner = Owner(str(content["host"])[:LONGEST_HOST], processes, str(content["space"]))
         lease_s, free = min(max(0.0, float(content["lease_s"])), LONGEST_LEASE_S), content["free"] is True
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
-        return Held(Owner("an unknown machine", (), ""), LEASE_S, False, raw)  # killed while it wrote the first time
+        return Held(Owner("an unknown machine", (), ""), LEASE_S, False, raw)  # killed during its first write
     return Held(owner, lease_s, free, raw)
 
 
 def claimed_by(folder: Place) -> Owner | None:
-    """Who holds a run, as far as one look can tell: an owner on another machine may be gone already."""
+    """Who holds a run, as far as a single check can tell: an owner on another machine may be gone already."""
     return Watch().holder(folder)
 
 
 def drop_claims(folder: Path) -> None:
-    """Remove what killed processes left in the folder of a finished run."""
+    """Remove the claims that killed processes left in a finished run's folder."""
     for generation in _generations(folder):
         with contextlib.suppress(OSError):
             (folder / _name(generation)).unlink(missing_ok=True)
 
 
 class _AwakeClock:
-    """Seconds that this process was awake: a suspended observer must not take its own absence for the owner's."""
+    """Seconds that this process was awake: a suspended observer must not mistake its own absence for the owner's."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock, self._last, self._awake = clock, clock(), 0.0

@@ -16,10 +16,10 @@ from dimebench.store.errors import StoreError
 COLUMNS = ("algorithm", "task", "seed", "step", "score", "length", "source", "licence")
 STEPS_FILE, RETURNS_FILE = "env_interacts.npy", "mean_return.npy"
 LARGEST = 2**31  # bytes of one file, unpacked too
-MOST_VALUES = 10**8  # of one table: a thousandfold of what any study has published
+MOST_VALUES = 10**8  # of one table: a thousand times what any study has published
 TOO_MUCH = "unfolds to more than an import can take"
 
-# What others call the columns of a long table, in lower case; the first that is there counts.
+# Other tools' names for the columns of a long table, in lower case; the first one present counts.
 ALIASES: dict[str, tuple[str, ...]] = {
     "algorithm": ("algorithm", "algo", "method", "agent", "exp_name"),
     "task": ("task", "env", "env_id", "env_name", "environment"),
@@ -36,7 +36,7 @@ TEXT = ("algorithm", "task", "source", "licence")
 
 
 def read_file(file: Path, given: Mapping[str, str]) -> pd.DataFrame:
-    """The file's rows with the columns COLUMNS; `seed` is None throughout where the file does not tell it.
+    """The file's rows with the columns COLUMNS; `seed` is None throughout where the file has none.
 
     given: algorithm, task, source, licence where the caller names them; they win over the file's own columns.
     Raises StoreError (without the file's name), OSError, ValueError.
@@ -60,7 +60,7 @@ def read_file(file: Path, given: Mapping[str, str]) -> pd.DataFrame:
 
 
 def _sb3(file: Path, given: Mapping[str, str]) -> pd.DataFrame:
-    """SB3's EvalCallback: timesteps [K], results [K, episodes], ep_lengths [K, episodes] where told."""
+    """SB3's EvalCallback: timesteps [K], results [K, episodes], ep_lengths [K, episodes] where present."""
     with zipfile.ZipFile(file) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > LARGEST:
             raise StoreError(TOO_MUCH)

@@ -1,6 +1,6 @@
-"""Curves that other tools or papers left behind, as external runs beside one's own.
+"""Curves of other tools or papers, imported as external runs.
 
-Read are an SB3 `evaluations.npz`, a pair `env_interacts.npy` and `mean_return.npy`, a long csv and a long Parquet
+Reads an SB3 `evaluations.npz`, a pair `env_interacts.npy` and `mean_return.npy`, a long csv and a long Parquet
 file. The runs go into a results folder with source, licence and units in their identity; the name of their variant
 says what they are: `paper:DIME` was published, `ext:my-sac` came from another tool.
 """
@@ -31,7 +31,7 @@ from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, SCHEMA_VERSION, Run
 from dimebench.store.writer import write_run
 
 PUBLISHED, OTHER = "paper:", "ext:"
-AGGREGATES = ("mean", "median", "iqm")  # what stands in place of a seed where a row is no run
+AGGREGATES = ("mean", "median", "iqm")  # in place of a seed where a row is no run
 KEYS = ["variant", "task", "seed"]
 
 
@@ -62,7 +62,7 @@ class Target:
 
 
 def external(run: Run) -> dict[str, Any] | None:
-    """The origin of an external run as its identity tells it; None for a run that dimebench trained."""
+    """The origin of an external run, from its identity; None for a run that dimebench trained."""
     found = run.identity.get("of", {}).get("external")
     return found if isinstance(found, dict) else None
 
@@ -70,7 +70,7 @@ def external(run: Run) -> dict[str, Any] | None:
 def read_files(files: Sequence[Path], given: Mapping[str, str], first_seed: int = 0) -> tuple[pd.DataFrame, int]:
     """All files as one frame, and how many of their rows have no score or are aggregates over seeds.
 
-    A file that tells no seed is one run, and gets the next seed in the order of the files. Raises StoreError, or
+    A file without seeds is one run, and gets the next seed in the order of the files. Raises StoreError, or
     OSError, naming the file.
     """
     frames, lost, seed = [], 0, first_seed
@@ -82,7 +82,7 @@ def read_files(files: Sequence[Path], given: Mapping[str, str], first_seed: int 
             runs = _runs_alone(frame)
         except StoreError as error:
             raise StoreError(f"{file}: {error}") from error
-        except Exception as error:  # zip, zlib, numpy's header, pandas, Arrow: damage comes out as anything
+        except Exception as error:  # damaged zip, zlib, NumPy headers, pandas and Arrow raise all kinds
             if isinstance(error, OSError) and error.filename is not None:
                 raise
             text = " ".join(str(error).split()) or type(error).__name__
@@ -113,7 +113,7 @@ def external_runs(frame: pd.DataFrame, origin: Origin, target: Target) -> list[t
     if len(frame) and frames.min() < 0:
         raise StoreError(f"a step below 0 ({frames.min():g})")
     frame = frame.assign(
-        variant=_told_apart(frame, PUBLISHED if origin.published else OTHER),
+        variant=_variants(frame, PUBLISHED if origin.published else OTHER),
         env_step=(frames / target.action_repeat).round().astype(np.int64),
     ).sort_values([*KEYS, "env_step"], kind="stable", ignore_index=True)
     frame["episode"] = frame.groupby([*KEYS, "env_step"], sort=False).cumcount()
@@ -127,7 +127,7 @@ def external_runs(frame: pd.DataFrame, origin: Origin, target: Target) -> list[t
 
 
 def write_external(results: Path, run: Run, evals: pa.Table) -> bool:
-    """Write one external run below `results`; False where the same one is there already.
+    """Write one external run below `results`; False where it is there already.
 
     Raises ImportConflictError where another run is in the way, OSError where nothing can be written.
     """
@@ -147,7 +147,7 @@ def write_external(results: Path, run: Run, evals: pa.Table) -> bool:
     return True
 
 
-def _told_apart(frame: pd.DataFrame, prefix: str) -> pd.Series:
+def _variants(frame: pd.DataFrame, prefix: str) -> pd.Series:
     """The variant of each row: `paper:SAC@simba` where several sources have curves of SAC on the same task."""
     sources = frame.groupby(["algorithm", "task"])["source"].nunique()
     shared = set(sources[sources > 1].index.get_level_values("algorithm"))
@@ -157,7 +157,7 @@ def _told_apart(frame: pd.DataFrame, prefix: str) -> pd.Series:
 
 
 def _table(frame: pd.DataFrame, suite: str) -> pa.Table:
-    """Every row in EVALS_SCHEMA; updates and times are not told by what is imported, and stand as 0."""
+    """Every row in EVALS_SCHEMA; imported data has no updates and times: they are 0."""
     rows = len(frame)
     columns: dict[str, Any] = {
         "suite": [suite] * rows,

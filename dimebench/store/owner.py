@@ -1,4 +1,4 @@
-"""Who a process is, for others to see whether it still runs: a process id alone may be another one's by now."""
+"""The identity of a process, so that others can tell whether it still runs: process ids are reused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Owner:
-    """Whoever holds a run. `processes` are (pid, start in ticks since boot); `space` is boot and pid namespace."""
+    """The holder of a run. `processes` are (pid, start in ticks since boot); `space` is boot and pid namespace."""
 
     host: str
     processes: tuple[tuple[int, int], ...]
@@ -23,7 +23,7 @@ class Owner:
         return f"process {pid} on {self.host}" if pid else f"a process on {self.host}"
 
     def is_gone(self) -> bool:
-        """Whether every one of its processes has certainly ended; False where that cannot be seen from here."""
+        """Whether all of its processes have certainly ended; False where that is not visible from here."""
         if not self.space or self.space != _space() or not self.processes:
             return False
         return all(_has_ended(pid, ticks) for pid, ticks in self.processes)
@@ -49,7 +49,7 @@ def _has_ended(pid: int, ticks: int) -> bool:
 
 @functools.cache
 def _space() -> str:
-    """Where process ids mean the same as here: this boot of this machine, this namespace; "" where nobody knows."""
+    """Where process ids mean the same as here: this boot of this machine, this namespace; "" where unknown."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"

@@ -1,7 +1,7 @@
 """Where results are read from: a folder of this machine, or any URL that pyarrow or fsspec has a file system for.
 
-A local folder is pathlib's own Path. A `RemotePath` has as much of Path's interface as reading needs; nothing is ever
-written to one. Every look at a remote folder lists it once; whether a file is there is then known without asking.
+A local folder is a pathlib.Path. A `RemotePath` has as much of Path's interface as reading needs; nothing is written
+to one. A remote folder is listed once; whether a file exists is then known without another request.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ DENIED = re.compile(r"access.?denied|permission|forbidden|unauthori[sz]ed|\b40[1
 
 
 class Place(Protocol):
-    """What reading needs of a file or folder; Path has it all."""
+    """What reading needs of a file or folder; Path provides all of it."""
 
     @property
     def name(self) -> str: ...
@@ -53,7 +53,7 @@ class _Folder:
 
 @dataclass(frozen=True)
 class RemotePath:
-    """A file or folder at or below a URL. Raises StoreError, naming it, for whatever the file system reports."""
+    """A file or folder at or below a URL. Raises StoreError, naming it, for any error of the file system."""
 
     _relative: str
     _folder: _Folder = field(compare=False)
@@ -83,7 +83,7 @@ class RemotePath:
 
     def is_dir(self) -> bool:
         info = self._info()
-        try:  # a web server tells no folder from a file: one has links to what is in it
+        try:  # a web server does not tell folders from files: a folder has links to its content
             return info is not None and (info.type.name == "Directory" or bool(self._list()))
         except (FileNotFoundError, NotADirectoryError):
             return False
@@ -93,7 +93,7 @@ class RemotePath:
         return info is not None and info.type.name == "File"
 
     def stamp(self) -> tuple[int, int]:
-        """When it was last written, in ns (0 where the file system does not tell), and its size in bytes."""
+        """When it was last written, in ns (0 where the file system does not say), and its size in bytes."""
         info = self._info()
         if info is None:
             raise FileNotFoundError(str(self))
@@ -115,14 +115,15 @@ class RemotePath:
     def read_bytes(self) -> bytes:
         """The whole file. Raises FileNotFoundError where there is none."""
         with self._ask(partial(self._folder.file_system.open_input_file, self._at())) as file:
-            return self._ask(file.read)
+            content: bytes = self._ask(file.read)
+        return content
 
     def _at(self) -> str:
         info = None if self._listing is None else self._listing.get(self._relative)
         return info.path if info is not None else f"{self._folder.base}/{self._relative}".rstrip("/")
 
     def _info(self) -> Any:
-        """What is known of it; None where there is nothing."""
+        """The file system's record of it; None where there is nothing."""
         if self._listing is not None and self._relative:
             return self._listing.get(self._relative)
         info = self._ask(partial(self._folder.file_system.get_file_info, self._at()))
@@ -138,7 +139,7 @@ class RemotePath:
         return {info.path.strip("/").removeprefix(base).strip("/"): info for info in infos}
 
     def _ask(self, question: Callable[[], T]) -> T:
-        """The answer of the file system, whose errors come in as many kinds as there are such."""
+        """The file system's answer; its errors, whose kinds differ from one to the next, as StoreError."""
         try:
             return question()
         except (FileNotFoundError, NotADirectoryError) as error:
@@ -148,7 +149,7 @@ class RemotePath:
 
 
 def open_place(text: str) -> Place:
-    """The folder that a path or a URL names; nothing is looked for yet. Raises StoreError for an unusable URL.
+    """The folder that a path or a URL names; nothing is read yet. Raises StoreError for an unusable URL.
 
     s3://bucket/results?region=eu-west-1 (gs, abfs, hdfs) through pyarrow; others (http, sftp, memory, github,
     `zip://results::study.zip`, ...) through fsspec.
@@ -179,11 +180,11 @@ def stamp(place: Place) -> tuple[int, int]:
 
 
 def _native(url: str) -> tuple[Any, str] | None:
-    """pyarrow's own file system; None where it was built without."""
+    """pyarrow's own file system; None where pyarrow was built without it."""
     from pyarrow.fs import FileSystem
     from pyarrow.lib import ArrowNotImplementedError
 
-    if url.startswith(("gs:", "gcs:")) and "retry_limit_seconds" not in url:  # its own limit is a quarter of an hour
+    if url.startswith(("gs:", "gcs:")) and "retry_limit_seconds" not in url:  # the default limit is 15 minutes
         url += f"{'&' if '?' in url else '?'}retry_limit_seconds={RETRY_S}"
     try:
         file_system, base = FileSystem.from_uri(url)
@@ -222,7 +223,7 @@ def _through_fsspec(url: str, protocol: str) -> tuple[Any, str]:
 
 
 def _why(error: Exception) -> str:
-    """What a file system reports, short, with the cases first that a user can do something about."""
+    """A file system's error in short; missing permission is named first, since a user can fix that."""
     text = first_line(error)
     denied = isinstance(error, PermissionError) or DENIED.search(text)
     return f"{'no permission to read it' if denied else 'cannot be read'} ({text})"

@@ -1,4 +1,4 @@
-"""Runs, from a results folder."""
+"""Reading runs from a results folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from dimebench.store.schema import DEEPEST, RUN_FILE, Run
 
 T = TypeVar("T")
 R = TypeVar("R")
-REMOTE_READERS = 32  # files at a URL read side by side, where each is waited for
+REMOTE_READERS = 32  # files at a URL read in parallel: each takes a round trip
 
 
 def read_run(path: Place) -> Run | None:
@@ -35,7 +35,7 @@ def read_run(path: Place) -> Run | None:
         raise StoreError(f"{file}:{error.lineno}: not JSON: {error.msg}") from error
     except UnicodeDecodeError as error:
         raise StoreError(f"{file}: not UTF-8 text") from error
-    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, a list in a list in a list ...
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, deeply nested lists
         raise StoreError(f"{file}: not JSON: {error}") from error
     return Run.from_json(path, content, shallow=text.count("{") + text.count("[") <= DEEPEST)
 
@@ -43,9 +43,9 @@ def read_run(path: Place) -> Run | None:
 def read_runs(results: Place, suite: str | None = None, broken: list[StoreError] | None = None) -> list[Run]:
     """Every run under a results folder, sorted by suite, variant, task and seed.
 
-    broken: takes the errors of single runs, in order, for whom the others are of use without them.
-    Raises StoreError where the folder is missing, a run.json is broken, or two folders hold the same run (a copy
-    that was left there, which would count twice).
+    broken: collects the errors of single runs, in order, so that the others can still be used.
+    Raises StoreError where the folder is missing or, without `broken`, a run.json is broken or two folders hold the
+    same run (a forgotten copy, which would count twice).
     """
     if not results.is_dir():
         raise StoreError(f"no results folder at '{results}'")
@@ -77,20 +77,20 @@ def run_folders(results: Place) -> list[Place]:
 
 
 def cell_names(results: Path) -> list[tuple[str, str, str]]:
-    """Suite, variant and task of each cell that has a folder, as folders name them: sooner known than its runs."""
+    """Suite, variant and task of each cell that has a folder, from the folders' names; faster than reading runs."""
     parts = [folder.split(os.sep)[-4:] for folder in _walk(results, _LEVELS[:-1])]
     return [(suite, variant, f"{library}/{task}") for suite, variant, library, task in parts]
 
 
 def _walk(results: Path, levels: Sequence[Callable[[str], bool]]) -> list[str]:
-    """The folders so many levels below the results, all of whose names are to be kept."""
+    """The folders `len(levels)` below the results whose names pass the test of each level."""
     level = [str(results)]
     for keep in levels:
         level = [entry.path for folder in level for entry in _entries(folder) if keep(entry.name)]
     return level
 
 
-# suite / variant / library / task / seed. `Path.glob` asks the same and takes three times as long.
+# suite / variant / library / task / seed. `Path.glob` finds the same and takes three times as long.
 _LEVELS: list[Callable[[str], bool]] = [
     lambda name: not name.startswith("."),
     *([lambda name: True] * 3),
@@ -99,7 +99,7 @@ _LEVELS: list[Callable[[str], bool]] = [
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """The folders in a folder; none where it may not be looked into."""
+    """The folders in a folder; none where it may not be read."""
     try:
         with os.scandir(folder) as entries:
             return [entry for entry in entries if entry.is_dir()]
@@ -109,7 +109,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 @contextmanager
 def without_collecting() -> Iterator[None]:
-    """Of a hundred thousand runs no mapping is garbage, and looking for some takes a third of the time."""
+    """Pauses garbage collection: of 100,000 runs no mapping is garbage, and the search takes a third of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -120,7 +120,7 @@ def without_collecting() -> Iterator[None]:
 
 
 class _Sharing:
-    """Reads runs, or what is wrong with them; a cell's seeds hold their identity, which is equal, in memory once."""
+    """Reads runs, or their errors; the seeds of a cell share one identity in memory."""
 
     def __init__(self) -> None:
         self._identities: dict[str, dict[str, Any]] = {}
@@ -137,7 +137,7 @@ class _Sharing:
 
 
 def side_by_side(read: Callable[[T], R], each: Sequence[T], readers: int) -> list[R]:
-    """The results in order. Thousands of small files are mostly waited for."""
+    """The results in order, read by several threads: small files are mostly latency."""
     if readers == 1:
         return list(map(read, each))
     with ThreadPoolExecutor(readers) as pool:

@@ -1,4 +1,4 @@
-"""What stands in a run's three files: run.json, evals.parquet, train.parquet."""
+"""The content of a run's three files: run.json, evals.parquet, train.parquet."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EVALS_SCHEMA = pa.schema(
         ("length", pa.int64()),  # env steps of the episode
         ("success", pa.bool_()),  # null where the task has no notion of success
         ("wall_time_s", pa.float64()),  # seconds of training and evaluation so far, pauses left out
-        ("diverged", pa.bool_()),  # the learner's numbers were not finite any more; the return is null
+        ("diverged", pa.bool_()),  # the learner's numbers are no longer finite; the return is null
     ]
 )
 
@@ -49,8 +49,8 @@ class Run:
     """One seed of a cell, as its run.json says.
 
     `identity` is {"sha256": ..., "of": {...}}: everything that can change numbers. `score` is how the suite
-    scores a run: kind, lower, upper. `progress` is env_step, grad_step, wall_time_s and, where the device tells,
-    energy_j: the run's share of the joules that it drew, evaluations included. `block` names the folder
+    scores a run: kind, lower, upper. `progress` is env_step, grad_step, wall_time_s and, where the device
+    measures it, energy_j: the run's share of the joules drawn, evaluations included. `block` names the folder
     under `checkpoints` that the run was trained in.
     """
 
@@ -70,7 +70,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """The path, where the run is to be written. Raises StoreError at a URL, which is only ever read."""
+        """The path, for writing. Raises StoreError at a URL, which is read-only."""
         if not isinstance(self.path, Path):
             raise StoreError(f"{self.path}: a URL is only read")
         return self.path
@@ -83,7 +83,7 @@ class Run:
     def from_json(cls, path: Place, content: Any, shallow: bool = False) -> Run:
         """Raises StoreError, naming the file, for anything that is not a run.json of this schema.
 
-        `shallow`: the caller has seen that it holds no more than DEEPEST mappings and lists, so cannot be deeper.
+        `shallow`: the caller knows that it holds at most DEEPEST mappings and lists, so it cannot be deeper.
         """
         problem = _problem(content, shallow)
         if problem:
@@ -92,7 +92,7 @@ class Run:
 
 
 _KEYS = tuple(each.name for each in fields(Run) if each.name != "path")
-# What a run.json holds, as far as something here relies on it; more is welcome.
+# What run.json must hold because code relies on it; more is allowed.
 _SHAPE: dict[str, Any] = {
     "suite": str,
     "algorithm": str,
@@ -138,7 +138,7 @@ def _problem(content: Any, shallow: bool = False) -> str:
 
 
 def _matches(value: dict[str, Any], shape: dict[str, Any]) -> bool:
-    """Whether `_misfit` finds nothing: the same questions in a quarter of the time, for a hundred thousand runs."""
+    """Whether `_misfit` finds nothing: the same checks in a quarter of the time, for 100,000 runs."""
     for key, inner in shape.items():
         if key not in value:
             return False
@@ -160,7 +160,7 @@ def _matches(value: dict[str, Any], shape: dict[str, Any]) -> bool:
 
 
 def _misfit(value: Any, shape: Any, where: str) -> str:
-    """The first place at which `value` is not of the shape."""
+    """The first place where `value` does not fit the shape."""
     if not isinstance(shape, dict):
         return "" if _fits(value, shape) else f"'{where}' must be {_WORDS.get(shape, 'text or null')}"
     if not isinstance(value, dict):
@@ -174,7 +174,7 @@ def _misfit(value: Any, shape: Any, where: str) -> str:
 
 
 def _fits(value: Any, kind: Any) -> bool:
-    if kind is str:  # a name: it is printed, and stands for a folder
+    if kind is str:  # a name: it is printed, and names a folder
         return isinstance(value, str) and value.isprintable() and bool(value)
     if kind is int:
         return type(value) is int and 0 <= value < 2**63

@@ -18,22 +18,23 @@ from dimebench.store.reader import REMOTE_READERS, side_by_side
 from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, KEY_COLUMNS, TRAIN_FILE, TRAIN_SCHEMA, Run
 
 R = TypeVar("R")
-READERS = 4  # files read side by side, of this machine
-MOST_ROWS, MOST_COLUMNS = 5_000_000, 1000  # a file of a few kB can unfold to more than fits in memory
+READERS = 4  # local files read in parallel
+MOST_ROWS, MOST_COLUMNS = 5_000_000, 1000  # a file of a few kB can expand to more than fits in memory
 
 
 def read_evals(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per evaluation episode of the given runs: the columns of EVALS_SCHEMA."""
     tables = _tables(runs, EVALS_FILE)
     table = pa.concat_tables([EVALS_SCHEMA.empty_table(), *tables])
-    return table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get).astype({"diverged": bool})
+    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
+    return frame.astype({"diverged": bool})
 
 
 CURVE_COLUMNS = ("env_step", "grad_step", "return", "wall_time_s", "diverged")
 
 
 def read_curves(runs: Sequence[Run]) -> pd.DataFrame:
-    """What learning curves are made of: CURVE_COLUMNS of `read_evals`; variant, task and seed of each row's run.
+    """The data of learning curves: CURVE_COLUMNS of `read_evals`; variant, task and seed of each row's run.
 
     Raises StoreError where the evaluations of a finished run are gone.
     """
@@ -43,7 +44,7 @@ def read_curves(runs: Sequence[Run]) -> pd.DataFrame:
             raise StoreError(f"{run.path / EVALS_FILE}: missing, though the run is finished; `run` trains it again")
     table = pa.concat_tables([EVALS_SCHEMA.empty_table().select(CURVE_COLUMNS), *tables])
     rows = [each.num_rows for each in tables]
-    frame = table.to_pandas().astype({"diverged": bool})
+    frame: pd.DataFrame = table.to_pandas().astype({"diverged": bool})
     for key in ("variant", "task"):
         codes, names = pd.factorize(np.array([getattr(run, key) for run in there], dtype=object))
         frame[key] = pd.Categorical.from_codes(np.repeat(codes, rows), pd.Index(names))
@@ -54,7 +55,9 @@ def read_curves(runs: Sequence[Run]) -> pd.DataFrame:
 def read_train(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per logging point of the given runs; a metric that an algorithm does not have is NaN."""
     tables = _tables(runs, TRAIN_FILE)
-    return pa.concat_tables([TRAIN_SCHEMA.empty_table(), *tables], promote_options="default").to_pandas()
+    table = pa.concat_tables([TRAIN_SCHEMA.empty_table(), *tables], promote_options="default")
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
 
 
 def _tables(runs: Sequence[Run], name: str) -> list[pa.Table]:
@@ -63,7 +66,7 @@ def _tables(runs: Sequence[Run], name: str) -> list[pa.Table]:
 
 
 def _side_by_side_of(runs: Sequence[Run], name: str, read: Callable[[Run], R]) -> tuple[list[Run], list[R]]:
-    """The runs that have such a file, read side by side: thousands of small files are mostly waited for."""
+    """The runs that have such a file, and what `read` gives for each, in parallel."""
     there = [run for run in runs if (run.path / name).exists()]
     remote = any(isinstance(run.path, RemotePath) for run in there)
     return there, side_by_side(read, there, REMOTE_READERS if remote else READERS)
@@ -119,7 +122,7 @@ def _in_schema(file: Place, table: pa.Table, schema: pa.Schema) -> pa.Table:
 def _curve_columns(run: Run) -> pa.Table:
     """CURVE_COLUMNS of the run's evaluations. StoreError as for all of them.
 
-    Where the file's own statistics say that every row is this run's, its name is not read hundreds of times.
+    Where the file's statistics show that every row is this run's, the key columns are not read.
     """
     file = run.path / EVALS_FILE
     with _readable(file):
@@ -138,9 +141,9 @@ def _all_rows_of(run: Run, metadata: pq.FileMetaData) -> bool:
     for group in range(metadata.num_row_groups):
         columns = metadata.row_group(group)
         for key, place in _OF_RUN.items():
-            told = columns.column(place).statistics
+            found = columns.column(place).statistics
             value = getattr(run, key)
-            if told is None or told.null_count != 0 or not told.has_min_max or not told.min == told.max == value:
+            if found is None or found.null_count or not found.has_min_max or not found.min == found.max == value:
                 return False
     return True
 
@@ -152,7 +155,7 @@ def _of_run(run: Run, name: str) -> pa.Table:
     """The run's table; StoreError where its rows are another run's."""
     table = read_table(run.path / name)
     for key in _OF_RUN:
-        ends = pc.min_max(table[key]).as_py() if table.num_rows else {}  # quicker than all the values, and enough
+        ends = pc.min_max(table[key]).as_py() if table.num_rows else {}  # quicker than comparing all values
         for value in dict.fromkeys(ends.values()):
             if value != getattr(run, key):
                 raise StoreError(

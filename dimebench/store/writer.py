@@ -22,8 +22,8 @@ Row = dict[str, Any]
 class RunWriter:
     """Holds a run's rows and writes them. Rows of an env step replace those written for it before.
 
-    So a run that resumes from an earlier point keeps what was evaluated, and overwrites it with the same
-    numbers when it gets there again.
+    A resumed run keeps the evaluations beyond its checkpoint, and overwrites them with the same numbers when it
+    gets there again.
     """
 
     def __init__(self, run: Run) -> None:
@@ -73,7 +73,7 @@ def write_run(run: Run) -> None:
 
 
 def mark_run(path: Path, status: str, reason: str | None) -> None:
-    """Change the status of a run that nobody is training, where there is one."""
+    """Change the status of a run, if there is one, that no process is training."""
     run = read_run(path)
     if run is not None:
         write_run(replace(run, status=status, reason=reason))

@@ -11,8 +11,7 @@ from scipy import stats
 from dimebench.stats import METHODS, estimate
 from dimebench.stats.bootstrap import bootstrap, influence, stream
 from dimebench.stats.estimators import iqm, mean
-from dimebench.stats.improvement import improvement_interval
-from dimebench.stats.intervals import Interval, bounds, evidence, interval
+from dimebench.stats.intervals import Interval, bounds, evidence, improvement_interval, interval
 
 ragged = st.lists(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=6).map(np.asarray), min_size=1, max_size=4)
 

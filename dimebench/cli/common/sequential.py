@@ -66,7 +66,7 @@ def run_until_decided(
         if all(one.over for one in found.values()):
             break
     for pair, one in found.items():
-        typer.echo(f"{verdict(pair, one)} after {one.looks[-1].seeds} of at most {most} seeds per task")
+        typer.echo(f"{verdict(pair, one)} after {one.analyses[-1].seeds} of at most {most} seeds per task")
     return code
 
 
