@@ -1,13 +1,30 @@
-"""For all tests: what must have happened before any of them is imported."""
+"""For all tests: what must happen before any of them is imported, and the seed of a run."""
 
 from __future__ import annotations
 
 import signal
+import sys
 from contextlib import suppress
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what it puts in the background
+import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts its background jobs
     signal.signal(signal.SIGINT, signal.default_int_handler)  # so that a Ctrl-C reaches the processes of tests
 
 with suppress(ImportError):
-    # It sets up logging anew, which closes the handlers that there are: absl's with the stream that pytest captures.
+    # It configures logging anew, which closes existing handlers: absl's with the stream that pytest captures.
     import submitit  # noqa: F401
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Print the seed, which `-q` hides, before a run can be killed. Workers of pytest-xdist have no terminal."""
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal and (seed := session.config.getoption("randomly_seed", None)) is not None:
+        terminal.write_line(f"Tests in random order; the same again with --randomly-seed={seed}")
+
+
+@pytest.fixture(autouse=True)
+def _torch_seed(request: pytest.FixtureRequest) -> None:
+    """pytest-randomly seeds `random` and NumPy before each test; torch's generator on the CPU gets the same seed."""
+    if torch := sys.modules.get("torch"):
+        torch.default_generator.manual_seed(request.config.getoption("randomly_seed", 0))

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from benchmarks.gpu.campaign import Campaign, Part
 from benchmarks.gpu.machine import ask
 from benchmarks.gpu.record import RESULTS, File
-from dimebench.config.errors import nearest
+from dimebench.errors import nearest
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
 
 ALGORITHMS = ("dime", "crossq", "sac", "dime-gaussian", "random")

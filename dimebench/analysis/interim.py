@@ -116,5 +116,7 @@ def _listed(value: Any) -> str:
 def write_record(file: Path, found: Mapping[Pair, Monitoring], tasks: Sequence[str]) -> None:
     """Keep the plan and every look as JSON, beside those of other pairs. Raises OSError, and ReportError."""
     record = [entry for entry in read_record(file) if {entry["a"], entry["b"]} not in [set(pair) for pair in found]]
-    record += [{"a": a, "b": b, "tasks": list(tasks)} | asdict(monitoring) for (a, b), monitoring in found.items()]
+    for (a, b), monitoring in found.items():
+        facts = asdict(monitoring)
+        record.append({"a": a, "b": b, "tasks": list(tasks), "looks": facts.pop("analyses"), **facts})
     atomic_write(file, (json.dumps(record, indent=1, allow_nan=False) + "\n").encode())

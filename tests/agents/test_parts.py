@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.distributions import Normal
+from torch.distributions.transforms import TanhTransform
 
 from dimebench.agents.parts.categorical import (
     _spread,
@@ -105,7 +106,7 @@ def test_gaussian_log_prob_is_that_of_the_squashed_normal() -> None:
     mean, log_std = policy(obs)
     sample = policy.sample(obs, eps)
     x = mean + log_std.exp() * eps
-    expected = Normal(mean, log_std.exp()).log_prob(x) - torch.log(1 - torch.tanh(x).square())
+    expected = Normal(mean, log_std.exp()).log_prob(x) - TanhTransform().log_abs_det_jacobian(x, torch.tanh(x))
     torch.testing.assert_close(sample.log_prob, expected.sum(-1), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(policy.sample(obs, torch.zeros_like(eps)).action, torch.tanh(mean))
 
