@@ -22,6 +22,7 @@ class MuJoCo:
     model: mujoco.MjModel
     data: mujoco.MjData
     steps: int  # simulator steps per step of the library
+    camera: int  # the one to film with; -1 is the free one
 
     @property
     def step_s(self) -> float:

@@ -8,7 +8,7 @@ from typing import Literal, overload
 
 from dimebench.envs.environment import Environment, Seed
 from dimebench.envs.libraries.base import Library
-from dimebench.envs.libraries.registry import known_libraries, load_library
+from dimebench.envs.libraries.registry import UnknownLibraryError, known_libraries, library_of, load_library
 from dimebench.envs.parallel import ParallelVectorEnv
 from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError
 from dimebench.envs.vector import SerialVectorEnv, VectorEnv
@@ -87,10 +87,10 @@ def _describe(task: str, env: Environment, action_repeat: int) -> TaskSpec:
 
 
 def _builder(task: str) -> Callable[[Seed], Environment]:
-    prefix = task.partition("/")[0]
-    if prefix not in known_libraries():
-        raise UnknownTaskError(task, known_tasks())
-    library = load_library(prefix)
+    try:
+        library = library_of(task)
+    except UnknownLibraryError:
+        raise UnknownTaskError(task, known_tasks()) from None
     if task not in _tasks(library):
         reason = library.refusal(task)
         raise EnvError(reason) if reason else UnknownTaskError(task, known_tasks())

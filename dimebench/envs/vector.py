@@ -197,8 +197,8 @@ class VectorEnv(ABC):
             controls += self._middle
 
     def _header(self) -> dict[str, str | int]:
-        header = {"task": self.spec.name, "action_repeat": self.action_repeat, "seeds": self._size}
-        return header | {package: _version(package) for package in self.library.packages[:1]}
+        header: dict[str, str | int] = {"task": self.spec.name, "action_repeat": self.action_repeat}
+        return header | {"seeds": self._size} | {package: _version(package) for package in self.library.packages[:1]}
 
 
 class SerialVectorEnv(VectorEnv):

@@ -83,7 +83,8 @@ class GymnasiumEnvironment(Environment):
         self._started, self._over = bool(started), bool(over)
 
     def mujoco(self) -> MuJoCo:
-        return MuJoCo(self._env.model, self._env.data, self._env.frame_skip)
+        model = self._env.model
+        return MuJoCo(model, self._env.data, self._env.frame_skip, camera=min(0, model.ncam - 1))
 
     def close(self) -> None:
         self._env.close()

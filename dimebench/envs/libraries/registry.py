@@ -8,6 +8,7 @@ A package of your own adds a library with an entry point that is called as the p
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
@@ -23,24 +24,37 @@ _BUILTIN = {
 }
 
 
+class UnknownLibraryError(EnvError):
+    """No library has this prefix."""
+
+
 def known_libraries() -> list[str]:
     """Every prefix, the built-in ones first."""
     return [*_BUILTIN, *sorted(_external())]
 
 
 def load_library(prefix: str) -> Library:
-    """The library's adapter. Raises EnvError for an unknown prefix, or an entry point that is no adapter."""
+    """The library's adapter. Raises UnknownLibraryError, or EnvError for an entry point that is no adapter."""
     if prefix in _BUILTIN:
         return _load(EntryPoint(prefix, _BUILTIN[prefix], ENTRY_POINTS))
     external = _external()  # asked anew each time: a notebook may install a package while it runs
     if prefix not in external:
-        raise EnvError(f"unknown environment library '{prefix}'{nearest(prefix, [*_BUILTIN, *external])}")
+        raise UnknownLibraryError(f"unknown environment library '{prefix}'{nearest(prefix, [*_BUILTIN, *external])}")
     return _load(external[prefix])
 
 
 def library_of(task: str) -> Library:
-    """The adapter of a task's library. Raises EnvError as load_library does."""
+    """The adapter of a task's library. Raises as load_library does."""
     return load_library(task.partition("/")[0])
+
+
+def libraries() -> dict[str, Library]:
+    """Every adapter that loads, by prefix; a faulty one harms nobody who does not ask for it."""
+    found = {}
+    for prefix in known_libraries():
+        with suppress(EnvError):
+            found[prefix] = load_library(prefix)
+    return found
 
 
 def _external() -> dict[str, EntryPoint]:
