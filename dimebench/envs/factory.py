@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, overload
 
 from dimebench.envs.environment import Environment, Seed
@@ -40,7 +40,7 @@ def task_spec(task: str, action_repeat: int = 1) -> TaskSpec:
     Raises UnknownTaskError for an unknown name, EnvError when the task cannot be loaded here.
     """
     _check_repeat(task, action_repeat)
-    return _spec(task, action_repeat)
+    return _spec(_library(task), task, action_repeat)
 
 
 @overload
@@ -68,13 +68,13 @@ def make_vector_env(task: str, seeds: Sequence[Seed], action_repeat: int = 1, wo
 
 def build_environments(task: str, seeds: Sequence[Seed]) -> list[Environment]:
     """One environment per seed, in this process. Raises as make_vector_env does."""
-    build = _builder(task)
-    return [build(seed) for seed in seeds]
+    library = _library(task)
+    return [_build(library, task, seed) for seed in seeds]
 
 
 @functools.cache
-def _spec(task: str, action_repeat: int) -> TaskSpec:
-    env = _builder(task)(0)
+def _spec(library: Library, task: str, action_repeat: int) -> TaskSpec:
+    env = _build(library, task, 0)
     try:
         return _describe(task, env, action_repeat)
     finally:
@@ -86,7 +86,18 @@ def _describe(task: str, env: Environment, action_repeat: int) -> TaskSpec:
     return TaskSpec(task, sum(size for _, size in env.layout), env.low.size, limit, env.layout)
 
 
-def _builder(task: str) -> Callable[[Seed], Environment]:
+def _build(library: Library, task: str, seed: Seed) -> Environment:
+    try:
+        return library.build(task, seed)
+    except EnvError:
+        raise
+    except Exception as error:
+        hint = "; it needs MUJOCO_GL=egl in the environment" if library.needs_gl(task) else ""
+        raise EnvError(f"{task} cannot be loaded: {first_line(error)}{hint}") from error
+
+
+def _library(task: str) -> Library:
+    """The library that has the task. Raises UnknownTaskError, or EnvError when it cannot be imported."""
     try:
         library = library_of(task)
     except UnknownLibraryError:
@@ -94,17 +105,7 @@ def _builder(task: str) -> Callable[[Seed], Environment]:
     if task not in _tasks(library):
         reason = library.refusal(task)
         raise EnvError(reason) if reason else UnknownTaskError(task, known_tasks())
-
-    def build(seed: Seed) -> Environment:
-        try:
-            return library.build(task, seed)
-        except EnvError:
-            raise
-        except Exception as error:
-            hint = "; it needs MUJOCO_GL=egl in the environment" if library.needs_gl(task) else ""
-            raise EnvError(f"{task} cannot be loaded: {first_line(error)}{hint}") from error
-
-    return build
+    return library
 
 
 @functools.cache

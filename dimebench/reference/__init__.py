@@ -76,9 +76,8 @@ def references() -> dict[str, Reference]:
         tasks.setdefault(algorithm, []).extend(by_task)
     found: dict[str, Reference] = {}
     # Two sources with an algorithm on different tasks: the plain name is that of the library that comes first.
-    for row in sorted(
-        _rows("sources.csv"), key=lambda row: min(map(_library, points[row["source"], row["algorithm"]]))
-    ):
+    first = {key: min(map(_library, by_task)) for key, by_task in points.items()}
+    for row in sorted(_rows("sources.csv"), key=lambda row: first[row["source"], row["algorithm"]]):
         key = (row["source"], row["algorithm"])
         shared = len(set(tasks[row["algorithm"]])) < len(tasks[row["algorithm"]])
         name = f"{PREFIX}{row['algorithm']}" + (f"@{row['source'].split('/')[-1]}" if shared else "")

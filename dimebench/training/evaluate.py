@@ -50,7 +50,7 @@ class Evaluator:
     def evaluate(
         self, agent: Learner, env_step: int, should_stop: Callable[[], bool]
     ) -> tuple[list[list[dict[str, Any]]], np.ndarray]:
-        """Rows (episode, return, length, success) of each seed's episodes, and which seeds' actions were not finite [S].
+        """Rows (episode, return, length, success) of each seed's episodes; which seeds' actions were not finite [S].
 
         `success` is None where the task has no notion of it, else as the library counts it over an episode.
 
