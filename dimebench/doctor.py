@@ -205,7 +205,7 @@ def _train_and_kill(block: Block, results: Path) -> int:
 
 
 def _is_done(event: dict[str, Any]) -> bool:
-    return event["event"] == "done"
+    return bool(event["event"] == "done")
 
 
 def _difference(block: Block, whole: Path, cut: Path) -> str:

@@ -31,7 +31,7 @@ def environments(block: Block) -> VectorEnv:
 
 def physics_times(block: Block, seconds: float) -> PhysicsTimes:
     """Both sides take turns, so that a busy machine slows both alike; resets are not timed."""
-    envs, pure = environments(block), _simulator(block)
+    envs, pure = environments(block), simulator(block.task, block.protocol.action_repeat)
     rng, seeds, limit = np.random.default_rng(0), len(block.seeds), envs.spec.max_episode_steps or 1000
     envs.reset()
     ours: list[float] = []
@@ -89,6 +89,7 @@ class Simulator:
         return time.perf_counter() - began
 
 
-def _simulator(block: Block) -> Simulator | None:
-    alone = make_vector_env(block.task, [0], block.protocol.action_repeat)
+def simulator(task: str, action_repeat: int) -> Simulator | None:
+    """The physics of the task alone; None where it is not MuJoCo's."""
+    alone = make_vector_env(task, [0], action_repeat)
     return None if alone.environments[0].mujoco() is None else Simulator(alone)

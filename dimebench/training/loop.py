@@ -83,7 +83,7 @@ class Trainer:
     # --- the loop ---------------------------------------------------------------------------------------------
 
     def train(self) -> str:
-        """Train to the end of the budget. Returns "finished", "interrupted" (state saved if resumable) or "diverged"."""
+        """Train to the end of the budget. Returns "finished", "interrupted" (saved if resumable) or "diverged"."""
         budget = self.block.protocol.env_steps
         self.records.start(self.env_step, self.agent.grad_steps)
         self._progress(force=True)
