@@ -35,7 +35,7 @@ def measure(task: str, episodes: int) -> tuple[float, float, float]:
     """Microseconds per env step of dm_control and of SerialVectorEnv, and the ratio of the second to the first."""
     from dm_control import suite  # after dimebench.envs has chosen MUJOCO_GL
 
-    block = make_vector_env(task, [0])
+    vector = make_vector_env(task, [0])
     domain, _, name = task.removeprefix("dm_control/").partition("-")
     env = suite.load(domain, name, task_kwargs={"random": 0})
     spec = env.action_spec()
@@ -44,12 +44,12 @@ def measure(task: str, episodes: int) -> tuple[float, float, float]:
     own, ours = [], []
     for _ in range(episodes):
         env.reset()
-        block.reset()
+        vector.reset()
         for _ in range(TURNS):
-            actions = rng.uniform(-1, 1, (STEPS, 1, block.spec.act_dim)).astype(np.float32)
+            actions = rng.uniform(-1, 1, (STEPS, 1, vector.spec.act_dim)).astype(np.float32)
             controls = [(a[0] * (spec.maximum - spec.minimum) + spec.maximum + spec.minimum) / 2 for a in actions]
             own.append(_seconds(env.step, controls) / STEPS * 1e6)
-            ours.append(_seconds(block.step, list(actions)) / STEPS * 1e6)
+            ours.append(_seconds(vector.step, list(actions)) / STEPS * 1e6)
     return statistics.median(own), statistics.median(ours), statistics.median(np.divide(ours, own))
 
 

@@ -45,19 +45,19 @@ class Unstepped(ParallelVectorEnv):
 
 
 class OneEnvironment(gymnasium.Env):
-    """An SerialVectorEnv of one as AsyncVectorEnv wants it."""
+    """A SerialVectorEnv of one, as AsyncVectorEnv takes it."""
 
     def __init__(self, task: str, seed: int) -> None:
-        self.block = make_vector_env(task, [seed])
-        spec = self.block.spec
+        self.vector = make_vector_env(task, [seed])
+        spec = self.vector.spec
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (spec.obs_dim,), np.float32)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (spec.act_dim,), np.float32)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
-        return self.block.reset()[0], {}
+        return self.vector.reset()[0], {}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict]:
-        result = self.block.step(action[None])
+        result = self.vector.step(action[None])
         return result.obs[0], float(result.reward[0]), bool(result.terminated[0]), bool(result.truncated[0]), {}
 
 
@@ -77,16 +77,16 @@ def measure(task: str, envs: int, workers: int, turns: int) -> dict[str, list[fl
     times: dict[str, list[float]] = {name: [] for name in ("here", "parallel", "beside", "machinery", "async")}
     for turn in range(turns):
         if turn % (TURNS_PER_EPISODE // 2) == 0:  # `parallel` takes two turns
-            for block in (here, parallel, idle, other):
-                block.reset()
+            for vector in (here, parallel, idle, other):
+                vector.reset()
         actions = list(rng.uniform(-1, 1, (STEPS, envs, here.spec.act_dim)).astype(np.float32))
         times["here"].append(_mean(here.step, actions))
         times["parallel"].append(_mean(parallel.step, actions))
         times["machinery"].append(_mean(idle.step, actions))
         times["async"].append(_mean(other.step, actions))
         times["beside"].append(_beside(parallel, actions, 2 * times["here"][-1] * 1e-6))
-    for block in (here, parallel, idle, other):
-        block.close()
+    for vector in (here, parallel, idle, other):
+        vector.close()
     return times
 
 
@@ -97,17 +97,17 @@ def _mean(step: Callable[[np.ndarray], object], actions: list[np.ndarray]) -> fl
     return (time.perf_counter() - start) / len(actions) * 1e6
 
 
-def _beside(block: ParallelVectorEnv, actions: list[np.ndarray], learner_s: float) -> float:
+def _beside(vector: ParallelVectorEnv, actions: list[np.ndarray], learner_s: float) -> float:
     """Microseconds per vector step that a learner of `learner_s` on a core of its own spends on its environments."""
     spent = 0.0
     for action in actions:
         start = time.perf_counter()
-        block.start(action)
+        vector.start(action)
         began = time.perf_counter()
         while time.perf_counter() - began < learner_s:
             pass
         ended = time.perf_counter()
-        block.finish()
+        vector.finish()
         spent += began - start + time.perf_counter() - ended
     return spent / len(actions) * 1e6
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dimebench.engines.local.process import Events, Job, WorkerProcess
-from dimebench.envs import EnvError, physics_fingerprint, task_spec
+from dimebench.envs import EnvError, known_libraries, known_tasks, physics_fingerprint, task_spec
 from dimebench.planning.plan import Cell
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
 from dimebench.store import Run, atomic_write, read_evals, read_run, read_train
@@ -24,8 +24,14 @@ from dimebench.store.provenance import code_version, machine, package_versions
 from dimebench.training.block import Block
 
 RENDER = """
-from dm_control import suite
-pixels = suite.load("cartpole", "swingup").physics.render(48, 64)
+import mujoco
+world = '<mujoco><worldbody><light pos="0 0 3"/><geom size="1"/></worldbody></mujoco>'
+model = mujoco.MjModel.from_xml_string(world)
+data = mujoco.MjData(model)
+mujoco.mj_forward(model, data)
+renderer = mujoco.Renderer(model, 48, 64)
+renderer.update_scene(data)
+pixels = renderer.render()
 print(f"renders {pixels.shape[1]}x{pixels.shape[0]}" if pixels.any() else "renders nothing but black")
 """
 SELF_TEST_S = 300.0  # what the self-test may take before it counts as failed
@@ -35,7 +41,7 @@ SELF_TEST_S = 300.0  # what the self-test may take before it counts as failed
 class Check:
     """One thing that was looked at."""
 
-    group: str  # versions, device, rendering, results, task, resume
+    group: str  # versions, device, rendering, results, library, task, resume
     name: str
     ok: bool
     detail: str
@@ -92,6 +98,15 @@ def results_folder(folder: Path) -> Iterator[Check]:
         yield Check("results", str(folder), True, f"writable, claims work, {free:.0f} GiB free")
 
 
+def libraries() -> Iterator[Check]:
+    """Whether every environment library can be imported."""
+    for prefix in known_libraries():
+        try:
+            yield Check("library", prefix, True, f"{len(known_tasks(prefix))} tasks")
+        except EnvError as error:
+            yield Check("library", prefix, False, str(error))
+
+
 def tasks(names: Sequence[str]) -> Iterator[Check]:
     """Loads every task, steps it, and prints its physics fingerprint."""
     for name in names:
@@ -104,8 +119,8 @@ def tasks(names: Sequence[str]) -> Iterator[Check]:
             yield Check("task", name, True, detail)
 
 
-def self_test_block() -> Block:
-    """SAC with small networks on cartpole-swingup: 1,000 env steps, killed somewhere in the middle."""
+def self_test_block(task: str) -> Block:
+    """SAC with small networks: 1,000 env steps, killed somewhere in the middle."""
     from dimebench.agents.sac import SAC
     from dimebench.training.block import Protocol, plain_settings
 
@@ -114,7 +129,7 @@ def self_test_block() -> Block:
         suite="doctor",
         algorithm="sac",
         variant="sac",
-        task="dm_control/cartpole-swingup",
+        task=task,
         seeds=(0,),
         settings=plain_settings(SAC.Settings(**small, learning_starts=100, replay_capacity=2000)),
         protocol=Protocol(env_steps=1000, action_repeat=4, eval_interval=400, eval_episodes=1),
@@ -123,7 +138,7 @@ def self_test_block() -> Block:
         threads=1,
         code=code_version(),
         versions=package_versions(),
-        cell="doctor/sac/dm_control/cartpole-swingup",
+        cell=f"doctor/sac/{task}",
         command="dimebench doctor",
     )
 
@@ -190,7 +205,7 @@ def _train_and_kill(block: Block, results: Path) -> int:
 
 
 def _is_done(event: dict[str, Any]) -> bool:
-    return event["event"] == "done"
+    return bool(event["event"] == "done")
 
 
 def _difference(block: Block, whole: Path, cut: Path) -> str:

@@ -143,7 +143,7 @@ def _cell(
         variant=block.variant,
         task=block.task,
         figures={
-            "physics": Figure(seeds, physics.block, physics.mujoco),
+            "physics": Figure(seeds, physics.envs, physics.simulator),
             "learner": Figure(seeds, statistics.fmean(calls[n] for n in schedule), update_floor),
             "acting": Figure(seeds, acting, act_floor),
             "loop": Figure(
@@ -179,9 +179,9 @@ class Floors:
 
 def _loop_floor(device: str, physics: PhysicsTimes, update: float | None, act: float | None) -> float | None:
     """The parts one after another; on a GPU, physics beside the learner."""
-    if update is None or act is None:
+    if update is None or act is None or physics.simulator is None:
         return None
-    return physics.mujoco + update + act if device == "cpu" else max(physics.mujoco, update + act)
+    return physics.simulator + update + act if device == "cpu" else max(physics.simulator, update + act)
 
 
 def critic_shape(learner: Any, seeds: int) -> tuple[int, int, int, int]:

@@ -1,17 +1,14 @@
-"""The environments of a block, stepped with random actions, beside MuJoCo alone under the same actions."""
+"""The environments of a block, stepped with random actions, beside the simulator alone under the same actions."""
 
 from __future__ import annotations
 
 import statistics
 import time
 from dataclasses import dataclass
-from typing import Any
 
-import mujoco
 import numpy as np
 
-from dimebench.envs import make_vector_env
-from dimebench.envs.vector import VectorEnv
+from dimebench.envs import SerialVectorEnv, VectorEnv, make_vector_env
 from dimebench.training.block import Block
 from dimebench.training.rng import sequence
 
@@ -20,10 +17,10 @@ TURN = 50  # env steps of each side before the other one's turn
 
 @dataclass(frozen=True)
 class PhysicsTimes:
-    """Seconds of an env step of every seed: our block's, and MuJoCo's part of it."""
+    """Seconds of an env step of every seed: all of it, and the simulator's part (None where that is not MuJoCo)."""
 
-    block: float
-    mujoco: float
+    envs: float
+    simulator: float | None
 
 
 def environments(block: Block) -> VectorEnv:
@@ -34,25 +31,26 @@ def environments(block: Block) -> VectorEnv:
 
 def physics_times(block: Block, seconds: float) -> PhysicsTimes:
     """Both sides take turns, so that a busy machine slows both alike; resets are not timed."""
-    envs, pure = environments(block), PurePhysics(block.task, block.protocol.action_repeat)
+    envs, pure = environments(block), simulator(block.task, block.protocol.action_repeat)
     rng, seeds, limit = np.random.default_rng(0), len(block.seeds), envs.spec.max_episode_steps or 1000
     envs.reset()
-    pure.reset()
     ours: list[float] = []
     theirs: list[float] = []
     done, began = 0, time.perf_counter()
     while time.perf_counter() - began < seconds or len(ours) < 2:
         actions = rng.uniform(-1, 1, (TURN, seeds, envs.spec.act_dim)).astype(np.float32)
         ours.append(sum(_step(envs, action) for action in actions) / TURN)
+        if pure is None:
+            continue
         took = 0.0
         for action in actions[:, 0]:
             if done and done % limit == 0:
                 pure.reset()
             done += 1
             took += pure.step(action)
-        theirs.append(-(-seeds // max(1, block.env_workers)) * took / TURN)  # as many after another as a worker has
+        theirs.append(-(-seeds // max(1, block.env_workers)) * took / TURN)  # one after another, as in a worker
     envs.close()
-    return PhysicsTimes(statistics.median(ours), statistics.median(theirs))
+    return PhysicsTimes(statistics.median(ours), statistics.median(theirs) if theirs else None)
 
 
 def _step(envs: VectorEnv, action: np.ndarray) -> float:
@@ -66,34 +64,32 @@ def _step(envs: VectorEnv, action: np.ndarray) -> float:
     return took
 
 
-class PurePhysics:
+class Simulator:
     """One environment's physics alone: MuJoCo's steps of an env step, no observation, no reward, no checks."""
 
-    def __init__(self, task: str, action_repeat: int) -> None:
-        if task.startswith("dm_control/"):
-            from dm_control import suite
-
-            domain, _, name = task.removeprefix("dm_control/").partition("-")
-            env = suite.load(domain, name, {"random": 0})
-            self._reset, physics, steps = env.reset, env.physics, env._n_sub_steps
-            self._model, self._data = physics.model.ptr, physics.data.ptr
-        else:
-            import gymnasium
-
-            gym: Any = gymnasium.make(task.removeprefix("gymnasium/")).unwrapped
-            self._reset, steps = gym.reset, gym.frame_skip
-            self._model, self._data = gym.model, gym.data
-        self._steps = steps * action_repeat
-        limited = self._model.actuator_ctrllimited.astype(bool)
-        low, high = self._model.actuator_ctrlrange.T
-        self._low, self._high = np.where(limited, low, -1.0), np.where(limited, high, 1.0)
+    def __init__(self, alone: SerialVectorEnv) -> None:
+        """`alone`: a vector env of one MuJoCo environment."""
+        self._alone, self._env = alone, alone.environments[0]
+        self.reset()
 
     def reset(self) -> None:
-        self._reset()
+        self._alone.reset()
+        found = self._env.mujoco()
+        assert found is not None
+        self._model, self._data, self._steps = found.model, found.data, found.steps * self._alone.action_repeat
 
     def step(self, action: np.ndarray) -> float:
         """Seconds that MuJoCo takes for one env step under action [A] in [-1, 1]."""
-        self._data.ctrl[:] = self._low + (action + 1) / 2 * (self._high - self._low)
+        import mujoco
+
+        low, high = self._env.low, self._env.high
+        self._data.ctrl[:] = low + (action + 1) / 2 * (high - low)
         began = time.perf_counter()
         mujoco.mj_step(self._model, self._data, self._steps)
         return time.perf_counter() - began
+
+
+def simulator(task: str, action_repeat: int) -> Simulator | None:
+    """The physics of the task alone; None where it is not MuJoCo's."""
+    alone = make_vector_env(task, [0], action_repeat)
+    return None if alone.environments[0].mujoco() is None else Simulator(alone)

@@ -39,8 +39,8 @@ def doctor(
     found = []
     for check in (
         *(checks.versions, checks.device, checks.rendering),
-        *(lambda: checks.results_folder(_existing(results)), lambda: checks.tasks(tasks)),
-        lambda: checks.resume(checks.self_test_block),
+        *(lambda: checks.results_folder(_existing(results)), checks.libraries, lambda: checks.tasks(tasks)),
+        lambda: checks.resume(lambda: checks.self_test_block(load_suite(DEFAULT_SUITE).tasks[0])),
     ):
         for each in check():
             found.append(each)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,7 +15,8 @@ from dimebench.errors import UsageError
 
 WRITERS = 16
 UNITS = ("env-steps", "frames")
-BOUNDS = {"dm_control": (0.0, 1000.0), "myosuite": (0.0, 1.0)}  # fixed by how these tasks are built
+OTHER_BOUNDS = {"myosuite": (0.0, 1.0)}  # fixed by how these tasks are built; no adapter says so
+BOUNDS_SUITE = "gym-mujoco"  # has bounds for each of its tasks
 
 
 def import_(
@@ -176,18 +176,17 @@ def _score(task: str, bounds: dict[str, float] | None) -> dict[str, Any]:
     """How runs of a task without a suite are scored: by --bounds, else as its family fixes it."""
     if bounds is not None:
         return {"kind": "final", **bounds}
-    family, name = task.split("/")[0], task.split("/")[-1]
-    if family in BOUNDS:
-        lower, upper = BOUNDS[family]
-        return {"kind": "final", "lower": lower, "upper": upper}
     from dimebench.config import load_suite
+    from dimebench.envs import libraries
 
-    if family == "gymnasium":  # the suite's figures come from the -v4 tasks
-        sibling = f"gymnasium/{re.sub(r'-v[0-9]+$', '', name)}-v5"
-        own = load_suite("gym-mujoco")
-        if sibling in own.tasks:
-            found = own.bounds(sibling)
-            return {"kind": "final", "lower": found.lower, "upper": found.upper}
+    family = task.split("/")[0]
+    found = OTHER_BOUNDS.get(family)
+    if found is None and (library := libraries().get(family)):
+        found, sibling = library.bounds(task), library.current(task)
+        if found is None and sibling in (suite := load_suite(BOUNDS_SUITE)).tasks:
+            found = suite.bounds(sibling).lower, suite.bounds(sibling).upper
+    if found is not None:
+        return {"kind": "final", "lower": found[0], "upper": found[1]}
     raise UsageError(f"{task}: which returns score 0 and 1 is not known: add --bounds LOWER,UPPER")
 
 

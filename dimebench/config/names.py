@@ -8,7 +8,7 @@ from dimebench.config.errors import ConfigError
 from dimebench.errors import shorten
 
 SUITE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-TASK = re.compile(r"(dm_control|gymnasium)/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+TASK = re.compile(r"[a-z][a-z0-9_]{0,31}/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 ALGORITHM = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
 SETTING = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
@@ -26,8 +26,7 @@ def check_task(name: str) -> str:
     """`name` itself; ConfigError when it cannot be a task's name."""
     if not TASK.fullmatch(name) or ".." in name:
         raise ConfigError(
-            f"{_quote(name)} is no task name: write dm_control/DOMAIN-TASK or gymnasium/ID, "
-            "such as dm_control/dog-run"
+            f"{_quote(name)} is no task name: write LIBRARY/TASK, such as dm_control/dog-run or gymnasium/Ant-v5"
         )
     return name
 
@@ -47,7 +46,7 @@ def check_setting(key: str) -> str:
 
 
 def short_task(task: str) -> str:
-    """The part after the family: "dog-run" of "dm_control/dog-run"."""
+    """The part after the library: "dog-run" of "dm_control/dog-run"."""
     return task.partition("/")[2]
 
 

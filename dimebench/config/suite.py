@@ -65,7 +65,7 @@ class Score(Section):
 
     kind: Literal["final", "auc"] = "final"  # mean return of the last evaluation, or mean over the curve
     lower: float = 0.0
-    upper: float = 1000.0  # dm_control: rewards lie in [0, 1], episodes last 1,000 env steps
+    upper: float = 1000.0  # where rewards lie in [0, 1] and episodes last 1,000 env steps
     tasks: dict[Task, Bounds] = Field(default={})  # for tasks with bounds of their own
 
     @model_validator(mode="after")

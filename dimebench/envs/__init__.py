@@ -1,4 +1,6 @@
-"""dm_control and Gymnasium tasks behind one interface: reset, step a vector of seeds, save, restore, reseed.
+"""Tasks of many libraries behind one interface: reset, step a vector of seeds, save, restore, reseed.
+
+`libraries/` has one adapter per library; nothing outside it knows of any.
 
 Observations are one float32 vector per seed, in a documented order (`TaskSpec.obs_layout`: dm_control's keys
 alphabetically, Gymnasium's own order). Actions are in [-1, 1]. Termination and truncation are kept apart.
@@ -6,17 +8,20 @@ alphabetically, Gymnasium's own order). Actions are in [-1, 1]. Termination and 
 
 import os
 
-os.environ.setdefault("MUJOCO_GL", "disabled")  # read when mujoco is imported; whoever steps never renders
+os.environ.setdefault("MUJOCO_GL", "disabled")  # read when mujoco is imported; stepping never renders
 
 from dimebench.envs.environment import Seed
 from dimebench.envs.factory import known_tasks, make_vector_env, task_spec
 from dimebench.envs.fingerprint import physics_fingerprint
+from dimebench.envs.libraries.base import Library
+from dimebench.envs.libraries.registry import known_libraries, libraries, library_of
 from dimebench.envs.parallel import ParallelVectorEnv, worker_count
 from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError
 from dimebench.envs.vector import SerialVectorEnv, StepResult, VectorEnv
 
 __all__ = [
     "EnvError",
+    "Library",
     "ParallelVectorEnv",
     "Seed",
     "SerialVectorEnv",
@@ -24,7 +29,10 @@ __all__ = [
     "TaskSpec",
     "UnknownTaskError",
     "VectorEnv",
+    "known_libraries",
     "known_tasks",
+    "libraries",
+    "library_of",
     "make_vector_env",
     "physics_fingerprint",
     "task_spec",

@@ -1,6 +1,6 @@
-"""What crosses between a block and whoever steps its environments: plain arrays on one piece of memory.
+"""What a vector env exchanges with the processes that step its environments: plain arrays in one piece of memory.
 
-In one process that is ordinary memory; between processes it is shared, and nothing else crosses on a step.
+In one process that is ordinary memory; between processes it is shared, and a step exchanges nothing else.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ class Arrays:
     reward: np.ndarray  # [S] float32
     terminated: np.ndarray  # [S] bool
     truncated: np.ndarray  # [S] bool
-    chosen: np.ndarray  # [S] bool: whom a command to another process is for
+    success: np.ndarray  # [S] int8: 1 or 0; NO_NOTION where the task has none
+    chosen: np.ndarray  # [S] bool: which environments a command to another process is for
     command: np.ndarray  # [1] uint8: STEP or RESET, for another process
-    failed: np.ndarray  # [S] bool, one per process (there are at most S): its error follows by the slow way
+    failed: np.ndarray  # [S] bool, one per process (there are at most S): its error follows over the connection
 
     @classmethod
     def allocate(cls, spec: TaskSpec, envs: int) -> Arrays:
@@ -49,12 +50,13 @@ class Arrays:
 
     def rows(self, first: int, last: int) -> Arrays:
         """Views of the environments first ... last - 1; `command` and `failed` stay whole."""
-        per_env = ("controls", "obs", "reward", "terminated", "truncated", "chosen")
+        per_env = ("controls", "obs", "reward", "terminated", "truncated", "success", "chosen")
         views = {name: getattr(self, name)[first:last] for name in per_env}
         return Arrays(**views, command=self.command, failed=self.failed)
 
 
 STEP, RESET = 1, 2
+NO_NOTION = -1
 
 
 def _fields(spec: TaskSpec, envs: int) -> dict[str, tuple[tuple[int, ...], type]]:
@@ -64,6 +66,7 @@ def _fields(spec: TaskSpec, envs: int) -> dict[str, tuple[tuple[int, ...], type]
         "reward": ((envs,), np.float32),
         "terminated": ((envs,), np.bool_),
         "truncated": ((envs,), np.bool_),
+        "success": ((envs,), np.int8),
         "chosen": ((envs,), np.bool_),
         "command": ((1,), np.uint8),
         "failed": ((envs,), np.bool_),

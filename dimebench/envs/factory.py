@@ -1,19 +1,37 @@
-"""Tasks by name. dm_control and Gymnasium are imported when first asked for."""
+"""Tasks by name. A library is imported when a task of it is asked for."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Literal, overload
 
 from dimebench.envs.environment import Environment, Seed
+from dimebench.envs.libraries.base import Library
+from dimebench.envs.libraries.registry import UnknownLibraryError, known_libraries, library_of, load_library
+from dimebench.envs.parallel import ParallelVectorEnv
 from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError
 from dimebench.envs.vector import SerialVectorEnv, VectorEnv
 from dimebench.errors import first_line
 
 
-def known_tasks() -> list[str]:
-    """Every dm_control suite task, then every Gymnasium MuJoCo task. Imports both libraries, builds nothing."""
-    return [*_known()]
+def known_tasks(library: str | None = None) -> list[str]:
+    """Every task of that library; without one, of every library that can be imported. Builds nothing.
+
+    Raises EnvError when the library cannot be imported; without one, when none can.
+    """
+    if library is not None:
+        return list(_tasks(load_library(library)))
+    found: list[str] = []
+    problems: list[EnvError] = []
+    for prefix in known_libraries():
+        try:
+            found += known_tasks(prefix)
+        except EnvError as error:
+            problems.append(error)
+    if problems and not found:
+        raise problems[0]
+    return found
 
 
 def task_spec(task: str, action_repeat: int = 1) -> TaskSpec:
@@ -22,9 +40,15 @@ def task_spec(task: str, action_repeat: int = 1) -> TaskSpec:
     Raises UnknownTaskError for an unknown name, EnvError when the task cannot be loaded here.
     """
     _check_repeat(task, action_repeat)
-    return _spec(task, action_repeat)
+    return _spec(_library(task), task, action_repeat)
 
 
+@overload
+def make_vector_env(
+    task: str, seeds: Sequence[Seed], action_repeat: int = 1, workers: Literal[0] = 0
+) -> SerialVectorEnv: ...
+@overload
+def make_vector_env(task: str, seeds: Sequence[Seed], action_repeat: int = 1, workers: int = 0) -> VectorEnv: ...
 def make_vector_env(task: str, seeds: Sequence[Seed], action_repeat: int = 1, workers: int = 0) -> VectorEnv:
     """One environment per seed, not yet reset, stepped by `workers` processes (at most one per seed; 0: by this one).
 
@@ -33,12 +57,10 @@ def make_vector_env(task: str, seeds: Sequence[Seed], action_repeat: int = 1, wo
     """
     _check_repeat(task, action_repeat)
     if not len(seeds):
-        raise EnvError(f"{task}: a block needs at least one seed")
+        raise EnvError(f"{task}: a vector env needs at least one seed")
     if workers < 0:
         raise EnvError(f"{task}: the number of worker processes must not be negative ({workers})")
     if workers:
-        from dimebench.envs.parallel import ParallelVectorEnv
-
         return ParallelVectorEnv(task_spec(task, action_repeat), seeds, action_repeat, workers)
     envs = build_environments(task, seeds)
     return SerialVectorEnv(_describe(task, envs[0], action_repeat), envs, action_repeat)
@@ -46,13 +68,13 @@ def make_vector_env(task: str, seeds: Sequence[Seed], action_repeat: int = 1, wo
 
 def build_environments(task: str, seeds: Sequence[Seed]) -> list[Environment]:
     """One environment per seed, in this process. Raises as make_vector_env does."""
-    build = _builder(task)
-    return [build(seed) for seed in seeds]
+    library = _library(task)
+    return [_build(library, task, seed) for seed in seeds]
 
 
 @functools.cache
-def _spec(task: str, action_repeat: int) -> TaskSpec:
-    env = _builder(task)(0)
+def _spec(library: Library, task: str, action_repeat: int) -> TaskSpec:
+    env = _build(library, task, 0)
     try:
         return _describe(task, env, action_repeat)
     finally:
@@ -64,36 +86,35 @@ def _describe(task: str, env: Environment, action_repeat: int) -> TaskSpec:
     return TaskSpec(task, sum(size for _, size in env.layout), env.low.size, limit, env.layout)
 
 
-def _builder(task: str) -> Callable[[Seed], Environment]:
-    if task not in _known():
-        raise _why_not(task)
-    if task.startswith("dm_control/"):
-        from dimebench.envs.libraries.dm_control import DMControlEnvironment
-
-        return functools.partial(DMControlEnvironment, task)
-    from dimebench.envs.libraries.gymnasium import GymnasiumEnvironment
-
-    return functools.partial(GymnasiumEnvironment, task)
+def _build(library: Library, task: str, seed: Seed) -> Environment:
+    try:
+        return library.build(task, seed)
+    except EnvError:
+        raise
+    except Exception as error:
+        hint = "; it needs MUJOCO_GL=egl in the environment" if library.needs_gl(task) else ""
+        raise EnvError(f"{task} cannot be loaded: {first_line(error)}{hint}") from error
 
 
-def _why_not(task: str) -> EnvError:
-    if task.startswith("gymnasium/"):
-        from dimebench.envs.libraries import gymnasium as gym
-
-        if reason := gym.refusal(task):
-            return EnvError(reason)
-    return UnknownTaskError(task, _known())
+def _library(task: str) -> Library:
+    """The library that has the task. Raises UnknownTaskError, or EnvError when it cannot be imported."""
+    try:
+        library = library_of(task)
+    except UnknownLibraryError:
+        raise UnknownTaskError(task, known_tasks()) from None
+    if task not in _tasks(library):
+        reason = library.refusal(task)
+        raise EnvError(reason) if reason else UnknownTaskError(task, known_tasks())
+    return library
 
 
 @functools.cache
-def _known() -> dict[str, None]:
+def _tasks(library: Library) -> dict[str, None]:
     """An ordered set."""
     try:
-        from dimebench.envs.libraries import dm_control as dmc
-        from dimebench.envs.libraries import gymnasium as gym
-    except Exception as error:  # a broken install or a bad MUJOCO_GL surfaces here
-        raise EnvError(f"dm_control or Gymnasium cannot be imported: {first_line(error)}") from error
-    return dict.fromkeys([*dmc.known(), *gym.known()])
+        return dict.fromkeys(library.tasks())
+    except Exception as error:  # a broken installation, or a bad MUJOCO_GL
+        raise EnvError(f"{library.prefix} cannot be imported: {first_line(error)}") from error
 
 
 def _check_repeat(task: str, action_repeat: int) -> None:

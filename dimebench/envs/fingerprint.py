@@ -23,24 +23,24 @@ def physics_fingerprint(task: str) -> str:
     with the same MuJoCo and libraries, and different when the simulated motion differs by more than rounding.
     Raises UnknownTaskError or EnvError as make_vector_env does.
     """
-    block = make_vector_env(task, [0])
+    envs = make_vector_env(task, [0])
     try:
-        digest = hashlib.sha256(repr(block.spec).encode())
-        obs = block.reset()
+        digest = hashlib.sha256(repr(envs.spec).encode())
+        obs = envs.reset()
         total = 0.0
         digest.update(_rounded(obs))
         for t in range(_STEPS):
-            result = block.step(_action(t, block.spec.act_dim))
+            result = envs.step(_action(t, envs.spec.act_dim))
             total += float(result.reward[0])
             obs = result.obs
             if result.terminated[0] or result.truncated[0]:
-                obs = block.reset()
+                obs = envs.reset()
         # The first and the last observation: all that happens between leads to the last, and the fewer numbers,
         # the smaller the chance that one lies on a rounding boundary.
         digest.update(_rounded(obs))
         digest.update(_rounded(np.array([total])))
     finally:
-        block.close()
+        envs.close()
     return digest.hexdigest()[:16]
 
 

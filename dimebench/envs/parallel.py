@@ -1,7 +1,7 @@
-"""A block whose environments are stepped by worker processes while the caller does something else.
+"""A vector env whose environments are stepped by worker processes while the caller does something else.
 
-Needs Linux. Shared memory has no name (memfd), so that nothing is left over however the processes end; workers that
-lose their parent leave.
+Needs Linux. Shared memory has no name (memfd), so that nothing is left over however the processes end; workers exit
+when their parent is gone.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from dimebench.envs.spec import EnvError, TaskSpec
 from dimebench.envs.vector import VectorEnv
 from dimebench.envs.worker_process import EnvWorkerProcess
 
-TIMEOUT_S = 300.0  # after so long without an answer a worker is taken to hang; steps and resets take milliseconds
+TIMEOUT_S = 300.0  # a worker that does not answer for so long counts as hung; steps and resets take milliseconds
 
 
 class ParallelVectorEnv(VectorEnv):
     """Bit for bit what SerialVectorEnv does, in `workers` processes with equal shares of the environments.
 
-    After an error that says that a worker died or hangs, only `close` is left to call.
+    After an error that says that a worker died or hangs, only `close` may be called.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class ParallelVectorEnv(VectorEnv):
     def _wait(self) -> None:
         """Until every worker has carried out its command. Raises the error of the first environment that has one."""
         if not self._workers:
-            raise EnvError(f"{self.spec.name}: the block is closed")
+            raise EnvError(f"{self.spec.name}: it is closed")
         while self._awake:
             self._workers[self._awake[0]].wait()
             del self._awake[0]

@@ -1,4 +1,4 @@
-"""The environments that one process steps, one after another: all of a block's, or a worker's share of them."""
+"""The environments that one process steps, one after another: all of a vector env's, or a worker's share of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dimebench.envs.arrays import Arrays
+from dimebench.envs.arrays import NO_NOTION, Arrays
 from dimebench.envs.environment import Environment, Seed
 from dimebench.envs.spec import EnvError, TaskSpec
 from dimebench.errors import first_line
@@ -23,16 +23,16 @@ class Setup:
     spec: TaskSpec
     action_repeat: int
     seeds: Sequence[Seed]  # of its own environments
-    first: int  # their first number in the block
-    envs: int  # S, of the whole block
+    first: int  # the number of its first one in the vector env
+    envs: int  # S, of the whole vector env
     number: int  # of this worker
-    memory: int  # file descriptors, inherited: the block's arrays
+    memory: int  # file descriptors, inherited: the shared arrays
     go: int  # an event counter, written by the parent
     done: int  # and one written here
 
 
 class Share:
-    """Environments first, first + 1, ... of a block, working on their rows of its arrays."""
+    """Environments first, first + 1, ... of a vector env, working on their rows of its arrays."""
 
     def __init__(
         self, task: str, envs: Sequence[Environment], action_repeat: int, arrays: Arrays, first: int = 0
@@ -58,7 +58,7 @@ class Share:
         arrays, repeat = self._arrays, self._action_repeat
         for i in which:
             try:
-                total, arrays.terminated[i], arrays.truncated[i] = self.envs[i].step(
+                total, arrays.terminated[i], arrays.truncated[i], success = self.envs[i].step(
                     self._controls[i], self._rows[i], repeat
                 )
             except Exception as error:
@@ -66,10 +66,11 @@ class Share:
             if not math.isfinite(total):
                 raise self._lost(i, EnvError(f"{self._task}: the reward is not finite ({total})"))
             arrays.reward[i] = total
+            arrays.success[i] = NO_NOTION if success is None else success
         self._check_finite()
 
     def save(self) -> State:
-        """Plain arrays, each environment's under its number in the block."""
+        """Plain arrays, each environment's under its number in the vector env."""
         saved: State = {}
         for i, env in enumerate(self.envs):
             prefix = f"{self._first + i}."

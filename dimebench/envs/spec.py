@@ -22,7 +22,7 @@ class TaskSpec:
 class EnvError(DimebenchError):
     """A task cannot be loaded, stepped, saved or restored. The message is one whole line."""
 
-    environment: int | None = None  # which one of a block, where it is one alone
+    environment: int | None = None  # the number of the one that failed, where it is one alone
 
 
 class UnknownTaskError(EnvError):

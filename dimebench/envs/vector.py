@@ -1,18 +1,19 @@
-"""The environments of a block of seeds, stepped together."""
+"""Environments of one task, one per seed, stepped together."""
 
 from __future__ import annotations
 
-import functools
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from dimebench.envs.arrays import Arrays
+from dimebench.envs.arrays import NO_NOTION, Arrays
 from dimebench.envs.environment import Environment, Seed
+from dimebench.envs.libraries.registry import library_of
 from dimebench.envs.share import Share, State
 from dimebench.envs.spec import EnvError, TaskSpec
 
@@ -29,13 +30,14 @@ class StepResult:
     reward: np.ndarray  # [S] float32: summed over the action repeat
     terminated: np.ndarray  # [S] bool: the task ended the episode; do not bootstrap
     truncated: np.ndarray  # [S] bool: the time limit ended it; bootstrap through it
+    success: np.ndarray  # [S] int8: 1 or 0; -1 where the task has no notion of success
 
 
 class VectorEnv(ABC):
     """S environments of one task, one random stream each.
 
     A step has two halves, `start` and `finish`, so that the caller can work while other processes step. Between them
-    nothing else may be called but `close`. There is no autoreset: whoever steps also resets what ended.
+    only `close` may be called. There is no autoreset: the caller resets the environments whose episodes ended.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class VectorEnv(ABC):
     ) -> None:
         """`bounds`: the task's own lowest and highest actions, [A] float64 each."""
         self.spec = spec
+        self.library = library_of(spec.name)
         self.action_repeat = action_repeat
         self._arrays = arrays
         self._size = len(arrays.obs)
@@ -50,7 +53,7 @@ class VectorEnv(ABC):
         self._scale, self._middle = _affine(*bounds)  # [A] float64
         self._unit = bool((self._scale == 1.0).all() and not self._middle.any())  # most tasks: nothing to rescale
         self._magnitude = np.zeros((self._size, spec.act_dim), np.float32)  # [S, A]: |action|
-        self._started: list[int] | None = None  # whom `finish` is to wait for
+        self._started: list[int] | None = None  # the environments that `finish` waits for
 
     def __len__(self) -> int:
         return self._size
@@ -73,7 +76,7 @@ class VectorEnv(ABC):
         """Begin an env step: actions [S, A] float32 in [-1, 1], copied, and rescaled to the task's bounds.
 
         They are applied `action_repeat` times. Environments outside `which` (all by default) stay as they are: their
-        actions do not matter, their reward is 0 and their flags are False.
+        actions do not matter, their reward is 0, their flags are False and their success is -1.
         Raises EnvError for an action outside [-1, 1] or not finite, or when a step is under way.
         """
         self._check_idle("start")
@@ -82,6 +85,7 @@ class VectorEnv(ABC):
         if len(chosen) < self._size:
             for array in (self._arrays.reward, self._arrays.terminated, self._arrays.truncated):
                 array[:] = 0
+            self._arrays.success[:] = NO_NOTION
         self._begin_step(chosen)
         self._started = chosen
 
@@ -94,21 +98,27 @@ class VectorEnv(ABC):
         if chosen is None:
             raise EnvError(f"{self.spec.name}: finish without start")
         self._end_step(chosen)
-        arrays = self._arrays
-        return StepResult(arrays.obs.copy(), arrays.reward.copy(), arrays.terminated.copy(), arrays.truncated.copy())
+        got = self._arrays
+        flags = got.terminated.copy(), got.truncated.copy(), got.success.copy()
+        return StepResult(got.obs.copy(), got.reward.copy(), *flags)
 
     def save(self) -> State:
-        """Everything for a bit-exact continuation on the same machine and versions: plain arrays, "0.physics" ..."""
+        """Everything for a bit-exact continuation on the same machine and versions: plain arrays, "0.physics" ...
+
+        Raises EnvError where the library's environments cannot be saved.
+        """
         self._check_idle("save")
+        if not self.library.resumable:
+            raise EnvError(f"{self.spec.name}: tasks of {self.library.prefix} cannot be saved or resumed")
         header = json.dumps(self._header()).encode()
         return {"header": np.array(list(header), np.uint8)} | self._save()
 
     def restore(self, state: State) -> np.ndarray:
-        """Continue from what `save` returned, here or in another process; whatever ran before is forgotten.
+        """Continue from what `save` returned, here or in another process; what ran before is forgotten.
 
         It does not matter whether worker processes stepped there or step here. Returns the current observations
         [S, O] float32. Raises EnvError when the state is of another task, another action repeat, another number of
-        seeds or another MuJoCo.
+        seeds or another version of the simulator.
         """
         self._check_idle("restore")
         try:
@@ -130,7 +140,7 @@ class VectorEnv(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Free the physics, and end the processes if there are any. The block cannot be used afterwards."""
+        """Free the physics, and end the worker processes if there are any. Nothing can be called afterwards."""
 
     # --- what differs between stepping here and elsewhere -----------------------------------------------------
 
@@ -164,7 +174,7 @@ class VectorEnv(ABC):
         numbers = sorted({int(i) for i in which})
         if numbers and not 0 <= numbers[0] <= numbers[-1] < self._size:
             wrong = numbers[0] if numbers[0] < 0 else numbers[-1]
-            raise EnvError(f"{self.spec.name}: no environment {wrong} in a block of {self._size}")
+            raise EnvError(f"{self.spec.name}: no environment {wrong} among {self._size}")
         return numbers
 
     def _rescale(self, actions: np.ndarray, chosen: list[int]) -> None:
@@ -187,12 +197,8 @@ class VectorEnv(ABC):
             controls += self._middle
 
     def _header(self) -> dict[str, str | int]:
-        return {
-            "task": self.spec.name,
-            "action_repeat": self.action_repeat,
-            "seeds": self._size,
-            "mujoco": _mujoco_version(),
-        }
+        header: dict[str, str | int] = {"task": self.spec.name, "action_repeat": self.action_repeat}
+        return header | {"seeds": self._size} | {package: _version(package) for package in self.library.packages[:1]}
 
 
 class SerialVectorEnv(VectorEnv):
@@ -206,7 +212,7 @@ class SerialVectorEnv(VectorEnv):
         arrays = Arrays.allocate(spec, len(envs))
         super().__init__(spec, arrays, (envs[0].low, envs[0].high), action_repeat)
         self._share = Share(spec.name, envs, action_repeat, arrays)
-        self._envs = self._share.envs
+        self.environments = self._share.envs
 
     def close(self) -> None:
         self._share.close()
@@ -238,6 +244,9 @@ def _affine(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return scale, middle
 
 
-@functools.cache
-def _mujoco_version() -> str:
-    return version("mujoco")
+@cache
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"

@@ -1,8 +1,8 @@
-"""The process that steps a share of a block's environments: `python -m dimebench.envs.worker CONNECTION`.
+"""The process that steps a share of a vector env's environments: `python -m dimebench.envs.worker CONNECTION`.
 
-The connection (a socket, inherited) carries the set-up, rare requests and errors. A step or a reset crosses only
-shared memory and two event counters: `go` wakes this process, `done` reports back. The end of the connection, which
-the parent's death brings too, is the order to leave.
+The connection (an inherited socket) carries the set-up, rare requests and errors. A step or a reset uses only shared
+memory and two event counters: `go` wakes this process, `done` reports back. When the connection closes, as it does
+when the parent dies, this process exits.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dimebench.envs.share import Setup, Share
 from dimebench.envs.spec import EnvError
 from dimebench.errors import first_line
 
-# Terminal and batch system signal whole process groups or jobs; the parent decides what becomes of it.
+# Terminals and batch systems signal whole process groups or jobs; the parent decides what happens.
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
 
@@ -84,7 +84,7 @@ class EnvWorker:
 
 
 def _message(error: Exception, task: str) -> str:
-    """Our own errors name the task; of others the details go to standard error."""
+    """One line. Our own errors name the task; the traceback of any other goes to standard error."""
     if isinstance(error, EnvError):
         return str(error)
     traceback.print_exception(error)
@@ -95,9 +95,9 @@ def main() -> None:
     """Serve over the connection whose file descriptor is the one argument."""
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
-    with contextlib.suppress(EOFError, ConnectionError):  # the parent closed the connection, or is no more
+    with contextlib.suppress(EOFError, ConnectionError):  # the parent closed the connection, or is gone
         EnvWorker(Connection(int(sys.argv[1]))).serve()
-    os._exit(0)  # nothing to save; taking the physics apart piece by piece takes longer than its steps did
+    os._exit(0)  # nothing to save; freeing the physics piece by piece would take longer than its steps did
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ class EnvWorkerProcess:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "dimebench.envs.worker", str(there.fileno())],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # the parent's may carry something else; errors go where the parent's go
+            stdout=subprocess.DEVNULL,  # the parent's may carry data; errors go where the parent's go
             pass_fds=(there.fileno(), setup.memory, self._go, self._done),
             env={**os.environ, **dict.fromkeys(_ONE_THREAD, "1")},
             start_new_session=True,  # Ctrl-C reaches the parent alone
@@ -77,11 +77,12 @@ class EnvWorkerProcess:
         raise self._hangs(self._timeout_s)
 
     def error(self) -> tuple[str, int | None]:
-        """What went wrong in the command just carried out, and in which environment of the block, if in one."""
-        return self._receive_raw(self._timeout_s)
+        """What went wrong in the command just carried out, and in which environment, if in one alone."""
+        text, number = self._receive_raw(self._timeout_s)
+        return text, number
 
     def request(self, name: str, *arguments: Any) -> None:
-        """ResourceRequest for a method of its share, outside a step; `answer` has the result."""
+        """Call a method of its share, outside a step; `answer` has the result."""
         self._send((name, *arguments))
 
     def answer(self) -> Any:
@@ -89,11 +90,11 @@ class EnvWorkerProcess:
         return self._receive(self._timeout_s)
 
     def close(self) -> None:
-        """Order it to leave; `join` waits for that."""
+        """Let it exit; `join` waits for that."""
         self._connection.close()
 
     def join(self) -> None:
-        """Wait until it has left, for a few seconds; then it is killed."""
+        """Wait a few seconds for it to exit, then kill it."""
         try:
             self._process.wait(_LEAVING_S)
         except subprocess.TimeoutExpired:

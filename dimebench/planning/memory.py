@@ -14,7 +14,7 @@ from typing import Any
 
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
-from dimebench.envs import TaskSpec, task_spec
+from dimebench.envs import TaskSpec, library_of, task_spec
 from dimebench.planning.learner_bytes import WORD, learner_bytes
 from dimebench.store import Run, StoreError, read_run
 from dimebench.store.schema import RUN_FILE
@@ -30,9 +30,6 @@ GRAPHS = 2  # a captured update keeps its own activations; the calls before the 
 PROCESS = 420 * MB  # resident set of a process that trains a network of nothing, its environments left out
 PROCESS_ON_GPU = 2_500 * MB  # with the CUDA libraries in it: not measured here
 ENV_WORKER = 150 * MB  # a process that steps environments, before it has any
-# Bytes that loading a task takes once, and that each environment takes (measured); a dog has a skin.
-TASK, ENVIRONMENT = 90 * MB, 13 * MB
-DOG_TASK, DOG = 460 * MB, 73 * MB
 
 
 @dataclass(frozen=True)
@@ -97,11 +94,12 @@ def replay_bytes(block: Block, spec: TaskSpec) -> int:
 
 def _environment_bytes(block: Block) -> int:
     """Environments to train in and, built at the first evaluation, those of its episodes."""
-    first, each = (DOG_TASK, DOG) if "/dog-" in block.task else (TASK, ENVIRONMENT)
+    footprint = library_of(block.task).footprint(block.task)
     learns = load_algorithm(block.algorithm).learns
     count = len(block.seeds) * (learns + block.protocol.eval_episodes)
     groups = 2 if learns else 1  # training and evaluation have workers of their own
-    return first + count * each + groups * block.env_workers * (ENV_WORKER + first)
+    here = footprint.task + count * footprint.environment
+    return here + groups * block.env_workers * (ENV_WORKER + footprint.task)
 
 
 def saving_bytes(block: Block, spec: TaskSpec) -> int:

@@ -127,11 +127,10 @@ class Probes:
 
 def _work(block: Block) -> str:
     """Equal for blocks whose env steps take alike: tasks of one body differ in their reward."""
-    from dimebench.envs import task_spec
+    from dimebench.envs import library_of, task_spec
 
     spec = task_spec(block.task, block.protocol.action_repeat)
-    library, _, name = block.task.partition("/")
-    body = name.partition("-")[0] if library == "dm_control" else name
+    body = library_of(block.task).body(block.task)
     protocol = block.protocol.action_repeat, block.protocol.eval_episodes
     sizes = spec.obs_dim, spec.act_dim, spec.max_episode_steps, len(block.seeds), block.env_workers
     return json.dumps([body, sizes, block.algorithm, block.settings, protocol, block.identity()["execution"]])

@@ -75,10 +75,9 @@ def references() -> dict[str, Reference]:
     for (_, algorithm), by_task in points.items():
         tasks.setdefault(algorithm, []).extend(by_task)
     found: dict[str, Reference] = {}
-    # Two sources with an algorithm on different tasks: the plain name is that of dm_control's tasks.
-    for row in sorted(
-        _rows("sources.csv"), key=lambda row: not _on_dm_control(points[row["source"], row["algorithm"]])
-    ):
+    # Two sources with an algorithm on different tasks: the plain name is that of the library that comes first.
+    first = {key: min(map(_library, by_task)) for key, by_task in points.items()}
+    for row in sorted(_rows("sources.csv"), key=lambda row: first[row["source"], row["algorithm"]]):
         key = (row["source"], row["algorithm"])
         shared = len(set(tasks[row["algorithm"]])) < len(tasks[row["algorithm"]])
         name = f"{PREFIX}{row['algorithm']}" + (f"@{row['source'].split('/')[-1]}" if shared else "")
@@ -89,8 +88,8 @@ def references() -> dict[str, Reference]:
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
-def _on_dm_control(by_task: dict[str, list[Point]]) -> bool:
-    return any(task.startswith("dm_control/") for task in by_task)
+def _library(task: str) -> str:
+    return task.partition("/")[0]
 
 
 def find(name: str) -> Reference:

@@ -31,7 +31,6 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "licence": ("licence", "license"),
     "family": ("env_suite", "family"),
 }
-FAMILIES = {"dmc": "dm_control", "gym": "gymnasium"}
 TEXT = ("algorithm", "task", "source", "licence")
 
 
@@ -110,7 +109,7 @@ def _long(table: pd.DataFrame, given: Mapping[str, str]) -> pd.DataFrame:
         if key in found and not given.get(key):
             frame[key] = found[key].fillna("").astype(str).to_numpy()
     if "family" in found and not given.get("task"):
-        families = found["family"].astype(str).map(lambda name: FAMILIES.get(name, name)).to_numpy()
+        families = found["family"].astype(str).to_numpy()
         frame["task"] = frame["task"].where(frame["task"].str.contains("/"), families + "/" + frame["task"])
     return frame
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from dimebench.envs import VectorEnv, make_vector_env
+from dimebench.envs import VectorEnv, library_of, make_vector_env
 from dimebench.training.execution.modes import Learner
 from dimebench.training.rng import generator, normal, sequence
 
@@ -32,6 +32,7 @@ class Evaluator:
     ) -> None:
         self.task, self.seeds, self.episodes = task, list(seeds), episodes
         self.action_repeat, self.device, self.workers = action_repeat, device, workers
+        self._success_at_any_step = library_of(task).success == "any"
         self._envs: VectorEnv | None = None
 
     def _environments(self, env_step: int) -> VectorEnv:
@@ -49,7 +50,9 @@ class Evaluator:
     def evaluate(
         self, agent: Learner, env_step: int, should_stop: Callable[[], bool]
     ) -> tuple[list[list[dict[str, Any]]], np.ndarray]:
-        """Rows (episode, return, length) of each seed's episodes, and which seeds' actions were not finite [S].
+        """Rows (episode, return, length, success) of each seed's episodes; which seeds' actions were not finite [S].
+
+        `success` is None where the task has no notion of it, else as the library counts it over an episode.
 
         Raises StopRequestedError.
         """
@@ -60,6 +63,7 @@ class Evaluator:
         obs = envs.reset()
         returns = np.zeros(seeds * episodes)
         lengths = np.zeros(seeds * episodes, dtype=np.int64)
+        success = np.full(seeds * episodes, -1, dtype=np.int8)  # as in StepResult
         running = np.ones(seeds * episodes, dtype=bool)
         broken = np.zeros(seeds, dtype=bool)
         while running.any():
@@ -74,12 +78,19 @@ class Evaluator:
             step = envs.step(actions, np.flatnonzero(running))  # what has ended stays where it ended
             returns += step.reward
             lengths[running] += 1
+            so_far = np.maximum(success, step.success) if self._success_at_any_step else step.success
+            success = np.where(running, so_far, success)
             running &= ~(step.terminated | step.truncated)
             obs = step.obs
         rows = [
             [
-                {"episode": e, "return": float(returns[s * episodes + e]), "length": int(lengths[s * episodes + e])}
-                for e in range(episodes)
+                {
+                    "episode": i % episodes,
+                    "return": float(returns[i]),
+                    "length": int(lengths[i]),
+                    "success": None if success[i] < 0 else bool(success[i]),
+                }
+                for i in range(s * episodes, (s + 1) * episodes)
             ]
             for s in range(seeds)
         ]

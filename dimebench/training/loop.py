@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from torch import Tensor
 from dimebench.agents.base import Agent, Dims, under
 from dimebench.agents.registry import load_algorithm
 from dimebench.agents.updates.unstacked import UnstackedSeeds
-from dimebench.envs import EnvError, make_vector_env, task_spec
+from dimebench.envs import EnvError, library_of, make_vector_env, task_spec
 from dimebench.training.block import Block, build_settings
 from dimebench.training.checkpoint import Checkpoint, Checkpoints
 from dimebench.training.evaluate import Evaluator, StopRequestedError
@@ -49,6 +49,9 @@ class Trainer:
         if self.spec.max_episode_steps is None:
             raise EnvError(f"{block.task}: its episodes have no end, so it cannot be evaluated")
         algorithm = load_algorithm(block.algorithm)
+        self.resumable = library_of(block.task).resumable or not algorithm.learns
+        if not self.resumable:
+            self.hooks = replace(hooks, keep_checkpoints=False)
         self.settings = build_settings(algorithm.Settings, block.settings)
         self.dims = dims = Dims(self.spec.obs_dim, self.spec.act_dim)
         initial = [generator(seed, "parameters") for seed in block.seeds]
@@ -80,7 +83,7 @@ class Trainer:
     # --- the loop ---------------------------------------------------------------------------------------------
 
     def train(self) -> str:
-        """Train to the end of the budget. Returns "finished", "interrupted" (state saved) or "diverged"."""
+        """Train to the end of the budget. Returns "finished", "interrupted" (saved if resumable) or "diverged"."""
         budget = self.block.protocol.env_steps
         self.records.start(self.env_step, self.agent.grad_steps)
         self._progress(force=True)
@@ -209,6 +212,8 @@ class Trainer:
         return "interrupted"
 
     def _save(self) -> None:
+        if not self.resumable:
+            return
         facts: dict[str, Any] = {"env_step": self.env_step, "evaluated_at": self.evaluated_at}
         facts |= {"diverged": self.diverged.tolist(), "records": self.records.facts()}
         added = kept = 0
@@ -229,6 +234,8 @@ class Trainer:
         return self.learning.replay.chunk(first, last)
 
     def _resume(self) -> None:
+        if not self.resumable:
+            self._note(f"{self.block.task}: its library cannot save a state: a run that is cut off starts over")
         checkpoint = self.checkpoints.load()
         for problem in self.checkpoints.problems:
             self._note(problem)

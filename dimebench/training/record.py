@@ -108,7 +108,7 @@ class Records:
     ) -> None:
         """Record every seed's evaluation episodes and write all files. A diverged seed's are left out."""
         wall = self._wall_time()
-        common = {"grad_step": grad_step, "success": None, "wall_time_s": wall, "diverged": False}
+        common = {"grad_step": grad_step, "wall_time_s": wall, "diverged": False}
         for i, (writer, rows) in enumerate(zip(self.writers, episodes, strict=True)):
             if not diverged[i]:
                 writer.add_evaluation(env_step, [row | common for row in rows])

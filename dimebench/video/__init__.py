@@ -1,1 +1,1 @@
-"""Films of trained policies: the process that asks for one, and the process that renders it."""
+"""Films of trained policies: `render` asks for one, `film` is the process that makes it."""

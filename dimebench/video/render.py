@@ -11,15 +11,15 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from dimebench.agents.registry import load_algorithm
 from dimebench.errors import DimebenchError
 from dimebench.store import Run, read_runs
 from dimebench.store.places import Place
+from dimebench.video.request import POLICY_FILE, FilmAnswer, FilmRequest, to_line
 
-POLICY_FILE = "policy.safetensors"
 BACKENDS = ("egl", "osmesa")  # both work without a display
-LONGEST_S = 600  # of making a film
+LONGEST_S = 600  # that making a film may take
 
 
 class RenderError(DimebenchError):
@@ -28,7 +28,7 @@ class RenderError(DimebenchError):
 
 @dataclass(frozen=True)
 class Policy:
-    """A run and the file that holds its trained policy."""
+    """A run and the file that holds its trained policy; there is none where the algorithm learns nothing."""
 
     run: Run
     file: Place
@@ -54,9 +54,19 @@ def find_policy(results: Place, suite: str, variant: str, task: str, seeds: Sequ
 
 
 def policy_of(run: Run) -> Policy | None:
-    """The run's trained policy, where it was kept. One that learns nothing needs no file."""
+    """The run's trained policy, where it was kept. An algorithm that learns nothing needs no file."""
     file = run.path.parent / "checkpoints" / run.block / POLICY_FILE
-    return Policy(run, file) if file.is_file() or run.algorithm == "random" else None
+    return Policy(run, file) if file.is_file() or not _learns(run) else None
+
+
+def _learns(run: Run) -> bool:
+    """Whether the run's algorithm learns; True also where it is not installed here, for it cannot be shown then."""
+    if run.progress.get("grad_step"):
+        return True
+    try:
+        return load_algorithm(run.algorithm).learns
+    except DimebenchError:
+        return True
 
 
 def film(
@@ -85,53 +95,53 @@ def film(
         if not isinstance(file, Path) and file.exists():  # the process that films reads files of this machine
             file = Path(folder) / POLICY_FILE
             file.write_bytes(policy.file.read_bytes())
-        request = {
-            "algorithm": run.algorithm,
-            "settings": of["settings"],
-            "task": run.task,
-            "action_repeat": of["protocol"].get("action_repeat", 1),
-            "seed": run.seed,
-            "place": together.index(run.seed) if run.seed in together else 0,
-            "policy": str(file),
-            "out": str(out),
-            "kind": kind,
-            "width": width,
-            "height": height,
-            "seconds": seconds,
-            "fps": fps,
-            "episode": episode,
-        }
+        request = FilmRequest(
+            algorithm=run.algorithm,
+            settings=of["settings"],
+            task=run.task,
+            action_repeat=of["protocol"].get("action_repeat", 1),
+            seed=run.seed,
+            place=together.index(run.seed) if run.seed in together else 0,
+            policy=str(file),
+            out=str(out),
+            kind=kind,
+            width=width,
+            height=height,
+            seconds=seconds,
+            fps=fps,
+            episode=episode,
+        )
         answer = _ask(request)
-        return Film(out.read_bytes(), kind, answer["frames"], answer["seconds"], answer["return"])
+        return Film(out.read_bytes(), kind, answer.frames, answer.seconds, answer.reached)
 
 
-def _ask(request: dict[str, Any]) -> dict[str, Any]:
+def _ask(request: FilmRequest) -> FilmAnswer:
     """The answer of a filming process: with the GL that the environment names, else with the first that works."""
     named = os.environ.get("MUJOCO_GL", "disabled")
     backends = BACKENDS if named in ("", "disabled") else (named,)
     problems = []
     for backend in backends:
         answer = _process(request, backend)
-        if "error" not in answer:
+        if not answer.error:
             return answer
-        problems.append(f"{backend}: {answer['error']}")
-        if answer["error"].startswith(("UnknownTaskError", "FilmError")) or ".safetensors" in answer["error"]:
-            break  # another GL would not help
-    raise RenderError(f"{request['task']} cannot be filmed: {'; '.join(problems)}")
+        problems.append(f"{backend}: {answer.error}")
+        if answer.final:
+            break
+    raise RenderError(f"{request.task} cannot be filmed: {'; '.join(problems)}")
 
 
-def _process(request: dict[str, Any], backend: str) -> dict[str, Any]:
+def _process(request: FilmRequest, backend: str) -> FilmAnswer:
     environment = {**os.environ, "MUJOCO_GL": backend, "PYOPENGL_PLATFORM": backend, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "dimebench.video.film"]
     try:
         done = subprocess.run(
-            command, input=json.dumps(request), env=environment, capture_output=True, text=True, timeout=LONGEST_S
+            command, input=to_line(request), env=environment, capture_output=True, text=True, timeout=LONGEST_S
         )
     except subprocess.TimeoutExpired:
-        return {"error": f"no film after {LONGEST_S} s"}
+        return FilmAnswer(f"no film after {LONGEST_S} s")
     last = done.stdout.strip().splitlines()[-1:] or [""]
     try:
-        return json.loads(last[0])
-    except ValueError:
+        return FilmAnswer(**json.loads(last[0]))
+    except (ValueError, TypeError):
         words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        return {"error": words[0]}
+        return FilmAnswer(words[0])

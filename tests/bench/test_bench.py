@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dimebench.bench.cells import Figure, by_schedule
-from dimebench.bench.physics import PurePhysics
+from dimebench.bench.physics import simulator
 from dimebench.envs import task_spec
 
 
@@ -32,8 +32,8 @@ def test_the_fraction_is_the_floors_time_over_ours() -> None:
     ("task", "control_timestep"), [("dm_control/walker-run", 0.025), ("gymnasium/HalfCheetah-v5", 0.05)]
 )
 def test_the_physics_alone_takes_all_of_mujocos_steps(task: str, control_timestep: float) -> None:
-    pure = PurePhysics(task, action_repeat=2)
-    pure.reset()
+    pure = simulator(task, action_repeat=2)
+    assert pure is not None
     for _ in range(3):
         assert pure.step(np.full(task_spec(task).act_dim, 0.5, np.float32)) > 0
     assert math.isclose(pure._data.time, 3 * 2 * control_timestep)

@@ -15,7 +15,8 @@ def test_it_finds_this_machine_well_and_prints_fingerprints(dimebench: Call, pla
     answer = dimebench("doctor", "suite=tiny", "--json")
     assert (answer.code, answer.err) == (0, "")
     checks = json.loads(answer.out)
-    assert {check["group"] for check in checks} == {"versions", "device", "rendering", "results", "task", "resume"}
+    groups = {"versions", "device", "rendering", "results", "library", "task", "resume"}
+    assert {check["group"] for check in checks} == groups
     assert all(check["ok"] for check in checks)
     found = {check["name"]: check["detail"] for check in checks}
     assert found[TASK].endswith(f"physics {physics_fingerprint(TASK)}")

@@ -91,8 +91,8 @@ def test_a_suite_cannot_be_changed() -> None:
         ("tasks: []\nalgorithms: [dime]\n", f"{AT}:1: tasks: must not be empty"),
         (TASKS + "algorithms: []\n", f"{AT}:2: algorithms: must not be empty"),
         ("tasks:\n- dm_control/dog-run\n- dog-walk\nalgorithms: [dime]\n",
-         f"{AT}:3: tasks[1]: 'dog-walk' is no task name: write dm_control/DOMAIN-TASK or gymnasium/ID, such as "
-         "dm_control/dog-run"),
+         f"{AT}:3: tasks[1]: 'dog-walk' is no task name: write LIBRARY/TASK, such as "
+         "dm_control/dog-run or gymnasium/Ant-v5"),
         ("tasks:\n- dm_control/dog-run\n- dm_control/dog-run\nalgorithms: [dime]\n",
          f"{AT}:3: tasks[1]: dm_control/dog-run stands twice"),
         (TASKS + "algorithms:\n- dime\n- dime:utd=1\n- dime:utd=1.0\n",
@@ -130,7 +130,7 @@ def test_a_suite_name_never_leads_out_of_the_results(name: str) -> None:
     "task",
     [
         "dog-run", "dm_control/..", "dm_control/.", "dm_control/../../x", "dm_control/a/b", "dm_control/a..b",
-        "other/x", "dm_control/", "gymnasium/a b", "dm_control/a\n", "/dm_control/x", "gymnasium/" + "x" * 101,
+        "Other/x", "dm_control/", "gymnasium/a b", "dm_control/a\n", "/dm_control/x", "gymnasium/" + "x" * 101,
     ],
 )  # fmt: skip
 def test_a_task_name_never_leads_out_of_the_results(task: str) -> None:

@@ -36,20 +36,20 @@ def test_stable_and_distinct() -> None:
 
 
 class Shaken:
-    """A block whose state is disturbed a little before every step, as another machine's rounding would."""
+    """A vector env whose state is disturbed a little before every step, as another machine's rounding would."""
 
     def __init__(self, task: str, size: float) -> None:
-        self.block, self.size, self.rng = make_vector_env(task, [0]), size, np.random.default_rng(0)
+        self.envs, self.size, self.rng = make_vector_env(task, [0]), size, np.random.default_rng(0)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.block, name)
+        return getattr(self.envs, name)
 
     def step(self, action: np.ndarray) -> Any:
-        env = self.block._envs[0]._env  # type: ignore[attr-defined]
+        env = self.envs.environments[0]._env  # type: ignore[attr-defined]
         data = env.data if hasattr(env, "data") else env.physics.data.ptr
         data.qpos[:] *= 1 + self.size * self.rng.standard_normal(data.qpos.shape)
         data.qvel[:] *= 1 + self.size * self.rng.standard_normal(data.qvel.shape)
-        return self.block.step(action)
+        return self.envs.step(action)
 
 
 @pytest.mark.parametrize("task", ["dm_control/humanoid-run", "dm_control/walker-walk", "gymnasium/Walker2d-v5"])
@@ -65,9 +65,9 @@ def test_other_gravity_is_other_physics(monkeypatch: pytest.MonkeyPatch) -> None
     plain = physics_fingerprint("dm_control/walker-walk")
 
     def lighter(task: str, seeds: list[int]) -> Any:
-        block = make_vector_env(task, seeds)
-        block._envs[0]._env.physics.model.opt.gravity[2] *= 0.999  # type: ignore[attr-defined]
-        return block
+        envs = make_vector_env(task, seeds)
+        envs.environments[0]._env.physics.model.opt.gravity[2] *= 0.999  # type: ignore[attr-defined]
+        return envs
 
     fingerprint.physics_fingerprint.cache_clear()
     monkeypatch.setattr(fingerprint, "make_vector_env", lighter)

@@ -28,7 +28,7 @@ def task(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def blocks(task: str) -> Iterator[tuple[VectorEnv, VectorEnv]]:
+def pair(task: str) -> Iterator[tuple[VectorEnv, VectorEnv]]:
     """In this process; in two others, of which one steps one environment and one steps two."""
     here, there = make_vector_env(task, SEEDS), make_vector_env(task, SEEDS, workers=2)
     yield here, there
@@ -36,14 +36,14 @@ def blocks(task: str) -> Iterator[tuple[VectorEnv, VectorEnv]]:
     here.close()
 
 
-def begin(*blocks: VectorEnv) -> None:
-    for block in blocks:
-        block.reseed(SEEDS)
-    assert_same([blocks[0].reset()], [blocks[-1].reset()])
+def begin(*pair: VectorEnv) -> None:
+    for envs in pair:
+        envs.reseed(SEEDS)
+    assert_same([pair[0].reset()], [pair[-1].reset()])
 
 
-def test_whole_episodes_and_resets_are_the_same_bits(task: str, blocks: tuple[VectorEnv, VectorEnv]) -> None:
-    here, there = blocks
+def test_whole_episodes_and_resets_are_the_same_bits(task: str, pair: tuple[VectorEnv, VectorEnv]) -> None:
+    here, there = pair
     assert there.spec == here.spec
     assert len(there) == len(here) == 3
     begin(here, there)
@@ -52,10 +52,10 @@ def test_whole_episodes_and_resets_are_the_same_bits(task: str, blocks: tuple[Ve
         assert_same(walks[1].to(stop), walks[0].to(stop))
 
 
-def test_a_state_saved_by_one_continues_in_the_other(task: str, blocks: tuple[VectorEnv, VectorEnv]) -> None:
-    here, there = blocks
+def test_a_state_saved_by_one_continues_in_the_other(task: str, pair: tuple[VectorEnv, VectorEnv]) -> None:
+    here, there = pair
     begin(here, there)
-    for source, other in (blocks, blocks[::-1]):
+    for source, other in (pair, pair[::-1]):
         Walk(source).to(6)
         state = source.save()
         expected = Walk(source, 6).to(14)
@@ -66,101 +66,99 @@ def test_a_state_saved_by_one_continues_in_the_other(task: str, blocks: tuple[Ve
     assert here.save().keys() == there.save().keys()
 
 
-def test_those_left_out_of_a_step_stay_as_they_are(task: str, blocks: tuple[VectorEnv, VectorEnv]) -> None:
+def test_those_left_out_of_a_step_stay_as_they_are(task: str, pair: tuple[VectorEnv, VectorEnv]) -> None:
     """And those stepped are stepped as if all had been."""
-    begin(*blocks)
+    begin(*pair)
     alone = make_vector_env(task, [SEEDS[1]])
     alone.reset()
-    before = blocks[0].reset([])
-    actions = np.random.default_rng(0).uniform(-1, 1, (5, 3, blocks[0].spec.act_dim))
+    before = pair[0].reset([])
+    actions = np.random.default_rng(0).uniform(-1, 1, (5, 3, pair[0].spec.act_dim))
     for action in actions.astype(np.float32):
         action[[0, 2]] = np.nan  # nobody looks at them
-        results = [block.step(action, [1]) for block in blocks]
+        results = [envs.step(action, [1]) for envs in pair]
         expected = alone.step(action[1:2])
         for result in results:
             assert_same([result.obs[[0, 2]]], [before[[0, 2]]])
             assert_same([result.obs[1], result.reward], [expected.obs[0], np.array([0, expected.reward[0], 0])])
             assert not result.terminated[[0, 2]].any()
             assert not result.truncated[[0, 2]].any()
-    for block in blocks:
-        nothing = block.step(np.zeros_like(action), [])
+    for envs in pair:
+        nothing = envs.step(np.zeros_like(action), [])
         assert_same([nothing.obs, nothing.reward], [results[0].obs, np.zeros(3)])
     alone.close()
 
 
-def test_a_step_has_two_halves(blocks: tuple[VectorEnv, VectorEnv]) -> None:
-    """Actions are the block's own from `start` on; between the halves nothing else is answered."""
-    begin(*blocks)
-    action = np.full((3, blocks[0].spec.act_dim), 0.5, np.float32)
-    expected = blocks[0].step(action)
-    blocks[0].reseed(SEEDS)
-    blocks[0].reset()
-    for block in blocks:
-        name = block.spec.name
+def test_a_step_has_two_halves(pair: tuple[VectorEnv, VectorEnv]) -> None:
+    """Actions are the vector env's own from `start` on; between the halves nothing else is answered."""
+    begin(*pair)
+    action = np.full((3, pair[0].spec.act_dim), 0.5, np.float32)
+    expected = pair[0].step(action)
+    pair[0].reseed(SEEDS)
+    pair[0].reset()
+    for envs in pair:
+        name = envs.spec.name
         with pytest.raises(EnvError, match=f"^{name}: finish without start$"):
-            block.finish()
+            envs.finish()
         mine = action.copy()
-        block.start(mine)
+        envs.start(mine)
         mine[:] = -1
         for what, call in {
-            "start": lambda block=block: block.start(action),
-            "start ": lambda block=block: block.step(action),
-            "reset": lambda block=block: block.reset([0]),
-            "save": lambda block=block: block.save(),
-            "restore": lambda block=block: block.restore({}),
-            "reseed": lambda block=block: block.reseed(SEEDS),
+            "start": lambda envs=envs: envs.start(action),
+            "start ": lambda envs=envs: envs.step(action),
+            "reset": lambda envs=envs: envs.reset([0]),
+            "save": lambda envs=envs: envs.save(),
+            "restore": lambda envs=envs: envs.restore({}),
+            "reseed": lambda envs=envs: envs.reseed(SEEDS),
         }.items():
             with pytest.raises(
                 EnvError, match=f"^{name}: {what.strip()} while a step is under way: finish it first$"
             ):
                 call()
-        assert_same([block.finish().obs], [expected.obs])
+        assert_same([envs.finish().obs], [expected.obs])
         with pytest.raises(EnvError, match="finish without start"):
-            block.finish()
+            envs.finish()
 
 
-def failures(block: VectorEnv) -> list[str]:
-    """What a block says of everything that can go wrong in a step, in order; it works again after each."""
+def failures(envs: VectorEnv) -> list[str]:
+    """What a vector env says of everything that can go wrong in a step, in order; it works again after each."""
     said = []
-    action = np.zeros((3, block.spec.act_dim), np.float32)
+    action = np.zeros((3, envs.spec.act_dim), np.float32)
     calls = [
-        lambda: block.step(action),  # never reset
-        lambda: block.step(action + 2),
-        lambda: block.step(action[:2]),
-        lambda: block.step(action, [7]),
-        lambda: block.reset([-1]),
-        lambda: block.reseed([0]),
-        lambda: block.restore({}),
-        lambda: block.restore({"header": block.save()["header"]}),
-        lambda: (block.restore(diverged), block.step(action)),
+        lambda: envs.step(action),  # never reset
+        lambda: envs.step(action + 2),
+        lambda: envs.step(action[:2]),
+        lambda: envs.step(action, [7]),
+        lambda: envs.reset([-1]),
+        lambda: envs.reseed([0]),
+        lambda: envs.restore({}),
+        lambda: envs.restore({"header": envs.save()["header"]}),
+        lambda: (envs.restore(diverged), envs.step(action)),
     ]
-    block.reseed(SEEDS)
-    diverged = make_diverging_state(block)
-    block.reseed(SEEDS)
+    envs.reseed(SEEDS)
+    diverged = make_diverging_state(envs)
+    envs.reseed(SEEDS)
     for call in calls:
         with pytest.raises(EnvError) as caught:
             call()
         said.append(str(caught.value))
-        block.reset()
-        block.step(action)
+        envs.reset()
+        envs.step(action)
     return said
 
 
-def make_diverging_state(block: VectorEnv) -> dict[str, np.ndarray]:
+def make_diverging_state(envs: VectorEnv) -> dict[str, np.ndarray]:
     """The last environment's positions and velocities are absurd."""
-    block.reset()
-    block.step(np.zeros((3, block.spec.act_dim), np.float32))
-    state = block.save()
+    envs.reset()
+    envs.step(np.zeros((3, envs.spec.act_dim), np.float32))
+    state = envs.save()
     return state | {"2.derived": np.full_like(state["2.derived"], 1e12)}
 
 
-def test_what_goes_wrong_in_a_worker_is_said_in_the_same_words(
-    task: str, blocks: tuple[VectorEnv, VectorEnv]
-) -> None:
-    here, there = (failures(block) for block in blocks)
+def test_what_goes_wrong_in_a_worker_is_said_in_the_same_words(task: str, pair: tuple[VectorEnv, VectorEnv]) -> None:
+    here, there = (failures(envs) for envs in pair)
     assert there == here
     assert here[0].startswith(f"{task}: step without a running episode")
-    assert here[3] == f"{task}: no environment 7 in a block of 3"
+    assert here[3] == f"{task}: no environment 7 among 3"
     assert here[-1].startswith(f"{task}: ")
     assert "physics diverged: " in here[-1] or "not finite" in here[-1]
     assert not any("\n" in line for line in here)

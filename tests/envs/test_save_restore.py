@@ -1,4 +1,4 @@
-"""A restored block continues to the bit, wherever it was saved."""
+"""A restored vector env continues to the bit, wherever it was saved."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ State = dict[str, np.ndarray]
 
 
 class Walk:
-    """Steps a block with actions that depend on the step's number alone; resets what has ended before stepping."""
+    """Steps a vector env with actions that depend on the step's number alone; resets what has ended before it."""
 
-    def __init__(self, block: SerialVectorEnv, step: int = 0, over: np.ndarray | None = None) -> None:
-        self.block, self.step = block, step
-        self.over = np.zeros(len(block), bool) if over is None else over.copy()  # [S]
+    def __init__(self, envs: SerialVectorEnv, step: int = 0, over: np.ndarray | None = None) -> None:
+        self.envs, self.step = envs, step
+        self.over = np.zeros(len(envs), bool) if over is None else over.copy()  # [S]
 
     def to(self, stop: int) -> list[np.ndarray]:
         """Everything that came out on the way to step `stop`."""
         seen = []
         while self.step < stop:
             if self.over.any():
-                seen.append(self.block.reset(np.flatnonzero(self.over)))
-            shape = (len(self.block), self.block.spec.act_dim)
+                seen.append(self.envs.reset(np.flatnonzero(self.over)))
+            shape = (len(self.envs), self.envs.spec.act_dim)
             action = np.random.default_rng(self.step).uniform(-1, 1, shape).astype(np.float32)
-            result = self.block.step(action)
+            result = self.envs.step(action)
             seen += [result.obs, result.reward, result.terminated, result.truncated]
             self.over = result.terminated | result.truncated
             self.step += 1
@@ -65,25 +65,25 @@ def episode_length(task: str) -> int:
     """Steps until the first episode of SEEDS ends."""
     if task.startswith("dm_control/"):
         return 1000
-    block = make_vector_env(task, SEEDS)
-    block.reset()
-    walk = Walk(block)
+    envs = make_vector_env(task, SEEDS)
+    envs.reset()
+    walk = Walk(envs)
     while not walk.over.any():
         walk.to(walk.step + 1)
     return walk.step
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_continues_to_the_bit_in_a_fresh_block(task: str) -> None:
+def test_continues_to_the_bit_in_a_fresh_vector_env(task: str) -> None:
     end = episode_length(task)
-    block = make_vector_env(task, SEEDS)
-    block.reset()
-    walk = Walk(block)
+    envs = make_vector_env(task, SEEDS)
+    envs.reset()
+    walk = Walk(envs)
     saves: list[tuple[int, np.ndarray, State]] = []
     seen: list[list[np.ndarray]] = []
     for stop in (0, 3, end - 3, end):  # just reset; within the episode; near its end; ended and not yet reset
         seen.append(walk.to(stop))
-        saves.append((stop, walk.over, block.save()))
+        saves.append((stop, walk.over, envs.save()))
     seen.append(walk.to(end + 6))
     assert saves[-1][1].any(), "the episode was to end here"
 
@@ -100,7 +100,7 @@ def test_continues_to_the_bit_in_a_fresh_block(task: str) -> None:
 
 
 @functools.cache
-def two_blocks(task: str) -> tuple[SerialVectorEnv, SerialVectorEnv]:
+def two_vector_envs(task: str) -> tuple[SerialVectorEnv, SerialVectorEnv]:
     return make_vector_env(task, [0, 1]), make_vector_env(task, [2, 3])
 
 
@@ -108,16 +108,16 @@ def two_blocks(task: str) -> tuple[SerialVectorEnv, SerialVectorEnv]:
 @settings(max_examples=8, deadline=None)
 @given(instant=st.integers(0, 70), seed=st.integers(0, 2**32 - 1))
 def test_any_instant_will_do(task: str, instant: int, seed: int) -> None:
-    """Both blocks have lived before, on other streams: what they did leaves no trace."""
-    block, other = two_blocks(task)
-    block.reseed(np.random.SeedSequence(seed).spawn(2))
-    block.reset()
-    walk = Walk(block)
+    """Both pair have lived before, on other streams: what they did leaves no trace."""
+    envs, other = two_vector_envs(task)
+    envs.reseed(np.random.SeedSequence(seed).spawn(2))
+    envs.reset()
+    walk = Walk(envs)
     walk.to(instant)
-    obs = other.restore(block.save())
-    np.testing.assert_array_equal(obs, block.reset([]))
+    obs = other.restore(envs.save())
+    np.testing.assert_array_equal(obs, envs.reset([]))
     assert_same(Walk(other, instant, walk.over).to(instant + 8), walk.to(instant + 8))
-    np.testing.assert_array_equal(other.reset(), block.reset())
+    np.testing.assert_array_equal(other.reset(), envs.reset())
 
 
 @pytest.mark.parametrize("task", ["dm_control/cheetah-run", "gymnasium/Ant-v5"])
@@ -135,7 +135,7 @@ def test_a_save_leaves_no_trace_and_can_be_used_twice(task: str) -> None:
 
 
 @pytest.mark.parametrize("task", ["dm_control/fish-swim", "gymnasium/Hopper-v5"])
-def test_a_block_that_was_never_reset_can_be_saved(task: str) -> None:
+def test_a_vector_env_that_was_never_reset_can_be_saved(task: str) -> None:
     new = make_vector_env(task, [5])
     other = make_vector_env(task, [6])
     other.reset()
@@ -150,21 +150,21 @@ import sys, numpy as np
 from dimebench.envs import make_vector_env
 from tests.envs.test_save_restore import Walk
 task, state, seen = sys.argv[1:]
-block = make_vector_env(task, [0])
+envs = make_vector_env(task, [0])
 with np.load(state, allow_pickle=False) as file:
-    block.restore(dict(file))
-np.savez(seen, *Walk(block, 5).to(15))
+    envs.restore(dict(file))
+np.savez(seen, *Walk(envs, 5).to(15))
 """
 
 
 @pytest.mark.parametrize("task", ["dm_control/dog-run", "gymnasium/Humanoid-v5"])
 def test_continues_to_the_bit_in_another_process(task: str, tmp_path: Path) -> None:
-    block = make_vector_env(task, SEEDS)
-    block.reset()
-    walk = Walk(block)
+    envs = make_vector_env(task, SEEDS)
+    envs.reset()
+    walk = Walk(envs)
     walk.to(5)
     state, seen = tmp_path / "state.npz", tmp_path / "seen.npz"
-    np.savez(state, **block.save())  # type: ignore[arg-type]
+    np.savez(state, **envs.save())  # type: ignore[arg-type]
     here = walk.to(15)
     done = subprocess.run(
         [sys.executable, "-c", CONTINUE, task, str(state), str(seen)],
@@ -178,9 +178,9 @@ def test_continues_to_the_bit_in_another_process(task: str, tmp_path: Path) -> N
 
 
 def test_what_does_not_fit_is_refused_in_one_line() -> None:
-    block = make_vector_env("dm_control/walker-walk", [0])
-    block.reset()
-    state = block.save()
+    envs = make_vector_env("dm_control/walker-walk", [0])
+    envs.reset()
+    state = envs.save()
     others = {
         "task dm_control/walker-walk there, dm_control/walker-run here": make_vector_env(
             "dm_control/walker-run", [0]
@@ -194,4 +194,4 @@ def test_what_does_not_fit_is_refused_in_one_line() -> None:
         assert str(caught.value) == f"saved environment state does not fit: {message}"
     for broken in ({}, state | {"0.physics": state["0.physics"][:-1]}, {"header": state["header"]}):
         with pytest.raises(EnvError, match=r"^[^\n]+$"):
-            block.restore(broken)
+            envs.restore(broken)

@@ -12,15 +12,15 @@ from dimebench.envs import EnvError, SerialVectorEnv, make_vector_env
 TASKS = ["dm_control/finger-turn_hard", "dm_control/lqr-lqr_2_1", "dm_control/quadruped-run", "gymnasium/Hopper-v5"]
 
 
-def rollout(block: SerialVectorEnv, actions: np.ndarray) -> list[np.ndarray]:
+def rollout(envs: SerialVectorEnv, actions: np.ndarray) -> list[np.ndarray]:
     """Observations and rewards of actions [n, S, A], resetting what ends."""
-    arrays = [block.reset()]
+    arrays = [envs.reset()]
     for action in actions:
-        result = block.step(action)
+        result = envs.step(action)
         arrays += [result.obs, result.reward]
         over = np.flatnonzero(result.terminated | result.truncated)
         if over.size:
-            arrays.append(block.reset(over))
+            arrays.append(envs.reset(over))
     return arrays
 
 
@@ -71,13 +71,13 @@ def test_an_integer_seeds_as_the_library_does() -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_evaluation_streams_repeat_after_reseeding(task: str) -> None:
-    block = make_vector_env(task, [0, 1])
-    rollout(block, draw_actions(2, block.spec.act_dim, steps=5))
+    envs = make_vector_env(task, [0, 1])
+    rollout(envs, draw_actions(2, envs.spec.act_dim, steps=5))
     seeds = np.random.SeedSequence(4).spawn(2)
-    block.reseed(seeds)
-    first = [block.reset(), block.reset()]
-    block.reseed(seeds)
-    np.testing.assert_array_equal([block.reset(), block.reset()], first)
+    envs.reseed(seeds)
+    first = [envs.reset(), envs.reset()]
+    envs.reseed(seeds)
+    np.testing.assert_array_equal([envs.reset(), envs.reset()], first)
     assert not np.array_equal(first[0], first[1])
 
 

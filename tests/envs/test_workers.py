@@ -1,4 +1,4 @@
-"""Worker processes come and go with their block, whatever happens to either."""
+"""Worker processes come and go with their vector env, whatever happens to either."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ ACTION = np.zeros((3, 1), np.float32)
 
 
 def make() -> ParallelVectorEnv:
-    block = ParallelVectorEnv(task_spec(TASK), [0, 1, 2], workers=2)
-    block.reset()
-    return block
+    envs = ParallelVectorEnv(task_spec(TASK), [0, 1, 2], workers=2)
+    envs.reset()
+    return envs
 
 
 def mappings() -> int:
-    """How many times this process has a block's shared memory in its own."""
+    """How many times this process has a vector env's shared memory in its own."""
     return Path("/proc/self/maps").read_text().count("dimebench-envs")
 
 
 @pytest.fixture(scope="module")
-def block() -> Iterator[ParallelVectorEnv]:
-    block = make()
-    yield block
-    block.close()
+def envs() -> Iterator[ParallelVectorEnv]:
+    envs = make()
+    yield envs
+    envs.close()
 
 
-def test_at_most_one_worker_per_seed(block: ParallelVectorEnv) -> None:
-    assert len(block.pids) == 2
+def test_at_most_one_worker_per_seed(envs: ParallelVectorEnv) -> None:
+    assert len(envs.pids) == 2
     one = make_vector_env(TASK, [0], workers=8)
     assert isinstance(one, ParallelVectorEnv)
     assert len(one.pids) == 1
     one.close()
 
 
-def test_a_worker_has_one_thread_the_parents_renderer_and_no_torch(block: ParallelVectorEnv) -> None:
-    for pid in block.pids:
+def test_a_worker_has_one_thread_the_parents_renderer_and_no_torch(envs: ParallelVectorEnv) -> None:
+    for pid in envs.pids:
         environment = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
         for name in (b"OMP_NUM_THREADS", b"MKL_NUM_THREADS", b"OPENBLAS_NUM_THREADS"):
             assert name + b"=1" in environment
@@ -57,60 +57,60 @@ def test_a_worker_has_one_thread_the_parents_renderer_and_no_torch(block: Parall
         assert "torch" not in libraries
 
 
-def test_signals_to_the_terminal_or_the_whole_job_are_the_parents_business(block: ParallelVectorEnv) -> None:
-    for pid in block.pids:
+def test_signals_to_the_terminal_or_the_whole_job_are_the_parents_business(envs: ParallelVectorEnv) -> None:
+    for pid in envs.pids:
         assert os.getpgid(pid) == pid != os.getpgid(0)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
             os.kill(pid, number)
-    block.step(ACTION)
-    assert all(alive(pid) for pid in block.pids)
+    envs.step(ACTION)
+    assert all(alive(pid) for pid in envs.pids)
 
 
 @pytest.mark.parametrize("during_a_step", [False, True])
 def test_a_killed_worker_is_named(during_a_step: bool) -> None:
-    block = make()
+    envs = make()
     if during_a_step:
-        os.kill(block.pids[1], signal.SIGSTOP)  # or it would be done before it is killed
-        block.start(ACTION)
-    os.kill(block.pids[1], signal.SIGKILL)
+        os.kill(envs.pids[1], signal.SIGSTOP)  # or it would be done before it is killed
+        envs.start(ACTION)
+    os.kill(envs.pids[1], signal.SIGKILL)
     line = rf"^{TASK}: environment worker 2 of 2 died \(SIGKILL\)$"
     with pytest.raises(EnvError, match=line):
-        block.finish() if during_a_step else block.step(ACTION)
-    for again in (lambda: block.step(ACTION), block.reset, block.save, lambda: block.reseed([0, 1, 2])):
+        envs.finish() if during_a_step else envs.step(ACTION)
+    for again in (lambda: envs.step(ACTION), envs.reset, envs.save, lambda: envs.reseed([0, 1, 2])):
         with pytest.raises(EnvError, match=line):
             again()
-    pids = block.pids
-    block.close()
+    pids = envs.pids
+    envs.close()
     assert not any(alive(pid) for pid in pids)
 
 
 def test_a_hung_worker_is_named_and_ended() -> None:
-    block = make()
-    for worker in block._workers:
+    envs = make()
+    for worker in envs._workers:
         worker._timeout_s = 1.5
-    os.kill(block.pids[0], signal.SIGSTOP)
+    os.kill(envs.pids[0], signal.SIGSTOP)
     line = f"^{TASK}: environment worker 1 of 2 did not answer within 1.5 s$"
     with pytest.raises(EnvError, match=line):
-        block.step(ACTION)
+        envs.step(ACTION)
     with pytest.raises(EnvError, match=line):
-        block.save()
-    pids = block.pids
-    block.close()
+        envs.save()
+    pids = envs.pids
+    envs.close()
     assert not any(alive(pid) for pid in pids)
 
 
-def test_nothing_is_left_of_a_closed_block() -> None:
+def test_nothing_is_left_of_a_closed_vector_env() -> None:
     gc.collect()  # what earlier tests have left
     before, files = mappings(), len(os.listdir("/proc/self/fd"))
-    block = make()
-    pids = block.pids
-    block.start(ACTION)
-    block.close()  # in the middle of a step
+    envs = make()
+    pids = envs.pids
+    envs.start(ACTION)
+    envs.close()  # in the middle of a step
     assert not any(alive(pid) for pid in pids)
-    with pytest.raises(EnvError, match=f"^{TASK}: the block is closed$"):
-        block.reset([0])
+    with pytest.raises(EnvError, match=f"^{TASK}: it is closed$"):
+        envs.reset([0])
     assert mappings() > before
-    del block
+    del envs
     gc.collect()
     assert mappings() == before
     assert len(os.listdir("/proc/self/fd")) <= files + 1
@@ -119,8 +119,8 @@ def test_nothing_is_left_of_a_closed_block() -> None:
 PARENT = """
 import sys, time
 from tests.envs.test_workers import make
-block = make()
-print(*block.pids, flush=True)
+envs = make()
+print(*envs.pids, flush=True)
 if sys.argv[1] == "raise":
     raise RuntimeError
 time.sleep(600)

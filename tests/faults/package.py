@@ -80,8 +80,8 @@ class Breaker(SAC):
 
 
 def breaking(task, seeds, repeat, workers=0):
-    block = breaking.original(task, seeds, repeat, workers)
-    for env, seed in zip(block._share.envs, seeds):
+    envs = breaking.original(task, seeds, repeat, workers)
+    for env, seed in zip(envs.environments, seeds):
         if seed.entropy == 1:
             step, calls = env.step, iter(range(10**9))
             def limited(*given):
@@ -89,7 +89,7 @@ def breaking(task, seeds, repeat, workers=0):
                     raise ValueError("the simulator fell over")
                 return step(*given)
             env.step = limited
-    return block
+    return envs
 """
 NAMES = {"stuck": "Stuck", "nan": "NaN", "greedy": "Greedy", "huge": "Huge", "moody": "Moody", "breaker": "Breaker"}
 

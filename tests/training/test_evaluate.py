@@ -42,7 +42,7 @@ def test_what_has_ended_is_neither_stepped_nor_reset(agent: Agent) -> None:
     evaluator = Evaluator(TASK, [0, 1], 3, 1, "cpu")
     envs = evaluator._environments(10)
     steps, resets = np.zeros(6, int), np.zeros(6, int)
-    for i, env in enumerate(envs._envs):  # type: ignore[attr-defined]
+    for i, env in enumerate(envs.environments):  # type: ignore[attr-defined]
 
         def step(*arguments, i=i, own=env.step):  # type: ignore[no-untyped-def]
             steps[i] += 1

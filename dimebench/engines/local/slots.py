@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from dimebench.engines.local.process import Events, Job, WorkerProcess
+from dimebench.envs import library_of
 from dimebench.planning.packing import Gpu, Item, longest_first, place
 from dimebench.planning.plan import Cell
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
@@ -35,9 +36,8 @@ class Slots:
         self._last: dict[WorkerProcess, Block] = {}  # what each works on, or has worked on and still holds
         self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self._on_cpu = all(block.device == "cpu" for block in blocks)
-        escape = any(block.task == "dm_control/quadruped-escape" for block in blocks)
-        # The one task whose reset wants a renderer; the others train without.
-        self._environment = WORKER_ENVIRONMENT | {"MUJOCO_GL": "egl" if escape else "disabled"}
+        needs_gl = any(library_of(task).needs_gl(task) for task in {block.task for block in blocks})
+        self._environment = WORKER_ENVIRONMENT | {"MUJOCO_GL": "egl" if needs_gl else "disabled"}
 
     @property
     def packed(self) -> bool:

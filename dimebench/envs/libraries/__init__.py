@@ -1,1 +1,1 @@
-"""One adapter per library of tasks."""
+"""Libraries of tasks, one adapter each: `base` is the contract, `registry` finds them."""

@@ -70,7 +70,7 @@ def _step(physics: Any, check: _WarningCheck) -> Callable[[int], None]:
     return step
 
 
-class _RememberingIndexer(index.FieldIndexer):
+class _RememberingIndexer(index.FieldIndexer):  # type: ignore[misc, unused-ignore]
     """A FieldIndexer that translates every name, and every list of names, once: they are the model's, and fixed."""
 
     __slots__ = ("_known",)

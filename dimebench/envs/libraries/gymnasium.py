@@ -1,129 +1,50 @@
-"""One environment of a Gymnasium MuJoCo task (version 5).
-
-Observations are the library's own vector, as float32. Its time limit (counted here, not by a wrapper) truncates;
-an unhealthy robot terminates. Both can be true on the same step, as in Gymnasium's TimeLimit.
-"""
+"""Gymnasium's MuJoCo tasks, version 5: `gymnasium/<id>`."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-import gymnasium
-import numpy as np
-from gymnasium.utils import seeding
+from dimebench.envs.environment import Environment, Seed
+from dimebench.envs.libraries.base import Library
 
-from dimebench.envs.environment import Layout, Seed
-from dimebench.envs.libraries import mujoco_state
-from dimebench.envs.random_state import integer_seed, pack_generator, unpack_generator
-from dimebench.envs.spec import EnvError
-from dimebench.errors import first_line
-
-PREFIX = "gymnasium/"
 VERSION = 5
 
 
-def known() -> list[str]:
-    """Gymnasium's own MuJoCo tasks, version 5, as `gymnasium/<id>`."""
-    return sorted(f"{PREFIX}{spec.id}" for spec in _mujoco_specs())
+class Gymnasium(Library):
+    """The tasks that Gymnasium itself registers with MuJoCo; other ids exist, and curves of them."""
 
+    prefix = "gymnasium"
+    packages = ("mujoco", "gymnasium")
+    aliases = ("gym",)
+    complete = False
+    resumable = True
 
-def refusal(name: str) -> str | None:
-    """Why a registered Gymnasium id is not a task here; None when it is not registered at all."""
-    spec = gymnasium.registry.get(name.removeprefix(PREFIX))
-    if spec is None:
-        return None
-    if spec.name in {mujoco.name for mujoco in _mujoco_specs()}:
-        return f"{name}: only version {VERSION} is supported: {PREFIX}{spec.name}-v{VERSION}"
-    return f"{name}: not one of Gymnasium's MuJoCo tasks with continuous (Box) actions"
+    def tasks(self) -> list[str]:
+        return sorted(f"{self.prefix}/{spec.id}" for spec in _mujoco_specs())
+
+    def build(self, task: str, seed: Seed) -> Environment:
+        from dimebench.envs.libraries.gymnasium_environment import GymnasiumEnvironment
+
+        return GymnasiumEnvironment(task, seed)
+
+    def refusal(self, task: str) -> str | None:
+        import gymnasium
+
+        spec = gymnasium.registry.get(task.partition("/")[2])
+        if spec is None:
+            return None
+        if spec.name in {mujoco.name for mujoco in _mujoco_specs()}:
+            return f"{task}: only version {VERSION} is supported: {self.prefix}/{spec.name}-v{VERSION}"
+        return f"{task}: not one of Gymnasium's MuJoCo tasks with continuous (Box) actions"
+
+    def current(self, task: str) -> str:
+        return re.sub(r"-v[0-9]+$", f"-v{VERSION}", task)
 
 
 def _mujoco_specs() -> list[Any]:
+    import gymnasium
+
     own = "gymnasium.envs.mujoco."
     specs = gymnasium.registry.values()
     return [spec for spec in specs if str(spec.entry_point).startswith(own) and spec.version == VERSION]
-
-
-class GymnasiumEnvironment:
-    """See `environment.Environment`."""
-
-    def __init__(self, name: str, seed: Seed) -> None:
-        """Raises EnvError when the task cannot be loaded here, or its actions are not a Box."""
-        self._name = name
-        self._env, self.max_steps = _make(name)
-        space = self._env.action_space
-        if not isinstance(space, gymnasium.spaces.Box):
-            raise EnvError(f"{name}: actions are {space}, not a Box of continuous values")
-        self.layout = _layout(self._env)
-        self.low = space.low.astype(np.float64)
-        self.high = space.high.astype(np.float64)
-        self._limit = self.max_steps or float("inf")
-        self._control_timestep = float(self._env.dt)  # seconds
-        self.reseed(seed)
-
-    def reset(self, row: np.ndarray) -> None:
-        self._episode_random = pack_generator(self._env.np_random)
-        row[:] = self._env.reset()[0]
-        self._elapsed, self._started, self._over = 0, True, False
-
-    def step(self, action: np.ndarray, row: np.ndarray, repeat: int) -> tuple[float, bool, bool]:
-        if self._over:
-            raise EnvError(f"{self._name}: step without a running episode: reset it first")
-        data = self._env.data
-        reward = 0.0
-        for _ in range(repeat):
-            due = data.time + 0.5 * self._control_timestep
-            observation, step_reward, terminated, _, _ = self._env.step(action)
-            if not data.time > due:  # MuJoCo met bad numbers and put the robot back to its default pose
-                self._over = True
-                raise EnvError(f"{self._name}: physics diverged: MuJoCo reset itself during a step")
-            reward += step_reward
-            self._elapsed += 1
-            if terminated or self._elapsed >= self._limit:
-                self._over = True
-                break
-        row[:] = observation
-        return reward, bool(terminated), self._elapsed >= self._limit
-
-    def reseed(self, seed: Seed) -> None:
-        self._env.np_random = seeding.np_random(integer_seed(seed))[0]  # as reset(seed=...) does
-        self._episode_random = pack_generator(self._env.np_random)
-        self._elapsed, self._started, self._over = 0, False, True
-
-    def save(self) -> dict[str, np.ndarray]:
-        return {
-            "random": pack_generator(self._env.np_random),
-            "episode_random": self._episode_random,
-            "progress": np.array([self._started, self._over, self._elapsed], np.int64),
-            **mujoco_state.capture(self._env.model, self._env.data),
-        }
-
-    def restore(self, state: dict[str, np.ndarray]) -> None:
-        started, over, self._elapsed = (int(number) for number in state["progress"])
-        self._episode_random = state["episode_random"]
-        if started:
-            self._env.np_random = unpack_generator(self._episode_random)
-            self._env.reset()  # some tasks keep a goal in Python: beginning the same episode again brings it back
-            mujoco_state.put_back(self._env.model, self._env.data, state)
-        self._env.np_random = unpack_generator(state["random"])
-        self._started, self._over = bool(started), bool(over)
-
-    def close(self) -> None:
-        self._env.close()
-
-
-def _make(name: str) -> tuple[Any, int | None]:
-    """The bare environment, without the wrappers and their cost, and its time limit in steps."""
-    try:
-        with mujoco_state.quiet_compiler():
-            env = gymnasium.make(name.removeprefix(PREFIX), disable_env_checker=True)
-    except Exception as error:
-        raise EnvError(f"{name} cannot be loaded: {first_line(error)}") from error
-    return env.unwrapped, env.spec.max_episode_steps if env.spec else None
-
-
-def _layout(env: Any) -> Layout:
-    """The parts that Gymnasium names, in its order; one part when it names none."""
-    size = int(np.prod(env.observation_space.shape))
-    named = getattr(env, "observation_structure", {}).items()
-    parts = tuple((key, int(n)) for key, n in named if n and key != "skipped_qpos")
-    return parts if sum(n for _, n in parts) == size else (("observation", size),)

@@ -1,0 +1,76 @@
+"""Environment libraries by the prefix of their tasks. Nothing is imported before it is asked for.
+
+A package of your own adds a library with an entry point that is called as the prefix:
+
+    [project.entry-points."dimebench.environments"]
+    mine = "my_package.adapter:Mine"       # a subclass of dimebench.envs.libraries.base.Library
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from dimebench.envs.libraries.base import Library
+from dimebench.envs.spec import EnvError
+from dimebench.errors import first_line, nearest
+
+ENTRY_POINTS = "dimebench.environments"
+
+_BUILTIN = {
+    "dm_control": "dimebench.envs.libraries.dm_control:DMControl",
+    "gymnasium": "dimebench.envs.libraries.gymnasium:Gymnasium",
+}
+
+
+class UnknownLibraryError(EnvError):
+    """No library has this prefix."""
+
+
+def known_libraries() -> list[str]:
+    """Every prefix, the built-in ones first."""
+    return [*_BUILTIN, *sorted(_external())]
+
+
+def load_library(prefix: str) -> Library:
+    """The library's adapter. Raises UnknownLibraryError, or EnvError for an entry point that is no adapter."""
+    if prefix in _BUILTIN:
+        return _load(EntryPoint(prefix, _BUILTIN[prefix], ENTRY_POINTS))
+    external = _external()  # asked anew each time: a notebook may install a package while it runs
+    if prefix not in external:
+        raise UnknownLibraryError(f"unknown environment library '{prefix}'{nearest(prefix, [*_BUILTIN, *external])}")
+    return _load(external[prefix])
+
+
+def library_of(task: str) -> Library:
+    """The adapter of a task's library. Raises as load_library does."""
+    return load_library(task.partition("/")[0])
+
+
+def libraries() -> dict[str, Library]:
+    """Every adapter that loads, by prefix; a faulty one harms nobody who does not ask for it."""
+    found = {}
+    for prefix in known_libraries():
+        with suppress(EnvError):
+            found[prefix] = load_library(prefix)
+    return found
+
+
+def _external() -> dict[str, EntryPoint]:
+    return {each.name: each for each in entry_points(group=ENTRY_POINTS) if each.name not in _BUILTIN}
+
+
+@cache
+def _load(point: EntryPoint) -> Library:
+    what = f"environment library '{point.name}' ({point.value})"
+    try:
+        loaded = point.load()
+        library = loaded() if isinstance(loaded, type) and issubclass(loaded, Library) else None
+    except (Exception, SystemExit) as error:
+        raise EnvError(f"{what} cannot be loaded: {first_line(error)}") from error
+    if library is None:
+        raise EnvError(f"{what} is not a Library class")
+    if library.prefix != point.name:
+        raise EnvError(f"{what} says that its prefix is '{library.prefix}'")
+    return library
