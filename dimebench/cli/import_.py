@@ -11,7 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.options import DEFAULT_RESULTS, Json, Results, check_folder, check_writable, whole_number
+from dimebench.cli.common.checks import check_folder, check_writable
+from dimebench.cli.common.options import DEFAULT_RESULTS, Json, Results
+from dimebench.cli.common.parsers import whole_number
 from dimebench.errors import UsageError
 
 WRITERS = 16

@@ -8,15 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.options import (
-    DEFAULT_RESULTS,
-    Json,
-    ResultsToRead,
-    check_folder,
-    seconds_above_0,
-    split_words,
-    whole_number,
-)
+from dimebench.cli.common.checks import check_folder
+from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead
+from dimebench.cli.common.parsers import seconds_above_0, split_words, whole_number
 from dimebench.errors import UsageError
 
 SUFFIXES = ("mp4", "gif")

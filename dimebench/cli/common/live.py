@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from dimebench.engines.local.pool import Event, Outcome
-from dimebench.engines.messages import line, remark
+from dimebench.engines.base import Submission
+from dimebench.engines.events import Event, Outcome
+from dimebench.engines.manifest import JobStatus
+from dimebench.engines.messages import event_line, rare_event_line
 from dimebench.planning.plan import Cell, Plan
 from dimebench.training.block import Block
 
@@ -51,7 +53,9 @@ class Board(ABC):
         self.began = time.monotonic()
         self.progress = {(id(cell), block.name): _Progress(block) for cell, block in plan.blocks()}
 
-    def on_event(self, event: Event) -> None:
+    def on_event(self, event: Event | Submission | JobStatus) -> None:
+        if not isinstance(event, Event):
+            return  # of engines with a queue, which show no board
         key = id(event.cell), event.block.name
         progress = self.progress.setdefault(key, _Progress(event.block))  # a part of a block has no entry yet
         if event.kind == "started":
@@ -110,7 +114,7 @@ class _Table(Board):
 
     def show(self, event: Event, progress: _Progress) -> None:
         """The table reads the progress itself, whenever it redraws; what is not in it stands above it."""
-        text = remark(event)
+        text = rare_event_line(event)
         if text:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
@@ -148,13 +152,13 @@ class _Lines(Board):
     """One line per event that matters."""
 
     def show(self, event: Event, progress: _Progress) -> None:
-        text = line(event, progress.rate())
+        text = event_line(event, progress.rate())
         if text:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 class _Console(Console):
-    """Training goes on where nobody reads its output any more, as behind `| head`."""
+    """Training goes on when nobody reads its output any more, as behind `| head`."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True
