@@ -10,9 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_execution
-from dimebench.cli.common.options import Chain, Device, Json, Mode, Precision, Seeds, vary
-from dimebench.cli.common.parsers import parse_request, parse_seeds, seconds_above_0
+from dimebench.cli.common.parsers import parse_request, parse_seeds
 from dimebench.errors import UsageError
 
 # What is measured when no suite is named: the published settings on the two bodies that are hard to learn.
@@ -29,16 +29,15 @@ def bench(
             metavar="[WORDS]...",
         ),
     ] = None,
-    seeds: Annotated[str, vary(Seeds, help="How many seeds train together (default: 1 on a CPU, 10 on a GPU).")] = "",
-    device: Annotated[str, vary(Device, help="auto, cpu or cuda.")] = "auto",
-    seconds: Annotated[
-        float,
-        typer.Option(help="Time for each part.", metavar="T", parser=seconds_above_0("--seconds")),
-    ] = 10.0,
-    mode: Mode = "auto",
-    precision: Precision = "auto",
-    chain: Chain = "auto",
-    as_json: Json = False,
+    seeds: Annotated[
+        str, options.vary(options.Seeds, help="How many seeds train together (default: 1 on a CPU, 10 on a GPU).")
+    ] = "",
+    device: Annotated[str, options.vary(options.Device, help="auto, cpu or cuda.")] = "auto",
+    seconds: Annotated[float, options.seconds("--seconds", "Time for each part.", "T")] = 10.0,
+    mode: options.Mode = "auto",
+    precision: options.Precision = "auto",
+    chain: options.Chain = "auto",
+    as_json: options.Json = False,
 ) -> int:
     """Measure physics, learner, acting and the whole loop per algorithm and task, each beside its floor."""
     asked = parse_seeds(seeds) if seeds else None

@@ -8,29 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_execution, check_folder, check_looks
-from dimebench.cli.common.options import (
-    DEFAULT_RESULTS,
-    BlockSeeds,
-    Chain,
-    CheckpointEvery,
-    Device,
-    HangTimeout,
-    Json,
-    KeepCheckpoints,
-    Log,
-    MaxSeeds,
-    Mode,
-    On,
-    Precision,
-    Results,
-    Seeds,
-    UntilDecided,
-    Wait,
-    Workers,
-    vary,
-)
-from dimebench.cli.common.parsers import number_above_0, parse_request, parse_seeds, seconds_above_0, whole_number
+from dimebench.cli.common.parsers import parse_request, parse_seeds
 from dimebench.cli.common.remarks import say_remarks
 from dimebench.errors import OK, UsageError
 
@@ -44,57 +24,41 @@ CORES_PER_GPU = 8  # of a machine that is described: for the processes that step
 
 def plan(
     words: Annotated[list[str] | None, typer.Argument(help="As for run.", metavar="WORDS...")] = None,
-    seeds: Seeds = "5",
-    results: Results = DEFAULT_RESULTS,
-    on: On = "local",
-    device: Device = "auto",
+    seeds: options.Seeds = "5",
+    results: options.Results = options.DEFAULT_RESULTS,
+    on: options.On = "local",
+    device: options.Device = "auto",
     workers: Annotated[
-        int, vary(Workers, help="CPU workers at a time, on each node; 0 for one per core of this machine.")
+        int,
+        options.whole("--workers", "CPU workers at a time, on each node; 0 for one per core of this machine.", 0),
     ] = 0,
     gpus: Annotated[
-        int,
-        typer.Option(
-            help="GPUs of a machine or cluster that is not this one, on each node.",
-            metavar="N",
-            parser=whole_number("--gpus", 0),
-        ),
+        int, options.whole("--gpus", "GPUs of a machine or cluster that is not this one, on each node.", 0)
     ] = 0,
     gpu_memory: Annotated[
-        float,
-        typer.Option(help="With --gpus: gigabytes of each.", metavar="GB", parser=number_above_0("--gpu-memory")),
+        float, options.above_0("--gpu-memory", "With --gpus: gigabytes of each.", "GB")
     ] = GPU_MEMORY_GB,
-    nodes: Annotated[
-        int,
-        typer.Option(help="Nodes of a cluster.", metavar="N", parser=whole_number("--nodes", 1, " node")),
-    ] = 1,
+    nodes: Annotated[int, options.whole("--nodes", "Nodes of a cluster.", 1, " node")] = 1,
     price: Annotated[
-        float | None,
-        typer.Option(
-            help="Of one GPU (on a CPU: of one worker) for an hour.",
-            metavar="PER_HOUR",
-            parser=number_above_0("--price"),
-        ),
+        float | None, options.above_0("--price", "Of one GPU (on a CPU: of one worker) for an hour.", "PER_HOUR")
     ] = None,
     probe: Annotated[
         bool, typer.Option("--probe/--no-probe", help="Measure what no earlier run tells, seconds for each.")
     ] = True,
-    probe_seconds: Annotated[
-        float,
-        typer.Option(help="Of each probe's training.", metavar="S", parser=seconds_above_0("--probe-seconds")),
-    ] = 3.0,
-    mode: Mode = "auto",
-    precision: Precision = "auto",
-    chain: Chain = "auto",
-    keep_checkpoints: KeepCheckpoints = False,
-    until_decided: UntilDecided = False,
-    max_seeds: MaxSeeds = None,
-    as_json: Json = False,
+    probe_seconds: Annotated[float, options.seconds("--probe-seconds", "Of each probe's training.")] = 3.0,
+    mode: options.Mode = "auto",
+    precision: options.Precision = "auto",
+    chain: options.Chain = "auto",
+    keep_checkpoints: options.KeepCheckpoints = False,
+    until_decided: options.UntilDecided = False,
+    max_seeds: options.MaxSeeds = None,
+    as_json: options.Json = False,
     # The rest changes nothing here: with them every command line of `run` can be planned.
-    block_seeds: Annotated[int | None, vary(BlockSeeds, hidden=True)] = None,
-    checkpoint_every: Annotated[float, vary(CheckpointEvery, hidden=True)] = 300.0,
-    hang_timeout: Annotated[float, vary(HangTimeout, hidden=True)] = 1800.0,
-    log: Annotated[str, vary(Log, hidden=True)] = "",
-    wait: Annotated[bool, vary(Wait, hidden=True)] = False,
+    block_seeds: Annotated[int | None, options.vary(options.BlockSeeds, hidden=True)] = None,
+    checkpoint_every: Annotated[float, options.vary(options.CheckpointEvery, hidden=True)] = 300.0,
+    hang_timeout: Annotated[float, options.vary(options.HangTimeout, hidden=True)] = 1800.0,
+    log: Annotated[str, options.vary(options.Log, hidden=True)] = "",
+    wait: Annotated[bool, options.vary(options.Wait, hidden=True)] = False,
 ) -> int:
     """Show what run would train with the same words, and the memory, disk, hours and money that it takes."""
     most, _ = check_looks(until_decided, seeds, max_seeds, block_seeds)
@@ -104,21 +68,16 @@ def plan(
     request = parse_request(words)
     target, places = _target(on, device, workers, gpus, gpu_memory, nodes)
     check_execution(target.device, mode, precision, chain)
+    from dimebench.cli.common.output import status_line
     from dimebench.planning.forecast import forecast
     from dimebench.planning.plan import make_plan
     from dimebench.planning.probe import Probes
 
     made = make_plan(request, seed_list, results, target.device, mode, precision, places, chain)
     say_remarks(made, set())
-    from dimebench.cli.common.output import status_line
-
     with status_line(as_json) as show:
-        pace = (
-            Probes(probe_seconds, target.here, lambda block: show(f"a probe of {block.variant} on {block.task}"))
-            if probe
-            else lambda block: None
-        )
-        found = forecast(made, target, pace, keep_checkpoints)
+        probes = Probes(probe_seconds, target.here, lambda of: show(f"a probe of {of.variant} on {of.task}"))
+        found = forecast(made, target, probes if probe else lambda block: None, keep_checkpoints)
     if as_json:
         typer.echo(json.dumps(_plain(found, price, on), indent=1, allow_nan=False))
     else:

@@ -9,26 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_execution, check_folder, check_looks, make_folder
-from dimebench.cli.common.options import (
-    DEFAULT_RESULTS,
-    BlockSeeds,
-    Chain,
-    CheckpointEvery,
-    Device,
-    HangTimeout,
-    KeepCheckpoints,
-    Log,
-    MaxSeeds,
-    Mode,
-    On,
-    Precision,
-    Results,
-    Seeds,
-    UntilDecided,
-    Wait,
-    Workers,
-)
 from dimebench.cli.common.parsers import parse_request, parse_seeds, parse_trackers
 from dimebench.cli.common.remarks import say_remarks
 from dimebench.cli.common.signals import interrupt_on_signals, leave_on_signals
@@ -50,10 +32,10 @@ def run(
             metavar="WORDS...",
         ),
     ] = None,
-    seeds: Seeds = "5",
-    results: Results = DEFAULT_RESULTS,
-    on: On = "local",
-    wait: Wait = False,
+    seeds: options.Seeds = "5",
+    results: options.Results = options.DEFAULT_RESULTS,
+    on: options.On = "local",
+    wait: options.Wait = False,
     ray_address: Annotated[
         str,
         typer.Option(
@@ -62,18 +44,18 @@ def run(
             metavar="ADDRESS",
         ),
     ] = "",
-    device: Device = "auto",
-    workers: Workers = 0,
-    checkpoint_every: CheckpointEvery = 300.0,
-    mode: Mode = "auto",
-    precision: Precision = "auto",
-    chain: Chain = "auto",
-    log: Log = "",
-    until_decided: UntilDecided = False,
-    max_seeds: MaxSeeds = None,
-    block_seeds: BlockSeeds = None,
-    keep_checkpoints: KeepCheckpoints = False,
-    hang_timeout: HangTimeout = 1800.0,
+    device: options.Device = "auto",
+    workers: options.Workers = 0,
+    checkpoint_every: options.CheckpointEvery = 300.0,
+    mode: options.Mode = "auto",
+    precision: options.Precision = "auto",
+    chain: options.Chain = "auto",
+    log: options.Log = "",
+    until_decided: options.UntilDecided = False,
+    max_seeds: options.MaxSeeds = None,
+    block_seeds: options.BlockSeeds = None,
+    keep_checkpoints: options.KeepCheckpoints = False,
+    hang_timeout: options.HangTimeout = 1800.0,
 ) -> int:
     """Train algorithms on a suite of tasks; runs that are finished are skipped, cut-off ones go on."""
     leave_on_signals()

@@ -10,17 +10,15 @@ from typing import Annotated, Any
 import typer
 
 from dimebench.cli.common.errors import explain
-from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead
-from dimebench.cli.common.parsers import seconds_above_0, split_words
+from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead, seconds
+from dimebench.cli.common.parsers import split_words
 from dimebench.errors import USAGE, UsageError
 
 
 def status(
     words: Annotated[list[str] | None, typer.Argument(help="suite=NAME to see one suite.", metavar="[WORDS]")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Show it anew until all runs are done.")] = False,
-    every: Annotated[
-        float, typer.Option(help="Seconds between two looks.", metavar="S", parser=seconds_above_0("--every"))
-    ] = 2.0,
+    every: Annotated[float, seconds("--every", "Seconds between two looks.")] = 2.0,
     results: ResultsToRead = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:

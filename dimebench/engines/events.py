@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from dimebench.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED
@@ -40,14 +40,14 @@ class Event:
     facts: dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Outcome:
-    """How a plan ended."""
+    """How a plan ended, or has gone so far."""
 
-    failed: list[tuple[Block, str]]  # with their reasons
-    interrupted: bool  # the state of what was in work is saved
+    failed: list[tuple[Block, str]] = field(default_factory=list)  # with their reasons
     conflicts: int = 0  # failures because the place holds a run of another identity
-    diverged: tuple[tuple[Block, int, str], ...] = ()  # runs (block, seed, reason) that diverged now
+    diverged: list[tuple[Block, int, str]] = field(default_factory=list)  # block, seed, reason
+    interrupted: bool = False  # the state of what was in work is saved
     cut_short: bool = False  # something in work was stopped at once: it goes on from its last checkpoint
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from dimebench.engines.events import Event
 from dimebench.engines.manifest import JobStatus
@@ -60,10 +61,6 @@ def ranges(jobs: Iterable[str]) -> str:
 
 
 def _spans(numbers: Sequence[int]) -> str:
-    spans: list[list[int]] = []
-    for number in sorted(numbers):
-        if spans and spans[-1][1] == number - 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
+    pairs = groupby(enumerate(sorted(numbers)), lambda each: each[1] - each[0])  # the same within a span
+    spans = [[number for _, number in span] for _, span in pairs]
+    return ",".join(str(span[0]) if len(span) == 1 else f"{span[0]}-{span[-1]}" for span in spans)

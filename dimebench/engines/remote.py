@@ -14,9 +14,10 @@ from typing import Any
 from dimebench.config import differences
 from dimebench.engines.events import Event, Outcome, PoolSettings
 from dimebench.engines.local.pool import LocalPool
-from dimebench.engines.local.worker import SIGNALS, reason_of
+from dimebench.engines.local.worker import reason_of
 from dimebench.engines.manifest import JobManifest
 from dimebench.engines.messages import event_line
+from dimebench.engines.signals import SIGNALS, handled_by
 from dimebench.envs import worker_count
 from dimebench.planning.plan import Cell, Plan, own_code, usable_cores
 from dimebench.store.provenance import package_versions
@@ -105,15 +106,14 @@ class Signals:
 
     def __init__(self) -> None:
         self.received: set[str] = set()  # Python does not tell in which order
-        self._before: dict[int, Any] = {}
+        self._handling = handled_by(self.receive, (*SIGNALS, signal.SIGCONT))
 
     def __enter__(self) -> Signals:
-        self._before = {number: signal.signal(number, self.receive) for number in (*SIGNALS, signal.SIGCONT)}
+        self._handling.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+    def __exit__(self, *error: Any) -> None:
+        self._handling.__exit__(*error)
 
     def receive(self, number: int, *_: Any) -> None:
         if number in SIGNALS:

@@ -80,7 +80,6 @@ class Board(ABC):
 
     def summary(self, outcome: Outcome) -> None:
         """The last lines: what was done, what failed and why, what to type next."""
-        out = self.console
         total = sum(len(cell.seeds) for cell in self.plan.cells)
         skipped = sum(len(cell.done) for cell in self.plan.cells)
         states = [(p.state, len(p.block.seeds)) for p in self.progress.values()]
@@ -92,7 +91,7 @@ class Board(ABC):
         ]
         lines += [f"failed: {block.variant} on {block.task}, {block.name}: {why}" for block, why in outcome.failed]
         for each in lines:
-            out.print(each, markup=False, soft_wrap=True)
+            self.console.print(each, soft_wrap=True)
         failed = sum(len(block.seeds) for block, _ in outcome.failed)
         parts = [f"{ended} runs finished", f"{skipped} were done already"]
         parts += [f"{elsewhere} were trained by another process"] if elsewhere else []
@@ -102,11 +101,8 @@ class Board(ABC):
             saved = "stopped at once, the last checkpoints stand" if outcome.cut_short else "state saved"
             parts.append(f"interrupted, {saved}: the same command goes on from there")
         took = _duration(time.monotonic() - self.began)
-        out.print(
-            f"{self.plan.suite}: {', '.join(parts)} ({total} asked for, {took}); results in {self.plan.results}/",
-            markup=False,
-            soft_wrap=True,
-        )
+        text = f"{self.plan.suite}: {', '.join(parts)} ({total} asked for, {took}); results in {self.plan.results}/"
+        self.console.print(text, soft_wrap=True)
 
 
 class _Table(Board):
@@ -116,7 +112,7 @@ class _Table(Board):
         """The table reads the progress itself, whenever it redraws; what is not in it stands above it."""
         text = rare_event_line(event)
         if text:
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(text, highlight=False, soft_wrap=True)
 
     def __rich__(self) -> Table:
         title = f"{self.plan.suite}, {_duration(time.monotonic() - self.began)}"
@@ -154,7 +150,7 @@ class _Lines(Board):
     def show(self, event: Event, progress: _Progress) -> None:
         text = event_line(event, progress.rate())
         if text:
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(text, highlight=False, soft_wrap=True)
 
 
 class _Console(Console):

@@ -8,7 +8,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from dimebench.cli.common.parsers import seconds_above_0, whole_number
+from dimebench.cli.common.parsers import number_above_0, seconds_above_0, whole_number
 from dimebench.errors import UsageError
 
 
@@ -38,6 +38,19 @@ def _engine(text: str) -> str:
     from dimebench.engines.registry import check_engine
 
     return check_engine(text)
+
+
+def whole(name: str, text: str | None, least: int, what: str = "", metavar: str = "N") -> Any:
+    """An option that is a whole number from `least` on."""
+    return typer.Option(name, help=text, metavar=metavar, parser=whole_number(name, least, what))
+
+
+def seconds(name: str, text: str, metavar: str = "S") -> Any:
+    return typer.Option(name, help=text, metavar=metavar, parser=seconds_above_0(name))
+
+
+def above_0(name: str, text: str, metavar: str) -> Any:
+    return typer.Option(name, help=text, metavar=metavar, parser=number_above_0(name))
 
 
 def vary(declared: object, **changes: Any) -> Any:
@@ -81,10 +94,7 @@ On = Annotated[
     ),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda (all GPUs), or some of them: cuda:0,1.", metavar="DEVICE")]
-Workers = Annotated[
-    int,
-    typer.Option(help="Processes on a CPU; 0 for one per core.", metavar="N", parser=whole_number("--workers", 0)),
-]
+Workers = Annotated[int, whole("--workers", "Processes on a CPU; 0 for one per core.", 0)]
 Mode = Annotated[
     str, typer.Option(help="How the learner runs: auto, eager, compile, graph, compile+graph (on a GPU).")
 ]
@@ -92,21 +102,11 @@ Precision = Annotated[str, typer.Option(help="What dense layers multiply in: aut
 Chain = Annotated[
     str, typer.Option(help="How DIME's denoising chain runs: auto, plain, fused (one kernel, on a GPU).")
 ]
-CheckpointEvery = Annotated[
-    float,
-    typer.Option(help="Seconds between checkpoints.", metavar="S", parser=seconds_above_0("--checkpoint-every")),
-]
+CheckpointEvery = Annotated[float, seconds("--checkpoint-every", "Seconds between checkpoints.")]
 KeepCheckpoints = Annotated[
     bool, typer.Option("--keep-checkpoints", help="Keep the last checkpoint and the replay of finished runs.")
 ]
-HangTimeout = Annotated[
-    float,
-    typer.Option(
-        help="Kill a worker that gives no sign of life for this long.",
-        metavar="S",
-        parser=seconds_above_0("--hang-timeout"),
-    ),
-]
+HangTimeout = Annotated[float, seconds("--hang-timeout", "Kill a worker that gives no sign of life for this long.")]
 Log = Annotated[str, typer.Option(help="Log live to tensorboard, wandb or both.", metavar="A,B")]
 Wait = Annotated[bool, typer.Option("--wait", help="With --on slurm: until all jobs have ended.")]
 UntilDecided = Annotated[
@@ -114,18 +114,8 @@ UntilDecided = Annotated[
     typer.Option("--until-decided", help="Add blocks of seeds until a group-sequential test says which is better."),
 ]
 MaxSeeds = Annotated[
-    int | None,
-    typer.Option(
-        help="With --until-decided: at most so many (default: 20).",
-        metavar="N",
-        parser=whole_number("--max-seeds", 2, " seeds"),
-    ),
+    int | None, whole("--max-seeds", "With --until-decided: at most so many (default: 20).", 2, " seeds")
 ]
 BlockSeeds = Annotated[
-    int | None,
-    typer.Option(
-        help="With --until-decided: seeds per block (default: 5).",
-        metavar="K",
-        parser=whole_number("--block-seeds", 2, " seeds"),
-    ),
+    int | None, whole("--block-seeds", "With --until-decided: seeds per block (default: 5).", 2, " seeds", "K")
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+from dimebench.engines.signals import SIGNALS
 from dimebench.errors import INTERRUPTED
 
 
@@ -13,18 +14,14 @@ def leave_on_signals() -> None:
 
     Not by an exception: raised within the import of a library, it comes out as anything, or not at all.
     """
-    for number, default in (
-        (signal.SIGINT, signal.default_int_handler),
-        (signal.SIGTERM, signal.SIG_DFL),
-        (signal.SIGUSR1, signal.SIG_DFL),
-    ):
-        if signal.getsignal(number) is default:
+    for number in SIGNALS:
+        if signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL):
             signal.signal(number, _leave)
 
 
 def interrupt_on_signals() -> None:
     """From here on they raise KeyboardInterrupt where nothing else handles them."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+    for number in SIGNALS:
         if signal.getsignal(number) is _leave:
             signal.signal(number, _interrupt)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import queue
 import signal
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,7 +17,8 @@ from typing import Any
 from dimebench.engines.events import Event, Outcome, PoolSettings
 from dimebench.engines.local.process import Events, Job, WorkerProcess
 from dimebench.engines.local.slots import Needs, Slots
-from dimebench.engines.local.worker import SIGNALS, mark_interrupted, reason_of, record_failure
+from dimebench.engines.local.worker import mark_interrupted, reason_of, record_failure
+from dimebench.engines.signals import handled_by, say_stopping
 from dimebench.planning.identity import IdentityConflictError
 from dimebench.planning.plan import Cell, Plan, settle, tidy
 from dimebench.store import StoreError
@@ -44,12 +44,8 @@ class LocalPool:
         self._next_look = self._next_beat = 0.0
         self._last_tick = time.monotonic()
         self._stopping = False
-        self._interrupted = False
-        self._cut_short = False
         self._report: Callable[[Event], None] = lambda event: None
-        self._failed: list[tuple[Block, str]] = []
-        self._diverged: list[tuple[Block, int, str]] = []
-        self._conflicts = 0
+        self._outcome = Outcome()
 
     def run(self, on_event: Callable[[Event], None]) -> Outcome:
         """Train every block of the plan, and report what happens to `on_event`.
@@ -57,24 +53,22 @@ class LocalPool:
         SIGINT, SIGTERM and SIGUSR1 let every worker save and leave; a second one ends them at once.
         """
         self._report = on_event
-        before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
-        try:
-            for cell in self.plan.cells:
-                tidy(cell)
-            while self._slots.working() or (self._todo and not self._stopping):
-                self._assign()
-                with contextlib.suppress(queue.Empty):
-                    worker, facts = self._events.get(timeout=TICK_S)
-                    self._handle(worker, facts)
-                self._watch_over()
-        finally:
-            for each in self._slots.workers:
-                if each is not None:
-                    each.close(self.settings.hang_timeout_s)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        interrupted = self._stopping or self._interrupted
-        return Outcome(self._failed, interrupted, self._conflicts, tuple(self._diverged), self._cut_short)
+        with handled_by(self._on_signal):
+            try:
+                for cell in self.plan.cells:
+                    tidy(cell)
+                while self._slots.working() or (self._todo and not self._stopping):
+                    self._assign()
+                    with contextlib.suppress(queue.Empty):
+                        worker, facts = self._events.get(timeout=TICK_S)
+                        self._handle(worker, facts)
+                    self._watch_over()
+            finally:
+                for each in self._slots.workers:
+                    if each is not None:
+                        each.close(self.settings.hang_timeout_s)
+        self._outcome.interrupted |= self._stopping
+        return self._outcome
 
     # --- assigning work ----------------------------------------------------------------------------------------
 
@@ -162,9 +156,9 @@ class LocalPool:
             self._slots.dismiss(worker)
         elif kind == "done":
             worker.job = None
-            self._diverged += [(job.block, seed, reason) for seed, reason in facts.get("diverged", [])]
+            self._outcome.diverged += [(job.block, seed, reason) for seed, reason in facts.get("diverged", [])]
             if facts["status"] == "interrupted":  # it leaves, whatever signalled it
-                self._interrupted = True
+                self._outcome.interrupted = True
                 self._retire(worker)
             self._slots.dismiss(worker)
             self._report(Event("done", job.cell, job.block, facts))
@@ -180,7 +174,7 @@ class LocalPool:
             text = "taken over by another process, which had no sign of life from this one"
             self._report(Event("notice", job.cell, job.block, {"text": text}))
         elif self._stopping:  # killed at once, or before it handled signals: its last checkpoint stands
-            self._cut_short = True
+            self._outcome.cut_short = True
             mark_interrupted(job.block, self.plan.results)
             self._report(Event("done", job.cell, job.block, {"status": "interrupted"}))
         else:
@@ -204,8 +198,8 @@ class LocalPool:
             self._fail(job.cell, failed, facts["reason"])
 
     def _fail(self, cell: Cell, block: Block, reason: str, conflict: bool = False) -> None:
-        self._failed.append((block, reason))
-        self._conflicts += conflict
+        self._outcome.failed.append((block, reason))
+        self._outcome.conflicts += conflict
         self._report(Event("failed", cell, block, {"reason": reason}))
 
     def _retire(self, worker: WorkerProcess) -> None:
@@ -246,8 +240,7 @@ class LocalPool:
 
     def _on_signal(self, *_: Any) -> None:
         again, self._stopping = self._stopping, True  # first: another signal may interrupt this handler
-        hint = "stopping at once" if again else "saving what is in work; Ctrl-C again stops at once"
-        print(f"dimebench: {hint}", file=sys.stderr)
+        say_stopping(again)
         for worker in self._slots.workers:
             if worker is not None:
                 worker.stop(signal.SIGKILL if again else signal.SIGTERM)

@@ -23,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from dimebench.engines.signals import SIGNALS
 from dimebench.envs import EnvError
 from dimebench.errors import DimebenchError, one_line
 from dimebench.planning.identity import IdentityConflictError, block_identity
@@ -31,7 +32,6 @@ from dimebench.store.atomic import atomic_write
 from dimebench.store.claims import BEATS_PER_LEASE, Claim, ClaimLostError
 from dimebench.training.block import Block
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 EXIT_CLAIM_LOST, EXIT_STUCK = 75, 76
 ALIVE_EVERY_S = 2.0
 

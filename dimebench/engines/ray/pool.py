@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,10 +16,11 @@ from typing import Any
 from dimebench.config.resources import megabytes
 from dimebench.engines import FOLDER
 from dimebench.engines.events import Event, Outcome, PoolSettings
-from dimebench.engines.local.worker import SIGNALS, mark_interrupted, record_failure
+from dimebench.engines.local.worker import mark_interrupted, record_failure
 from dimebench.engines.manifest import JobManifest
 from dimebench.engines.manifest_events import ManifestEvents
 from dimebench.engines.ray.cluster import dead_hosts, kept_from_terminal, largest, nodes
+from dimebench.engines.signals import handled_by, say_stopping
 from dimebench.envs import EnvError
 from dimebench.planning.durations import rough_seconds
 from dimebench.planning.memory import block_memory, gpu_fraction
@@ -85,10 +84,7 @@ class RayPool:
         self._signals = 0
         self._cancelled = 0  # how many of the signals have been passed on
         self._watch = Watch(settings.lease_s)
-        self._failed: list[tuple[Block, str]] = []
-        self._diverged: list[tuple[Block, int, str]] = []
-        self._conflicts = 0
-        self._interrupted = False
+        self._outcome = Outcome()
         self._report: Callable[[Event], None] = lambda event: None
 
     def run(self, on_event: Callable[[Event], None]) -> Outcome:
@@ -99,15 +95,14 @@ class RayPool:
         for cell in self.plan.cells:
             tidy(cell)
         if not self._pairs:
-            return Outcome([], False)
+            return self._outcome
         self._report = on_event
-        before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
-        known = nodes()
-        requests = self._requests(known)
-        self._todo.sort(key=lambda index: -requests[index].seconds)  # longest first; cells stay together
-        manifest = self._write_manifest(requests)
-        events = ManifestEvents(manifest, self._pairs)
-        try:
+        with handled_by(self._on_signal):
+            known = nodes()
+            requests = self._requests(known)
+            self._todo.sort(key=lambda index: -requests[index].seconds)  # longest first; cells stay together
+            manifest = self._write_manifest(requests)
+            events = ManifestEvents(manifest, self._pairs)
             with kept_from_terminal(manifest.folder / "ray.log"):
                 self._report_infeasible(requests, known)
                 while self._running or (self._todo and not self._signals):
@@ -115,15 +110,13 @@ class RayPool:
                     self._wait(events)
                     if self._signals > self._cancelled:
                         self._cancel()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        interrupted = self._interrupted or self._signals > 0
-        if not self._failed:
+        if not self._outcome.failed:
             shutil.rmtree(manifest.folder, ignore_errors=True)
             with suppress(OSError):
                 (manifest.results / FOLDER).rmdir()
-        return Outcome(self._failed, interrupted, self._conflicts, tuple(self._diverged), self._signals > 1)
+        self._outcome.interrupted |= self._signals > 0
+        self._outcome.cut_short = self._signals > 1
+        return self._outcome
 
     # --- what a block asks for --------------------------------------------------------------------------------
 
@@ -212,11 +205,11 @@ class RayPool:
                 self._resubmitted[index] = self._resubmitted.get(index, 0) + 1
                 self._todo.insert(0, index)
                 return
-            self._interrupted = True
-        self._diverged += [(block, seed, reason) for seed, reason in ended["diverged"]]
+            self._outcome.interrupted = True
+        self._outcome.diverged += [(block, seed, reason) for seed, reason in ended["diverged"]]
         if ended["status"] in ("failed", "refused"):
-            self._failed.append((block, ended["reason"]))
-            self._conflicts += bool(ended.get("conflict"))
+            self._outcome.failed.append((block, ended["reason"]))
+            self._outcome.conflicts += bool(ended.get("conflict"))
             self._report(Event("failed", cell, block, {"reason": ended["reason"]}))
         else:
             self._report(Event("done", cell, block, {"status": ended["status"]}))
@@ -237,8 +230,7 @@ class RayPool:
 
     def _on_signal(self, *_: Any) -> None:
         self._signals += 1
-        hint = "stopping at once" if self._signals > 1 else "saving what is in work; Ctrl-C again stops at once"
-        print(f"dimebench: {hint}", file=sys.stderr)
+        say_stopping(again=self._signals > 1)
 
     def _cancel(self) -> None:
         """Pass the first signal on as such, which saves; a later one ends the workers."""

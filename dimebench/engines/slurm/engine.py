@@ -70,7 +70,7 @@ class Slurm(Engine):
     def run(self, plan: Plan, request: Request, settings: PoolSettings, on_event: OnEvent) -> Outcome:
         """Ctrl-C ends the waiting alone: the jobs go on."""
         jobs = self._submit(plan, request, settings, on_event)
-        return _wait(jobs, on_event) if self.options.wait else Outcome([], interrupted=False)
+        return _wait(jobs, on_event) if self.options.wait else Outcome()
 
     def _submit(self, plan: Plan, request: Request, settings: PoolSettings, on_event: OnEvent) -> list[JobStatus]:
         """Submit the plan's blocks but for the seeds that are in the queue already; all jobs that train the plan.
@@ -134,14 +134,10 @@ def _outcome(ended: Sequence[JobStatus]) -> Outcome:
     """A job that failed counts for more than one that was cancelled: then the outcome is no interruption."""
     failed = [(each.block, each.reason) for each in ended if each.state in ("failed", "refused", "lost")]
     facts = [(each.block, each.manifest.ended(each.index) or {}) for each in ended]
-    diverged = tuple((block, seed, reason) for block, own in facts for seed, reason in own.get("diverged", []))
+    diverged = [(block, seed, reason) for block, own in facts for seed, reason in own.get("diverged", [])]
     stopped = any(each.state in ("interrupted", "cancelled") for each in ended)
-    return Outcome(
-        failed,
-        interrupted=stopped and not failed and not diverged,
-        conflicts=sum(bool(own.get("conflict")) for _, own in facts),
-        diverged=diverged,
-    )
+    conflicts = sum(bool(own.get("conflict")) for _, own in facts)
+    return Outcome(failed, conflicts, diverged, interrupted=stopped and not failed and not diverged)
 
 
 def _key(one: JobStatus) -> tuple[str, int]:

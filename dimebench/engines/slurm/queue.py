@@ -107,21 +107,10 @@ def _fates(ids: Sequence[str]) -> dict[str, str]:
     """What accounting says of jobs that have left, or slurmctld, which remembers them for some minutes."""
     found: dict[str, str] = {}
     for part in _parts(ids):
-        words = [
-            "sacct",
-            "--noheader",
-            "--parsable2",
-            "--allocations",
-            "--format=JobID,State",
-            f"--jobs={','.join(part)}",
-        ]
-        for line in _try(words).splitlines():
-            job, _, state = line.partition("|")
-            found[job] = state
+        told = _try("sacct", "-nPX", "--format=JobID,State", f"--jobs={','.join(part)}")
+        found |= dict(line.split("|", 1) for line in told.splitlines())
     for job in [each for each in ids if each not in found][: MOST_ARGUMENTS // 10]:
-        facts = dict(
-            word.partition("=")[::2] for word in _try(["scontrol", "--oneliner", "show", "job", job]).split()
-        )
+        facts = dict(word.partition("=")[::2] for word in _try("scontrol", "--oneliner", "show", "job", job).split())
         if "JobState" in facts:
             found[job] = facts["JobState"]
     return found
@@ -176,7 +165,7 @@ def call(*words: str) -> str:
     return answer.stdout
 
 
-def _try(words: list[str]) -> str:
+def _try(*words: str) -> str:
     try:
         return call(*words)
     except EngineError:  # no accounting here, or nothing known any more
