@@ -8,7 +8,11 @@ from contextlib import suppress
 
 import pytest
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts its background jobs
+from tests.processes import end_with_this_process
+
+end_with_this_process()  # before anything is started, and before processes of tests inherit this one's environment
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what it puts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # so that a Ctrl-C reaches the processes of tests
 
 with suppress(ImportError):

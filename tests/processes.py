@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
+WATCHED = "DIMEBENCH_TEST_RUN"  # in the environment of every process that a test run starts
 PATIENCE_S = 300.0  # of whatever waits: a busy machine is slow, and only a fault uses it up
+
+
+def end_with_this_process(variable: str = WATCHED) -> None:
+    """Have all that this process starts from now on killed when it has ended, by SIGKILL too.
+
+    `variable` marks them. A process that is marked itself needs no watchdog of its own.
+    """
+    if variable in os.environ or not Path("/proc/self/environ").exists():
+        return
+    os.environ[variable] = secrets.token_hex(8)
+    words = [sys.executable, "-S", str(Path(__file__).with_name("watchdog.py")), f"{variable}={os.environ[variable]}"]
+    watchdog = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
+    _watchdogs.append(watchdog)  # its input stays open as long as this process lives
+
+
+_watchdogs: list[subprocess.Popen[bytes]] = []
 
 
 def children(pid: int, *, recursive: bool = False) -> list[int]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.options import Json, check_execution, parse_device, parse_seeds, seconds_above_0
+from dimebench.cli.common import options
+from dimebench.cli.common.checks import check_execution
+from dimebench.cli.common.parsers import parse_request, parse_seeds
 from dimebench.errors import UsageError
 
 # What is measured when no suite is named: the published settings on the two bodies that are hard to learn.
@@ -30,41 +30,37 @@ def bench(
         ),
     ] = None,
     seeds: Annotated[
-        str, typer.Option(help="How many seeds train together (default: 1 on a CPU, 10 on a GPU).", metavar="N")
+        str, options.vary(options.Seeds, help="How many seeds train together (default: 1 on a CPU, 10 on a GPU).")
     ] = "",
-    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    seconds: Annotated[
-        float,
-        typer.Option(help="Time for each part.", metavar="T", parser=seconds_above_0("--seconds")),
-    ] = 10.0,
-    mode: Annotated[str | None, typer.Option(help="How the learner executes (default: as run does).")] = None,
-    precision: Annotated[str | None, typer.Option(help="Of the learner's products (default: as run does).")] = None,
-    chain: Annotated[str | None, typer.Option(help="Of DIME's denoising (default: as run does).")] = None,
-    as_json: Json = False,
+    device: Annotated[str, options.vary(options.Device, help="auto, cpu or cuda.")] = "auto",
+    seconds: Annotated[float, options.seconds("--seconds", "Time for each part.", "T")] = 10.0,
+    mode: options.Mode = "auto",
+    precision: options.Precision = "auto",
+    chain: options.Chain = "auto",
+    as_json: options.Json = False,
 ) -> int:
     """Measure physics, learner, acting and the whole loop per algorithm and task, each beside its floor."""
     asked = parse_seeds(seeds) if seeds else None
-    os.environ.setdefault("MUJOCO_GL", "disabled")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from dimebench.agents.registry import known_algorithms
-    from dimebench.config import parse_words
+    request = parse_request(_with_defaults(words or []))
+    from dimebench.engines.devices import device_here
 
-    request = parse_words(_with_defaults(words or []), algorithms=known_algorithms())
-    chosen = parse_device(device)
-    how = mode or "auto", precision or "auto"
-    check_execution(chosen, *how, chain or "auto")
+    chosen = device_here(device)
+    check_execution(chosen, mode, precision, chain)
     from dimebench.bench.cells import bench as measure
     from dimebench.bench.cells import cells, machine_facts
+    from dimebench.cli.common.output import status_line
     from dimebench.planning.plan import make_plan
 
     with tempfile.TemporaryDirectory(prefix="dimebench-bench-") as folder:
         together = asked or parse_seeds(SEEDS[chosen])
-        plan = make_plan(request, together, Path(folder), chosen, *how, chain=chain or "auto")
+        plan = make_plan(request, together, Path(folder), chosen, mode, precision, chain=chain)
         blocks = cells(plan, together)
         if not blocks:
             raise UsageError(f"{', '.join(request.suite.algorithms)}: learns nothing, so there is nothing to measure")
-        with _progress(as_json) as tell:
-            found = list(measure(blocks, Path(folder), seconds, tell))
+        with status_line(as_json) as show:
+            progress = lambda block, part: show(f"{block.variant} on {block.task}: {part}")  # noqa: E731
+            found = list(measure(blocks, Path(folder), seconds, progress))
     if as_json:
         facts = machine_facts() | {"seeds": len(blocks[0].seeds), "seconds": seconds}
         typer.echo(json.dumps(facts | {"cells": [cell.to_json() for cell in found]}, indent=1, allow_nan=False))
@@ -79,18 +75,6 @@ def _with_defaults(words: list[str]) -> list[str]:
     if "suite" in keys:
         return words
     return [*words, *(f"{key}={value}" for key, value in DEFAULTS.items() if key not in keys)]
-
-
-@contextmanager
-def _progress(quiet: bool) -> Iterator[Callable[[Any, str], None]]:
-    """What is being measured, on a terminal."""
-    from dimebench.cli.common.output import console
-
-    if quiet or not console.is_terminal:
-        yield lambda block, part: None
-        return
-    with console.status("") as status:
-        yield lambda block, part: status.update(f"{block.variant} on {block.task}: {part}")
 
 
 PARTS = ("physics", "learner", "acting", "loop")

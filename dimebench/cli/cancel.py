@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.common.options import DEFAULT_RESULTS, Results, check_folder
-from dimebench.errors import UsageError
+from dimebench.cli.common.checks import check_folder
+from dimebench.cli.common.options import DEFAULT_RESULTS, Results
+from dimebench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from dimebench.engines.slurm.queue import JobStatus
+    from dimebench.engines.manifest import JobStatus
 
 KEYS: dict[str, Callable[[JobStatus], tuple[str, ...]]] = {
     "suite": lambda one: (one.block.suite,),
     "algo": lambda one: (one.block.variant, one.block.algorithm),
     "task": lambda one: (one.block.task, one.block.task.partition("/")[2]),
 }
-LONGEST_S = 300.0  # for Slurm to end the jobs
+LONGEST_S = 300.0  # for the jobs to save and end
 
 
 def cancel(
@@ -33,8 +34,7 @@ def cancel(
 ) -> int:
     """Cancel the jobs of `run --on slurm`; what they were training is saved, and `run` goes on with it."""
     check_folder("--results", results)
-    from dimebench.engines.slurm.queue import cancel as cancel_jobs
-    from dimebench.engines.slurm.queue import job_statuses
+    from dimebench.engines.jobs import cancel_jobs, job_statuses
     from dimebench.numbers import count
 
     chosen = _chosen([each for each in job_statuses(results) if each.queued], words or [])
@@ -51,8 +51,6 @@ def cancel(
 
 def _chosen(queued: Sequence[JobStatus], words: Sequence[str]) -> list[JobStatus]:
     """The jobs that all of the words fit. Raises UsageError for one that fits none, with the nearest that would."""
-    from dimebench.errors import nearest
-
     numbers: set[str] = set()
     chosen = list(queued)
     for word in words:

@@ -7,17 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.common.options import (
-    DEFAULT_RESULTS,
-    Allow,
-    Json,
-    ResultsToRead,
-    number_above_0,
-    one_of,
-    parse_allow,
-    split_words,
-    whole_number,
-)
+from dimebench.cli.common.options import DEFAULT_RESULTS, Allow, Json, ResultsToRead
+from dimebench.cli.common.parsers import number_above_0, one_of, parse_allow, split_words, whole_number
 from dimebench.errors import UsageError
 
 if TYPE_CHECKING:

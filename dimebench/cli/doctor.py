@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.common.options import DEFAULT_RESULTS, Json, Results, split_words
+from dimebench.cli.common.checks import existing
+from dimebench.cli.common.options import DEFAULT_RESULTS, Json, Results
+from dimebench.cli.common.parsers import split_words
 from dimebench.errors import OK, SOME_FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def doctor(
     found = []
     for check in (
         *(checks.versions, checks.device, checks.rendering),
-        *(lambda: checks.results_folder(_existing(results)), checks.libraries, lambda: checks.tasks(tasks)),
+        *(lambda: checks.results_folder(existing(results)), checks.libraries, lambda: checks.tasks(tasks)),
         lambda: checks.resume(lambda: checks.self_test_block(load_suite(DEFAULT_SUITE).tasks[0])),
     ):
         for each in check():
@@ -59,8 +60,3 @@ def _say(check: Check) -> None:
 
     mark = "ok    " if check.ok else "FAILED"
     print_line(f"{mark}  {check.group:<9}  {check.name}: {check.detail}")
-
-
-def _existing(results: Path) -> Path:
-    """The results folder, or the nearest one above it: a check makes no folder that was not there."""
-    return next(place for place in (results, *results.parents, Path()) if place.exists())

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead, check_folder, some_of, split_words
+from dimebench.cli.common.checks import check_folder
+from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead
+from dimebench.cli.common.parsers import some_of, split_words
 from dimebench.cli.compare import BudgetOfSteps
 
 TABLES = ("csv", "markdown", "latex")

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.options import DEFAULT_RESULTS, Json, Results, check_folder, check_writable, whole_number
+from dimebench.cli.common.checks import check_folder, check_writable
+from dimebench.cli.common.options import DEFAULT_RESULTS, Json, Results, whole
 from dimebench.errors import UsageError
 
 WRITERS = 16
@@ -33,16 +34,8 @@ def import_(
     source: Annotated[str, typer.Option(help="Where the curves come from (default: the file's name).")] = "",
     licence: Annotated[str, typer.Option(help="The licence of the curves.")] = "",
     unit: Annotated[str, typer.Option(help="What the steps count: env-steps or frames.", metavar="UNIT")] = "",
-    action_repeat: Annotated[
-        int,
-        typer.Option(
-            help="Frames per env step at the source.", metavar="N", parser=whole_number("--action-repeat", 1)
-        ),
-    ] = 1,
-    seed: Annotated[
-        int,
-        typer.Option(help="Seed of the first file that tells none.", metavar="N", parser=whole_number("--seed", 0)),
-    ] = 0,
+    action_repeat: Annotated[int, whole("--action-repeat", "Frames per env step at the source.", 1)] = 1,
+    seed: Annotated[int, whole("--seed", "Seed of the first file that tells none.", 0)] = 0,
     bounds: Annotated[str, typer.Option(help="Returns that score 0 and 1.", metavar="LOWER,UPPER")] = "",
     published: Annotated[
         bool, typer.Option("--published", help="Mark as published: paper:NAME, not ext:NAME.")

@@ -25,6 +25,7 @@ from dimebench.cli.run import run
 from dimebench.cli.show import show
 from dimebench.cli.status import status
 from dimebench.cli.suites import suites
+from dimebench.engines.signals import SIGNALS
 from dimebench.errors import OK, USAGE, UsageError
 
 app = typer.Typer(
@@ -57,9 +58,9 @@ def _version(version: bool = typer.Option(False, "--version", help="Print the ve
 def main() -> None:
     """Run the command line and exit with its code."""
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C while Python leaves changes no exit code
-    atexit.register(gc.freeze)  # or Python searches all that there is for garbage first, which takes a second
+    atexit.register(gc.freeze)  # else Python first searches everything for garbage, which takes a second
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)}
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
     try:
         _check_command(arguments)
         code = app(arguments, prog_name="dimebench", standalone_mode=False) if arguments else _help()
@@ -88,7 +89,7 @@ def _check_command(arguments: list[str]) -> None:
 
 
 def _help() -> int:
-    """What there is, for whoever typed no command."""
+    """What there is, where no command was typed."""
     app(["--help"], prog_name="dimebench", standalone_mode=False)
     return USAGE
 

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from dimebench.cli.common.options import (
-    DEFAULT_RESULTS,
-    Json,
-    Results,
-    check_execution,
-    check_folder,
-    check_looks,
-    number_above_0,
-    one_of,
-    parse_gpus,
-    parse_seeds,
-    seconds_above_0,
-    whole_number,
-)
+from dimebench.cli.common import options
+from dimebench.cli.common.checks import check_execution, check_folder, check_looks
+from dimebench.cli.common.parsers import parse_request, parse_seeds
 from dimebench.cli.common.remarks import say_remarks
 from dimebench.errors import OK, UsageError
 
@@ -33,99 +20,64 @@ if TYPE_CHECKING:
 
 GPU_MEMORY_GB = 80.0  # of a GPU that is described and not asked
 CORES_PER_GPU = 8  # of a machine that is described: for the processes that step environments
-SAME = {"hidden": True}  # options of `run` that change nothing here
 
 
 def plan(
     words: Annotated[list[str] | None, typer.Argument(help="As for run.", metavar="WORDS...")] = None,
-    seeds: Annotated[str, typer.Option(help="As for run.")] = "5",
-    results: Results = DEFAULT_RESULTS,
-    on: Annotated[
-        str,
-        typer.Option(
-            help="Where it would train: local, slurm, ray.",
-            metavar="ENGINE",
-            parser=one_of("--on", "engine", "local", "slurm", "ray"),
-        ),
-    ] = "local",
-    device: Annotated[str, typer.Option(help="As for run.", metavar="DEVICE")] = "auto",
+    seeds: options.Seeds = "5",
+    results: options.Results = options.DEFAULT_RESULTS,
+    on: options.On = "local",
+    device: options.Device = "auto",
     workers: Annotated[
         int,
-        typer.Option(
-            help="CPU workers at a time, on each node; 0 for one per core of this machine.",
-            metavar="N",
-            parser=whole_number("--workers", 0),
-        ),
+        options.whole("--workers", "CPU workers at a time, on each node; 0 for one per core of this machine.", 0),
     ] = 0,
     gpus: Annotated[
-        int,
-        typer.Option(
-            help="GPUs of a machine or cluster that is not this one, on each node.",
-            metavar="N",
-            parser=whole_number("--gpus", 0),
-        ),
+        int, options.whole("--gpus", "GPUs of a machine or cluster that is not this one, on each node.", 0)
     ] = 0,
     gpu_memory: Annotated[
-        float,
-        typer.Option(help="With --gpus: gigabytes of each.", metavar="GB", parser=number_above_0("--gpu-memory")),
+        float, options.above_0("--gpu-memory", "With --gpus: gigabytes of each.", "GB")
     ] = GPU_MEMORY_GB,
-    nodes: Annotated[
-        int,
-        typer.Option(help="Nodes of a cluster.", metavar="N", parser=whole_number("--nodes", 1, " node")),
-    ] = 1,
+    nodes: Annotated[int, options.whole("--nodes", "Nodes of a cluster.", 1, " node")] = 1,
     price: Annotated[
-        float | None,
-        typer.Option(
-            help="Of one GPU (on a CPU: of one worker) for an hour.",
-            metavar="PER_HOUR",
-            parser=number_above_0("--price"),
-        ),
+        float | None, options.above_0("--price", "Of one GPU (on a CPU: of one worker) for an hour.", "PER_HOUR")
     ] = None,
     probe: Annotated[
         bool, typer.Option("--probe/--no-probe", help="Measure what no earlier run tells, seconds for each.")
     ] = True,
-    probe_seconds: Annotated[
-        float,
-        typer.Option(help="Of each probe's training.", metavar="S", parser=seconds_above_0("--probe-seconds")),
-    ] = 3.0,
-    mode: Annotated[str, typer.Option(help="As for run.")] = "auto",
-    precision: Annotated[str, typer.Option(help="As for run.")] = "auto",
-    chain: Annotated[str, typer.Option(help="As for run.")] = "auto",
-    keep_checkpoints: Annotated[bool, typer.Option("--keep-checkpoints", help="As for run.")] = False,
-    until_decided: Annotated[
-        bool, typer.Option("--until-decided", help="As for run: the most that it can come to.")
-    ] = False,
-    max_seeds: Annotated[
-        int | None, typer.Option(help="As for run.", metavar="N", parser=whole_number("--max-seeds", 2, " seeds"))
-    ] = None,
-    as_json: Json = False,
-    block_seeds: Annotated[int | None, typer.Option(**SAME)] = None,
-    checkpoint_every: Annotated[float, typer.Option(**SAME)] = 300.0,
-    hang_timeout: Annotated[float, typer.Option(**SAME)] = 1800.0,
-    log: Annotated[str, typer.Option(**SAME)] = "",
-    wait: Annotated[bool, typer.Option("--wait", **SAME)] = False,
+    probe_seconds: Annotated[float, options.seconds("--probe-seconds", "Of each probe's training.")] = 3.0,
+    mode: options.Mode = "auto",
+    precision: options.Precision = "auto",
+    chain: options.Chain = "auto",
+    keep_checkpoints: options.KeepCheckpoints = False,
+    until_decided: options.UntilDecided = False,
+    max_seeds: options.MaxSeeds = None,
+    as_json: options.Json = False,
+    # The rest changes nothing here: with them every command line of `run` can be planned.
+    block_seeds: Annotated[int | None, options.vary(options.BlockSeeds, hidden=True)] = None,
+    checkpoint_every: Annotated[float, options.vary(options.CheckpointEvery, hidden=True)] = 300.0,
+    hang_timeout: Annotated[float, options.vary(options.HangTimeout, hidden=True)] = 1800.0,
+    log: Annotated[str, options.vary(options.Log, hidden=True)] = "",
+    wait: Annotated[bool, options.vary(options.Wait, hidden=True)] = False,
 ) -> int:
     """Show what run would train with the same words, and the memory, disk, hours and money that it takes."""
     most, _ = check_looks(until_decided, seeds, max_seeds, block_seeds)
     seed_list = list(range(most)) if until_decided else parse_seeds(seeds)
     check_folder("--results", results)
-    os.environ.setdefault("MUJOCO_GL", "disabled")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    from dimebench.agents.registry import known_algorithms
-    from dimebench.config import parse_words
-
-    request = parse_words(words or [], algorithms=known_algorithms())
+    request = parse_request(words)
     target, places = _target(on, device, workers, gpus, gpu_memory, nodes)
     check_execution(target.device, mode, precision, chain)
+    from dimebench.cli.common.output import status_line
     from dimebench.planning.forecast import forecast
     from dimebench.planning.plan import make_plan
     from dimebench.planning.probe import Probes
 
     made = make_plan(request, seed_list, results, target.device, mode, precision, places, chain)
     say_remarks(made, set())
-    with _telling(as_json) as tell:
-        pace = Probes(probe_seconds, target.here, tell) if probe else lambda block: None
-        found = forecast(made, target, pace, keep_checkpoints)
+    with status_line(as_json) as show:
+        probes = Probes(probe_seconds, target.here, lambda of: show(f"a probe of {of.variant} on {of.task}"))
+        found = forecast(made, target, probes if probe else lambda block: None, keep_checkpoints)
     if as_json:
         typer.echo(json.dumps(_plain(found, price, on), indent=1, allow_nan=False))
     else:
@@ -135,6 +87,7 @@ def plan(
 
 def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, nodes: int) -> tuple[Target, Hardware]:
     """What the plan is for. Raises UsageError where the options describe nothing that could train it."""
+    from dimebench.engines.devices import gpus_here
     from dimebench.planning.forecast import Target
     from dimebench.planning.machine import here
     from dimebench.planning.plan import Hardware, usable_cores
@@ -150,23 +103,11 @@ def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, no
         if device.startswith("cuda") or not workers:
             raise UsageError(f"--on {on}: say what there is: --gpus N or --workers N on each node, --nodes N")
         return Target("cpu", nodes * workers, here=False), Hardware()
-    chosen, numbers = parse_gpus(device)
+    chosen, numbers = gpus_here(device)
     if chosen == "cpu":
         return Target("cpu", workers or usable_cores()), Hardware()
     machine = here(numbers)
     return Target("cuda", max(1, len(machine.gpus)), machine.places.gpu_bytes), machine.places
-
-
-@contextmanager
-def _telling(quiet: bool) -> Iterator[Callable[[Any], None]]:
-    """What is being probed, on a terminal."""
-    from dimebench.cli.common.output import console
-
-    if quiet or not console.is_terminal:
-        yield lambda block: None
-        return
-    with console.status("") as status:
-        yield lambda block: status.update(f"a probe of {block.variant} on {block.task}")
 
 
 def _hours(seconds: float) -> str:

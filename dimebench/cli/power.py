@@ -9,14 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.common.options import (
-    DEFAULT_RESULTS,
-    Json,
-    ResultsToRead,
-    number_above_0,
-    split_words,
-    whole_number,
-)
+from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead
+from dimebench.cli.common.parsers import number_above_0, split_words, whole_number
 from dimebench.cli.compare import BudgetOfSteps
 from dimebench.errors import UsageError
 

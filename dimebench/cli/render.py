@@ -8,15 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.options import (
-    DEFAULT_RESULTS,
-    Json,
-    ResultsToRead,
-    check_folder,
-    seconds_above_0,
-    split_words,
-    whole_number,
-)
+from dimebench.cli.common import options
+from dimebench.cli.common.checks import check_folder
+from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead, whole
+from dimebench.cli.common.parsers import split_words
 from dimebench.errors import UsageError
 
 SUFFIXES = ("mp4", "gif")
@@ -26,17 +21,12 @@ def render(
     words: Annotated[
         list[str], typer.Argument(help="An algorithm or variant, task=NAME and suite=NAME.", metavar="A task=NAME")
     ],
-    seed: Annotated[
-        int | None,
-        typer.Option(help="Which run (default: the first).", metavar="N", parser=whole_number("--seed", 0)),
-    ] = None,
-    episode: Annotated[int, typer.Option(help="Which start.", metavar="N", parser=whole_number("--episode", 0))] = 0,
-    seconds: Annotated[
-        float, typer.Option(help="Longest length.", metavar="S", parser=seconds_above_0("--seconds"))
-    ] = 20.0,
-    width: Annotated[int, typer.Option(metavar="PIXELS", parser=whole_number("--width", 32))] = 480,
-    height: Annotated[int, typer.Option(metavar="PIXELS", parser=whole_number("--height", 32))] = 360,
-    fps: Annotated[int, typer.Option(help="Pictures per second.", metavar="N", parser=whole_number("--fps", 1))] = 25,
+    seed: Annotated[int | None, whole("--seed", "Which run (default: the first).", 0)] = None,
+    episode: Annotated[int, whole("--episode", "Which start.", 0)] = 0,
+    seconds: Annotated[float, options.seconds("--seconds", "Longest length.")] = 20.0,
+    width: Annotated[int, whole("--width", None, 32, metavar="PIXELS")] = 480,
+    height: Annotated[int, whole("--height", None, 32, metavar="PIXELS")] = 360,
+    fps: Annotated[int, whole("--fps", "Pictures per second.", 1)] = 25,
     out: Annotated[Path | None, typer.Option("--out", help="File to write, .mp4 or .gif.", metavar="FILE")] = None,
     results: ResultsToRead = DEFAULT_RESULTS,
     as_json: Json = False,

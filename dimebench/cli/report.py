@@ -8,17 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.options import (
-    DEFAULT_RESULTS,
-    Allow,
-    Json,
-    ResultsToRead,
-    check_folder,
-    parse_allow,
-    seconds_above_0,
-    some_of,
-    split_words,
-)
+from dimebench.cli.common.checks import check_folder
+from dimebench.cli.common.options import DEFAULT_RESULTS, Allow, Json, ResultsToRead
+from dimebench.cli.common.parsers import parse_allow, seconds_above_0, some_of, split_words
 from dimebench.cli.compare import Axis, Budget, Delta, EngineName, Interval, MetricName, question
 from dimebench.errors import UsageError
 

@@ -10,21 +10,19 @@ from typing import Annotated, Any
 import typer
 
 from dimebench.cli.common.errors import explain
-from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead, seconds_above_0, split_words
+from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead, seconds
+from dimebench.cli.common.parsers import split_words
 from dimebench.errors import USAGE, UsageError
 
 
 def status(
     words: Annotated[list[str] | None, typer.Argument(help="suite=NAME to see one suite.", metavar="[WORDS]")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Show it anew until all runs are done.")] = False,
-    every: Annotated[
-        float, typer.Option(help="Seconds between two looks.", metavar="S", parser=seconds_above_0("--every"))
-    ] = 2.0,
+    every: Annotated[float, seconds("--every", "Seconds between two looks.")] = 2.0,
     results: ResultsToRead = DEFAULT_RESULTS,
     as_json: Json = False,
 ) -> int:
     """Show the runs of a results folder, one line per algorithm and task; failures with their reasons."""
-
     names, suite = split_words(words)
     if names:
         raise UsageError(f"'{names[0]}': status takes suite=NAME alone")
@@ -36,13 +34,14 @@ def status(
 
 
 def _watch(results: Any, suite: str | None, every: float) -> int:
-    """The table anew whenever it has changed; on a terminal in place. It ends when no run is running or queued."""
+    """The table, again whenever it has changed; on a terminal in place. Ends when no run is running or queued."""
     from dimebench.analysis.watch import watch
     from dimebench.cli.common.output import console
-    from dimebench.cli.common.queue import jobs_beside
+    from dimebench.engines.jobs import queued_jobs
 
     code = 0
-    for state, changed, _ in watch(results, suite, every, jobs_beside(results, suite)):
+    beside = queued_jobs(results, suite) if isinstance(results, Path) else tuple  # jobs' files are local
+    for state, changed, _ in watch(results, suite, every, beside):
         if changed:
             if console.is_terminal:
                 console.clear()
@@ -52,7 +51,8 @@ def _watch(results: Any, suite: str | None, every: float) -> int:
 
 
 def _show(results: Any, suite: str | None, as_json: bool) -> int:
-    from dimebench.cli.common.queue import Queue, queue_of
+    from dimebench.cli.common.jobs import plain_job, print_jobs
+    from dimebench.engines.jobs import Jobs, jobs_beside
     from dimebench.store import Run, StoreError, read_runs
     from dimebench.store.claims import claimed_by
 
@@ -64,20 +64,21 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
     runs = [run for run in everything if suite in (None, run.suite)]
     held = {run.path: claimed_by(run.path) for run in runs if run.status not in ("finished", "diverged")}
     taken = [path for path, owner in held.items() if owner is not None]
-    queue = queue_of(results, suite, runs, taken) if isinstance(results, Path) else Queue()  # jobs' files are local
-    if suite is not None and everything and not runs and not queue.job_statuses and not broken:
+    jobs = jobs_beside(results, suite, runs, taken) if isinstance(results, Path) else Jobs()  # jobs' files are local
+    if suite is not None and everything and not runs and not jobs.statuses and not broken:
         from dimebench.errors import nearest
 
         raise UsageError(
             f"no runs of suite '{suite}' in '{results}'{nearest(suite, sorted({r.suite for r in everything}))}"
         )
     if as_json:
-        plain = [_plain(run, held.get(run.path), queue.job(run.path)) for run in runs]
-        typer.echo(json.dumps(plain + queue.others([run.path for run in runs]), indent=1))
+        plain = [_plain(run, held.get(run.path), jobs.of(run.path)) for run in runs]
+        plain += [plain_job(path, job) for path, job in jobs.others([run.path for run in runs])]
+        typer.echo(json.dumps(plain, indent=1))
         return code
-    if not runs and not queue.job_statuses:
+    if not runs and not jobs.statuses:
         typer.echo(f"no runs in '{results}'" if not broken else f"no run in '{results}' can be read")
-        queue.show()
+        print_jobs(jobs)
         return code
     from dimebench.cli.common.output import print_line, print_table
 
@@ -95,7 +96,7 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
         owner = held.get(run.path)
         if owner is not None:
             print_line(f"held: {name}: {owner}")
-    queue.show()
+    print_jobs(jobs)
     return code
 
 
@@ -117,4 +118,4 @@ def _status(run: Any, owner: Any) -> str:
 
 def _plain(run: Any, owner: Any, job: Any) -> dict[str, Any]:
     holder = None if owner is None else {"host": owner.host, "processes": [pid for pid, _ in owner.processes]}
-    return {"path": str(run.path), **run.to_json(), "held_by": holder, **({"job": job} if job else {})}
+    return {"path": str(run.path), **run.to_json(), "held_by": holder, **({"job": job.to_json()} if job else {})}

@@ -1,10 +1,10 @@
-"""Orders: how a plan goes to other machines, and how they answer. Nothing travels but a folder's path and a number.
+"""Job manifests: how a plan goes to other machines, and how they answer. All that travels is a path and a number.
 
-    results/.launch/<id>/order.json         the blocks, each with the resources that were asked for it
-                         began-<i>.json     who took block i up, for the how manieth time, and how far it was then
-                         ended-<i>.json     how that ended; it goes when the block is taken up again
+    results/.launch/<id>/order.json         the blocks, each with the resources requested for it
+                         began-<i>.json     who took up block i, on which attempt, and how far it was then
+                         ended-<i>.json     how that ended; removed when the block is taken up again
 
-The folder lies below the results, which every machine sees; `train_block` is what another machine calls.
+The folder lies below the results, which every machine sees. Another machine calls `remote.train_block`.
 """
 
 from __future__ import annotations
@@ -17,31 +17,26 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dimebench.errors import DimebenchError
+from dimebench.engines import FOLDER
+from dimebench.engines.events import PoolSettings
 from dimebench.store import StoreError, atomic_write, read_run
 from dimebench.training.block import Block
 
-if TYPE_CHECKING:  # whoever only looks at orders needs no learner
-    from dimebench.engines.local.pool import PoolSettings
+if TYPE_CHECKING:  # the plan needs the learners, which `status` does without
     from dimebench.planning.plan import Plan
 
 SCHEMA_VERSION = 1
-FOLDER = ".launch"  # below the results; whoever reads runs passes it by
-ORDER_FILE = "order.json"
-HERE = ("workers", "gpus", "per_gpu")  # settings of a pool that concern the machine which orders
+MANIFEST_FILE = "order.json"  # the name that earlier versions gave it: their jobs may still be in a queue
+HERE = ("workers", "gpus", "per_gpu")  # settings that concern the machine which writes the manifest
 
 
 class ManifestError(StoreError):
-    """An order that cannot be read; one line that names the file."""
-
-
-class EngineError(DimebenchError):
-    """An engine that is missing here, or that refuses; one line, with its own words."""
+    """A job manifest that cannot be read; one line that names the file."""
 
 
 @dataclass(frozen=True)
 class JobManifest:
-    """Blocks that other machines are to train, as they stand in an order's folder."""
+    """Blocks that other machines are to train, as listed in a folder."""
 
     folder: Path
     engine: str  # who carries it out: slurm, ray
@@ -52,8 +47,6 @@ class JobManifest:
 
     @property
     def settings(self) -> PoolSettings:
-        from dimebench.engines.local.pool import PoolSettings
-
         known = {each.name for each in fields(PoolSettings)}
         return PoolSettings(**{key: value for key, value in self.pool.items() if key in known})
 
@@ -74,10 +67,10 @@ class JobManifest:
         engine: str,
         resources: Callable[[str], Mapping[str, Any]] = lambda task: {},
     ) -> JobManifest:
-        """A new order for all blocks of the plan; `resources`: what a block of a task asks for, as plain values."""
+        """A new manifest of all blocks of the plan; `resources`: what a block of a task requests, as plain values."""
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
         blocks = tuple(block for _, block in plan.blocks())
-        order = cls(
+        manifest = cls(
             folder=plan.results.absolute() / FOLDER / name,
             engine=engine,
             suite=plan.suite,
@@ -86,28 +79,29 @@ class JobManifest:
             pool={key: value for key, value in asdict(settings).items() if key not in HERE},
         )
         jobs = [
-            {"block": block.to_json(), "resources": asked}
-            for block, asked in zip(order.blocks, order.resources, strict=True)
+            {"block": block.to_json(), "resources": requested}
+            for block, requested in zip(manifest.blocks, manifest.resources, strict=True)
         ]
         content = {
             "schema": SCHEMA_VERSION,
             "engine": engine,
             "suite": plan.suite,
-            "results": str(order.results),
-            "settings": order.pool,
+            "results": str(manifest.results),
+            "settings": manifest.pool,
             "jobs": jobs,
         }
-        atomic_write(order.folder / ORDER_FILE, json.dumps(content).encode())
-        return order
+        atomic_write(manifest.folder / MANIFEST_FILE, json.dumps(content).encode())
+        return manifest
 
     @classmethod
     def read(cls, folder: Path) -> JobManifest:
-        """Raises ManifestError for a folder that holds no order of this schema."""
-        content = read_json(folder / ORDER_FILE)
+        """Raises ManifestError for a folder that holds no manifest of this schema."""
+        file = folder / MANIFEST_FILE
+        content = read_json(file)
         if content is None:
-            raise ManifestError(f"{folder / ORDER_FILE}: there is no such order")
+            raise ManifestError(f"{file}: there is no such job manifest")
         if content.get("schema") != SCHEMA_VERSION:
-            raise ManifestError(f"{folder / ORDER_FILE}: not an order of schema {SCHEMA_VERSION}")
+            raise ManifestError(f"{file}: not a job manifest of schema {SCHEMA_VERSION}")
         try:
             return cls(
                 folder=folder,
@@ -118,7 +112,7 @@ class JobManifest:
                 pool=dict(content["settings"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise ManifestError(f"{folder / ORDER_FILE}: not an order ({type(error).__name__}: {error})") from error
+            raise ManifestError(f"{file}: not a job manifest ({type(error).__name__}: {error})") from error
 
     def began(self, index: int) -> dict[str, Any] | None:
         """By whom and when it was taken up: host, attempt (from 1), at, env_step (of each seed, then), and idle (how
@@ -126,7 +120,7 @@ class JobManifest:
         return read_json(self.folder / f"began-{index}.json")
 
     def ended(self, index: int) -> dict[str, Any] | None:
-        """What `train_block` returned; None while nobody has ended, or since it was taken up again."""
+        """What `train_block` returned; None before it has ended, or since it was taken up again."""
         return read_json(self.folder / f"ended-{index}.json")
 
     def note(self, kind: str, index: int, facts: Mapping[str, Any]) -> None:
@@ -139,18 +133,35 @@ class JobManifest:
         return [_reached(block.run_folder(self.results, seed)) for seed in block.seeds]
 
 
-def _reached(folder: Path) -> int:
-    try:
-        run = read_run(folder)
-    except StoreError:  # whoever trains it says so
-        return 0
-    return 0 if run is None else run.progress["env_step"]
+@dataclass(frozen=True)
+class JobStatus:
+    """The status of a block's job.
+
+    state: pending, requeued, held, running, ending or another of the engine's own while it is `queued`; afterwards
+    finished, failed, refused, interrupted, cancelled, or lost where the job left without a word.
+    """
+
+    manifest: JobManifest
+    index: int
+    job: str
+    state: str
+    node: str = ""
+    reason: str = ""
+    queued: bool = False
+
+    @property
+    def block(self) -> Block:
+        return self.manifest.blocks[self.index]
+
+    def to_json(self) -> dict[str, Any]:
+        return {"id": self.job, "state": self.state, "node": self.node or None, "reason": self.reason or None}
 
 
-def read_orders(results: Path, engine: str | None = None) -> list[JobManifest]:
-    """The orders below a results folder, the oldest first. Raises ManifestError for a broken one."""
-    found = [JobManifest.read(file.parent) for file in sorted((results.absolute() / FOLDER).glob(f"*/{ORDER_FILE}"))]
-    return [order for order in found if engine in (None, order.engine)]
+def read_manifests(results: Path, engine: str | None = None) -> list[JobManifest]:
+    """The manifests below a results folder, the oldest first. Raises ManifestError for a broken one."""
+    files = sorted((results.absolute() / FOLDER).glob(f"*/{MANIFEST_FILE}"))
+    found = [JobManifest.read(file.parent) for file in files]
+    return [manifest for manifest in found if engine in (None, manifest.engine)]
 
 
 def read_json(file: Path) -> dict[str, Any] | None:
@@ -166,3 +177,11 @@ def read_json(file: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise ManifestError(f"{file}: not a mapping")
     return content
+
+
+def _reached(folder: Path) -> int:
+    try:
+        run = read_run(folder)
+    except StoreError:  # the process that trains it reports that
+        return 0
+    return 0 if run is None else run.progress["env_step"]

@@ -1,4 +1,4 @@
-"""What becomes of an order, as events: read from the files that those who carry it out leave behind."""
+"""The progress of a manifest's blocks as events, read from the files that the machines which train them write."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from dimebench.engines.local.pool import Event
+from dimebench.engines.events import Event
 from dimebench.engines.manifest import JobManifest, ManifestError
 from dimebench.planning.plan import Cell
 from dimebench.store import Run, StoreError, read_evals, read_run
@@ -15,11 +15,11 @@ from dimebench.training.block import Block
 
 
 class ManifestEvents:
-    """Tells every change once. A file that is just being replaced waits for the next look."""
+    """Yields every change once. A file that is just being replaced waits for the next look."""
 
-    def __init__(self, order: JobManifest, pairs: Sequence[tuple[Cell, Block]]) -> None:
-        """pairs: the blocks of the order, with their cells."""
-        self._order, self._pairs = order, pairs
+    def __init__(self, manifest: JobManifest, pairs: Sequence[tuple[Cell, Block]]) -> None:
+        """pairs: the blocks of the manifest, with their cells."""
+        self._manifest, self._pairs = manifest, pairs
         self._attempts: dict[int, int] = {}
         self._progress: dict[int, tuple[int, ...]] = {}  # env steps of each seed
         self._evaluated: dict[int, int] = {}
@@ -28,7 +28,7 @@ class ManifestEvents:
     def look(self, indices: Collection[int]) -> Iterator[Event]:
         """What has happened to these blocks since the last look."""
         try:
-            names = set(os.listdir(self._order.folder))
+            names = set(os.listdir(self._manifest.folder))
         except OSError:
             return
         for index in sorted(indices):
@@ -38,7 +38,7 @@ class ManifestEvents:
 
     def _begun(self, index: int) -> Iterator[Event]:
         try:
-            began = self._order.began(index)
+            began = self._manifest.began(index)
         except ManifestError:
             return
         if began is None or began["attempt"] == self._attempts.get(index, 0):
@@ -55,7 +55,7 @@ class ManifestEvents:
     def _reached(self, index: int) -> Iterator[Event]:
         cell, block = self._pairs[index]
         try:
-            found = [read_run(block.run_folder(self._order.results, seed)) for seed in block.seeds]
+            found = [read_run(block.run_folder(self._manifest.results, seed)) for seed in block.seeds]
         except StoreError:
             return
         runs = [run for run in found if run is not None]

@@ -1,11 +1,15 @@
-"""What happened to a block, in a line for people: the live view and the logs of other machines print the same."""
+"""What happened to a block or a job, in a line for people: for the live view and the logs of other machines."""
 
 from __future__ import annotations
 
-from dimebench.engines.local.pool import Event
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from dimebench.engines.events import Event
+from dimebench.engines.manifest import JobStatus
 
 
-def remark(event: Event) -> str:
+def rare_event_line(event: Event) -> str:
     """The line for what happens rarely; "" for the rest."""
     name, facts = f"{event.cell.name} {event.block.name}", event.facts
     if event.kind == "notice":
@@ -20,17 +24,43 @@ def remark(event: Event) -> str:
     return ""
 
 
-def line(event: Event, rate: float = 0.0) -> str:
+def event_line(event: Event, rate: float = 0.0) -> str:
     """The line for an event that matters; "" for the rest. `rate`: env steps per second so far, 0 where unknown."""
     name, facts = f"{event.cell.name} {event.block.name}", event.facts
     if event.kind == "started":
         return f"{name}: started"
     if event.kind == "evaluation":
         latest, speed = facts["latest_return"], f", {rate:.0f} env steps/s" if rate else ""
-        told = "diverged" if latest is None else f"return {latest:.1f}{speed}"
-        return f"{name}: env step {facts['env_step']} of {event.block.protocol.env_steps}, {told}"
+        reached = "diverged" if latest is None else f"return {latest:.1f}{speed}"
+        return f"{name}: env step {facts['env_step']} of {event.block.protocol.env_steps}, {reached}"
     if event.kind == "done":
         return f"{name}: {facts['status']}"
     if event.kind == "failed":
         return f"{name}: failed: {facts['reason']}"
-    return remark(event)
+    return rare_event_line(event)
+
+
+def job_line(one: JobStatus) -> str:
+    """The line about a job that has changed."""
+    where = f" on {one.node}" if one.node else ""
+    why = f" ({one.reason})" if one.reason else ""
+    return f"{one.block.variant} on {one.block.task} {one.block.name}: job {one.job} {one.state}{where}{why}"
+
+
+def ranges(jobs: Iterable[str]) -> str:
+    """12_0, 12_1, 12_2, 12_7 as 12_[0-2,7]."""
+    arrays: dict[str, list[int]] = {}
+    for job in jobs:
+        array, _, task = job.partition("_")
+        arrays.setdefault(array, []).extend([int(task)] if task else [])
+    shown = {array: _spans(tasks) for array, tasks in arrays.items()}
+    return ", ".join(
+        f"{array}_{some}" if some.isdigit() else f"{array}_[{some}]" if some else array
+        for array, some in shown.items()
+    )
+
+
+def _spans(numbers: Sequence[int]) -> str:
+    pairs = groupby(enumerate(sorted(numbers)), lambda each: each[1] - each[0])  # the same within a span
+    spans = [[number for _, number in span] for _, span in pairs]
+    return ",".join(str(span[0]) if len(span) == 1 else f"{span[0]}-{span[-1]}" for span in spans)

@@ -1,4 +1,4 @@
-"""What another machine does with a block of an order: see that it may, train it, write down how it ended."""
+"""What another machine does with a block of a manifest: check that it may, train it, write down how it ended."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from dimebench.config import differences
-from dimebench.engines.local.pool import Event, LocalPool, Outcome, PoolSettings
-from dimebench.engines.local.worker import SIGNALS, reason_of
+from dimebench.engines.events import Event, Outcome, PoolSettings
+from dimebench.engines.local.pool import LocalPool
+from dimebench.engines.local.worker import reason_of
 from dimebench.engines.manifest import JobManifest
-from dimebench.engines.messages import line
+from dimebench.engines.messages import event_line
+from dimebench.engines.signals import SIGNALS, handled_by
 from dimebench.envs import worker_count
 from dimebench.planning.plan import Cell, Plan, own_code, usable_cores
 from dimebench.store.provenance import package_versions
@@ -23,7 +25,7 @@ from dimebench.training.block import Block
 
 
 def train_block(folder: str, index: int) -> dict[str, Any]:
-    """Train block `index` of the order in `folder`, on the machine that calls this, and say how it ended.
+    """Train block `index` of the manifest in `folder`, on the machine that calls this, and say how it ended.
 
     Returns, and leaves as ended-<index>.json, JSON values:
       status    finished (diverged seeds included), failed, interrupted (state saved), or refused: this machine
@@ -35,23 +37,23 @@ def train_block(folder: str, index: int) -> dict[str, Any]:
       env_step  how far each seed of the block is
       attempt, host, at
     The first SIGINT, SIGTERM or SIGUSR1 lets the worker save and leave; more of them change nothing, for a batch
-    system sends several, to every process of a job. Raises ManifestError where there is no such order.
+    system sends several, to every process of a job. Raises ManifestError where there is no such manifest.
     """
     with Signals() as signals:
-        order = JobManifest.read(Path(folder))
-        before, steps = order.began(index) or {"attempt": 0}, order.env_steps(index)
+        manifest = JobManifest.read(Path(folder))
+        before, steps = manifest.began(index) or {"attempt": 0}, manifest.env_steps(index)
         facts = {"host": platform.node(), "attempt": before["attempt"] + 1}
         idle = before["idle"] + 1 if before.get("env_step") == steps else 0
-        order.note("began", index, {**facts, "at": _now(), "env_step": steps, "idle": idle})
-        (order.folder / f"ended-{index}.json").unlink(missing_ok=True)
-        ended = {**_train(order, index, signals), **facts, "at": _now(), "env_step": order.env_steps(index)}
-        ended["signals"] = sorted(signals.heard)
-        order.note("ended", index, ended)
+        manifest.note("began", index, {**facts, "at": _now(), "env_step": steps, "idle": idle})
+        (manifest.folder / f"ended-{index}.json").unlink(missing_ok=True)
+        ended = {**_train(manifest, index, signals), **facts, "at": _now(), "env_step": manifest.env_steps(index)}
+        ended["signals"] = sorted(signals.received)
+        manifest.note("ended", index, ended)
     return ended
 
 
-def _train(order: JobManifest, index: int, signals: Signals) -> dict[str, Any]:
-    block = order.blocks[index]
+def _train(manifest: JobManifest, index: int, signals: Signals) -> dict[str, Any]:
+    block = manifest.blocks[index]
     ended: dict[str, Any] = {"status": "finished", "reason": None, "conflict": False, "diverged": []}
     try:
         reason = unfit(block)
@@ -59,12 +61,12 @@ def _train(order: JobManifest, index: int, signals: Signals) -> dict[str, Any]:
         reason = f"{platform.node()}: {reason_of(error)}"
     if reason is not None:
         return ended | {"status": "refused", "reason": reason}
-    if signals.heard:
+    if signals.received:
         return ended | {"status": "interrupted"}
-    block = _with_own_cores(block, order.resources[index].get("cpus"))
+    block = _with_own_cores(block, manifest.resources[index].get("cpus"))
     cell = Cell(block.variant, block.task, block.seeds, {}, [block])
-    plan = Plan(order.suite, order.results, [cell])
-    outcome = PatientPool(plan, replace(order.settings, workers=1), signals).run(_Log())
+    plan = Plan(manifest.suite, manifest.results, [cell])
+    outcome = PatientPool(plan, replace(manifest.settings, workers=1), signals).run(_Log())
     return ended | {
         "status": _status(outcome),
         "reason": "; ".join(reason for _, reason in outcome.failed) or None,
@@ -103,24 +105,23 @@ class Signals:
     """No signal ends this process; those that ask to stop are remembered, by name. For the main thread."""
 
     def __init__(self) -> None:
-        self.heard: set[str] = set()  # in which order, Python does not tell
-        self._before: dict[int, Any] = {}
+        self.received: set[str] = set()  # Python does not tell in which order
+        self._handling = handled_by(self.receive, (*SIGNALS, signal.SIGCONT))
 
     def __enter__(self) -> Signals:
-        self._before = {number: signal.signal(number, self.hear) for number in (*SIGNALS, signal.SIGCONT)}
+        self._handling.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+    def __exit__(self, *error: Any) -> None:
+        self._handling.__exit__(*error)
 
-    def hear(self, number: int, *_: Any) -> None:
+    def receive(self, number: int, *_: Any) -> None:
         if number in SIGNALS:
-            self.heard.add(signal.Signals(number).name)
+            self.received.add(signal.Signals(number).name)
 
 
 class PatientPool(LocalPool):
-    """Heeds one signal alone: a second one would stop the worker at once, with its state unsaved."""
+    """Passes on one signal alone: a second one would stop the worker at once, with its state unsaved."""
 
     def __init__(self, plan: Plan, settings: PoolSettings, signals: Signals) -> None:
         super().__init__(plan, settings)
@@ -128,7 +129,7 @@ class PatientPool(LocalPool):
         self._once = threading.Lock()  # a handler may be interrupted by another one at any point
 
     def _on_signal(self, *given: Any) -> None:
-        self._signals.hear(*given)
+        self._signals.receive(*given)
         if self._once.acquire(blocking=False):
             super()._on_signal(*given)
 
@@ -145,7 +146,7 @@ class _Log:
             now, step = time.monotonic(), event.facts["env_step"]
             since, first = self._since = self._since or (now, step)
             rate = (step - first) * len(event.block.seeds) / (now - since) if now > since else 0.0
-        text = line(event, rate)
+        text = event_line(event, rate)
         if text:
             print(f"{_now()}  {text}", flush=True)
 

@@ -110,7 +110,7 @@ def test_seeds_that_are_none_are_named(seeds: str, problem: str, dimebench: Call
     [("3", [0, 1, 2]), ("3-5", [3, 4, 5]), ("9,1,4", [1, 4, 9]), ("7-7", [7]), ("1,3-5,4", [1, 3, 4, 5])],
 )
 def test_seeds_are_a_number_a_range_or_a_list(text: str, seeds: list[int]) -> None:
-    from dimebench.cli.common.options import parse_seeds
+    from dimebench.cli.common.parsers import parse_seeds
 
     assert parse_seeds(text) == seeds
 

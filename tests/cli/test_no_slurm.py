@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dimebench.engines.local.pool import PoolSettings
+from dimebench.engines.events import PoolSettings
 from dimebench.engines.manifest import JobManifest
 from dimebench.planning.plan import make_plan
 from tests.cli.calls import Call, refused

@@ -83,18 +83,18 @@ def test_what_describes_nothing_is_refused(options: list[str], line: str, dimebe
 def test_gpus_are_named_by_numbers_that_there_are(dimebench: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
-    from dimebench.cli.common.options import parse_gpus
+    from dimebench.engines.devices import gpus_here
 
-    assert parse_gpus("cuda") == parse_gpus("auto") == ("cuda", [0, 1])
-    assert parse_gpus("cuda:1") == ("cuda", [1])
-    assert parse_gpus("cpu") == ("cpu", [])
+    assert gpus_here("cuda") == gpus_here("auto") == ("cuda", [0, 1])
+    assert gpus_here("cuda:1") == ("cuda", [1])
+    assert gpus_here("cpu") == ("cpu", [])
     refused(dimebench("plan", "suite=tiny", "--device", "cuda:2"), "--device cuda:2: there is no GPU 2 (known: 0, 1)")
     refused(
         dimebench("plan", "suite=tiny", "--device", "cuda:x"),
         "--device cuda:x: write the numbers of GPUs (cuda:0,1)",
     )
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
-    assert parse_gpus("cuda") == ("cuda", []), "one GPU needs no packing"
+    assert gpus_here("cuda") == ("cuda", []), "one GPU needs no packing"
 
 
 def test_a_variant_that_would_only_act_at_random_is_pointed_out(dimebench: Call, place: Path) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from dimebench.engines.local.pool import Event, LocalPool, PoolSettings
+from dimebench.engines.events import Event, PoolSettings
+from dimebench.engines.local.pool import LocalPool
 from dimebench.planning.plan import Plan, make_plan
 from tests.planning.requests import request
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from dimebench.engines.local.pool import Event, LocalPool, PoolSettings
+from dimebench.engines.events import Event, PoolSettings
+from dimebench.engines.local.pool import LocalPool
 from dimebench.planning.packing import Gpu, Item
 from dimebench.planning.plan import Plan, make_plan
 from dimebench.store import read_runs

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dimebench.engines.local.pool import Event, LocalPool, PoolSettings
+from dimebench.engines.events import Event, PoolSettings
+from dimebench.engines.local.pool import LocalPool
 from dimebench.planning.plan import make_plan
 from dimebench.store import read_runs
 from tests.planning.requests import request

@@ -67,7 +67,8 @@ def test_four_processes_race_over_twelve_cells_and_some_are_killed(tmp_path: Pat
 
 
 def test_who_waits_says_for_whom_and_status_says_who_holds_what(tmp_path: Path) -> None:
-    from dimebench.engines.local.pool import Event, LocalPool, PoolSettings
+    from dimebench.engines.events import Event, PoolSettings
+    from dimebench.engines.local.pool import LocalPool
 
     made = plan(tmp_path, "steps=40")
     made.cells = made.cells[:1]

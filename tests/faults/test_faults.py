@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from dimebench.engines.local.pool import Event, LocalPool, Outcome, PoolSettings
+from dimebench.engines.events import Event, Outcome, PoolSettings
+from dimebench.engines.local.pool import LocalPool
 from dimebench.planning.plan import Plan, make_plan
 from dimebench.store import read_evals, read_runs
 from tests.cli.calls import TASK, cell, process

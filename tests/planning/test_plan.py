@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dimebench.config import ConfigError, Suite
-from dimebench.engines.local.pool import LocalPool, PoolSettings
+from dimebench.engines.events import PoolSettings
+from dimebench.engines.local.pool import LocalPool
 from dimebench.envs import UnknownTaskError
 from dimebench.planning.identity import IdentityConflictError
 from dimebench.planning.plan import Plan, make_plan

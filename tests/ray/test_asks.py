@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dimebench.engines.local.pool import Event, PoolSettings
+from dimebench.engines.events import Event, PoolSettings
 from dimebench.engines.ray.cluster import dead_hosts, largest
 from dimebench.engines.ray.pool import RayPool
 from dimebench.planning.memory import block_memory, gpu_fraction
@@ -34,7 +34,7 @@ def test_a_block_on_a_gpu_asks_for_the_share_that_its_memory_needs(tmp_path: Pat
     size = 80 * GIB
     made = pool(tmp_path, "cuda", size=size)
     ((_, block),) = made.plan.blocks()
-    (ask,) = made._ask_all(CLUSTER)
+    (ask,) = made._requests(CLUSTER)
     assert ask.gpus == gpu_fraction(block, size, tmp_path)
     assert 0.01 <= ask.gpus < 0.1
     assert ask.memory == block_memory(block, tmp_path, size).host
@@ -43,9 +43,9 @@ def test_a_block_on_a_gpu_asks_for_the_share_that_its_memory_needs(tmp_path: Pat
 
 
 def test_without_the_size_of_a_gpu_a_block_gets_a_whole_one_and_a_cpu_block_none(tmp_path: Path) -> None:
-    (ask,) = pool(tmp_path, "cuda")._ask_all(CLUSTER)
+    (ask,) = pool(tmp_path, "cuda")._requests(CLUSTER)
     assert ask.gpus == 1
-    asks = pool(tmp_path, "cpu")._ask_all(CLUSTER)
+    asks = pool(tmp_path, "cpu")._requests(CLUSTER)
     assert {(each.gpus, each.cpus) for each in asks} == {(0.0, 1)}
     assert len(asks) == 3
 
@@ -53,16 +53,16 @@ def test_without_the_size_of_a_gpu_a_block_gets_a_whole_one_and_a_cpu_block_none
 def test_what_is_asked_for_goes_before_what_is_estimated(tmp_path: Path) -> None:
     words = ("resources.gpus=2", "resources.cpus=5", "resources.memory=3GB", "resources.parallel=1")
     made = pool(tmp_path, "cuda", *words, size=80 * GIB)
-    (ask,) = made._ask_all(CLUSTER)
+    (ask,) = made._requests(CLUSTER)
     assert ask.options() == {"num_cpus": 5, "num_gpus": 2.0, "memory": 3 * GIB}
-    order = made._order([ask])
-    assert order.resources[0]["cpus"] == 5
-    assert order.engine == "ray"
+    manifest = made._write_manifest([ask])
+    assert manifest.resources[0]["cpus"] == 5
+    assert manifest.engine == "ray"
 
 
 def test_an_estimate_never_asks_for_more_than_a_node_has(tmp_path: Path) -> None:
     small = [node("a", CPU=1, memory=1000)]
-    ask = pool(tmp_path, "cpu")._ask_all(small)[0]
+    ask = pool(tmp_path, "cpu")._requests(small)[0]
     assert (ask.memory, ask.cpus) == (1000, 1)
     assert ask.fits(small[0])
 
@@ -70,13 +70,15 @@ def test_an_estimate_never_asks_for_more_than_a_node_has(tmp_path: Path) -> None
 def test_what_no_node_has_is_said_once(tmp_path: Path) -> None:
     made = pool(tmp_path, "cpu", "resources.cpus=17")
     said: list[Event] = []
-    made._say_infeasible(made._ask_all(CLUSTER), CLUSTER, said.append)
+    made._report = said.append
+    made._report_infeasible(made._requests(CLUSTER), CLUSTER)
     assert [event.kind for event in said] == ["notice"]
     assert said[0].facts["text"].startswith("no node has 17 CPUs, ")
     assert said[0].facts["text"].endswith(" GiB of memory now; waits for one")
     said.clear()
     made = pool(tmp_path, "cpu", "resources.cpus=16")
-    made._say_infeasible(made._ask_all(CLUSTER), CLUSTER, said.append)
+    made._report = said.append
+    made._report_infeasible(made._requests(CLUSTER), CLUSTER)
     assert said == []
 
 
@@ -88,7 +90,7 @@ def test_a_host_is_dead_when_none_of_its_nodes_lives() -> None:
 
 def test_longer_blocks_come_first(tmp_path: Path) -> None:
     made = pool(tmp_path, "cpu", "algo=sac,random", "steps=400")
-    asks = made._ask_all(CLUSTER)
+    asks = made._requests(CLUSTER)
     learning = {ask.seconds for (cell, _), ask in zip(made._pairs, asks, strict=True) if cell.variant == "sac"}
     floor = {ask.seconds for (cell, _), ask in zip(made._pairs, asks, strict=True) if cell.variant == "random"}
     assert min(learning) > max(floor)
@@ -97,10 +99,10 @@ def test_longer_blocks_come_first(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", ["OutOfMemoryError", "WorkerCrashedError"])
 def test_the_reason_of_a_death_is_one_line(error: str) -> None:
     exceptions = pytest.importorskip("ray", reason="Ray is not installed").exceptions
-    from dimebench.engines.ray.pool import reason_of
+    from dimebench.engines.ray.pool import task_failure
 
     made = (
         exceptions.OutOfMemoryError("much\nmore") if error == "OutOfMemoryError" else exceptions.WorkerCrashedError()
     )
     what = "ran out of memory" if error == "OutOfMemoryError" else "died"
-    assert reason_of(made) == f"its worker {what} on 4 attempts ({error})"
+    assert task_failure(made) == f"its worker {what} on 4 attempts ({error})"

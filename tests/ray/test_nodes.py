@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from dimebench.engines.local.pool import Event, LocalPool, Outcome, PoolSettings
+from dimebench.engines.events import Event, Outcome, PoolSettings
+from dimebench.engines.local.pool import LocalPool
 from dimebench.engines.manifest import JobManifest
 from dimebench.engines.ray.pool import RayPool, ResourceRequest
 from dimebench.planning.plan import Plan, make_plan
@@ -115,12 +116,12 @@ def test_a_node_that_dies_costs_time_and_nothing_else(
 
 
 class _Unseen(RayPool):
-    """Its nodes do not see the order, as where the results folder is on this machine's own disk."""
+    """Its nodes do not see the manifest, as where the results folder is on this machine's own disk."""
 
-    def _order(self, asks: list[ResourceRequest]) -> JobManifest:
-        order = super()._order(asks)
-        (order.folder / "order.json").unlink()
-        return order
+    def _write_manifest(self, requests: list[ResourceRequest]) -> JobManifest:
+        manifest = super()._write_manifest(requests)
+        (manifest.folder / "order.json").unlink()
+        return manifest
 
 
 def test_nodes_that_do_not_see_the_results_fail_in_one_line(two_nodes: TwoNodes, tmp_path: Path) -> None:
@@ -128,7 +129,9 @@ def test_nodes_that_do_not_see_the_results_fail_in_one_line(two_nodes: TwoNodes,
     outcome = _Unseen(planned(tmp_path, 0), SETTINGS).run(events.append)
     ((block, reason),) = outcome.failed
     assert block.seeds == (0,)
-    assert reason.endswith("order.json: there is no such order (does every node see the results folder there?)")
+    assert reason.endswith(
+        "order.json: there is no such job manifest (does every node see the results folder there?)"
+    )
     assert "\n" not in reason
     assert [event.kind for event in events] == ["failed"]
     assert read_runs(tmp_path) == []

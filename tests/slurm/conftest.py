@@ -31,8 +31,8 @@ def cluster(_cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clus
     for name, value in _cluster.environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # jobs start elsewhere
-    monkeypatch.setattr("dimebench.cli.common.slurm.LOOK_EVERY_S", 0.3)
-    monkeypatch.setattr("dimebench.cli.common.slurm.LOST_AFTER_S", 1.0)
+    monkeypatch.setattr("dimebench.engines.slurm.engine.LOOK_EVERY_S", 0.3)
+    monkeypatch.setattr("dimebench.engines.slurm.engine.LOST_AFTER_S", 1.0)
     yield _cluster
     _cluster.clear()
 

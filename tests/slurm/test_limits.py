@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dimebench.engines.local.pool import LocalPool, PoolSettings
-from dimebench.engines.manifest import read_orders
+from dimebench.engines.events import PoolSettings
+from dimebench.engines.local.pool import LocalPool
+from dimebench.engines.manifest import read_manifests
 from dimebench.engines.slurm.queue import read_queue
 from dimebench.store import read_runs
 from tests.cli.calls import Call
@@ -38,16 +39,16 @@ def test_a_run_longer_than_its_time_limit_is_queued_again_until_it_is_done(
 
     run = ["run", *words, "resources.time=2", "resources.notice=30", "--seeds", "1", *SLURM]
     assert dimebench(*run).code == 0
-    (order,) = read_orders(place / "results")
+    (manifest,) = read_manifests(place / "results")
     (job,) = read_queue(["tiny"])
-    wait_until(lambda: order.ended(0) is not None, "the limit is near")
-    ended = order.ended(0)
+    wait_until(lambda: manifest.ended(0) is not None, "the limit is near")
+    ended = manifest.ended(0)
     assert ended is not None
     assert (ended["status"], ended["attempt"], ended["signals"]) == ("interrupted", 1, ["SIGUSR1"])
     wait_until(lambda: read_queue(["tiny"])[job].state == "PENDING", "the job is queued again")
     cluster.start_now(job)
     assert dimebench(*run, "--wait").code == 0
-    assert order.ended(0)["attempt"] >= 2  # type: ignore[index]
+    assert manifest.ended(0)["attempt"] >= 2  # type: ignore[index]
     assert_same_outputs(of_plan(local, place / "results"), of_plan(local, place / "local"))
 
 

@@ -14,8 +14,9 @@ import pytest
 
 from dimebench.agents.registry import known_algorithms
 from dimebench.config import parse_words
-from dimebench.engines.local.pool import LocalPool, PoolSettings
-from dimebench.engines.manifest import read_orders
+from dimebench.engines.events import PoolSettings
+from dimebench.engines.local.pool import LocalPool
+from dimebench.engines.manifest import read_manifests
 from dimebench.engines.slurm.queue import read_queue
 from dimebench.planning.plan import Plan, make_plan
 from dimebench.store import read_runs
@@ -66,7 +67,7 @@ def test_jobs_that_are_queued_again_in_mid_run_end_with_the_bits_of_a_local_run(
     answer = dimebench("run", *WORDS, "resources.cpus=1", "resources.memory=500MB", "--seeds", "1", *SLURM)
     assert (answer.code, answer.err) == (0, "")
     assert answer.lines[0].startswith("tiny: 2 runs in 2 jobs: ")
-    (order,) = read_orders(place / "results")
+    (manifest,) = read_manifests(place / "results")
     wait_until(lambda: len(read_queue(["tiny"])) == 2, "both are in the queue")
     (first, second) = sorted(read_queue(["tiny"]))
     again = dimebench("run", *WORDS, "--seeds", "1", *SLURM)
@@ -89,7 +90,7 @@ def test_jobs_that_are_queued_again_in_mid_run_end_with_the_bits_of_a_local_run(
     answer = dimebench("run", *WORDS, "--seeds", "1", *SLURM, "--wait")
     assert answer.code == 0
     assert answer.lines[-1] == "tiny: 2 finished; results in results/"
-    assert [order.ended(index)["attempt"] for index in range(2)] == [2, 2]  # type: ignore[index]
+    assert [manifest.ended(index)["attempt"] for index in range(2)] == [2, 2]  # type: ignore[index]
     assert {run.provenance["resumed"] for run in read_runs(place / "results")} == {1}
     assert_same_outputs(of_plan(local, place / "results"), of_plan(local, place / "local"))
 
@@ -110,7 +111,8 @@ def test_cancelled_jobs_leave_runs_that_go_on(cluster: Cluster, dimebench: Call,
     assert read_queue(["tiny"]) == {}
     (run,) = read_runs(place / "results")
     assert run.status == "interrupted"
-    (block,) = [b for o in read_orders(place / "results") for b in o.blocks if b.variant == "sac" and b.seeds == (0,)]
+    blocks = [block for manifest in read_manifests(place / "results") for block in manifest.blocks]
+    (block,) = [block for block in blocks if block.variant == "sac" and block.seeds == (0,)]
     assert list(block.checkpoint_folder(place / "results").glob("[0-9]*/manifest.json"))
     assert "lost" not in dimebench("status").out
     assert dimebench("cancel").lines == ["no jobs in the queue for 'results'"]

@@ -14,8 +14,10 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from dimebench.engines.local.pool import Event, Outcome
-from dimebench.engines.messages import line, remark
+from dimebench.engines.base import Submission
+from dimebench.engines.events import Event, Outcome
+from dimebench.engines.manifest import JobStatus
+from dimebench.engines.messages import event_line, rare_event_line
 from dimebench.planning.plan import Cell, Plan
 from dimebench.training.block import Block
 
@@ -51,7 +53,9 @@ class Board(ABC):
         self.began = time.monotonic()
         self.progress = {(id(cell), block.name): _Progress(block) for cell, block in plan.blocks()}
 
-    def on_event(self, event: Event) -> None:
+    def on_event(self, event: Event | Submission | JobStatus) -> None:
+        if not isinstance(event, Event):
+            return  # of engines with a queue, which show no board
         key = id(event.cell), event.block.name
         progress = self.progress.setdefault(key, _Progress(event.block))  # a part of a block has no entry yet
         if event.kind == "started":
@@ -76,7 +80,6 @@ class Board(ABC):
 
     def summary(self, outcome: Outcome) -> None:
         """The last lines: what was done, what failed and why, what to type next."""
-        out = self.console
         total = sum(len(cell.seeds) for cell in self.plan.cells)
         skipped = sum(len(cell.done) for cell in self.plan.cells)
         states = [(p.state, len(p.block.seeds)) for p in self.progress.values()]
@@ -88,7 +91,7 @@ class Board(ABC):
         ]
         lines += [f"failed: {block.variant} on {block.task}, {block.name}: {why}" for block, why in outcome.failed]
         for each in lines:
-            out.print(each, markup=False, soft_wrap=True)
+            self.console.print(each, soft_wrap=True)
         failed = sum(len(block.seeds) for block, _ in outcome.failed)
         parts = [f"{ended} runs finished", f"{skipped} were done already"]
         parts += [f"{elsewhere} were trained by another process"] if elsewhere else []
@@ -98,11 +101,8 @@ class Board(ABC):
             saved = "stopped at once, the last checkpoints stand" if outcome.cut_short else "state saved"
             parts.append(f"interrupted, {saved}: the same command goes on from there")
         took = _duration(time.monotonic() - self.began)
-        out.print(
-            f"{self.plan.suite}: {', '.join(parts)} ({total} asked for, {took}); results in {self.plan.results}/",
-            markup=False,
-            soft_wrap=True,
-        )
+        text = f"{self.plan.suite}: {', '.join(parts)} ({total} asked for, {took}); results in {self.plan.results}/"
+        self.console.print(text, soft_wrap=True)
 
 
 class _Table(Board):
@@ -110,9 +110,9 @@ class _Table(Board):
 
     def show(self, event: Event, progress: _Progress) -> None:
         """The table reads the progress itself, whenever it redraws; what is not in it stands above it."""
-        text = remark(event)
+        text = rare_event_line(event)
         if text:
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(text, highlight=False, soft_wrap=True)
 
     def __rich__(self) -> Table:
         title = f"{self.plan.suite}, {_duration(time.monotonic() - self.began)}"
@@ -148,13 +148,13 @@ class _Lines(Board):
     """One line per event that matters."""
 
     def show(self, event: Event, progress: _Progress) -> None:
-        text = line(event, progress.rate())
+        text = event_line(event, progress.rate())
         if text:
-            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            self.console.print(text, highlight=False, soft_wrap=True)
 
 
 class _Console(Console):
-    """Training goes on where nobody reads its output any more, as behind `| head`."""
+    """Training goes on when nobody reads its output any more, as behind `| head`."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.table import Table
+
+from dimebench.errors import printable
 
 # Names come from files and packages, and may hold what rich would read as markup: `mine:mode=[fast]`.
 console = Console(highlight=False, markup=False, emoji=False)
@@ -13,8 +16,6 @@ console = Console(highlight=False, markup=False, emoji=False)
 
 def print_table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), right: Collection[str] = ()) -> None:
     """A table on a terminal, with the columns in `right` right-aligned; elsewhere aligned lines, one per row."""
-    from dimebench.errors import printable
-
     cells = [[printable(cell) for cell in row] for row in rows]
     if not console.is_terminal:
         _print_lines([list(header), *cells] if header else cells)
@@ -30,9 +31,17 @@ def print_table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), right
 
 def print_line(text: str) -> None:
     """One line, however long."""
-    from dimebench.errors import printable
-
     console.print(printable(text), soft_wrap=True)
+
+
+@contextmanager
+def status_line(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """What is being done, in a line that changes; only on a terminal, and unless `quiet`."""
+    if quiet or not console.is_terminal:
+        yield lambda text: None
+        return
+    with console.status("") as status:
+        yield lambda text: status.update(text)
 
 
 def _print_lines(rows: list[list[str]]) -> None:

@@ -1,4 +1,4 @@
-"""One worker of the pool: its process, the thread that reads its events, the block that it works on."""
+"""One worker of the pool: its process, the thread that reads its events, the block that it trains."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Events = queue.Queue[tuple["WorkerProcess", dict[str, Any]]]
 
 @dataclass(frozen=True)
 class Job:
-    """A block in work, and the claims on its runs."""
+    """A block to train, and the claims on its runs."""
 
     cell: Cell
     block: Block
@@ -38,12 +38,12 @@ class WorkerProcess:
     """Starts at once, and works on one job at a time."""
 
     def __init__(self, cores: Sequence[int], environment: dict[str, str], events: Events) -> None:
-        """`cores`: the process's own; none of them: all that there are."""
+        """`cores`: those it is pinned to; none: it may use all."""
         self.job: Job | None = None
         self.killed_because = ""  # why the pool has killed it
-        self.claim_lost = self.told = False  # its runs are another process's now; it was told to stop
-        self.last_words = ""  # what it wrote to its standard error, once it has left
-        self._silent_s, self._spoke = 0.0, False
+        self.claim_lost = self.stop_requested = False  # claim_lost: its runs are another process's now
+        self.last_output = ""  # on its standard error, once it has left
+        self._silent_s, self._started = 0.0, False
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "dimebench.engines.local.worker"],
@@ -55,32 +55,32 @@ class WorkerProcess:
             start_new_session=True,  # Ctrl-C reaches the parent alone, which passes it on
         )
         if cores:
-            with contextlib.suppress(ProcessLookupError):  # it died: the listening thread says so
+            with contextlib.suppress(ProcessLookupError):  # it died: the reading thread reports that
                 os.sched_setaffinity(self.process.pid, cores)
-        threading.Thread(target=self._listen, args=(events,), daemon=True).start()
+        threading.Thread(target=self._read_events, args=(events,), daemon=True).start()
 
     def start(self, job: Job, **facts: Any) -> None:
         """Send a job. Its claims are then held by that process as well."""
         self.job = job
         claims = [claim.with_process(self.process.pid) for claim in job.claims]
         for claim in claims:
-            with contextlib.suppress(OSError, ClaimLostError):  # told at the next beat
+            with contextlib.suppress(OSError, ClaimLostError):  # noticed at the next beat
                 claim.beat()
-        self._silent_s, self._spoke = 0.0, False
+        self._silent_s, self._started = 0.0, False
         content = {"block": job.block.to_json(), "claims": [claim.to_json() for claim in claims], **facts}
         assert self.process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it died: the listening thread says so
+        with contextlib.suppress(BrokenPipeError):  # it died: the reading thread reports that
             self.process.stdin.write(json.dumps(content) + "\n")
             self.process.stdin.flush()
 
-    def heard(self, kind: str) -> None:
-        """It gave a sign of life; before the first that is more than that it imports and builds what it needs."""
-        self._silent_s, self._spoke = 0.0, self._spoke or kind != "alive"
+    def sign_of_life(self, kind: str) -> None:
+        """It sent an event; until one comes other than "alive", it still imports and builds what it needs."""
+        self._silent_s, self._started = 0.0, self._started or kind != "alive"
 
     def silent_for(self, elapsed: float, limit_s: float) -> bool:
-        """Whether it has given no sign of life for longer than the limit, `elapsed` more seconds included."""
+        """Whether it has been silent for longer than the limit, `elapsed` more seconds included."""
         self._silent_s += elapsed
-        return self._silent_s > (limit_s if self._spoke else max(limit_s, STARTING_S))
+        return self._silent_s > (limit_s if self._started else max(limit_s, STARTING_S))
 
     def kill(self, because: str) -> None:
         """SIGKILL, which a stopped process cannot put off."""
@@ -88,8 +88,8 @@ class WorkerProcess:
         self.process.kill()
 
     def stop(self, number: signal.Signals) -> None:
-        """Tell it to save and leave, or kill it."""
-        self.told = True
+        """Ask it to save and leave, or kill it."""
+        self.stop_requested = True
         self.process.send_signal(number)
 
     def leave(self) -> None:
@@ -109,10 +109,10 @@ class WorkerProcess:
             self.process.kill()
             self.process.wait()
         self._stderr.seek(0)
-        self.last_words = self._stderr.read().decode(errors="replace")
+        self.last_output = self._stderr.read().decode(errors="replace")
         self._stderr.close()
 
-    def _listen(self, events: Events) -> None:
+    def _read_events(self, events: Events) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             events.put((self, json.loads(line)))

@@ -1,4 +1,4 @@
-"""The places at which a pool's processes work: a core each on a CPU, shares of GPUs on a machine with several."""
+"""The slots of a pool's processes: a core each on a CPU, shares of GPUs on a machine with several."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ class Slots:
         return [worker for worker in self.workers if worker is not None and worker.job is not None]
 
     def leaving(self) -> list[WorkerProcess]:
-        """Those that were dismissed and have not left yet."""
+        """Workers that were dismissed and have not left yet."""
         return [worker for worker in self.workers if self.packed and worker is not None and worker.job is None]
 
     def full(self) -> bool:
         return all(self._busy(slot) for slot in range(len(self.workers)))
 
     def in_order(self, todo: Sequence[tuple[Cell, Block]]) -> list[tuple[Cell, Block]]:
-        """In which order blocks should begin: on several GPUs the longest first, else as planned."""
+        """The order in which blocks should begin: on several GPUs the longest first, else as planned."""
         if not self.packed:
             return list(todo)
         order = longest_first([self._item(block) for _, block in todo])
@@ -93,7 +93,7 @@ class Slots:
         worker.close(timeout_s)
 
     def parted(self, whole: Block, parts: Sequence[Block]) -> None:
-        """A block that did not fit goes on in parts: each is taken to need what the whole was thought to need."""
+        """A block that did not fit goes on in parts: each is assumed to need what the whole was expected to need."""
         if self.packed:
             for part in parts:
                 mine = self._item(part)

@@ -23,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from dimebench.engines.signals import SIGNALS
 from dimebench.envs import EnvError
 from dimebench.errors import DimebenchError, one_line
 from dimebench.planning.identity import IdentityConflictError, block_identity
@@ -31,7 +32,6 @@ from dimebench.store.atomic import atomic_write
 from dimebench.store.claims import BEATS_PER_LEASE, Claim, ClaimLostError
 from dimebench.training.block import Block
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 EXIT_CLAIM_LOST, EXIT_STUCK = 75, 76
 ALIVE_EVERY_S = 2.0
 
@@ -73,7 +73,7 @@ class Worker:
                 self._sink.write(json.dumps(event) + "\n")
                 self._sink.flush()
         except (BrokenPipeError, ValueError):
-            self._stop.set()  # nobody listens any more: save and leave
+            self._stop.set()  # nobody reads the events any more: save and leave
 
     def _train(self, block: Block, job: dict[str, Any], beating: _Beating) -> dict[str, Any]:
         """Train the block; the event that says how it ended."""
@@ -81,7 +81,7 @@ class Worker:
 
         def should_stop() -> bool:
             beating.check()
-            if time.monotonic() - self._last_event > ALIVE_EVERY_S:  # in an evaluation nothing else tells
+            if time.monotonic() - self._last_event > ALIVE_EVERY_S:  # an evaluation sends no other event
                 self._send({"event": "alive"})
             return self._stop.is_set()
 
@@ -102,7 +102,7 @@ class Worker:
 
 
 def _free() -> None:
-    """Give back what the last block held, before the next one looks at what is free."""
+    """Free what the last block held, before the next one checks how much is free."""
     gc.collect()  # environments and compiled learners hang in reference cycles
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
@@ -128,7 +128,7 @@ class _Beating:
         self._thread.join()
 
     def check(self) -> None:
-        """To be asked before anything is written: after a long absence the claim may be gone."""
+        """Called before anything is written: after a long absence the claim may be gone."""
         if time.monotonic() - self._latest > self._lease_s / 2:
             self._beat()
 
@@ -154,7 +154,7 @@ class _Beating:
 
 
 def _failure(block: Block, results: Path, error: Exception) -> dict[str, Any]:
-    """What becomes of a block whose training raised: seeds that can go on without each other do."""
+    """What becomes of a block whose training raised: seeds that can go on without the others do."""
     several = len(block.seeds) > 1
     if type(error).__name__ == "OutOfMemoryError":  # torch's
         if several:
@@ -194,7 +194,7 @@ def _failed(block: Block, results: Path, reason: str) -> dict[str, Any]:
 def record_failure(block: Block, results: Path, reason: str, details: str) -> None:
     """Mark the block's runs as failed and keep the details beside its checkpoints, as far as the disk allows.
 
-    The disk may be what failed: whoever listens is told the reason all the same.
+    The disk may be what failed: the event carries the reason all the same.
     """
     for seed in block.seeds:
         with suppress(OSError, StoreError):
@@ -204,7 +204,7 @@ def record_failure(block: Block, results: Path, reason: str, details: str) -> No
 
 
 def mark_interrupted(block: Block, results: Path) -> None:
-    """Say of the block's runs that are said to be running that they are not."""
+    """Mark the block's runs that are recorded as running as interrupted."""
     for seed in block.seeds:
         with suppress(OSError, StoreError):
             run = read_run(block.run_folder(results, seed))
@@ -227,7 +227,7 @@ def reason_of(error: Exception) -> str:
 
 def main() -> None:
     """Entry point of `python -m dimebench.engines.local.worker`. Standard output carries events alone."""
-    atexit.register(gc.freeze)  # or Python searches all that there is for garbage first, which takes a second
+    atexit.register(gc.freeze)  # else Python first searches everything for garbage, which takes a second
     sink = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a library that prints must not break the event stream
     Worker(sys.stdin, sink).serve()

@@ -15,7 +15,7 @@ from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import IO, Any
 
-from dimebench.engines.manifest import EngineError
+from dimebench.engines.base import EngineError
 from dimebench.planning.plan import Hardware, usable_cores
 from dimebench.store.claims import LONGEST_HOST
 
@@ -101,17 +101,18 @@ def _reach(address: str, option: str) -> None:
 def kept_from_terminal(file: Path) -> Iterator[None]:
     """What Ray prints of its own accord, such as a node's death with pages of statistics, goes to a file.
 
-    Whoever holds the terminal's stream already, as the live view does, still writes to it.
+    What holds the terminal's stream already, as the live view does, still writes to it.
     """
     with file.open("a", buffering=1) as log, redirect_stdout(log):
         yield
 
 
 def nodes() -> list[Mapping[str, Any]]:
-    """The nodes that the cluster has or had: NodeID, NodeManagerHostname, Alive, Resources."""
+    """The nodes that the cluster has or had, as Ray describes them: NodeID, NodeManagerHostname, Alive, Resources."""
     import ray
 
-    return ray.nodes()
+    found: list[Mapping[str, Any]] = ray.nodes()  # type: ignore[no-untyped-call]
+    return found
 
 
 def dead_hosts(known: list[Mapping[str, Any]]) -> frozenset[str]:
@@ -126,7 +127,7 @@ def largest(known: list[Mapping[str, Any]], resource: str) -> float:
     return max((node["Resources"].get(resource, 0.0) for node in known if node["Alive"]), default=0.0)
 
 
-def places() -> Hardware:
+def gpu_hardware() -> Hardware:
     """The cluster's GPUs, as far as they decide which seeds train together; a block's cores are its GPU's share."""
     known = nodes()
     alive = [node["Resources"] for node in known if node["Alive"] and node["Resources"].get("GPU", 0) > 0]

@@ -1,4 +1,4 @@
-"""Training as tasks of a Ray cluster: a block is a task; nothing travels to it but the order's folder and a number.
+"""Training as tasks of a Ray cluster: a block is a task, which gets the manifest's folder and a number.
 
 Ray starts a task anew when its worker or node dies; it goes on from the last checkpoint in the results folder, which
 every node must see. The command follows what the runs write there, and ends when all of them have.
@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from dimebench.config.resources import megabytes
-from dimebench.engines.local.pool import Event, Outcome, PoolSettings
-from dimebench.engines.local.worker import SIGNALS, mark_interrupted, record_failure
-from dimebench.engines.manifest import FOLDER, JobManifest
+from dimebench.engines import FOLDER
+from dimebench.engines.events import Event, Outcome, PoolSettings
+from dimebench.engines.local.worker import mark_interrupted, record_failure
+from dimebench.engines.manifest import JobManifest
 from dimebench.engines.manifest_events import ManifestEvents
 from dimebench.engines.ray.cluster import dead_hosts, kept_from_terminal, largest, nodes
+from dimebench.engines.signals import handled_by, say_stopping
 from dimebench.envs import EnvError
 from dimebench.planning.durations import rough_seconds
 from dimebench.planning.memory import block_memory, gpu_fraction
@@ -31,7 +31,6 @@ from dimebench.training.block import Block
 ENGINE = "ray"
 RETRIES = 3  # of a block whose worker or node died
 POLL_S = 2.0
-Listen = Callable[[Event], None]
 
 
 def work(folder: str, index: int) -> dict[str, Any]:
@@ -64,7 +63,7 @@ class ResourceRequest:
 
 
 class RayPool:
-    """Carries out a plan on the cluster that this process is connected to (`ray_cluster.connect`)."""
+    """Carries out a plan on the cluster that this process is connected to (`cluster.connect`)."""
 
     def __init__(
         self,
@@ -85,47 +84,43 @@ class RayPool:
         self._signals = 0
         self._cancelled = 0  # how many of the signals have been passed on
         self._watch = Watch(settings.lease_s)
-        self._failed: list[tuple[Block, str]] = []
-        self._diverged: list[tuple[Block, int, str]] = []
-        self._conflicts = 0
-        self._interrupted = False
+        self._outcome = Outcome()
+        self._report: Callable[[Event], None] = lambda event: None
 
-    def run(self, listen: Listen) -> Outcome:
-        """Train every block of the plan, telling `listen` of what happens.
+    def run(self, on_event: Callable[[Event], None]) -> Outcome:
+        """Train every block of the plan, and report what happens to `on_event`.
 
         SIGINT, SIGTERM and SIGUSR1 let every task save and leave; a second one ends them at once.
         """
         for cell in self.plan.cells:
             tidy(cell)
         if not self._pairs:
-            return Outcome([], False)
-        before = {number: signal.signal(number, self._on_signal) for number in SIGNALS}
-        known = nodes()
-        asks = self._ask_all(known)
-        self._todo.sort(key=lambda index: -asks[index].seconds)  # the longest first; those of a cell stay together
-        order = self._order(asks)
-        events = ManifestEvents(order, self._pairs)
-        try:
-            with kept_from_terminal(order.folder / "ray.log"):
-                self._say_infeasible(asks, known, listen)
+            return self._outcome
+        self._report = on_event
+        with handled_by(self._on_signal):
+            known = nodes()
+            requests = self._requests(known)
+            self._todo.sort(key=lambda index: -requests[index].seconds)  # longest first; cells stay together
+            manifest = self._write_manifest(requests)
+            events = ManifestEvents(manifest, self._pairs)
+            with kept_from_terminal(manifest.folder / "ray.log"):
+                self._report_infeasible(requests, known)
                 while self._running or (self._todo and not self._signals):
-                    self._submit(order, asks)
-                    self._wait(events, listen)
+                    self._submit(manifest, requests)
+                    self._wait(events)
                     if self._signals > self._cancelled:
                         self._cancel()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-        interrupted = self._interrupted or self._signals > 0
-        if not self._failed:
-            shutil.rmtree(order.folder, ignore_errors=True)
+        if not self._outcome.failed:
+            shutil.rmtree(manifest.folder, ignore_errors=True)
             with suppress(OSError):
-                (order.results / FOLDER).rmdir()
-        return Outcome(self._failed, interrupted, self._conflicts, tuple(self._diverged), self._signals > 1)
+                (manifest.results / FOLDER).rmdir()
+        self._outcome.interrupted |= self._signals > 0
+        self._outcome.cut_short = self._signals > 1
+        return self._outcome
 
     # --- what a block asks for --------------------------------------------------------------------------------
 
-    def _ask(self, block: Block, known: list[Mapping[str, Any]]) -> ResourceRequest:
+    def _request(self, block: Block, known: list[Mapping[str, Any]]) -> ResourceRequest:
         """What a block's task gets: as asked for, else what earlier runs reached or an estimate says."""
         asked, results = self._resources(block.task), self.plan.results
         on_gpu = block.device.startswith("cuda")
@@ -142,56 +137,56 @@ class RayPool:
             memory = megabytes(asked["memory"]) * 2**20
         return ResourceRequest(cpus, gpus, memory, seconds)
 
-    def _ask_all(self, known: list[Mapping[str, Any]]) -> list[ResourceRequest]:
-        """Blocks of a cell with as many seeds ask for the same."""
+    def _requests(self, known: list[Mapping[str, Any]]) -> list[ResourceRequest]:
+        """Blocks of a cell with as many seeds request the same."""
         found: dict[tuple[str, int], ResourceRequest] = {}
         for _, block in self._pairs:
             if (block.cell, len(block.seeds)) not in found:
-                found[block.cell, len(block.seeds)] = self._ask(block, known)
+                found[block.cell, len(block.seeds)] = self._request(block, known)
         return [found[block.cell, len(block.seeds)] for _, block in self._pairs]
 
-    def _order(self, asks: list[ResourceRequest]) -> JobManifest:
-        """The order, which says how many cores a block may use for its environments."""
+    def _write_manifest(self, requests: list[ResourceRequest]) -> JobManifest:
+        """The manifest, which says how many cores a block may use for its environments."""
         cpus: dict[str, int] = {}
-        for (_, block), ask in zip(self._pairs, asks, strict=True):
-            cpus[block.task] = max(ask.cpus, cpus.get(block.task, 1))
+        for (_, block), request in zip(self._pairs, requests, strict=True):
+            cpus[block.task] = max(request.cpus, cpus.get(block.task, 1))
         own = {task: {**self._resources(task), "cpus": count} for task, count in cpus.items()}
         return JobManifest.write(self.plan, self.settings, ENGINE, own.__getitem__)
 
-    def _say_infeasible(self, asks: list[ResourceRequest], known: list[Mapping[str, Any]], listen: Listen) -> None:
+    def _report_infeasible(self, requests: list[ResourceRequest], known: list[Mapping[str, Any]]) -> None:
         """Ray waits without a word for a node that has what is asked for; a cluster that grows may get one."""
-        told = set()
-        for pair, ask in zip(self._pairs, asks, strict=True):
-            if str(ask) not in told and not any(ask.fits(node) for node in known):
-                told.add(str(ask))
-                listen(Event("notice", *pair, {"text": f"no node has {ask} now; waits for one"}))
+        reported = set()
+        for pair, request in zip(self._pairs, requests, strict=True):
+            if str(request) not in reported and not any(request.fits(node) for node in known):
+                reported.add(str(request))
+                self._report(Event("notice", *pair, {"text": f"no node has {request} now; waits for one"}))
 
     # --- tasks ------------------------------------------------------------------------------------------------
 
-    def _submit(self, order: JobManifest, asks: list[ResourceRequest]) -> None:
+    def _submit(self, manifest: JobManifest, requests: list[ResourceRequest]) -> None:
         import ray
 
         while self._todo and not self._signals and len(self._running) < (self._parallel or len(self._pairs)):
             index = self._todo.pop(0)
             cell, block = self._pairs[index]
             name = f"{cell.name} {block.name}"
-            task = ray.remote(work).options(max_retries=RETRIES, name=name, **asks[index].options())
-            self._running[task.remote(str(order.folder), index)] = index
+            task = ray.remote(work).options(max_retries=RETRIES, name=name, **requests[index].options())
+            self._running[task.remote(str(manifest.folder), index)] = index
 
-    def _wait(self, events: ManifestEvents, listen: Listen) -> None:
-        """Until a task ends, or for a while; then tell what the runs have written."""
+    def _wait(self, events: ManifestEvents) -> None:
+        """Until a task ends, or for a while; then report what the runs have written."""
         import ray
 
         if not self._running:
             return
         ready, _ = ray.wait(list(self._running), timeout=POLL_S)
         for event in events.look(set(self._running.values())):
-            listen(event)
+            self._report(event)
         for reference in ready:
-            self._end(self._running.pop(reference), reference, listen)
+            self._end(self._running.pop(reference), reference)
         self._free_claims_of_the_dead()
 
-    def _end(self, index: int, reference: Any, listen: Listen) -> None:
+    def _end(self, index: int, reference: Any) -> None:
         import ray
 
         cell, block = self._pairs[index]
@@ -202,7 +197,7 @@ class RayPool:
                 mark_interrupted(block, self.plan.results)
                 ended = {"status": "interrupted", "diverged": []}
             else:
-                reason = reason_of(error)
+                reason = task_failure(error)
                 record_failure(block, self.plan.results, reason, str(error))
                 ended = {"status": "failed", "reason": reason, "diverged": []}
         if ended["status"] == "interrupted" and not self._signals:  # its node must make room
@@ -210,14 +205,14 @@ class RayPool:
                 self._resubmitted[index] = self._resubmitted.get(index, 0) + 1
                 self._todo.insert(0, index)
                 return
-            self._interrupted = True
-        self._diverged += [(block, seed, reason) for seed, reason in ended["diverged"]]
+            self._outcome.interrupted = True
+        self._outcome.diverged += [(block, seed, reason) for seed, reason in ended["diverged"]]
         if ended["status"] in ("failed", "refused"):
-            self._failed.append((block, ended["reason"]))
-            self._conflicts += bool(ended.get("conflict"))
-            listen(Event("failed", cell, block, {"reason": ended["reason"]}))
+            self._outcome.failed.append((block, ended["reason"]))
+            self._outcome.conflicts += bool(ended.get("conflict"))
+            self._report(Event("failed", cell, block, {"reason": ended["reason"]}))
         else:
-            listen(Event("done", cell, block, {"status": ended["status"]}))
+            self._report(Event("done", cell, block, {"status": ended["status"]}))
 
     def _free_claims_of_the_dead(self) -> None:
         """A block that was begun on a node that Ray holds for dead need not wait for the whole lease there.
@@ -235,8 +230,7 @@ class RayPool:
 
     def _on_signal(self, *_: Any) -> None:
         self._signals += 1
-        hint = "stopping at once" if self._signals > 1 else "saving what is in work; Ctrl-C again stops at once"
-        print(f"dimebench: {hint}", file=sys.stderr)
+        say_stopping(again=self._signals > 1)
 
     def _cancel(self) -> None:
         """Pass the first signal on as such, which saves; a later one ends the workers."""
@@ -247,7 +241,7 @@ class RayPool:
             ray.cancel(reference, force=self._signals > 1)
 
 
-def reason_of(error: BaseException) -> str:
+def task_failure(error: BaseException) -> str:
     """Why a task failed, in one line: the exception of ours that it raised, or what Ray says of its death."""
     import ray
 

@@ -1,1 +1,1 @@
-"""Slurm: a plan's blocks as array jobs."""
+"""Slurm: blocks as array jobs of a cluster."""

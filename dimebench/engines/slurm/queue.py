@@ -1,4 +1,4 @@
-"""What Slurm's queue says of the blocks of orders, beside what their jobs have written down themselves."""
+"""The status of jobs: what Slurm's queue says of them, and what they have written down themselves."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
-from dimebench.engines.manifest import EngineError, JobManifest, read_json, read_orders
+from dimebench.engines.base import EngineError
+from dimebench.engines.manifest import JobManifest, JobStatus, read_json
 from dimebench.store import atomic_write
 from dimebench.store.claims import claimed_by
 from dimebench.training.block import Block
 
 ENGINE = "slurm"
-JOBS_FILE = "jobs.json"  # in an order's folder
+JOBS_FILE = "jobs.json"  # in a manifest's folder
 LOOK_EVERY_S = 1.0
 MOST_ARGUMENTS = 500  # job ids on one command line
 WAITING = ("PENDING", "REQUEUED", "REQUEUE_FED", "CONFIGURING")
@@ -32,41 +32,20 @@ class QueueEntry:
     reason: str  # why it does not run
 
 
-@dataclass(frozen=True)
-class JobStatus:
-    """How a block of an order stands.
-
-    state: pending, requeued, running, ending or another of Slurm's own while it is `queued`; afterwards finished,
-    failed, refused, interrupted, cancelled, or lost where the job left without a word.
-    """
-
-    order: JobManifest
-    index: int
-    job: str
-    state: str
-    node: str = ""
-    reason: str = ""
-    queued: bool = False
-
-    @property
-    def block(self) -> Block:
-        return self.order.blocks[self.index]
-
-
 def job_name(suite: str) -> str:
     """What the jobs of a suite are called in the queue."""
     return f"dimebench-{suite}"
 
 
-def note_jobs(order: JobManifest, jobs: Mapping[int, str]) -> None:
-    """Keep the ids of the blocks' jobs in the order's folder."""
+def note_jobs(manifest: JobManifest, jobs: Mapping[int, str]) -> None:
+    """Keep the ids of the blocks' jobs in the manifest's folder."""
     content = {"jobs": {str(index): job for index, job in jobs.items()}}
-    atomic_write(order.folder / JOBS_FILE, json.dumps(content).encode())
+    atomic_write(manifest.folder / JOBS_FILE, json.dumps(content).encode())
 
 
-def jobs_of(order: JobManifest) -> dict[int, str]:
+def jobs_of(manifest: JobManifest) -> dict[int, str]:
     """The job of each block, as far as they were submitted."""
-    content = read_json(order.folder / JOBS_FILE) or {}
+    content = read_json(manifest.folder / JOBS_FILE) or {}
     return {int(index): str(job) for index, job in content.get("jobs", {}).items()}
 
 
@@ -84,70 +63,54 @@ def read_queue(suites: Iterable[str]) -> dict[str, QueueEntry]:
 
 
 def job_statuses(
-    results: Path, orders: Sequence[JobManifest] | None = None, over: Callable[[Block], bool] = lambda block: False
+    manifests: Sequence[JobManifest], over: Callable[[Block], bool] = lambda block: False
 ) -> list[JobStatus]:
-    """How every block stands that was ever ordered from Slurm; of one that was ordered again, the last time alone.
+    """The status of every block that was submitted; of one that was submitted again, the last time alone.
 
-    over: blocks to leave out, unless their job is in the queue. Raises EngineError where squeue does not answer,
-    ManifestError for a broken order.
+    over: blocks to leave out, unless their job is in the queue. Raises EngineError where squeue does not answer.
     """
-    orders = read_orders(results, ENGINE) if orders is None else orders
-    queue = read_queue({order.suite for order in orders})  # first: what leaves it meanwhile has written its word
+    queue = read_queue({each.suite for each in manifests})  # first: a job that leaves it now has written how it ended
     latest: dict[tuple[str, tuple[int, ...]], JobStatus] = {}
-    for order in orders:
-        for index, job in jobs_of(order).items():
-            block = order.blocks[index]
+    for manifest in manifests:
+        for index, job in jobs_of(manifest).items():
+            block = manifest.blocks[index]
             if job in queue or not over(block):
-                latest[block.cell, block.seeds] = _standing(order, index, job, queue.get(job))
+                latest[block.cell, block.seeds] = _status(manifest, index, job, queue.get(job))
     found = list(latest.values())
     fates = _fates([each.job for each in found if each.state == "lost"])
     return [_with_fate(each, fates) if each.state == "lost" else each for each in found]
 
 
-def _standing(order: JobManifest, index: int, id: str, job: QueueEntry | None) -> JobStatus:
-    if job is None:
-        return _after_the_queue(order, index, id)
-    state = {"COMPLETING": "ending"}.get(job.state, job.state.lower())
-    if job.state in WAITING:
-        state = "pending" if order.began(index) is None else "requeued"
-    elif job.state in HELD:
+def _status(manifest: JobManifest, index: int, job: str, entry: QueueEntry | None) -> JobStatus:
+    began = manifest.began(index)
+    if entry is None:
+        ended = manifest.ended(index)
+        if ended is not None:
+            return JobStatus(manifest, index, job, ended["status"], ended["host"], ended["reason"] or "")
+        return JobStatus(manifest, index, job, "lost", began["host"] if began else "")
+    state = {"COMPLETING": "ending"}.get(entry.state, entry.state.lower())
+    if entry.state in WAITING:
+        state = "pending" if began is None else "requeued"
+    elif entry.state in HELD:
         state = "held"
-    return JobStatus(order, index, id, state, job.node, job.reason, queued=True)
-
-
-def _after_the_queue(order: JobManifest, index: int, id: str) -> JobStatus:
-    ended, began = order.ended(index), order.began(index)
-    if ended is not None:
-        return JobStatus(order, index, id, ended["status"], ended["host"], ended["reason"] or "")
-    return JobStatus(order, index, id, "lost", began["host"] if began else "")
+    return JobStatus(manifest, index, job, state, entry.node, entry.reason, queued=True)
 
 
 def _with_fate(one: JobStatus, fates: dict[str, str]) -> JobStatus:
     fate = f"Slurm says {fates[one.job]}" if one.job in fates else "it left the queue without a word"
     if not one.node:
-        fate += f"; its job never began to train: do the nodes see {one.order.results}?"
-    return JobStatus(one.order, one.index, one.job, "lost", one.node, fate)
+        fate += f"; its job never began to train: do the nodes see {one.manifest.results}?"
+    return replace(one, reason=fate)
 
 
 def _fates(ids: Sequence[str]) -> dict[str, str]:
     """What accounting says of jobs that have left, or slurmctld, which remembers them for some minutes."""
     found: dict[str, str] = {}
     for part in _parts(ids):
-        words = [
-            "sacct",
-            "--noheader",
-            "--parsable2",
-            "--allocations",
-            "--format=JobID,State",
-            f"--jobs={','.join(part)}",
-        ]
-        for line in _try(words).splitlines():
-            job, _, state = line.partition("|")
-            found[job] = state
+        told = _try("sacct", "-nPX", "--format=JobID,State", f"--jobs={','.join(part)}")
+        found |= dict(line.split("|", 1) for line in told.splitlines())
     for job in [each for each in ids if each not in found][: MOST_ARGUMENTS // 10]:
-        facts = dict(
-            word.partition("=")[::2] for word in _try(["scontrol", "--oneliner", "show", "job", job]).split()
-        )
+        facts = dict(word.partition("=")[::2] for word in _try("scontrol", "--oneliner", "show", "job", job).split())
         if "JobState" in facts:
             found[job] = facts["JobState"]
     return found
@@ -160,7 +123,7 @@ def cancel(chosen: Sequence[JobStatus], wait_s: float) -> list[JobStatus]:
     """
     from dimebench.engines.local.worker import mark_interrupted
 
-    orders = list({each.order.id: each.order for each in chosen}.values())
+    manifests = list({each.manifest.id: each.manifest for each in chosen}.values())
     left, deadline, refusal = list(chosen), time.monotonic() + wait_s, ""
     while left and time.monotonic() < deadline:
         for part in _parts([each.job for each in left if each.state != "ending"]):
@@ -171,47 +134,24 @@ def cancel(chosen: Sequence[JobStatus], wait_s: float) -> list[JobStatus]:
                     raise
                 refusal = str(error)
         time.sleep(LOOK_EVERY_S)
-        queued = {each.job: each for each in job_statuses(orders[0].results, orders) if each.queued}
+        queued = {each.job: each for each in job_statuses(manifests) if each.queued}
         left = [queued[each.job] for each in left if each.job in queued]
     for each in chosen:
         if each.job in {one.job for one in left}:
             continue
-        began = each.order.began(each.index)
-        if each.order.ended(each.index) is None:  # it did not get to it, or never began
+        began = each.manifest.began(each.index)
+        if each.manifest.ended(each.index) is None:  # it did not get to it, or never began
             facts = {"host": began["host"] if began else "", "reason": None}
-            each.order.note("ended", each.index, {"status": "cancelled", **facts})
+            each.manifest.note("ended", each.index, {"status": "cancelled", **facts})
         if began is not None and _was_trained_on(began["host"], each):
-            mark_interrupted(each.block, each.order.results)
+            mark_interrupted(each.block, each.manifest.results)
     return left
 
 
 def _was_trained_on(host: str, one: JobStatus) -> bool:
     """Whether it was the job's own machine, and nobody else, that held the block's runs."""
-    owners = [claimed_by(one.block.run_folder(one.order.results, seed)) for seed in one.block.seeds]
+    owners = [claimed_by(one.block.run_folder(one.manifest.results, seed)) for seed in one.block.seeds]
     return all(owner is None or owner.host == host for owner in owners)
-
-
-def ranges(jobs: Iterable[str]) -> str:
-    """12_0, 12_1, 12_2, 12_7 as 12_[0-2,7]."""
-    arrays: dict[str, list[int]] = {}
-    for job in jobs:
-        array, _, task = job.partition("_")
-        arrays.setdefault(array, []).extend([int(task)] if task else [])
-    shown = {array: _spans(tasks) for array, tasks in arrays.items()}
-    return ", ".join(
-        f"{array}_{some}" if some.isdigit() else f"{array}_[{some}]" if some else array
-        for array, some in shown.items()
-    )
-
-
-def _spans(numbers: Sequence[int]) -> str:
-    spans: list[list[int]] = []
-    for number in sorted(numbers):
-        if spans and spans[-1][1] == number - 1:
-            spans[-1][1] = number
-        else:
-            spans.append([number, number])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in spans)
 
 
 def call(*words: str) -> str:
@@ -225,7 +165,7 @@ def call(*words: str) -> str:
     return answer.stdout
 
 
-def _try(words: list[str]) -> str:
+def _try(*words: str) -> str:
     try:
         return call(*words)
     except EngineError:  # no accounting here, or nothing known any more

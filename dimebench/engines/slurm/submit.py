@@ -1,8 +1,6 @@
-"""Slurm: an order's blocks as array jobs, through submitit. Nothing is pickled but the order's folder and a number.
+"""Submitting: a manifest's blocks as array jobs, through submitit, which pickles a folder and a number.
 
-What a job gets before its time limit, or when it must make room, is SIGUSR1: every process of the job gets it, the
-worker saves, and the job asks to be queued again. SIGTERM comes from `scancel`, and from Slurm when it queues the job
-again by itself: the worker saves as well, and that is all.
+Before its time limit, or when it must make room, a job gets SIGUSR1: `job` says what it then does.
 """
 
 from __future__ import annotations
@@ -10,27 +8,19 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from dimebench.config.resources import megabytes, minutes
-from dimebench.engines.local.worker import record_failure
-from dimebench.engines.manifest import EngineError, JobManifest
-from dimebench.engines.remote import Signals, train_block
+from dimebench.engines.base import EngineError
+from dimebench.engines.manifest import JobManifest
+from dimebench.engines.slurm.job import work
 from dimebench.engines.slurm.queue import job_name, note_jobs
 
-NOTICE_S = 120  # before the time limit; Slurm may send the signal a minute earlier, for it looks every so often
+NOTICE_S = 120  # before the time limit; Slurm checks once a minute and may send the signal that much earlier
 SLACK_S = 60
-MOST_IDLE = 3  # stretches in a row without an env step, before a block counts as failed
-FAILED = 3  # exit code of a job, as of the command line
-
-
-# --- submitting ---------------------------------------------------------------------------------------------------
 
 
 def check_slurm() -> None:
@@ -43,40 +33,40 @@ def check_slurm() -> None:
         raise EngineError("--on slurm: submitit is not installed: pip install 'dimebench[slurm]'") from None
 
 
-def submit(order: JobManifest, parallel: int | None) -> dict[int, str]:
-    """Submit every block of the order; the ids of their jobs, which also stand in the order's folder.
+def submit(manifest: JobManifest, parallel: int | None) -> dict[int, str]:
+    """Submit every block of the manifest; the ids of their jobs, which the manifest's folder records too.
 
     parallel: how many may run at a time. Raises EngineError with sbatch's own words; what was submitted before
-    that stays in the queue, and without any job the order's folder goes.
+    that stays in the queue, and without any job the manifest's folder is removed.
     """
     jobs: dict[int, str] = {}
     try:
-        if "%" in str(order.folder):
-            raise EngineError(f"--results {order.results}: Slurm writes no logs below a path with a '%' in it")
-        for members, asked in _arrays(order):
-            share = parallel and max(1, parallel * len(members) // len(order.blocks))
-            jobs |= _submit_array(order, members, asked, share)
-            note_jobs(order, jobs)
+        if "%" in str(manifest.folder):
+            raise EngineError(f"--results {manifest.results}: Slurm writes no logs below a path with a '%' in it")
+        for members, asked in _arrays(manifest):
+            share = parallel and max(1, parallel * len(members) // len(manifest.blocks))
+            jobs |= _submit_array(manifest, members, asked, share)
+            note_jobs(manifest, jobs)
     except BaseException:
         if not jobs:
-            shutil.rmtree(order.folder, ignore_errors=True)
-            for folder in (order.folder.parent, order.results):  # where they were made for this order
+            shutil.rmtree(manifest.folder, ignore_errors=True)
+            for folder in (manifest.folder.parent, manifest.results):  # if they were made for this manifest
                 with contextlib.suppress(OSError):
                     folder.rmdir()
         raise
     return jobs
 
 
-def _arrays(order: JobManifest) -> Iterator[tuple[list[int], dict[str, Any]]]:
-    """Blocks that ask for the same go together, as many as the cluster allows in an array."""
+def _arrays(manifest: JobManifest) -> Iterator[tuple[list[int], dict[str, Any]]]:
+    """Blocks with the same request form an array, up to the length that the cluster allows."""
     groups: dict[str, list[int]] = {}
-    for index, asked in enumerate(order.resources):
+    for index, asked in enumerate(manifest.resources):
         groups.setdefault(json.dumps(asked, sort_keys=True), []).append(index)
     most = _longest_array()
     for members in groups.values():
         for first in range(0, len(members), most):
             part = members[first : first + most]
-            yield part, order.resources[part[0]]
+            yield part, manifest.resources[part[0]]
 
 
 def _longest_array() -> int:
@@ -89,25 +79,25 @@ def _longest_array() -> int:
 
 
 def _submit_array(
-    order: JobManifest, members: list[int], asked: Mapping[str, Any], share: int | None
+    manifest: JobManifest, members: list[int], asked: Mapping[str, Any], share: int | None
 ) -> dict[int, str]:
     from submitit import SlurmExecutor
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
-    executor = SlurmExecutor(folder=order.folder / "jobs")
+    executor = SlurmExecutor(folder=manifest.folder / "jobs")
     executor.update_parameters(
-        **parameters(asked), job_name=job_name(order.suite), array_parallelism=share or len(members)
+        **parameters(asked), job_name=job_name(manifest.suite), array_parallelism=share or len(members)
     )
     try:
-        with contextlib.redirect_stderr(io.StringIO()):  # sbatch's words come with the exception too
-            submitted = executor.map_array(work, [str(order.folder)] * len(members), members)
+        with contextlib.redirect_stderr(io.StringIO()):  # the exception has sbatch's words too
+            submitted = executor.map_array(work, [str(manifest.folder)] * len(members), members)
     except (FailedJobError, FailedSubmissionError) as error:
         raise EngineError(f"sbatch refused: {_own_words(str(error))}") from error
     return {index: job.job_id for index, job in zip(members, submitted, strict=True)}
 
 
 def parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """What a block asks for (`config.resources`), in submitit's words. Raises EngineError for too short a time."""
+    """What a block requests (`config.resources`), in submitit's terms. Raises EngineError for too short a time."""
     notice = asked.get("notice", NOTICE_S)
     limit = minutes(asked["time"]) if "time" in asked else None
     if limit is not None and limit * 60 <= notice + SLACK_S:
@@ -124,7 +114,7 @@ def parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
         "gpus_per_node": asked.get("gpus") or None,
         "cpus_per_task": asked.get("cpus"),
         "mem": f"{megabytes(asked['memory'])}M" if "memory" in asked else None,
-        # what sbatch is asked for, srun does not take over by itself from Slurm 22.05 on
+        # from Slurm 22.05 on srun no longer takes this over from sbatch
         "srun_args": [f"--cpus-per-task={asked['cpus']}"] if "cpus" in asked else None,
         "partition": asked.get("partition"),
         "account": asked.get("account"),
@@ -135,51 +125,6 @@ def parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _own_words(text: str) -> str:
-    """Of a failed command's output the lines that say why."""
+    """The lines of a failed command's output that say why."""
     said = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in text.splitlines() if "sbatch: " in line]
     return "; ".join(said) or " ".join(text.split())
-
-
-# --- in the job ---------------------------------------------------------------------------------------------------
-
-
-def work(folder: str, index: int) -> NoReturn:
-    """What a job calls: train a block, and have the job queued again where it was told to make room.
-
-    It leaves by SystemExit, so that submitit keeps no result: how it ended stands in the order's folder.
-    """
-    with Signals() as signals:
-        ended = train_block(folder, index)
-        signals.heard.update(ended["signals"])
-        code = _after(JobManifest.read(Path(folder)), index, ended, signals)
-    sys.exit(code)
-
-
-def _after(order: JobManifest, index: int, ended: dict[str, Any], signals: Signals) -> int:
-    """The job's exit code."""
-    if ended["status"] != "interrupted":
-        return 0 if ended["status"] == "finished" else FAILED
-    if signals.heard and "SIGUSR1" not in signals.heard:
-        return 0  # cancelled, or queued again already
-    began = order.began(index) or {}
-    if ended["env_step"] == began.get("env_step") and began.get("idle", 0) + 1 >= MOST_IDLE:
-        reason = f"no env step in {MOST_IDLE} stretches in a row: the time limit (resources.time) is too short for it"
-        record_failure(order.blocks[index], order.results, reason, "")
-        order.note("ended", index, ended | {"status": "failed", "reason": reason})
-        return FAILED
-    refusal = _requeue()
-    if refusal:
-        order.note("ended", index, ended | {"reason": f"could not be queued again: {refusal}"})
-        return FAILED
-    return 0
-
-
-def _requeue() -> str:
-    """ResourceRequest for this job to be queued again; "" or scontrol's own words."""
-    array, task = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
-    job = f"{array}_{task}" if array and task else os.environ["SLURM_JOB_ID"]
-    print(f"dimebench: saved; asking for job {job} to be queued again", flush=True)
-    answer = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
-    if answer.returncode == 0 or "pending" in answer.stderr:  # Slurm had done so itself, as preemption may
-        return ""
-    return " ".join(answer.stderr.split()) or f"exit code {answer.returncode}"

@@ -1,0 +1,59 @@
+"""Checks of options before anything is imported or written. Everything here raises UsageError."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dimebench.errors import UsageError, nearest
+
+
+def check_execution(device: str, mode: str, precision: str, chain: str = "auto") -> None:
+    """Raises UsageError for an unknown --mode, --precision or --chain, or one that needs a GPU on a CPU."""
+    from dimebench.training.execution.modes import CHAINS, MODES, PRECISIONS
+
+    asked = (("--mode", mode, MODES), ("--precision", precision, PRECISIONS), ("--chain", chain, CHAINS))
+    for option, value, known in asked:
+        if value not in ("auto", *known):
+            raise UsageError(f"{option} {value}: unknown{nearest(value, ['auto', *known])}")
+        if not device.startswith("cuda") and value in ("tf32", "fused", "compile+graph"):
+            raise UsageError(f"{option} {value}: needs a CUDA device; this run is on the CPU")
+
+
+def check_looks(until_decided: bool, seeds: str, most: int | None, block: int | None) -> tuple[int, int]:
+    """The most seeds of a group-sequential test and those of a block. Raises UsageError for options at odds."""
+    if until_decided and seeds != "5":
+        raise UsageError(f"--seeds {seeds}: with --until-decided, --block-seeds and --max-seeds say how many")
+    for option, given in (("--max-seeds", most), ("--block-seeds", block)):
+        if given is not None and not until_decided:
+            raise UsageError(f"{option} {given}: belongs to --until-decided; --seeds says how many are trained")
+    most = 20 if most is None else most
+    return most, min(5 if block is None else block, most)
+
+
+def check_folder(option: str, folder: Path) -> None:
+    """Raises UsageError where `folder` is no folder, or lies below a file."""
+    place = existing(folder)
+    if not place.is_dir():
+        raise UsageError(f"{option} {folder}: {'' if place == folder else f'{place} is '}not a folder")
+
+
+def check_writable(option: str, folder: Path) -> None:
+    """Raises UsageError where nothing can be written to `folder`; one that is yet to be made, where it would be."""
+    place = existing(folder)
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise UsageError(f"{option} {folder}: {'' if place == folder else f'{place} '}cannot be written to")
+
+
+def make_folder(option: str, folder: Path) -> None:
+    """Raises UsageError where that cannot be done."""
+    check_writable(option, folder)
+    try:  # root may do anything, but not everywhere
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{option} {folder}: cannot be made ({error.strerror})") from error
+
+
+def existing(folder: Path) -> Path:
+    """`folder`, or the nearest folder or file above it that exists."""
+    return next(place for place in (folder, *folder.parents, Path("/")) if os.path.lexists(place))
