@@ -28,7 +28,8 @@ from pathlib import Path
 from dimebench.agents.registry import known_algorithms
 from dimebench.config import Request, parse_words
 from dimebench.config.identity import identity_hash
-from dimebench.planning.plan import Plan, make_plan, settle
+from dimebench.planning.cells import Plan
+from dimebench.planning.plan import make_plan, settle
 from dimebench.store import Run, read_run
 from dimebench.store.claims import Claim, ClaimLostError, Watch
 from dimebench.store.schema import EVALS_FILE

@@ -16,7 +16,7 @@ from typing import Any
 
 from dimebench.engines.local.process import Events, Job, WorkerProcess
 from dimebench.envs import EnvError, physics_fingerprint, task_spec
-from dimebench.planning.plan import Cell
+from dimebench.planning.cells import Cell
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
 from dimebench.store import Run, atomic_write, read_evals, read_run, read_train
 from dimebench.store.claims import Watch
@@ -190,7 +190,7 @@ def _train_and_kill(block: Block, results: Path) -> int:
 
 
 def _is_done(event: dict[str, Any]) -> bool:
-    return event["event"] == "done"
+    return bool(event["event"] == "done")
 
 
 def _difference(block: Block, whole: Path, cut: Path) -> str:

@@ -54,13 +54,13 @@ def bench(
     how = mode or "auto", precision or "auto"
     check_execution(chosen, *how, chain or "auto")
     from dimebench.bench.cells import bench as measure
-    from dimebench.bench.cells import cells, machine_facts
+    from dimebench.bench.cells import learning_blocks, machine_facts
     from dimebench.planning.plan import make_plan
 
     with tempfile.TemporaryDirectory(prefix="dimebench-bench-") as folder:
         together = asked or parse_seeds(SEEDS[chosen])
         plan = make_plan(request, together, Path(folder), chosen, *how, chain=chain or "auto")
-        blocks = cells(plan, together)
+        blocks = learning_blocks(plan, together)
         if not blocks:
             raise UsageError(f"{', '.join(request.suite.algorithms)}: learns nothing, so there is nothing to measure")
         with _progress(as_json) as tell:

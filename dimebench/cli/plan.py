@@ -28,8 +28,8 @@ from dimebench.cli.common.remarks import say_remarks
 from dimebench.errors import OK, UsageError
 
 if TYPE_CHECKING:
+    from dimebench.planning.cells import Hardware
     from dimebench.planning.forecast import Forecast, Target
-    from dimebench.planning.plan import Hardware
 
 GPU_MEMORY_GB = 80.0  # of a GPU that is described and not asked
 CORES_PER_GPU = 8  # of a machine that is described: for the processes that step environments
@@ -115,13 +115,13 @@ def plan(
     from dimebench.config import parse_words
 
     request = parse_words(words or [], algorithms=known_algorithms())
-    target, places = _target(on, device, workers, gpus, gpu_memory, nodes)
+    target, hardware = _target(on, device, workers, gpus, gpu_memory, nodes)
     check_execution(target.device, mode, precision, chain)
     from dimebench.planning.forecast import forecast
     from dimebench.planning.plan import make_plan
     from dimebench.planning.probe import Probes
 
-    made = make_plan(request, seed_list, results, target.device, mode, precision, places, chain)
+    made = make_plan(request, seed_list, results, target.device, mode, precision, hardware, chain)
     say_remarks(made, set())
     with _telling(as_json) as tell:
         pace = Probes(probe_seconds, target.here, tell) if probe else lambda block: None
@@ -135,9 +135,9 @@ def plan(
 
 def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, nodes: int) -> tuple[Target, Hardware]:
     """What the plan is for. Raises UsageError where the options describe nothing that could train it."""
+    from dimebench.planning.cells import Hardware, usable_cores
     from dimebench.planning.forecast import Target
     from dimebench.planning.machine import here
-    from dimebench.planning.plan import Hardware, usable_cores
 
     if on == "local" and nodes > 1:
         raise UsageError(f"--nodes {nodes}: this machine is one: goes with --on slurm or ray")
@@ -154,7 +154,7 @@ def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, no
     if chosen == "cpu":
         return Target("cpu", workers or usable_cores()), Hardware()
     machine = here(numbers)
-    return Target("cuda", max(1, len(machine.gpus)), machine.places.gpu_bytes), machine.places
+    return Target("cuda", max(1, len(machine.gpus)), machine.hardware.gpu_bytes), machine.hardware
 
 
 @contextmanager

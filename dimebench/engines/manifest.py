@@ -23,7 +23,7 @@ from dimebench.training.block import Block
 
 if TYPE_CHECKING:  # whoever only looks at orders needs no learner
     from dimebench.engines.local.pool import PoolSettings
-    from dimebench.planning.plan import Plan
+    from dimebench.planning.cells import Plan
 
 SCHEMA_VERSION = 1
 FOLDER = ".launch"  # below the results; whoever reads runs passes it by

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
@@ -45,13 +46,13 @@ def timed(call: Callable[[], object], device: str) -> float:
         began = now(device)
         call()
         return now(device) - began
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     torch.cuda.synchronize()
     start.record()
     call()
     end.record()
     end.synchronize()
-    return start.elapsed_time(end) / 1e3
+    return float(start.elapsed_time(end)) / 1e3
 
 
 def repeat(
@@ -69,6 +70,17 @@ def repeat(
         for kind in kinds:
             took[kind].append(timed(call, device))
     return {kind: statistics.median(times) for kind, times in took.items()}
+
+
+def update_schedule(utd: int, policy_delay: int) -> list[tuple[int, ...]]:
+    """Which critic updates (from 0) of each call of `Agent.update` an actor update follows, over one period."""
+    period = math.lcm(utd, policy_delay) // utd
+    return [tuple(i for i in range(utd) if (call * utd + i + 1) % policy_delay == 0) for call in range(period)]
+
+
+def by_schedule(times: Sequence[float], period: int) -> float:
+    """Mean over a period of the schedule of the median env step at each place in it; the first period warms up."""
+    return statistics.fmean(statistics.median(times[period + i :: period]) for i in range(period))
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
 from dimebench.envs import task_spec
+from dimebench.planning.learner_cost import learner_work
 from dimebench.planning.memory import same_cell
-from dimebench.planning.work import agent_work
 from dimebench.store import Run
 from dimebench.store.provenance import machine
-from dimebench.training.block import Block, build_settings
+from dimebench.training.block import Block
 
 EARLIER, OTHER, PROBE, UNKNOWN = "earlier runs", "extrapolated from earlier runs", "probe", "not known"
 # For the order of blocks alone, where nothing is known: operations and env steps per second of a GPU and its machine.
@@ -55,11 +56,10 @@ def rough_seconds(block: Block, results: Path) -> float:
     known = from_earlier(block, same_cell(block, results)).seconds
     if known is not None:
         return known
-    algorithm, spec = load_algorithm(block.algorithm), task_spec(block.task, block.protocol.action_repeat)
+    spec = task_spec(block.task, block.protocol.action_repeat)
     steps = block.protocol.env_steps * block.protocol.action_repeat
-    settings = build_settings(algorithm.Settings, block.settings)
-    work = agent_work(block.algorithm, spec.obs_dim, spec.act_dim, settings) if algorithm.learns else None
-    if work is None:
+    if not load_algorithm(block.algorithm).learns:
         return steps / ENV_STEPS
-    update = work.critic.flops * settings.utd + work.actor.flops * settings.utd / settings.policy_delay
+    calls = learner_work(block, Dims(spec.obs_dim, spec.act_dim)).calls
+    update = statistics.fmean(call.flops for call in calls)
     return steps / ENV_STEPS + block.protocol.env_steps * len(block.seeds) * update / OPERATIONS

@@ -9,11 +9,11 @@ from pathlib import Path
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
 from dimebench.envs import task_spec
+from dimebench.planning.cells import Cell, Plan
 from dimebench.planning.durations import PROBE, Duration, from_earlier
-from dimebench.planning.learner_bytes import WORD, learner_bytes
+from dimebench.planning.learner_cost import WORD, learner_bytes
 from dimebench.planning.memory import CONTEXT, Memory, block_memory, replay_bytes, same_cell, saving_bytes
 from dimebench.planning.packing import in_turn
-from dimebench.planning.plan import Cell, Plan
 from dimebench.planning.probe import Pace
 from dimebench.store import read_run
 from dimebench.training.block import Block

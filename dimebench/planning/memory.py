@@ -1,6 +1,6 @@
 """The memory that a block needs, on its device and on the host: as earlier runs reached it, or estimated.
 
-Exact are the replay's rows and what an update keeps alive (`learner_bytes`); constants stand for what a process has
+Exact are the replay's rows and what an update keeps alive (`learner_cost`); constants stand for what a process has
 before it trains. Figures of a GPU are an estimate until a run there has written down what it reached.
 """
 
@@ -15,7 +15,8 @@ from typing import Any
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
 from dimebench.envs import TaskSpec, task_spec
-from dimebench.planning.learner_bytes import WORD, learner_bytes
+from dimebench.planning.clock import update_schedule
+from dimebench.planning.learner_cost import WORD, learner_bytes
 from dimebench.store import Run, StoreError, read_run
 from dimebench.store.schema import RUN_FILE
 from dimebench.training.block import Block
@@ -81,8 +82,7 @@ def estimated_memory(block: Block, gpu_bytes: int | None = None) -> Memory:
 
 def _kinds(block: Block) -> int:
     """How many kinds of update call there are, by where in it the actor is updated: each is recorded by itself."""
-    utd, delay = block.settings.get("utd", 1), block.settings.get("policy_delay", 1)
-    return len({tuple(i for i in range(utd) if (call * utd + i + 1) % delay == 0) for call in range(delay)})
+    return len(set(update_schedule(block.settings.get("utd", 1), block.settings.get("policy_delay", 1))))
 
 
 def replay_bytes(block: Block, spec: TaskSpec) -> int:

@@ -47,7 +47,7 @@ class Pace:
         """Of the block's whole budget, evaluations included; checkpoints are left out."""
         protocol = block.protocol
         evaluations = 1 + -(-protocol.env_steps // protocol.eval_interval)
-        random = min(block.settings.get("learning_starts", 0), protocol.env_steps)
+        random: int = min(block.settings.get("learning_starts", 0), protocol.env_steps)
         learning = protocol.env_steps - random if self.step else 0
         training = random * self.random_step + learning * self.step
         return training + evaluations * self.episode_steps * self.evaluation_step
@@ -73,11 +73,9 @@ def probe(block: Block, seconds: float) -> Pace:
 def measure(block: Block, seconds: float) -> Pace:
     """As `probe`, in this process."""
     from dimebench.agents.registry import load_algorithm
-    from dimebench.bench.cells import by_schedule
     from dimebench.envs import task_spec
-    from dimebench.planning.clock import one_core
+    from dimebench.planning.clock import by_schedule, one_core, update_schedule
     from dimebench.planning.timed_parts import RANDOM_START, evaluation_times, step_times
-    from dimebench.planning.work import actor_updates
     from dimebench.training import peak
     from dimebench.training.execution.modes import WARM_CALLS
 
@@ -86,11 +84,11 @@ def measure(block: Block, seconds: float) -> Pace:
     with tempfile.TemporaryDirectory(prefix="dimebench-plan-") as folder, one_core(block.device):
         if load_algorithm(block.algorithm).learns:
             settings = block.settings
-            schedule = actor_updates(settings["utd"], settings.get("policy_delay", 1))
-            warm = WARM_CALLS * len(schedule) if "graph" in block.mode else 0  # and the next ones are captured
-            times = step_times(block, Path(folder), seconds, warm + (1 + PERIODS) * len(schedule))
+            period = len(update_schedule(settings["utd"], settings.get("policy_delay", 1)))
+            warm = WARM_CALLS * period if "graph" in block.mode else 0  # and the next ones are captured
+            times = step_times(block, Path(folder), seconds, warm + (1 + PERIODS) * period)
             random_step = statistics.median(times[:RANDOM_START])
-            step = by_schedule(times[RANDOM_START + warm :], schedule)
+            step = by_schedule(times[RANDOM_START + warm :], period)
         evaluation = statistics.median(evaluation_times(block, Path(folder) / "evaluation", EVALUATED))
     reached = peak.peak(block.device)
     limit = task_spec(block.task, block.protocol.action_repeat).max_episode_steps or 1000

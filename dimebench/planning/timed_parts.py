@@ -1,7 +1,4 @@
-"""The parts that `bench` measures, built as a run builds them: the one place that knows how.
-
-A block says everything that decides how its learner executes; the rest of `bench` sees calls alone.
-"""
+"""What `bench` and the probe time, built as a run builds it: the learner, the whole loop, an evaluation."""
 
 from __future__ import annotations
 
@@ -14,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from dimebench.agents.base import Agent
+from dimebench.agents.base import Dims
 from dimebench.planning.clock import now
 from dimebench.planning.identity import block_identity
 from dimebench.training.block import Block
@@ -43,17 +40,15 @@ class TimedLearner:
 
     def __init__(self, block: Block, results: Path) -> None:
         self._trainer = _trainer(block, results, Hooks(lambda event: None, lambda: False))
-        self.agent: Agent = self._trainer.agent
-        seeds, spec, rng = len(block.seeds), self._trainer.spec, np.random.default_rng(0)
-        self.obs_dim, self.act_dim, self.settings = spec.obs_dim, spec.act_dim, self._trainer.settings
-        self._obs = rng.standard_normal((seeds, self.obs_dim), np.float32)
+        self.dims: Dims = self._trainer.dims
+        seeds, replay, rng = len(block.seeds), self._trainer.learning.replay, np.random.default_rng(0)
+        self._obs = obs = rng.standard_normal((seeds, self.dims.obs), np.float32)
         no = np.zeros(seeds, bool)
-        obs = self._obs
-        for _ in range(min(FILLED, self._trainer.learning.replay.capacity)):
-            action = rng.uniform(-1, 1, (seeds, self.act_dim)).astype(np.float32)
-            following = rng.standard_normal((seeds, self.obs_dim), np.float32)
-            self._trainer.learning.replay.add(obs, action, rng.random(seeds, np.float32), following, no, no)
-            obs = following
+        for _ in range(min(FILLED, replay.capacity)):
+            action = rng.uniform(-1, 1, (seeds, self.dims.act)).astype(np.float32)
+            next_obs = rng.standard_normal((seeds, self.dims.obs), np.float32)
+            replay.add(obs, action, rng.random(seeds, np.float32), next_obs, no, no)
+            obs = next_obs
         self._trainer.warm_up(lambda: False)
 
     def update(self) -> None:
@@ -71,7 +66,7 @@ class TimedLearner:
 
 
 class LoopEndedError(Exception):
-    """Whoever drives a loop has seen enough of it: nothing is saved."""
+    """Enough of a loop has been seen: nothing is saved."""
 
 
 @contextmanager
@@ -80,7 +75,7 @@ def whole_loop(
 ) -> Iterator[Callable[[], None]]:
     """A run's own loop, learning after `random_start` env steps: act, step, store, update; nothing is evaluated.
 
-    Gives the call that runs it until `tick`, asked before every env step of all seeds, answers True.
+    Yields the function that runs it until `tick`, called before every env step of all seeds, returns True.
     """
 
     def end() -> bool:
@@ -111,16 +106,16 @@ def loop_times(block: Block, results: Path, seconds: float, fewest: int) -> list
 
 
 def step_times(block: Block, results: Path, seconds: float, fewest: int) -> list[float]:
-    """The same with the RANDOM_START env steps of random actions before."""
+    """As `loop_times`, with the RANDOM_START env steps of random actions before them."""
     ticks: list[float] = []
     began = 0.0
 
     def tick() -> bool:
         nonlocal began
         ticks.append(now(block.device))
-        learnt = len(ticks) - 1 - RANDOM_START
-        began = began if learnt else time.perf_counter()
-        return learnt >= fewest and time.perf_counter() - began >= seconds
+        learning = len(ticks) - 1 - RANDOM_START  # env steps
+        began = began if learning else time.perf_counter()
+        return learning >= fewest and time.perf_counter() - began >= seconds
 
     with whole_loop(block, results, tick) as run:
         run()

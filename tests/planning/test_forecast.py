@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from dimebench.envs import task_spec
+from dimebench.planning.cells import Plan
 from dimebench.planning.durations import EARLIER, OTHER, UNKNOWN, from_earlier, rough_seconds
 from dimebench.planning.forecast import Forecast, Target, forecast
 from dimebench.planning.memory import same_cell
-from dimebench.planning.plan import Plan, make_plan
+from dimebench.planning.plan import make_plan
 from dimebench.planning.probe import Pace, Probes, probe
 from dimebench.store import read_runs
 from dimebench.store.provenance import machine

@@ -10,8 +10,9 @@ import pytest
 from dimebench.config import ConfigError, Suite
 from dimebench.engines.local.pool import LocalPool, PoolSettings
 from dimebench.envs import UnknownTaskError
+from dimebench.planning.cells import Plan
 from dimebench.planning.identity import IdentityConflictError
-from dimebench.planning.plan import Plan, make_plan
+from dimebench.planning.plan import make_plan
 from dimebench.store import mark_run, read_evals, read_runs
 from tests.planning.requests import request
 from tests.training.blocks import stop_after, train

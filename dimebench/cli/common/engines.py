@@ -12,8 +12,8 @@ from dimebench.errors import INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED, Usage
 if TYPE_CHECKING:
     from dimebench.config import Request
     from dimebench.engines.local.pool import Outcome, PoolSettings
+    from dimebench.planning.cells import Hardware, Plan
     from dimebench.planning.machine import Machine
-    from dimebench.planning.plan import Hardware, Plan
 
 
 @dataclass(frozen=True)
@@ -76,13 +76,13 @@ class Local:
         return here(self._gpus)
 
     def places(self) -> Hardware:
-        return self.machine.places
+        return self.machine.hardware
 
     def carry_out(self, plan: Plan, request: Request, settings: PoolSettings) -> int:
         from dimebench.cli.common.follow import following
         from dimebench.cli.common.live import board
         from dimebench.engines.local.pool import LocalPool
-        from dimebench.planning.plan import usable_cores
+        from dimebench.planning.cells import usable_cores
 
         on_gpu = any(block.device.startswith("cuda") for _, block in plan.blocks())
         settings = replace(
@@ -137,7 +137,7 @@ class Slurm:
     def places(self) -> Hardware:
         """As many GPUs as jobs may run at a time: seeds of a cell are parted where some would have nothing to do."""
         from dimebench.config.resources import megabytes
-        from dimebench.planning.plan import Hardware
+        from dimebench.planning.cells import Hardware
 
         asked = self._resources
         memory = megabytes(asked.gpu_memory) << 20 if asked.gpu_memory else None
@@ -192,7 +192,7 @@ class Ray:
         return chosen
 
     def places(self) -> Hardware:
-        from dimebench.planning.plan import Hardware
+        from dimebench.planning.cells import Hardware
 
         return self._places or Hardware()
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from dimebench.errors import UsageError
 
 if TYPE_CHECKING:
-    from dimebench.planning.plan import Plan
+    from dimebench.planning.cells import Plan
 
 EVERY_S = 5.0
 

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from dimebench.engines.local.pool import Event, Outcome
 from dimebench.engines.messages import line, remark
-from dimebench.planning.plan import Cell, Plan
+from dimebench.planning.cells import Cell, Plan
 from dimebench.training.block import Block
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dimebench.config import Request
     from dimebench.engines.local.pool import PoolSettings
     from dimebench.engines.slurm.queue import JobStatus
-    from dimebench.planning.plan import Plan
+    from dimebench.planning.cells import Plan
 
 LOOK_EVERY_S = 5.0
 LOST_AFTER_S = 60.0  # a network file system may show a job's last word later than the queue shows its end

@@ -18,9 +18,10 @@ from typing import Any
 from dimebench.engines.local.process import Events, Job, WorkerProcess
 from dimebench.engines.local.slots import Needs, Slots
 from dimebench.engines.local.worker import SIGNALS, mark_interrupted, reason_of, record_failure
+from dimebench.planning.cells import Cell, Plan
 from dimebench.planning.identity import IdentityConflictError
 from dimebench.planning.packing import Gpu
-from dimebench.planning.plan import Cell, Plan, settle, tidy
+from dimebench.planning.plan import settle, tidy
 from dimebench.store import StoreError
 from dimebench.store.claims import BEATS_PER_LEASE, LEASE_S, Claim, ClaimLostError, Watch
 from dimebench.training.block import Block
