@@ -1,4 +1,4 @@
-"""How long a large order takes to write, to read and to look through, with a queue that answers at once.
+"""How long a large job manifest takes to write, to read and to look through, with a queue that answers at once.
 
     python benchmarks/orders.py [--blocks 10000]
 
@@ -34,13 +34,13 @@ def main() -> None:
         (block,) = plan.cells[0].blocks
         plan.cells[0].blocks = [replace(block, seeds=(seed,)) for seed in range(blocks)]
         began = time.perf_counter()
-        order = JobManifest.write(plan, PoolSettings(), "slurm", lambda task: {"cpus": 1})
-        note_jobs(order, {index: f"1_{index}" for index in range(blocks)})
+        manifest = JobManifest.write(plan, PoolSettings(), "slurm", lambda task: {"cpus": 1})
+        note_jobs(manifest, {index: f"1_{index}" for index in range(blocks)})
         print(f"{blocks} blocks: {time.perf_counter() - began:.2f} s to write", end="")
         for index in range(blocks // 2):
             for kind in ("began", "ended"):
                 facts = {"status": "finished", "host": "n1", "reason": None, "attempt": 1}
-                (order.folder / f"{kind}-{index}.json").write_text(json.dumps(facts))
+                (manifest.folder / f"{kind}-{index}.json").write_text(json.dumps(facts))
         squeue = Path(folder) / "bin" / "squeue"
         squeue.parent.mkdir()
         lines = "".join(f"1_{index}|PENDING||Resources\n" for index in range(blocks // 2, blocks))
@@ -49,12 +49,12 @@ def main() -> None:
         squeue.chmod(0o755)
         os.environ["PATH"] = f"{squeue.parent}:{os.environ['PATH']}"
         began = time.perf_counter()
-        JobManifest.read(order.folder)
+        JobManifest.read(manifest.folder)
         print(f", {time.perf_counter() - began:.2f} s to read (as each job does)", end="")
         began = time.perf_counter()
         found = job_statuses(results)
         assert sum(each.queued for each in found) == blocks - blocks // 2
-        print(f", {time.perf_counter() - began:.2f} s to say how each stands")
+        print(f", {time.perf_counter() - began:.2f} s for the status of every job")
 
 
 if __name__ == "__main__":

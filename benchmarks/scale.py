@@ -5,9 +5,9 @@
     python benchmarks/scale.py status --runs 100000
 
 `workers` simulates a cluster on a real folder: real claims and real run.json files, simulated time. Workers take
-cells, beat, checkpoint, and at random die (whoever comes next has to wait for the lease) or freeze, often for longer
-than the lease, and wake up again, when they must find that their claim is lost before they write. `plan` and `status`
-time the real code on trees that hold all those runs. Nothing is trained.
+cells, beat, checkpoint, and at random die (the next worker has to wait for the lease) or freeze, often for longer
+than the lease, and wake up again: then they must notice that they lost the claim before they write. `plan` and
+`status` time the real code on trees that hold all those runs. Nothing is trained.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ THREADS = 8
 
 
 def request_of(cells: int) -> Request:
-    """So many cells of a real algorithm on real tasks, or a few more."""
+    """At least this many cells of a real algorithm on real tasks."""
     tasks = 15  # of suite dmc-full
     variants = ",".join(f"sac:batch_size={1 + k}" for k in range(-(-cells // tasks)))
     return parse_words(["suite=dmc-full", f"algo={variants}"], algorithms=known_algorithms())
@@ -84,7 +84,7 @@ class Ledger:
     counts: Counter[str] = field(default_factory=Counter)
 
     def problems(self, blocks: Sequence[Block], results: Path) -> list[str]:
-        """What must never be: a cell lost, one done twice, a write by whoever had lost the claim."""
+        """What must never happen: a cell lost, one done twice, a write without the claim."""
         found = []
         for block in blocks:
             key = f"{block.cell} {block.name}"

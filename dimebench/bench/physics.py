@@ -1,4 +1,4 @@
-"""The environments of a block, stepped with random actions, beside MuJoCo alone under the same actions."""
+"""Times a block's environments under random actions, and MuJoCo alone under the same actions."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from dimebench.envs.vector import VectorEnv
 from dimebench.training.block import Block
 from dimebench.training.rng import sequence
 
-TURN = 50  # env steps of each side before the other one's turn
+TURN = 50  # env steps of one side before the other's turn
 
 
 @dataclass(frozen=True)
 class PhysicsTimes:
-    """Seconds of an env step of every seed: our block's, and MuJoCo's part of it."""
+    """Seconds of an env step of all seeds: the block's, and MuJoCo's part of it."""
 
     block: float
     mujoco: float
 
 
 def environments(block: Block) -> VectorEnv:
-    """The environments that the block trains in, in as many processes."""
+    """The environments that the block trains in, in as many processes as a run uses."""
     streams = [sequence(seed, "env") for seed in block.seeds]
     return make_vector_env(block.task, streams, block.protocol.action_repeat, block.env_workers)
 
 
 def physics_times(block: Block, seconds: float) -> PhysicsTimes:
-    """Both sides take turns, so that a busy machine slows both alike; resets are not timed."""
+    """The two sides take turns, so that a busy machine slows both equally; resets are not timed."""
     envs, pure = environments(block), PurePhysics(block.task, block.protocol.action_repeat)
     rng, seeds, limit = np.random.default_rng(0), len(block.seeds), envs.spec.max_episode_steps or 1000
     envs.reset()
@@ -50,13 +50,13 @@ def physics_times(block: Block, seconds: float) -> PhysicsTimes:
                 pure.reset()
             done += 1
             took += pure.step(action)
-        theirs.append(-(-seeds // max(1, block.env_workers)) * took / TURN)  # as many after another as a worker has
+        theirs.append(-(-seeds // max(1, block.env_workers)) * took / TURN)  # a worker's, one after another
     envs.close()
     return PhysicsTimes(statistics.median(ours), statistics.median(theirs))
 
 
 def _step(envs: VectorEnv, action: np.ndarray) -> float:
-    """Seconds of one env step of every seed; what ended is reset after it."""
+    """Seconds of one env step of all seeds; episodes that ended are reset afterwards."""
     began = time.perf_counter()
     step = envs.step(action)
     took = time.perf_counter() - began

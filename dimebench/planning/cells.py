@@ -20,9 +20,9 @@ def usable_cores() -> int:
 class Hardware:
     """Where blocks will train, as far as that decides which seeds train together and in how many processes."""
 
-    gpus: int = 1  # that blocks are spread over: no more than there are
-    gpu_bytes: int | None = None  # memory of the smallest; None: not known, so nothing is split for it
-    cores: int | None = None  # that each block has for itself; None: all that this process may use
+    gpus: int = 1  # that blocks are spread over
+    gpu_bytes: int | None = None  # memory of the smallest GPU; None: unknown, so no block is split to fit
+    cores: int | None = None  # per block; None: all that this process may use
 
 
 ONE_DEVICE = Hardware()

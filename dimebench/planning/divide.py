@@ -1,6 +1,6 @@
-"""Blocks of many seeds in parts: where one does not fit on a GPU, and where GPUs would have nothing to do.
+"""Splits blocks of many seeds: where one does not fit on a GPU, and where GPUs would be idle.
 
-No seed's random streams depend on it. Blocks that have begun stay as they are: a checkpoint holds all their seeds.
+No seed's random streams depend on it. Blocks that have begun stay whole: their checkpoint holds all their seeds.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from dimebench.planning.cells import Cell, Hardware, Plan, usable_cores
 from dimebench.planning.memory import block_memory
 from dimebench.training.block import Block
 
-ROOM = 0.95  # of a GPU's memory: the rest is other processes' and the estimate's error
+ROOM = 0.95  # of a GPU's memory; the rest is for other processes and the estimate's error
 
 
 def divide(plan: Plan, hardware: Hardware) -> None:
-    """Part the plan's fresh blocks. Raises EnvError for a task that does not load, where memory has to be known.
+    """Split the plan's fresh blocks. Raises EnvError if memory has to be known and a task does not load.
 
-    Each into as few parts as fit; then one more of the block with the largest part, while GPUs are left without one.
+    Each into as few parts as fit; then, while GPUs are idle, the block with the largest part into one more.
     """
     everything = list(plan.blocks())
     fresh = [each for each in everything if not each[1].checkpoint_folder(plan.results).is_dir()]
@@ -32,17 +32,17 @@ def divide(plan: Plan, hardware: Hardware) -> None:
             parts[sizes.index(max(sizes))] += 1
     for (cell, block), count in zip(fresh, parts, strict=True):
         if count > 1:
-            _part(cell, block, count, hardware)
+            _split(cell, block, count, hardware)
 
 
 def shares(seeds: Sequence[int], parts: int) -> list[tuple[int, ...]]:
-    """The seeds in order, in as many parts, whose sizes differ by one at most: the larger ones first."""
+    """The seeds in order, in this many parts whose sizes differ by one at most, the larger ones first."""
     edges = [-(-len(seeds) * i // parts) for i in range(parts + 1)]
     return [tuple(seeds[first:last]) for first, last in pairwise(edges)]
 
 
 def _fitting(block: Block, plan: Plan, hardware: Hardware) -> int:
-    """The least number of parts of which the largest fits; as many as seeds where none does."""
+    """The least number of parts of which the largest fits; one per seed if even that does not."""
     if hardware.gpu_bytes is None:
         return 1
 
@@ -54,7 +54,7 @@ def _fitting(block: Block, plan: Plan, hardware: Hardware) -> int:
     return next((n for n in counts if needs(n) <= ROOM * hardware.gpu_bytes), len(block.seeds))
 
 
-def _part(cell: Cell, block: Block, parts: int, hardware: Hardware) -> None:
+def _split(cell: Cell, block: Block, parts: int, hardware: Hardware) -> None:
     cores = usable_cores() if hardware.cores is None else hardware.cores
     made = [
         replace(block, seeds=seeds, env_workers=worker_count(len(seeds), cores))

@@ -178,7 +178,7 @@ class _Alive(DispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self.peak = 0
         self._fake, self._now = fake, 0
-        self._alive: dict[int, tuple[int, weakref.ref[Any]]] = {}  # by address: bytes, and what tells of the end
+        self._alive: dict[int, tuple[int, weakref.ref[Any]]] = {}  # by address: bytes, a reference
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if self._fake and func is aten._local_scalar_dense.default:

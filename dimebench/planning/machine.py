@@ -1,7 +1,7 @@
-"""This machine's GPUs: the memory that is free on them, how many blocks share one, what each asks for.
+"""This machine's GPUs: their free memory, how many blocks share one, and what a block needs of one.
 
-A process that asks a GPU for its memory gets a context there. The pool's own process trains nothing and would keep
-it, so another one asks.
+Free memory is read in a subprocess: the query creates a CUDA context, which the pool's process would hold while its
+workers train.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ from dimebench.planning.packing import Gpu, Item, blocks_per_gpu
 from dimebench.training.block import Block
 
 LONGEST_S = 300.0
-ASK = """
+QUERY = """
 import json, torch
 print(json.dumps([torch.cuda.mem_get_info(i) for i in range(torch.cuda.device_count())]))
 """
 
 
 class DeviceError(DimebenchError):
-    """GPUs that cannot be asked for their memory; one line."""
+    """The memory of GPUs cannot be read; one line."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a pool works on. With one GPU or none it packs nothing: a single GPU takes one block at a time."""
+    """What a pool works on. A single GPU takes one block at a time: nothing is packed."""
 
     gpus: tuple[Gpu, ...] = ()
     per_gpu: int = 1
     hardware: Hardware = field(default_factory=Hardware)
 
     def needs(self, results: Path) -> Callable[[Block], Item]:
-        """What a block asks of a GPU here, from earlier runs in the results folder or estimated."""
+        """A function: what a block needs of a GPU here, from earlier runs in the results folder or estimated."""
         from dimebench.planning.durations import rough_seconds
         from dimebench.planning.memory import block_memory
 
@@ -51,7 +51,7 @@ class Machine:
 
 
 def here(numbers: Sequence[int]) -> Machine:
-    """This machine with the GPUs of these numbers. Raises DeviceError."""
+    """This machine with the GPUs of these indices. Raises DeviceError."""
     if not numbers:
         return Machine()
     found = tuple(gpus(numbers))
@@ -61,8 +61,10 @@ def here(numbers: Sequence[int]) -> Machine:
 
 
 def gpus(numbers: Sequence[int]) -> list[Gpu]:
-    """Those of the visible GPUs, each with the memory that is free on it now. Raises DeviceError."""
-    done = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, timeout=LONGEST_S, check=False)
+    """The visible GPUs of these indices, each with the memory free now. Raises DeviceError."""
+    done = subprocess.run(
+        [sys.executable, "-c", QUERY], capture_output=True, text=True, timeout=LONGEST_S, check=False
+    )
     try:
         facts = json.loads(done.stdout)
         free = [int(facts[number][0]) for number in numbers]
@@ -73,7 +75,7 @@ def gpus(numbers: Sequence[int]) -> list[Gpu]:
 
 
 def visible_name(number: int) -> str:
-    """What CUDA_VISIBLE_DEVICES has to say so that a process sees the GPU which is this one's `cuda:number` alone."""
+    """CUDA_VISIBLE_DEVICES of a process that sees only the GPU that is `cuda:number` here."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     names = [name.strip() for name in given.split(",")] if given else []
     return names[number] if number < len(names) else str(number)

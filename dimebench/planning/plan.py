@@ -1,4 +1,4 @@
-"""The plan: which cells a request asks for, what of them is done, and the blocks that train the rest."""
+"""Makes the plan of a request: its cells, what of them is done, and the blocks that train the rest."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ def make_plan(
 ) -> Plan:
     """Plan the request's cells; nothing is written.
 
-    On a GPU the seeds of a cell that are yet to be trained form one block, or several where one would not fit or GPUs
-    would have nothing to do (`divide`); on a CPU every seed is a block of its own (measured faster there). Seeds that
-    began together go on together, whichever of them are asked for.
-    Raises ConfigError, UnknownTaskError, UnknownAlgorithmError, ExecutionError where a chain cannot be had, and
-    IdentityConflictError where a place is taken by a run of another identity.
+    On a GPU the seeds of a cell that are still to train form one block, or several if one does not fit or GPUs would
+    be idle (`divide`); on a CPU every seed is its own block, which is faster there. Seeds that began together
+    continue together, even if only some of them are asked for.
+    Raises ConfigError, UnknownTaskError, UnknownAlgorithmError, ExecutionError if a chain is not available, and
+    IdentityConflictError if a run of another identity is in the way.
     """
     known = known_tasks()
     for task in request.suite.tasks:
@@ -66,12 +66,12 @@ def make_plan(
 def settle(
     make: Callable[[tuple[int, ...]], Block], seeds: Sequence[int], results: Path
 ) -> tuple[dict[int, Run], list[Block]]:
-    """What of these seeds is done, and the blocks, made by `make`, that train the others; nothing is written."""
+    """Which of these seeds are done, and the blocks, made by `make`, that train the others; nothing is written."""
     done: dict[int, Run] = {}
-    resumed: dict[tuple[int, ...], Block] = {}  # by their seeds: all that began together, asked for now or not
+    resumed: dict[tuple[int, ...], Block] = {}  # by all the seeds that began together
     fresh: list[int] = []
     any_seed = make(tuple(seeds[:1]))
-    identity = any_seed.identity()  # the same for all: a seed is no part of it
+    identity = any_seed.identity()  # the same for all seeds
     text = identity_text(identity)
     for seed in seeds:
         run = read_run(any_seed.run_folder(results, seed))
@@ -95,7 +95,7 @@ def settle(
 
 
 def tidy(cell: Cell) -> None:
-    """Remove what processes that were killed have left of runs that are done: claims, and checkpoints unless kept."""
+    """Remove what killed processes left of finished runs: claims, and checkpoints unless they are kept."""
     for run in cell.done.values():
         partners = [read_run(run.path.parent / f"seed-{seed:03d}") for seed in _together(run)]
         if all(partner is not None and partner.status in DONE for partner in partners):
@@ -112,7 +112,7 @@ def own_code(algorithm: str) -> str:
 
 
 def _together(run: Run) -> tuple[int, ...]:
-    """The seeds of the block that the run began in."""
+    """The seeds of the block in which the run began."""
     seeds = run.provenance.get("seeds_together")
     if isinstance(seeds, list) and run.seed in seeds and all(type(seed) is int and seed >= 0 for seed in seeds):
         return tuple(seeds)
@@ -123,7 +123,7 @@ def _all_settings() -> dict[str, type]:
     """The settings class of every algorithm that can be loaded."""
     found = {}
     for name in known_algorithms():
-        with suppress(BrokenAlgorithmError):  # somebody else's broken package; `algos` says so
+        with suppress(BrokenAlgorithmError):  # another package's; `algos` shows it
             found[name] = load_algorithm(name).Settings
     return found
 
@@ -136,7 +136,7 @@ def _block_maker(
     execution: tuple[str, str, str],  # mode, precision, chain
     cores: int | None,
 ) -> Callable[[tuple[int, ...]], Block]:
-    """Makes the blocks of one cell: all that does not depend on the seeds is settled once."""
+    """Makes blocks of one cell: what does not depend on the seeds is computed once."""
     suite, algorithm = request.suite, load_algorithm(variant.algorithm)
     bounds = suite.bounds(task)
     mode, precision = chosen(algorithm, device, *execution[:2])
@@ -167,7 +167,7 @@ def _block_maker(
     cores = usable_cores() if cores is None else cores
 
     def make(seeds: tuple[int, ...]) -> Block:
-        # On a GPU the cores are free to step environments; on a CPU each has a learner of its own.
+        # With a GPU the cores are free to step environments; without, each trains a learner.
         workers = worker_count(len(seeds), cores) if device.startswith("cuda") else 0
         return replace(common, seeds=seeds, env_workers=workers)
 

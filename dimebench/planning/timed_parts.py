@@ -18,20 +18,20 @@ from dimebench.training.block import Block
 from dimebench.training.evaluate import StopRequestedError
 from dimebench.training.loop import Hooks, Trainer
 
-FILLED = 20_000  # random transitions in the replay when the learner is timed: more than the caches hold
+FILLED = 20_000  # random transitions in the replay of a timed learner: more than the caches hold
 RANDOM_START = 64  # env steps of random actions before the whole loop is timed
 ENDLESS = 10**9  # env steps
 
 
 def execution(block: Block) -> dict[str, Any]:
-    """How the block's learner executes, as its identity has it: device, threads, mode, precision, a fused chain."""
+    """How the block's learner executes, from its identity: device, threads, mode, precision, a fused chain."""
     return dict(block.identity()["execution"])
 
 
 def with_execution(
     block: Block, mode: str | None = None, precision: str | None = None, chain: str | None = None
 ) -> Block:
-    """The block with another mode, precision or chain; None leaves it as it is."""
+    """The block with another mode, precision or chain; None changes nothing."""
     return replace(block, mode=mode or block.mode, precision=precision or block.precision, chain=chain or block.chain)
 
 
@@ -52,7 +52,7 @@ class TimedLearner:
         self._trainer.warm_up(lambda: False)
 
     def update(self) -> None:
-        """One update call on transitions and noise drawn for it."""
+        """One update call, with the drawing of its transitions and noise."""
         self._trainer.learning.draw()
         self._trainer._update()
 
@@ -66,7 +66,7 @@ class TimedLearner:
 
 
 class LoopEndedError(Exception):
-    """Enough of a loop has been seen: nothing is saved."""
+    """Ends a loop that has run long enough; nothing is saved."""
 
 
 @contextmanager
@@ -87,8 +87,8 @@ def whole_loop(
     settings = block.settings | {"learning_starts": random_start, "replay_capacity": capacity}
     protocol = replace(block.protocol, env_steps=ENDLESS, eval_interval=ENDLESS)
     trainer = _trainer(replace(block, settings=settings, protocol=protocol), results, Hooks(lambda event: None, end))
-    trainer.evaluated_at = 0  # passes over the evaluation before training
-    trainer.warm_up(lambda: False)  # no part of the loop
+    trainer.evaluated_at = 0  # skips the evaluation before training
+    trainer.warm_up(lambda: False)  # before the loop begins
 
     def run() -> None:
         with suppress(LoopEndedError):

@@ -1,4 +1,4 @@
-"""What a plan takes: disk held to what checkpoints write, hours from earlier runs or a probe, sums over a machine."""
+"""What a plan takes: disk held to what checkpoints write, time from earlier runs or a probe, sums over a machine."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_pace_counts_the_random_start_the_learning_and_every_evaluation() -> N
     assert replace(PACE, step=0.0, random_step=0.0).seconds(make_block("random")) == pytest.approx(4 * 25 * 0.5)
 
 
-def test_hours_add_up_over_workers_and_unknown_ones_are_said_to_be_so(tmp_path: Path) -> None:
+def test_times_add_up_over_workers_and_unknown_ones_are_counted(tmp_path: Path) -> None:
     plan = make_plan(request(), range(3), tmp_path, "cpu")
     one = PACE.seconds(plan.cells[0].blocks[0])
     found = of(plan)
