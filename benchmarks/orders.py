@@ -54,7 +54,7 @@ def main() -> None:
         began = time.perf_counter()
         found = job_statuses(read_manifests(results))
         assert sum(each.queued for each in found) == blocks - blocks // 2
-        print(f", {time.perf_counter() - began:.2f} s to say how each stands")
+        print(f", {time.perf_counter() - began:.2f} s for the status of every job")
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@
     python benchmarks/scale.py status --runs 100000
 
 `workers` simulates a cluster on a real folder: real claims and real run.json files, simulated time. Workers take
-cells, beat, checkpoint, and at random die (whoever comes next has to wait for the lease) or freeze, often for longer
-than the lease, and wake up again, when they must find that their claim is lost before they write. `plan` and `status`
-time the real code on trees that hold all those runs. Nothing is trained.
+cells, beat, checkpoint, and at random die (the next worker has to wait for the lease) or freeze, often for longer
+than the lease, and wake up again: then they must notice that they lost the claim before they write. `plan` and
+`status` time the real code on trees that hold all those runs. Nothing is trained.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from pathlib import Path
 from dimebench.agents.registry import known_algorithms
 from dimebench.config import Request, parse_words
 from dimebench.config.identity import identity_hash
-from dimebench.planning.plan import Plan, make_plan, settle
+from dimebench.planning.cells import Plan
+from dimebench.planning.plan import make_plan, settle
 from dimebench.store import Run, read_run
 from dimebench.store.claims import Claim, ClaimLostError, Watch
 from dimebench.store.schema import EVALS_FILE
@@ -44,7 +45,7 @@ THREADS = 8
 
 
 def request_of(cells: int) -> Request:
-    """So many cells of a real algorithm on real tasks, or a few more."""
+    """At least this many cells of a real algorithm on real tasks."""
     tasks = 15  # of suite dmc-full
     variants = ",".join(f"sac:batch_size={1 + k}" for k in range(-(-cells // tasks)))
     return parse_words(["suite=dmc-full", f"algo={variants}"], algorithms=known_algorithms())
@@ -83,7 +84,7 @@ class Ledger:
     counts: Counter[str] = field(default_factory=Counter)
 
     def problems(self, blocks: Sequence[Block], results: Path) -> list[str]:
-        """What must never be: a cell lost, one done twice, a write by whoever had lost the claim."""
+        """What must never happen: a cell lost, one done twice, a write without the claim."""
         found = []
         for block in blocks:
             key = f"{block.cell} {block.name}"

@@ -1,4 +1,4 @@
-"""What can be checked of an installation before days of training rest on it. Nothing here raises."""
+"""Checks of an installation before days of training rely on it. Nothing here raises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from dimebench.engines.local.process import Events, Job, WorkerProcess
 from dimebench.envs import EnvError, known_libraries, known_tasks, physics_fingerprint, task_spec
-from dimebench.planning.plan import Cell
+from dimebench.planning.cells import Cell
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
 from dimebench.store import Run, atomic_write, read_evals, read_run, read_train
 from dimebench.store.claims import Watch
@@ -34,12 +34,12 @@ renderer.update_scene(data)
 pixels = renderer.render()
 print(f"renders {pixels.shape[1]}x{pixels.shape[0]}" if pixels.any() else "renders nothing but black")
 """
-SELF_TEST_S = 300.0  # what the self-test may take before it counts as failed
+SELF_TEST_S = 300.0  # longer, and the self-test counts as failed
 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     group: str  # versions, device, rendering, results, library, task, resume
     name: str
@@ -64,7 +64,7 @@ def device() -> Iterator[Check]:
 
 
 def rendering() -> Iterator[Check]:
-    """Training needs no renderer; videos do. Tried in a process of its own, which a broken driver may bring down."""
+    """Training needs no renderer; videos do. Tried in a subprocess, since a broken driver may crash it."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", RENDER],
@@ -83,7 +83,7 @@ def rendering() -> Iterator[Check]:
 
 
 def results_folder(folder: Path) -> Iterator[Check]:
-    """Whether the folder can be written as training needs it: renames, and claims that exclude each other."""
+    """Whether the folder supports what training needs: renames, and claims that exclude each other."""
     try:
         free = shutil.disk_usage(folder).free / 2**30
         with tempfile.TemporaryDirectory(dir=folder, prefix=".doctor-") as name:
@@ -144,7 +144,7 @@ def self_test_block(task: str) -> Block:
 
 
 def resume(make: Callable[[], Block]) -> Iterator[Check]:
-    """Trains a block, once whole and once killed with SIGKILL in the middle and resumed: the same bits?"""
+    """Train a block without interruption, and again killed by SIGKILL in the middle and resumed: the same bits?"""
     name = "killed and resumed"
     try:
         with tempfile.TemporaryDirectory() as folder:
@@ -160,9 +160,9 @@ def resume(make: Callable[[], Block]) -> Iterator[Check]:
 
 
 def _train(block: Block, results: Path, enough: Callable[[dict[str, Any]], bool]) -> None:
-    """Train in a worker process and kill it with SIGKILL at the first event that is enough.
+    """Train in a worker process and kill it with SIGKILL at the first event for which `enough` is true.
 
-    Raises RuntimeError where training fails before, or takes longer than SELF_TEST_S.
+    Raises RuntimeError if training fails before that, or takes longer than SELF_TEST_S.
     """
     events: Events = queue.Queue()
     deadline = time.monotonic() + SELF_TEST_S
@@ -191,7 +191,7 @@ def _train(block: Block, results: Path, enough: Callable[[dict[str, Any]], bool]
 
 
 def _train_and_kill(block: Block, results: Path) -> int:
-    """Kill the training once it has a checkpoint past the random start; the env step it had reported."""
+    """Kill the training once it has a checkpoint past the random start. Returns the last reported env step."""
     checkpoints, step = block.checkpoint_folder(results), 0
 
     def enough(event: dict[str, Any]) -> bool:
@@ -209,7 +209,7 @@ def _is_done(event: dict[str, Any]) -> bool:
 
 
 def _difference(block: Block, whole: Path, cut: Path) -> str:
-    """What differs between two results, wall-clock times left out; "" where nothing does."""
+    """What differs between two results apart from wall-clock times; "" if nothing does."""
     for name, read in (("evals.parquet", read_evals), ("train.parquet", read_train)):
         one, other = (read(_runs(block, results)).drop(columns="wall_time_s") for results in (whole, cut))
         if not one.equals(other):

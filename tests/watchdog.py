@@ -1,4 +1,4 @@
-"""Ends what a test run has started when the run itself has ended, however it ended: `python watchdog.py VARIABLE=TOKEN`.
+"""Ends what a test run has started when the run itself has ended in any way: `python watchdog.py VARIABLE=TOKEN`.
 
 It waits for the end of its standard input, whose other end the run holds open, and then kills every process whose
 environment has the token: daemons and jobs keep what they have inherited, whoever their parent is by then.

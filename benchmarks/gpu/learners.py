@@ -17,9 +17,9 @@ from benchmarks.gpu.session import Session
 from dimebench.agents.base import Metrics
 from dimebench.agents.registry import known_algorithms
 from dimebench.config import parse_words
+from dimebench.planning.clock import update_schedule
 from dimebench.planning.identity import block_identity
 from dimebench.planning.plan import make_plan
-from dimebench.planning.work import actor_updates
 from dimebench.training.block import Block
 from dimebench.training.execution.modes import WARM_CALLS
 from dimebench.training.loop import Hooks, Trainer
@@ -67,7 +67,8 @@ class Made:
         self.agent: Any = self.trainer.agent
         self.learning, self.settings, spec = self.trainer.learning, self.trainer.settings, self.trainer.spec
         self.obs_dim, self.act_dim, self.seeds = spec.obs_dim, spec.act_dim, len(block.seeds)
-        self.schedule = actor_updates(self.settings.utd, getattr(self.settings, "policy_delay", 1))
+        calls = update_schedule(self.settings.utd, getattr(self.settings, "policy_delay", 1))
+        self.schedule = [len(each) for each in calls]  # actor updates in each call
         self._fill()
 
     def _fill(self) -> None:

@@ -1,1 +1,1 @@
-"""`dimebench bench`: throughput of this machine beside its floors."""
+"""`dimebench bench`: throughput of this machine, compared with its floors."""

@@ -1,8 +1,8 @@
 """`dimebench bench`: what this machine reaches with an algorithm on a task, and the floor that it cannot go below.
 
 A floor is the time that the same work takes at the rates measured in the same run: the larger of its matrix products
-at the rate of products and its optimiser's bytes at the rate of copies; for physics, MuJoCo's own steps. On a CPU all
-but the physics is CPU time: on an idle machine the same as the clock's.
+at the rate of products and its bytes (`planning.learner_cost.Work`) at the rate of copies; for physics, MuJoCo's own
+steps. On a CPU all but the physics is CPU time, which on an idle machine is the clock's.
 """
 
 from __future__ import annotations
@@ -15,10 +15,18 @@ from typing import Any
 
 from dimebench.agents.registry import load_algorithm
 from dimebench.bench.physics import PhysicsTimes, physics_times
-from dimebench.planning.clock import FEWEST, Ceilings, measure_ceilings, one_core, repeat
-from dimebench.planning.plan import Plan
+from dimebench.planning.cells import Plan
+from dimebench.planning.clock import (
+    FEWEST,
+    Ceilings,
+    by_schedule,
+    measure_ceilings,
+    one_core,
+    repeat,
+    update_schedule,
+)
+from dimebench.planning.learner_cost import LearnerWork, Work, learner_work
 from dimebench.planning.timed_parts import TimedLearner, execution, loop_times
-from dimebench.planning.work import CRITICS, AgentWork, Work, actor_updates, agent_work
 from dimebench.store.provenance import machine, package_versions
 from dimebench.training.block import Block
 from dimebench.training.execution.modes import WARM_CALLS
@@ -28,7 +36,7 @@ PARTS = ("physics", "learner", "acting", "loop")
 
 @dataclass(frozen=True)
 class Figure:
-    """One part: seconds per env step of every seed, and of the floor; the floor is None where it is not known."""
+    """One part: seconds per env step of all seeds, ours and the floor's; None where the floor is not known."""
 
     seeds: int
     seconds: float
@@ -56,7 +64,7 @@ class CellBench:
     task: str
     figures: dict[str, Figure]  # by PARTS
     call_seconds: dict[int, float]  # of an update call, by the number of its actor updates
-    work: AgentWork | None
+    work: LearnerWork
     ceilings: Ceilings
     execution: dict[str, Any]
     settings: dict[str, Any]
@@ -80,65 +88,68 @@ class CellBench:
             "seconds_per_update_call": {str(n): seconds for n, seconds in self.call_seconds.items()},
             "shares_of_loop": self.shares,
             "dominated_by": self.dominant,
-            "work_per_seed": None if self.work is None else asdict(self.work),
+            "work_per_seed": asdict(self.work),
             "ceilings": asdict(self.ceilings),
             "settings": self.settings,
         }
 
 
-def cells(plan: Plan, seeds: Sequence[int]) -> list[Block]:
+def learning_blocks(plan: Plan, seeds: Sequence[int]) -> list[Block]:
     """One block per cell of the plan, with all seeds together; algorithms that learn nothing are left out."""
     blocks = [replace(cell.blocks[0], seeds=tuple(seeds)) for cell in plan.cells]
     return [block for block in blocks if load_algorithm(block.algorithm).learns]
 
 
 def bench(
-    blocks: Sequence[Block], folder: Path, seconds: float, listen: Callable[[Block, str], None]
+    blocks: Sequence[Block], folder: Path, seconds: float, announce: Callable[[Block, str], None]
 ) -> Iterator[CellBench]:
-    """Measure each block for about `seconds` a part; `listen` is told what comes next. `folder` is for scratch."""
+    """Measure each block for about `seconds` a part; `announce` hears which part comes next. `folder` is scratch."""
     physics: dict[tuple[str, int], PhysicsTimes] = {}
     for number, block in enumerate(blocks):
         with one_core(block.device):
             key = block.task, block.protocol.action_repeat
             if key not in physics:
-                listen(block, "physics")
+                announce(block, "physics")
                 physics[key] = physics_times(block, seconds)
-            yield _cell(block, physics[key], folder / str(number), seconds, listen)
+            yield _measure(block, physics[key], folder / str(number), seconds, announce)
 
 
 def machine_facts() -> dict[str, Any]:
-    """Machine and versions, for whoever reads the figures later."""
+    """Machine and versions, to be read with the figures."""
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {"machine": machine() | {"gpu": gpu}, "versions": package_versions()}
 
 
-def _cell(
-    block: Block, physics: PhysicsTimes, folder: Path, seconds: float, listen: Callable[[Block, str], None]
+def _measure(
+    block: Block, physics: PhysicsTimes, folder: Path, seconds: float, announce: Callable[[Block, str], None]
 ) -> CellBench:
-    device, seeds = block.device, len(block.seeds)
+    device, seeds, how = block.device, len(block.seeds), execution(block)
     learner = TimedLearner(block, folder)
     try:
-        settings = learner.settings
-        schedule = actor_updates(settings.utd, getattr(settings, "policy_delay", 1))
-        work = agent_work(block.algorithm, learner.obs_dim, learner.act_dim, settings)
-        listen(block, "ceilings")
-        how = execution(block)
-        ceilings = measure_ceilings(critic_shape(learner, seeds), how["precision"], device, seconds)
-        listen(block, "learner")
+        # Calls that differ in their number of actor updates are timed apart.
+        delay = block.settings.get("policy_delay", 1)
+        schedule = [len(each) for each in update_schedule(block.settings["utd"], delay)]
+        announce(block, "ceilings")
+        work = learner_work(block, learner.dims)
+        ceilings = measure_ceilings(work.widest_of(seeds), how["precision"], device, seconds)
+        announce(block, "learner")
         warm = WARM_CALLS if "graph" in how["mode"] else 0  # eager calls of each kind; the next ones are recorded
         calls = repeat(learner.update, seconds, device, schedule, warmup=1 + warm)
-        listen(block, "acting")
+        announce(block, "acting")
         acting = repeat(learner.act, seconds / 4, device, warmup=1 + warm)[0]
     finally:
         learner.close()
-    listen(block, "loop")
-    times = loop_times(block, folder, seconds, fewest=(warm + 1 + FEWEST) * len(schedule))[warm * len(schedule) :]
+    announce(block, "loop")
+    period = len(schedule)
+    times = loop_times(block, folder, seconds, fewest=(warm + 1 + FEWEST) * period)[warm * period :]
     floors = Floors(ceilings, seeds)
-    call_works = {n: work.call(settings.utd, n) for n in set(schedule)} if work else {}
-    update_floor = floors.mean([call_works[n] for n in schedule]) if work else None
-    act_floor = floors.mean([work.act]) if work else None
+    update_floor, act_floor = floors.mean(work.calls), floors.mean([work.act])
+    learner_floor = update_floor + act_floor
+    loop_floor = None
+    if (alone := physics.simulator) is not None:  # on a GPU it runs beside the learner
+        loop_floor = alone + learner_floor if device == "cpu" else max(alone, learner_floor)
     return CellBench(
         variant=block.variant,
         task=block.task,
@@ -146,9 +157,7 @@ def _cell(
             "physics": Figure(seeds, physics.envs, physics.simulator),
             "learner": Figure(seeds, statistics.fmean(calls[n] for n in schedule), update_floor),
             "acting": Figure(seeds, acting, act_floor),
-            "loop": Figure(
-                seeds, by_schedule(times, schedule), _loop_floor(device, physics, update_floor, act_floor)
-            ),
+            "loop": Figure(seeds, by_schedule(times, period), loop_floor),
         },
         call_seconds=calls,
         work=work,
@@ -158,39 +167,14 @@ def _cell(
     )
 
 
-def by_schedule(times: Sequence[float], schedule: Sequence[int]) -> float:
-    """Mean over a period of the schedule of the median env step at each place in it; the first period warms up."""
-    period = len(schedule)
-    return statistics.fmean(statistics.median(times[period + i :: period]) for i in range(period))
-
-
 @dataclass(frozen=True)
 class Floors:
-    """What work takes at the least at measured rates."""
+    """The least time that work takes at measured rates."""
 
     ceilings: Ceilings
     seeds: int
 
     def mean(self, works: Sequence[Work]) -> float:
-        """Seconds that each takes at the least, for all seeds: the mean."""
+        """Seconds for all seeds, the mean over `works`."""
         each = (max(w.flops / self.ceilings.gemm, w.bytes / self.ceilings.copy) for w in works)
         return self.seeds * statistics.fmean(each)
-
-
-def _loop_floor(device: str, physics: PhysicsTimes, update: float | None, act: float | None) -> float | None:
-    """The parts one after another; on a GPU, physics beside the learner."""
-    if update is None or act is None or physics.simulator is None:
-        return None
-    return physics.simulator + update + act if device == "cpu" else max(physics.simulator, update + act)
-
-
-def critic_shape(learner: Any, seeds: int) -> tuple[int, int, int, int]:
-    """The critics' widest product: (seeds x critics, rows, inputs, outputs). CrossQ and DIME see s and s' at once.
-
-    `learner` is a `TimedLearner`, or has its agent, settings and sizes.
-    """
-    s = learner.settings
-    hidden = getattr(s, "critic_hidden", (256, 256))
-    rows = s.batch_size * (1 if "target_critics" in getattr(learner.agent, "modules", {}) else 2)
-    wide = max(zip((learner.obs_dim + learner.act_dim, *hidden), hidden, strict=False), key=lambda io: io[0] * io[1])
-    return (seeds * CRITICS, rows, *wide)

@@ -12,25 +12,25 @@ from dimebench.envs import SerialVectorEnv, VectorEnv, make_vector_env
 from dimebench.training.block import Block
 from dimebench.training.rng import sequence
 
-TURN = 50  # env steps of each side before the other one's turn
+TURN = 50  # env steps of one side before the other's turn
 
 
 @dataclass(frozen=True)
 class PhysicsTimes:
-    """Seconds of an env step of every seed: all of it, and the simulator's part (None where that is not MuJoCo)."""
+    """Seconds of an env step of all seeds: all of it, and the simulator's part (None where that is not MuJoCo)."""
 
     envs: float
     simulator: float | None
 
 
 def environments(block: Block) -> VectorEnv:
-    """The environments that the block trains in, in as many processes."""
+    """The environments that the block trains in, in as many processes as a run uses."""
     streams = [sequence(seed, "env") for seed in block.seeds]
     return make_vector_env(block.task, streams, block.protocol.action_repeat, block.env_workers)
 
 
 def physics_times(block: Block, seconds: float) -> PhysicsTimes:
-    """Both sides take turns, so that a busy machine slows both alike; resets are not timed."""
+    """The two sides take turns, so that a busy machine slows both equally; resets are not timed."""
     envs, pure = environments(block), simulator(block.task, block.protocol.action_repeat)
     rng, seeds, limit = np.random.default_rng(0), len(block.seeds), envs.spec.max_episode_steps or 1000
     envs.reset()
@@ -48,13 +48,13 @@ def physics_times(block: Block, seconds: float) -> PhysicsTimes:
                 pure.reset()
             done += 1
             took += pure.step(action)
-        theirs.append(-(-seeds // max(1, block.env_workers)) * took / TURN)  # one after another, as in a worker
+        theirs.append(-(-seeds // max(1, block.env_workers)) * took / TURN)  # a worker's, one after another
     envs.close()
     return PhysicsTimes(statistics.median(ours), statistics.median(theirs) if theirs else None)
 
 
 def _step(envs: VectorEnv, action: np.ndarray) -> float:
-    """Seconds of one env step of every seed; what ended is reset after it."""
+    """Seconds of one env step of all seeds; episodes that ended are reset afterwards."""
     began = time.perf_counter()
     step = envs.step(action)
     took = time.perf_counter() - began

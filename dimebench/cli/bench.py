@@ -48,14 +48,14 @@ def bench(
     chosen = device_here(device)
     check_execution(chosen, mode, precision, chain)
     from dimebench.bench.cells import bench as measure
-    from dimebench.bench.cells import cells, machine_facts
+    from dimebench.bench.cells import learning_blocks, machine_facts
     from dimebench.cli.common.output import status_line
     from dimebench.planning.plan import make_plan
 
     with tempfile.TemporaryDirectory(prefix="dimebench-bench-") as folder:
         together = asked or parse_seeds(SEEDS[chosen])
         plan = make_plan(request, together, Path(folder), chosen, mode, precision, chain=chain)
-        blocks = cells(plan, together)
+        blocks = learning_blocks(plan, together)
         if not blocks:
             raise UsageError(f"{', '.join(request.suite.algorithms)}: learns nothing, so there is nothing to measure")
         with status_line(as_json) as show:

@@ -15,8 +15,8 @@ from dimebench.cli.common.remarks import say_remarks
 from dimebench.errors import OK, UsageError
 
 if TYPE_CHECKING:
+    from dimebench.planning.cells import Hardware
     from dimebench.planning.forecast import Forecast, Target
-    from dimebench.planning.plan import Hardware
 
 GPU_MEMORY_GB = 80.0  # of a GPU that is described and not asked
 CORES_PER_GPU = 8  # of a machine that is described: for the processes that step environments
@@ -66,14 +66,14 @@ def plan(
     check_folder("--results", results)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     request = parse_request(words)
-    target, places = _target(on, device, workers, gpus, gpu_memory, nodes)
+    target, hardware = _target(on, device, workers, gpus, gpu_memory, nodes)
     check_execution(target.device, mode, precision, chain)
     from dimebench.cli.common.output import status_line
     from dimebench.planning.forecast import forecast
     from dimebench.planning.plan import make_plan
     from dimebench.planning.probe import Probes
 
-    made = make_plan(request, seed_list, results, target.device, mode, precision, places, chain)
+    made = make_plan(request, seed_list, results, target.device, mode, precision, hardware, chain)
     say_remarks(made, set())
     with status_line(as_json) as show:
         probes = Probes(probe_seconds, target.here, lambda of: show(f"a probe of {of.variant} on {of.task}"))
@@ -88,9 +88,9 @@ def plan(
 def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, nodes: int) -> tuple[Target, Hardware]:
     """What the plan is for. Raises UsageError where the options describe nothing that could train it."""
     from dimebench.engines.devices import gpus_here
+    from dimebench.planning.cells import Hardware, usable_cores
     from dimebench.planning.forecast import Target
     from dimebench.planning.machine import here
-    from dimebench.planning.plan import Hardware, usable_cores
 
     if on == "local" and nodes > 1:
         raise UsageError(f"--nodes {nodes}: this machine is one: goes with --on slurm or ray")
@@ -107,7 +107,7 @@ def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, no
     if chosen == "cpu":
         return Target("cpu", workers or usable_cores()), Hardware()
     machine = here(numbers)
-    return Target("cuda", max(1, len(machine.gpus)), machine.places.gpu_bytes), machine.places
+    return Target("cuda", max(1, len(machine.gpus)), machine.hardware.gpu_bytes), machine.hardware
 
 
 def _hours(seconds: float) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from dimebench.config import Request
     from dimebench.engines.base import Engine
     from dimebench.engines.events import PoolSettings
-    from dimebench.planning.plan import Plan
+    from dimebench.planning.cells import Plan
 
 
 def run(

@@ -14,7 +14,7 @@ from dimebench.training.block import Block
 
 if TYPE_CHECKING:  # the plan needs the learners, which `status` does without
     from dimebench.config import Request
-    from dimebench.planning.plan import Hardware, Plan
+    from dimebench.planning.cells import Hardware, Plan
 
 
 class EngineError(DimebenchError):
@@ -66,7 +66,7 @@ class Engine(ABC):
 
     def hardware(self) -> Hardware:
         """What decides, once the device is settled, which seeds train together."""
-        from dimebench.planning.plan import Hardware
+        from dimebench.planning.cells import Hardware
 
         return Hardware()
 

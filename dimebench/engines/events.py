@@ -11,7 +11,7 @@ from dimebench.store.claims import LEASE_S
 from dimebench.training.block import Block
 
 if TYPE_CHECKING:  # the plan needs the learners, which `status` does without
-    from dimebench.planning.plan import Cell
+    from dimebench.planning.cells import Cell
 
 HANG_TIMEOUT_S = 1800.0  # a checkpoint of gigabytes on a slow disk is no hang
 

@@ -23,7 +23,7 @@ from dimebench.store import StoreError, atomic_write, read_run
 from dimebench.training.block import Block
 
 if TYPE_CHECKING:  # the plan needs the learners, which `status` does without
-    from dimebench.planning.plan import Plan
+    from dimebench.planning.cells import Plan
 
 SCHEMA_VERSION = 1
 MANIFEST_FILE = "order.json"  # the name that earlier versions gave it: their jobs may still be in a queue

@@ -9,7 +9,7 @@ import numpy as np
 
 from dimebench.engines.events import Event
 from dimebench.engines.manifest import JobManifest, ManifestError
-from dimebench.planning.plan import Cell
+from dimebench.planning.cells import Cell
 from dimebench.store import Run, StoreError, read_evals, read_run
 from dimebench.training.block import Block
 

@@ -19,7 +19,8 @@ from dimebench.engines.manifest import JobManifest
 from dimebench.engines.messages import event_line
 from dimebench.engines.signals import SIGNALS, handled_by
 from dimebench.envs import worker_count
-from dimebench.planning.plan import Cell, Plan, own_code, usable_cores
+from dimebench.planning.cells import Cell, Plan, usable_cores
+from dimebench.planning.plan import own_code
 from dimebench.store.provenance import package_versions
 from dimebench.training.block import Block
 

@@ -1,1 +1,1 @@
-"""From a request to blocks of seeds: what is asked for, what of it is done, what the rest takes."""
+"""From a request to blocks of seeds: what is asked for, what is done already, and what the rest costs."""

@@ -1,7 +1,8 @@
-"""Timing on a device, and the rates of this machine that no update can beat: matrix products and memory copies."""
+"""Timing on a device and by the update schedule, and this machine's peak rates of matrix products and copies."""
 
 from __future__ import annotations
 
+import math
 import os
 import statistics
 import time
@@ -12,15 +13,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-LARGE = 1024  # rows and columns of the product that shows the machine's peak
+LARGE = 1024  # rows and columns of the product that reaches the machine's peak
 LARGE_ON_CUDA = 8192
-COPIED_BYTES = 1 << 27  # well beyond every cache
-FEWEST = 3  # timed calls, however long one takes
+COPIED_BYTES = 1 << 27  # far larger than every cache
+FEWEST = 3  # timed calls, at least
 
 
 @contextmanager
 def one_core(device: str) -> Iterator[None]:
-    """On the CPU: this process on one core and one thread, like a worker of `run` where all cores train."""
+    """On the CPU: run this process on one core with one thread, like a worker of `run`."""
     if device != "cpu" or not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -35,23 +36,23 @@ def one_core(device: str) -> Iterator[None]:
 
 
 def now(device: str) -> float:
-    """Seconds: of CPU time on the CPU, so that waiting for a busy core does not count; else the clock's."""
+    """Seconds: CPU time on the CPU, which leaves out waiting for a busy core; else wall-clock time."""
     return time.process_time() if device == "cpu" else time.perf_counter()
 
 
 def timed(call: Callable[[], object], device: str) -> float:
-    """Seconds that one call takes; on CUDA from its first kernel's start to the end of its last."""
+    """Seconds of one call; on CUDA from the start of its first kernel to the end of its last."""
     if not device.startswith("cuda"):
         began = now(device)
         call()
         return now(device) - began
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
     torch.cuda.synchronize()
     start.record()
     call()
     end.record()
     end.synchronize()
-    return start.elapsed_time(end) / 1e3
+    return float(start.elapsed_time(end)) / 1e3
 
 
 def repeat(
@@ -59,7 +60,7 @@ def repeat(
 ) -> dict[int, float]:
     """Median seconds of a call, by kind: call i is of kind `kinds[i % len(kinds)]`.
 
-    `warmup` rounds through the kinds come first; then at least FEWEST of each are timed, whatever `seconds` says.
+    After `warmup` rounds through the kinds, calls are timed for `seconds`, but at least FEWEST of each kind.
     """
     for _ in range(warmup * len(kinds)):
         call()
@@ -71,22 +72,33 @@ def repeat(
     return {kind: statistics.median(times) for kind, times in took.items()}
 
 
+def update_schedule(utd: int, policy_delay: int) -> list[tuple[int, ...]]:
+    """For each `Agent.update` call of one period: which of its critic updates (from 0) an actor update follows."""
+    period = math.lcm(utd, policy_delay) // utd
+    return [tuple(i for i in range(utd) if (call * utd + i + 1) % policy_delay == 0) for call in range(period)]
+
+
+def by_schedule(times: Sequence[float], period: int) -> float:
+    """Mean of an env step's median at each place of the schedule's period; the first period is left out."""
+    return statistics.fmean(statistics.median(times[period + i :: period]) for i in range(period))
+
+
 @dataclass(frozen=True)
 class Ceilings:
-    """What this machine reaches on the device, threads and precision at hand."""
+    """Peak rates of this machine on the device, threads and precision in use."""
 
     large_gemm: float  # operations per second of one large square product
-    critic_gemm: float  # the same at the shape of the critics' widest layer
-    copy: float  # bytes per second, read and written, of a copy larger than the caches
+    critic_gemm: float  # the same at the shape of the learner's widest product, which is the critics'
+    copy: float  # bytes read and written per second by a copy larger than the caches
 
     @property
     def gemm(self) -> float:
-        """The better of the two: what a product can be asked for."""
+        """The better of the two."""
         return max(self.large_gemm, self.critic_gemm)
 
 
 def measure_ceilings(shape: tuple[int, int, int, int], precision: str, device: str, seconds: float) -> Ceilings:
-    """Ceilings for critics that multiply [stack, rows, inputs] by [stack, inputs, outputs], `shape`'s order."""
+    """Measure; products of [stack, rows, inputs] and [stack, inputs, outputs] for that `shape`, in this order."""
     stack, rows, inputs, outputs = shape
     side = LARGE if device == "cpu" else LARGE_ON_CUDA
     with _precision(precision) as dtype:
@@ -109,7 +121,7 @@ def measure_ceilings(shape: tuple[int, int, int, int], precision: str, device: s
 
 @contextmanager
 def _precision(precision: str) -> Iterator[torch.dtype]:
-    """The type that products of a precision have, with the TF32 switch where that precision has it."""
+    """Yields the dtype of products at a precision, with TF32 switched on if it is that one."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     try:

@@ -1,4 +1,4 @@
-"""How long a block takes: as runs of the same work took, as a probe measured, or not known."""
+"""How long a block takes: from finished runs of the same work, from a probe, or unknown."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
 from dimebench.envs import task_spec
+from dimebench.planning.learner_cost import learner_work
 from dimebench.planning.memory import same_cell
-from dimebench.planning.work import agent_work
 from dimebench.store import Run
 from dimebench.store.provenance import machine
-from dimebench.training.block import Block, build_settings
+from dimebench.training.block import Block
 
 EARLIER, OTHER, PROBE, UNKNOWN = "earlier runs", "extrapolated from earlier runs", "probe", "not known"
-# For the order of blocks alone, where nothing is known: operations and env steps per second of a GPU and its machine.
+# Of a GPU and its machine, per second: only for the order of blocks, where nothing is known.
 OPERATIONS, ENV_STEPS = 1e13, 1e3
 
 
 @dataclass(frozen=True)
 class Duration:
-    """Seconds of a block from its start to its end, None where nobody knows, and where the figure comes from."""
+    """Seconds of a block from its start to its end, None if unknown, and where the figure comes from."""
 
     seconds: float | None
     source: str
 
 
 def from_earlier(block: Block, runs: Iterable[Run]) -> Duration:
-    """The median of finished runs of the same work, budget and number of seeds together on such a machine.
+    """The median of finished runs with the same work, budget, seeds per block and CPU model.
 
-    Where there are none, of whatever runs of the same work, in proportion to their budgets; the source says so.
+    If there are none: of all runs of the same work, scaled by their budgets; the source says so.
     """
     exact: list[float] = []
     other: list[float] = []
@@ -51,15 +52,14 @@ def from_earlier(block: Block, runs: Iterable[Run]) -> Duration:
 
 
 def rough_seconds(block: Block, results: Path) -> float:
-    """For the order of blocks: from earlier runs, else counted from what an update has to compute."""
+    """For the order of blocks: from earlier runs, else from the operations of an update."""
     known = from_earlier(block, same_cell(block, results)).seconds
     if known is not None:
         return known
-    algorithm, spec = load_algorithm(block.algorithm), task_spec(block.task, block.protocol.action_repeat)
+    spec = task_spec(block.task, block.protocol.action_repeat)
     steps = block.protocol.env_steps * block.protocol.action_repeat
-    settings = build_settings(algorithm.Settings, block.settings)
-    work = agent_work(block.algorithm, spec.obs_dim, spec.act_dim, settings) if algorithm.learns else None
-    if work is None:
+    if not load_algorithm(block.algorithm).learns:
         return steps / ENV_STEPS
-    update = work.critic.flops * settings.utd + work.actor.flops * settings.utd / settings.policy_delay
+    calls = learner_work(block, Dims(spec.obs_dim, spec.act_dim)).calls
+    update = statistics.fmean(call.flops for call in calls)
     return steps / ENV_STEPS + block.protocol.env_steps * len(block.seeds) * update / OPERATIONS

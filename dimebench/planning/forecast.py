@@ -1,4 +1,4 @@
-"""What carrying out a plan takes: memory, disk, hours and money, each figure with where it comes from."""
+"""What a plan takes: memory, disk and time, each figure with where it comes from."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from pathlib import Path
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
 from dimebench.envs import task_spec
+from dimebench.planning.cells import Cell, Plan
 from dimebench.planning.durations import PROBE, Duration, from_earlier
-from dimebench.planning.learner_bytes import WORD, learner_bytes
+from dimebench.planning.learner_cost import WORD, learner_bytes
 from dimebench.planning.memory import CONTEXT, Memory, block_memory, replay_bytes, same_cell, saving_bytes
 from dimebench.planning.packing import in_turn
-from dimebench.planning.plan import Cell, Plan
 from dimebench.planning.probe import Pace
 from dimebench.store import read_run
 from dimebench.training.block import Block
 from dimebench.training.checkpoint import KEPT
 
-# Bytes on disk, as the recorded runs of results/recorded have them.
+# Bytes on disk, as measured on results/recorded.
 EVALUATION_ROW, LOGGED_ROW, FILES = 20, 110, 12_000
-PARAMETERS_AND_MOMENTS = 3  # a policy file holds the first of these alone
+PARAMETERS_AND_MOMENTS = 3  # a policy file holds only the parameters
 
 
 @dataclass(frozen=True)
 class Target:
-    """What the plan is for: `slots` processes on a CPU; with GPUs, that many of them."""
+    """Where the plan will train: `slots` processes on a CPU, or `slots` GPUs."""
 
     device: str  # cpu or cuda
     slots: int
-    gpu_bytes: int | None = None  # memory of one
-    here: bool = True  # this machine: a probe on it is a measurement
+    gpu_bytes: int | None = None  # memory of one GPU
+    here: bool = True  # on this machine: a probe is a measurement
 
     @property
     def unit(self) -> str:
@@ -40,13 +40,13 @@ class Target:
 
 @dataclass(frozen=True)
 class BlockForecast:
-    """One block: what of its budget is left, and what that takes."""
+    """One block: how much of its budget is left, and what that takes."""
 
     block: Block
-    left: float  # of its env steps, 1 for all
+    left: float  # fraction of its env steps
     memory: Memory
-    results_bytes: int  # what stays
-    checkpoint_bytes: int  # beside it while the block trains, replay included
+    results_bytes: int  # stay
+    checkpoint_bytes: int  # in addition while the block trains, replay included
     duration: Duration
 
 
@@ -63,7 +63,7 @@ class Forecast:
 
     @property
     def disk_bytes(self) -> int:
-        """At most: everything that stays, and the largest checkpoints that can be there at once."""
+        """At most: everything that stays, and the largest checkpoints that can exist at once."""
         blocks = self.blocks()
         checkpoints = sorted((each.checkpoint_bytes for each in blocks), reverse=True)
         at_once = checkpoints if self.keep_checkpoints else checkpoints[: self.target.slots]
@@ -71,17 +71,17 @@ class Forecast:
 
     @property
     def unknown(self) -> int:
-        """Blocks of which nobody knows how long they take."""
+        """How many blocks have no known duration."""
         return sum(each.duration.seconds is None for each in self.blocks())
 
     @property
     def device_seconds(self) -> float:
-        """Of a worker or GPU, over all blocks that are known. Those that share a GPU count as if they took turns."""
+        """Summed over the blocks of known duration. Blocks that share a GPU count as if they took turns."""
         return sum(each.duration.seconds or 0.0 for each in self.blocks())
 
     @property
     def seconds(self) -> float:
-        """Until the last block ends, the longest first; those of unknown length left out."""
+        """Until the last block ends, the longest first; blocks of unknown duration are left out."""
         return in_turn([each.duration.seconds or 0.0 for each in self.blocks()], self.target.slots)
 
     def sources(self) -> list[str]:
@@ -94,9 +94,9 @@ def forecast(
     pace: Callable[[Block], tuple[Pace, str] | None],
     keep_checkpoints: bool = False,
 ) -> Forecast:
-    """What the plan's blocks take. `pace` measures a block, or says None; asked only where no earlier run tells.
+    """What the plan's blocks take. `pace` measures a block, or returns None; used where no earlier run exists.
 
-    Raises EnvError where a task does not load.
+    Raises EnvError if a task does not load.
     """
     cells = [(cell, [_block(block, plan, target, pace) for block in cell.blocks]) for cell in plan.cells]
     return Forecast(target, cells, keep_checkpoints)
@@ -118,7 +118,7 @@ def _block(
 
 
 def _left(block: Block, plan: Plan) -> float:
-    """The share of the block's budget that no run has reached yet."""
+    """The fraction of the block's budget that is still to train."""
     reached = [run.progress["env_step"] for run in map(read_run, _folders(block, plan)) if run is not None]
     return 1 - min(max(reached, default=0) / block.protocol.env_steps, 1)
 
@@ -129,16 +129,16 @@ def _folders(block: Block, plan: Plan) -> list[Path]:
 
 
 def _as_probed(block: Block, pace: Pace) -> Memory:
-    """What the probe's process held; of the replay it filled next to nothing, and it wrote no checkpoint."""
+    """What the probe's process held, plus what it did not: a full replay, and a checkpoint being written."""
     spec = task_spec(block.task, block.protocol.action_repeat)
     saving = saving_bytes(block, spec)
-    if block.device.startswith("cuda"):  # there the replay's memory is taken when it is made
+    if block.device.startswith("cuda"):  # there the whole replay is allocated at the start
         return Memory(pace.device_bytes + CONTEXT, pace.host_bytes + saving, PROBE)
     return Memory(0, pace.host_bytes + replay_bytes(block, spec) + saving, PROBE)
 
 
 def _disk(block: Block) -> tuple[int, int]:
-    """Bytes of results that stay, and of the checkpoints beside them while the block trains."""
+    """Bytes of results that stay, and of checkpoints while the block trains."""
     spec, protocol = task_spec(block.task, block.protocol.action_repeat), block.protocol
     evaluations = 1 + -(-protocol.env_steps // protocol.eval_interval)
     learns = load_algorithm(block.algorithm).learns

@@ -1,42 +1,81 @@
-"""Several GPUs: how many blocks share one, and what each asks for. A single GPU takes one at a time."""
+"""This machine's GPUs: their free memory, how many blocks share one, and what a block needs of one.
+
+Free memory is read in a subprocess: the query creates a CUDA context, which the pool's process would hold while its
+workers train.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dimebench.planning.devices import gpus
+from dimebench.errors import DimebenchError
+from dimebench.planning.cells import Hardware, usable_cores
 from dimebench.planning.packing import Gpu, Item, blocks_per_gpu
-from dimebench.planning.plan import Hardware, usable_cores
 from dimebench.training.block import Block
+
+LONGEST_S = 300.0
+QUERY = """
+import json, torch
+print(json.dumps([torch.cuda.mem_get_info(i) for i in range(torch.cuda.device_count())]))
+"""
+
+
+class DeviceError(DimebenchError):
+    """The memory of GPUs cannot be read; one line."""
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What a pool works on; without `gpus` it packs nothing."""
+    """What a pool works on. A single GPU takes one block at a time: nothing is packed."""
 
     gpus: tuple[Gpu, ...] = ()
     per_gpu: int = 1
-    places: Hardware = field(default_factory=Hardware)
+    hardware: Hardware = field(default_factory=Hardware)
 
     def needs(self, results: Path) -> Callable[[Block], Item]:
-        """What a block asks of a GPU here, from earlier runs in the results folder or estimated."""
+        """A function: what a block needs of a GPU here, from earlier runs in the results folder or estimated."""
         from dimebench.planning.durations import rough_seconds
         from dimebench.planning.memory import block_memory
 
         def item(block: Block) -> Item:
-            memory = block_memory(block, results, self.places.gpu_bytes)
+            memory = block_memory(block, results, self.hardware.gpu_bytes)
             return Item(f"{block.cell} {block.name}", memory.device, rough_seconds(block, results))
 
         return item
 
 
 def here(numbers: Sequence[int]) -> Machine:
-    """This machine with the GPUs of these numbers. Raises DeviceError."""
+    """This machine with the GPUs of these indices. Raises DeviceError."""
     if not numbers:
         return Machine()
     found = tuple(gpus(numbers))
     per_gpu = blocks_per_gpu(usable_cores(), len(found)) if len(found) > 1 else 1
     cores = max(1, usable_cores() // (len(found) * per_gpu))
     return Machine(found, per_gpu, Hardware(len(found), min(gpu.memory for gpu in found), cores))
+
+
+def gpus(numbers: Sequence[int]) -> list[Gpu]:
+    """The visible GPUs of these indices, each with the memory free now. Raises DeviceError."""
+    done = subprocess.run(
+        [sys.executable, "-c", QUERY], capture_output=True, text=True, timeout=LONGEST_S, check=False
+    )
+    try:
+        facts = json.loads(done.stdout)
+        free = [int(facts[number][0]) for number in numbers]
+    except (ValueError, IndexError, TypeError) as error:
+        words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
+        raise DeviceError(f"the GPUs cannot be asked for their memory: {words[0]}") from error
+    return [Gpu(visible_name(number), memory) for number, memory in zip(numbers, free, strict=True)]
+
+
+def visible_name(number: int) -> str:
+    """CUDA_VISIBLE_DEVICES of a process that sees only the GPU that is `cuda:number` here."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [name.strip() for name in given.split(",")] if given else []
+    return names[number] if number < len(names) else str(number)

@@ -1,7 +1,7 @@
-"""The memory that a block needs, on its device and on the host: as earlier runs reached it, or estimated.
+"""The memory that a block needs, on its device and on the host: from the peaks of earlier runs, or estimated.
 
-Exact are the replay's rows and what an update keeps alive (`learner_bytes`); constants stand for what a process has
-before it trains. Figures of a GPU are an estimate until a run there has written down what it reached.
+The replay and what an update keeps alive (`learner_cost`) are exact; constants stand for what a process holds before
+it trains. Figures for a GPU are estimates until a run there has recorded its peak.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
 from dimebench.envs import TaskSpec, library_of, task_spec
-from dimebench.planning.learner_bytes import WORD, learner_bytes
+from dimebench.planning.clock import update_schedule
+from dimebench.planning.learner_cost import WORD, learner_bytes
 from dimebench.store import Run, StoreError, read_run
 from dimebench.store.schema import RUN_FILE
 from dimebench.training.block import Block
@@ -23,18 +24,18 @@ from dimebench.training.checkpoint import CHUNK_ROWS
 from dimebench.training.replay import ENDS_AT_FIRST, SHARE_OF_DEVICE, bytes_needed
 
 MB = 1_000_000
-CONTEXT = 700 * MB  # of a CUDA context with its libraries' kernels and workspaces, per process: not measured here
-SPARE = 1.1  # what an allocator holds over what is alive, because its pieces do not fit
-SPARE_ON_CPU = 1.6  # of malloc, which keeps what it gets (measured: docs/benchmarks.md)
-GRAPHS = 2  # a captured update keeps its own activations; the calls before the capture have left theirs in the cache
-PROCESS = 420 * MB  # resident set of a process that trains a network of nothing, its environments left out
-PROCESS_ON_GPU = 2_500 * MB  # with the CUDA libraries in it: not measured here
+CONTEXT = 700 * MB  # a CUDA context with its libraries' kernels and workspaces, per process: not measured here
+SPARE = 1.1  # what the allocator holds over what is alive: fragmentation
+SPARE_ON_CPU = 1.6  # the same of malloc, which returns nothing (measured: docs/benchmarks.md)
+GRAPHS = 2  # a captured update keeps its own activations; the cache keeps those of the calls before the capture
+PROCESS = 420 * MB  # resident set of a process that trains, network and environments left out
+PROCESS_ON_GPU = 2_500 * MB  # the same with the CUDA libraries: not measured here
 ENV_WORKER = 150 * MB  # a process that steps environments, before it has any
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that a block needs at most. `source`: "earlier runs", "probe" or "estimate"."""
+    """Bytes that a block needs at its peak. `source`: "earlier runs", "probe" or "estimate"."""
 
     device: int  # of one GPU; 0 on a CPU
     host: int  # of the process that trains and of those that step its environments
@@ -42,19 +43,19 @@ class Memory:
 
 
 def block_memory(block: Block, results: Path | None = None, gpu_bytes: int | None = None) -> Memory:
-    """What the block needs. `gpu_bytes`: of the GPU; where the replay does not fit there, it goes to the host.
+    """What the block needs. A replay that does not fit into the `gpu_bytes` of the GPU goes to the host.
 
-    results: where runs of the same cell may have written down what they reached.
-    Raises EnvError where the task does not load.
+    results: may hold runs of the same cell, which have recorded their peaks.
+    Raises EnvError if the task does not load.
     """
     estimate = estimated_memory(block, gpu_bytes)
     return measured_memory(block, estimate, same_cell(block, results), gpu_bytes) if results else estimate
 
 
 def gpu_fraction(block: Block, gpu_bytes: int, results: Path | None = None) -> float:
-    """The share of a GPU of `gpu_bytes` that the block needs, in (0, 1]: for schedulers that take fractions.
+    """The share of a GPU of `gpu_bytes` that the block needs, in (0, 1], for schedulers that take fractions.
 
-    1 also where it needs more: nothing should run beside it, and out of memory it splits.
+    1 also if it needs more: it gets a GPU to itself, and splits when it runs out of memory.
     """
     needed = block_memory(block, results, gpu_bytes).device
     return min(1.0, max(0.01, -(-100 * needed // gpu_bytes) / 100))  # rounded up to a hundredth
@@ -66,7 +67,7 @@ def estimated_memory(block: Block, gpu_bytes: int | None = None) -> Memory:
     learner = learner_bytes(block, Dims(spec.obs_dim, spec.act_dim))
     replay, host = replay_bytes(block, spec), _environment_bytes(block) + saving_bytes(block, spec)
     if not block.device.startswith("cuda"):
-        spare = 1 + _kinds(block) if "graph" in block.mode else SPARE_ON_CPU  # a recording keeps all that it makes
+        spare = 1 + _kinds(block) if "graph" in block.mode else SPARE_ON_CPU  # a recording keeps its intermediates
         return Memory(0, PROCESS + int(spare * (learner.peak + learner.noise)) + replay + host, "estimate")
     if not load_algorithm(block.algorithm).learns:
         return Memory(CONTEXT, PROCESS_ON_GPU + host, "estimate")
@@ -77,13 +78,12 @@ def estimated_memory(block: Block, gpu_bytes: int | None = None) -> Memory:
 
 
 def _kinds(block: Block) -> int:
-    """How many kinds of update call there are, by where in it the actor is updated: each is recorded by itself."""
-    utd, delay = block.settings.get("utd", 1), block.settings.get("policy_delay", 1)
-    return len({tuple(i for i in range(utd) if (call * utd + i + 1) % delay == 0) for call in range(delay)})
+    """How many kinds of update call there are, by where the actor is updated: each has its own recording."""
+    return len(set(update_schedule(block.settings.get("utd", 1), block.settings.get("policy_delay", 1))))
 
 
 def replay_bytes(block: Block, spec: TaskSpec) -> int:
-    """Of a full replay of all seeds, the observations at the ends of episodes included."""
+    """Of a full replay of all seeds, with the observations at the ends of episodes."""
     if not load_algorithm(block.algorithm).learns:
         return 0
     capacity = min(block.settings["replay_capacity"], block.protocol.env_steps)
@@ -93,7 +93,7 @@ def replay_bytes(block: Block, spec: TaskSpec) -> int:
 
 
 def _environment_bytes(block: Block) -> int:
-    """Environments to train in and, built at the first evaluation, those of its episodes."""
+    """Of the environments to train in and of those to evaluate in, one per episode."""
     footprint = library_of(block.task).footprint(block.task)
     learns = load_algorithm(block.algorithm).learns
     count = len(block.seeds) * (learns + block.protocol.eval_episodes)
@@ -103,7 +103,7 @@ def _environment_bytes(block: Block) -> int:
 
 
 def saving_bytes(block: Block, spec: TaskSpec) -> int:
-    """What a checkpoint takes while it is written: the state as bytes, and a chunk of replay twice."""
+    """Of a checkpoint while it is written: the state, and two copies of a chunk of replay."""
     state = learner_bytes(block, Dims(spec.obs_dim, spec.act_dim)).state
     rows = min(CHUNK_ROWS, block.protocol.env_steps) if state else 0
     return state + 2 * len(block.seeds) * rows * WORD * (spec.obs_dim + spec.act_dim + 2)
@@ -113,7 +113,7 @@ def saving_bytes(block: Block, spec: TaskSpec) -> int:
 
 
 def same_cell(block: Block, results: Path) -> list[Run]:
-    """Runs of the block's variant and task, of whatever suite; broken ones are passed over, as they say nothing."""
+    """Runs of the block's variant and task in any suite; those that cannot be read are skipped."""
     variant = Path(block.cell).relative_to(block.suite)
     found = []
     for file in sorted(results.glob(f"*/{variant}/seed-*/{RUN_FILE}")):
@@ -127,7 +127,7 @@ def same_cell(block: Block, results: Path) -> list[Run]:
 
 
 def same_work(run: Run, block: Block) -> bool:
-    """Whether an env step of the run was the work that one of the block is; the budget may be another."""
+    """Whether an env step of the run did the same work as one of the block; budgets may differ."""
     of = run.identity["of"]
     protocol = of["protocol"]
     return (
@@ -139,9 +139,9 @@ def same_work(run: Run, block: Block) -> bool:
 
 
 def measured_memory(block: Block, estimate: Memory, runs: Iterable[Run], gpu_bytes: int | None = None) -> Memory:
-    """The estimate, corrected by what runs of the same work reached; the largest of them counts.
+    """The estimate, scaled to the peaks of runs of the same work; the largest counts.
 
-    A run of another number of seeds or another budget corrects in proportion to the estimate made for it.
+    A run with another number of seeds or budget scales in proportion to the estimate made for it.
     """
     device = host = 0.0
     for run in runs:
@@ -168,7 +168,7 @@ def _as_it_was(block: Block, run: Run) -> Block:
 
 
 def _bytes(run: Run, key: str) -> int:
-    """What the run wrote down; 0 where that is no number of bytes."""
+    """What the run recorded; 0 if that is no number of bytes."""
     value = run.provenance.get(key)
     return value if type(value) is int and 0 < value < 2**60 else 0
 

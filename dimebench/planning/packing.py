@@ -1,4 +1,4 @@
-"""Blocks onto GPUs: the longest first, several beside each other where their memory fits. No clock, no device."""
+"""Packs blocks onto GPUs: the longest first, several to a GPU where memory allows. No clock, no device."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-MOST_PER_GPU = 4  # blocks beside each other: each has a process with a context, and environments to step
+MOST_PER_GPU = 4  # blocks: each has a process with a CUDA context, and environments to step
 CORES_PER_BLOCK = 2  # one for the learner, one for its environments: fewer blocks share a GPU where cores are few
 
 
@@ -20,7 +20,7 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Item:
-    """What a block asks for: bytes of a GPU, and about how many seconds by itself."""
+    """What a block needs: bytes on a GPU, and about how many seconds alone."""
 
     name: str
     memory: int
@@ -29,7 +29,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Placed:
-    """An item at its place: the number of its GPU, and from when to when."""
+    """An item, the index of its GPU, and when it begins and ends."""
 
     item: Item
     gpu: int
@@ -38,31 +38,31 @@ class Placed:
 
 
 def longest_first(items: Sequence[Item]) -> list[Item]:
-    """Those that take long come first; of equals the one with more memory, then by name."""
+    """Sorted by time, then by memory, both descending, then by name."""
     return sorted(items, key=lambda item: (-item.seconds, -item.memory, item.name))
 
 
 def place(item: Item, gpus: Sequence[Gpu], running: Sequence[Sequence[Item]], most: int = MOST_PER_GPU) -> int | None:
-    """The GPU on which the item may begin now, beside what runs there; None where it has to wait.
+    """The index of the GPU on which the item may begin now; None if it has to wait.
 
-    Of those with room the one with the fewest items, then the one with the most memory left. What no GPU could ever
-    hold gets the largest one, by itself: it may turn out to need less, or its seeds are parted there.
+    Of the GPUs with room, the one with the fewest running items, then the one with the most memory left. An item that
+    fits on no GPU gets the largest to itself: it may turn out to need less, or its seeds are split there.
     """
     largest = max(gpu.memory for gpu in gpus)
     found = []
-    for number, (gpu, beside) in enumerate(zip(gpus, running, strict=True)):
-        free = gpu.memory - sum(other.memory for other in beside)
-        fits = item.memory <= free and len(beside) < most
-        alone = item.memory > largest and not beside and gpu.memory == largest
+    for number, (gpu, others) in enumerate(zip(gpus, running, strict=True)):
+        free = gpu.memory - sum(other.memory for other in others)
+        fits = item.memory <= free and len(others) < most
+        alone = item.memory > largest and not others and gpu.memory == largest
         if fits or alone:
-            found.append((len(beside), -free, number))
+            found.append((len(others), -free, number))
     return min(found)[2] if found else None
 
 
 def schedule(items: Sequence[Item], gpus: Sequence[Gpu], most: int = MOST_PER_GPU) -> list[Placed]:
-    """When and where each would run, if all began as soon as `place` lets them, the longest first.
+    """When and where each item would run if all began as soon as `place` lets them, the longest first.
 
-    An item that has to wait lets shorter ones pass. Blocks beside each other are taken not to slow each other down.
+    Shorter items pass one that has to wait. Blocks that share a GPU are assumed not to slow each other down.
     """
     waiting, now = longest_first(items), 0.0
     running: list[list[Item]] = [[] for _ in gpus]
@@ -88,7 +88,7 @@ def schedule(items: Sequence[Item], gpus: Sequence[Gpu], most: int = MOST_PER_GP
 
 
 def in_turn(seconds: Sequence[float], workers: int) -> float:
-    """Seconds until all is done where each worker does one thing after another, the longest first."""
+    """Seconds until all is done if each worker does one thing after another, the longest first."""
     busy = [0.0] * max(1, workers)
     for each in sorted(seconds, reverse=True):
         heapq.heapreplace(busy, busy[0] + each)

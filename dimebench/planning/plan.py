@@ -1,23 +1,18 @@
-"""The plan: which cells a request asks for, what of them is done, and the blocks that train the rest."""
+"""Makes the plan of a request: its cells, what of them is done, and the blocks that train the rest."""
 
 from __future__ import annotations
 
 import inspect
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from dimebench.agents.registry import (
-    BrokenAlgorithmError,
-    algorithm_source,
-    known_algorithms,
-    load_algorithm,
-)
+from dimebench.agents.registry import BrokenAlgorithmError, algorithm_source, known_algorithms, load_algorithm
 from dimebench.config import Request, Variant, cell_settings, check_shared_settings
 from dimebench.envs import UnknownTaskError, known_tasks, worker_count
+from dimebench.planning.cells import ONE_DEVICE, Cell, Hardware, Plan, usable_cores
+from dimebench.planning.divide import divide
 from dimebench.planning.identity import check_run, identity_text
 from dimebench.store import Run, read_run
 from dimebench.store.claims import drop_claims
@@ -31,50 +26,6 @@ from dimebench.training.execution.modes import chosen, chosen_chain
 DONE = ("finished", "diverged")
 
 
-def usable_cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@dataclass(frozen=True)
-class Hardware:
-    """Where blocks will train, as far as that decides which seeds train together and in how many processes."""
-
-    gpus: int = 1  # that blocks are spread over: no more than there are
-    gpu_bytes: int | None = None  # memory of the smallest; None: not known, so nothing is split for it
-    cores: int | None = None  # that each block has for itself; None: all that this process may use
-
-
-@dataclass
-class Cell:
-    """One (variant, task): its seeds that are done already, and the blocks that train the others."""
-
-    variant: str
-    task: str
-    seeds: tuple[int, ...]
-    done: dict[int, Run] = field(default_factory=dict)
-    blocks: list[Block] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return f"{self.variant} on {self.task}"
-
-
-@dataclass
-class Plan:
-    """Everything that one `run` does."""
-
-    suite: str
-    results: Path
-    cells: list[Cell]
-
-    def blocks(self) -> Iterator[tuple[Cell, Block]]:
-        """All blocks, in an order that finishes whole cells early."""
-        for cell in self.cells:
-            for block in cell.blocks:
-                yield cell, block
-
-
 def make_plan(
     request: Request,
     seeds: Sequence[int],
@@ -82,16 +33,16 @@ def make_plan(
     device: str,
     mode: str = "auto",
     precision: str = "auto",
-    places: Hardware = Hardware(),
+    hardware: Hardware = ONE_DEVICE,
     chain: str = "auto",
 ) -> Plan:
     """Plan the request's cells; nothing is written.
 
-    On a GPU the seeds of a cell that are yet to be trained form one block, or several where one would not fit or GPUs
-    would have nothing to do (`divide`); on a CPU every seed is a block of its own (measured faster there). Seeds that
-    began together go on together, whichever of them are asked for.
-    Raises ConfigError, UnknownTaskError, UnknownAlgorithmError, ExecutionError where a chain cannot be had, and
-    IdentityConflictError where a place is taken by a run of another identity.
+    On a GPU the seeds of a cell that are still to train form one block, or several if one does not fit or GPUs would
+    be idle (`divide`); on a CPU every seed is its own block, which is faster there. Seeds that began together
+    continue together, even if only some of them are asked for.
+    Raises ConfigError, UnknownTaskError, UnknownAlgorithmError, ExecutionError if a chain is not available, and
+    IdentityConflictError if a run of another identity is in the way.
     """
     known = known_tasks()
     for task in request.suite.tasks:
@@ -103,26 +54,24 @@ def make_plan(
     with without_collecting():
         for task in request.suite.tasks:
             for variant in request.variants:
-                make = _BlockMaker(request, variant, task, device, (mode, precision, chain), places.cores)
+                make = _block_maker(request, variant, task, device, (mode, precision, chain), hardware.cores)
                 done, blocks = settle(make, seeds, results)
                 cells.append(Cell(variant.name, task, tuple(seeds), done, blocks))
     plan = Plan(request.suite.name, results, cells)
     if device.startswith("cuda"):
-        from dimebench.planning.divide import divide
-
-        divide(plan, places)
+        divide(plan, hardware)
     return plan
 
 
 def settle(
     make: Callable[[tuple[int, ...]], Block], seeds: Sequence[int], results: Path
 ) -> tuple[dict[int, Run], list[Block]]:
-    """What of these seeds is done, and the blocks, made by `make`, that train the others; nothing is written."""
+    """Which of these seeds are done, and the blocks, made by `make`, that train the others; nothing is written."""
     done: dict[int, Run] = {}
-    resumed: dict[tuple[int, ...], Block] = {}  # by their seeds: all that began together, asked for now or not
+    resumed: dict[tuple[int, ...], Block] = {}  # by all the seeds that began together
     fresh: list[int] = []
     any_seed = make(tuple(seeds[:1]))
-    identity = any_seed.identity()  # the same for all: a seed is no part of it
+    identity = any_seed.identity()  # the same for all seeds
     text = identity_text(identity)
     for seed in seeds:
         run = read_run(any_seed.run_folder(results, seed))
@@ -146,7 +95,7 @@ def settle(
 
 
 def tidy(cell: Cell) -> None:
-    """Remove what processes that were killed have left of runs that are done: claims, and checkpoints unless kept."""
+    """Remove what killed processes left of finished runs: claims, and checkpoints unless they are kept."""
     for run in cell.done.values():
         partners = [read_run(run.path.parent / f"seed-{seed:03d}") for seed in _together(run)]
         if all(partner is not None and partner.status in DONE for partner in partners):
@@ -163,7 +112,7 @@ def own_code(algorithm: str) -> str:
 
 
 def _together(run: Run) -> tuple[int, ...]:
-    """The seeds of the block that the run began in."""
+    """The seeds of the block in which the run began."""
     seeds = run.provenance.get("seeds_together")
     if isinstance(seeds, list) and run.seed in seeds and all(type(seed) is int and seed >= 0 for seed in seeds):
         return tuple(seeds)
@@ -174,53 +123,52 @@ def _all_settings() -> dict[str, type]:
     """The settings class of every algorithm that can be loaded."""
     found = {}
     for name in known_algorithms():
-        with suppress(BrokenAlgorithmError):  # somebody else's broken package; `algos` says so
+        with suppress(BrokenAlgorithmError):  # another package's; `algos` shows it
             found[name] = load_algorithm(name).Settings
     return found
 
 
-class _BlockMaker:
-    """Makes the blocks of one cell: all that does not depend on the seeds is settled once."""
+def _block_maker(
+    request: Request,
+    variant: Variant,
+    task: str,
+    device: str,
+    execution: tuple[str, str, str],  # mode, precision, chain
+    cores: int | None,
+) -> Callable[[tuple[int, ...]], Block]:
+    """Makes blocks of one cell: what does not depend on the seeds is computed once."""
+    suite, algorithm = request.suite, load_algorithm(variant.algorithm)
+    bounds = suite.bounds(task)
+    mode, precision = chosen(algorithm, device, *execution[:2])
+    common = Block(
+        suite=suite.name,
+        algorithm=variant.algorithm,
+        variant=variant.name,
+        task=task,
+        seeds=(),
+        settings=plain_settings(cell_settings(algorithm.Settings, request, variant, task)),
+        protocol=Protocol(
+            env_steps=suite.budget.env_steps,
+            action_repeat=suite.budget.action_repeat,
+            eval_interval=suite.evaluation.interval,
+            eval_episodes=suite.evaluation.episodes,
+        ),
+        score={"kind": suite.score.kind, "lower": bounds.lower, "upper": bounds.upper},
+        device=device,
+        threads=1,
+        code=own_code(variant.algorithm),
+        versions=package_versions(),
+        cell=f"{suite.name}/{variant.slug}/{task}",
+        command=command_line(),
+        mode=mode,
+        precision=precision,
+        chain=chosen_chain(algorithm, device, execution[2]),
+    )
+    cores = usable_cores() if cores is None else cores
 
-    def __init__(
-        self,
-        request: Request,
-        variant: Variant,
-        task: str,
-        device: str,
-        execution: tuple[str, str, str],  # mode, precision, chain
-        cores: int | None,
-    ) -> None:
-        self.device, self.cores = device, usable_cores() if cores is None else cores
-        suite = request.suite
-        algorithm = load_algorithm(variant.algorithm)
-        settings: Any = cell_settings(algorithm.Settings, request, variant, task)
-        bounds = suite.bounds(task)
-        self._common: dict[str, Any] = {
-            "suite": suite.name,
-            "algorithm": variant.algorithm,
-            "variant": variant.name,
-            "task": task,
-            "settings": plain_settings(settings),
-            "protocol": Protocol(
-                env_steps=suite.budget.env_steps,
-                action_repeat=suite.budget.action_repeat,
-                eval_interval=suite.evaluation.interval,
-                eval_episodes=suite.evaluation.episodes,
-            ),
-            "score": {"kind": suite.score.kind, "lower": bounds.lower, "upper": bounds.upper},
-            "device": device,
-            "threads": 1,
-            "code": own_code(variant.algorithm),
-            "versions": package_versions(),
-            "cell": f"{suite.name}/{variant.slug}/{task}",
-            "command": command_line(),
-        }
-        mode, precision, chain = execution
-        self._common["mode"], self._common["precision"] = chosen(algorithm, device, mode, precision)
-        self._common["chain"] = chosen_chain(algorithm, device, chain)
+    def make(seeds: tuple[int, ...]) -> Block:
+        # With a GPU the cores are free to step environments; without, each trains a learner.
+        workers = worker_count(len(seeds), cores) if device.startswith("cuda") else 0
+        return replace(common, seeds=seeds, env_workers=workers)
 
-    def __call__(self, seeds: tuple[int, ...]) -> Block:
-        # On a GPU the cores are free to step environments; on a CPU each has a learner of its own.
-        workers = worker_count(len(seeds), self.cores) if self.device.startswith("cuda") else 0
-        return Block(seeds=seeds, env_workers=workers, **self._common)
+    return make

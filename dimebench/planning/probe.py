@@ -1,6 +1,6 @@
-"""A short measured probe of a block: a few dozen env steps in a process like a worker's, nothing kept.
+"""A short probe of a block: a few dozen env steps, timed in a process like a worker's. Nothing is kept.
 
-On a CPU it is CPU time on one core that counts, as in `bench`: other work on the machine does not slow the figures.
+On a CPU it measures CPU time on one core, as `bench` does: other work on the machine does not change the figures.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ from dimebench.planning.process_env import WORKER_ENVIRONMENT
 from dimebench.training.block import Block
 
 LONGEST_S = 600.0
-PERIODS = 2  # of the update schedule at least, once it is warm
+PERIODS = 2  # of the update schedule, at least, after the warm-up
 EVALUATED = 20  # env steps of an evaluation
 
 
 class ProbeError(DimebenchError):
-    """A block that could not be probed; one line."""
+    """A block cannot be probed; one line."""
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Seconds of an env step of all the block's seeds, and bytes that the process held at most."""
+    """Seconds of an env step of all the block's seeds, and the peak memory of the process."""
 
     random_step: float  # before learning starts
     step: float
     evaluation_step: float  # of all episodes of all seeds
     episode_steps: int  # at most
     device_bytes: int  # reserved on a GPU; 0 on a CPU
-    host_bytes: int  # resident, with what of the replay was filled
+    host_bytes: int  # resident, with the part of the replay that was filled
 
     def seconds(self, block: Block) -> float:
-        """Of the block's whole budget, evaluations included; checkpoints are left out."""
+        """Of the block's whole budget with its evaluations, without its checkpoints."""
         protocol = block.protocol
         evaluations = 1 + -(-protocol.env_steps // protocol.eval_interval)
-        random = min(block.settings.get("learning_starts", 0), protocol.env_steps)
+        random: int = min(block.settings.get("learning_starts", 0), protocol.env_steps)
         learning = protocol.env_steps - random if self.step else 0
         training = random * self.random_step + learning * self.step
         return training + evaluations * self.episode_steps * self.evaluation_step
 
 
 def probe(block: Block, seconds: float) -> Pace:
-    """Measure the block for about `seconds` beside what it takes to build it. Raises ProbeError."""
+    """Measure the block for about `seconds`, plus the time to build it. Raises ProbeError."""
     request = json.dumps({"block": block.to_json(), "seconds": seconds})
     environment = {**os.environ, **WORKER_ENVIRONMENT, "MUJOCO_GL": os.environ.get("MUJOCO_GL", "disabled")}
     command = [sys.executable, "-m", "dimebench.planning.probe"]
@@ -73,11 +73,9 @@ def probe(block: Block, seconds: float) -> Pace:
 def measure(block: Block, seconds: float) -> Pace:
     """As `probe`, in this process."""
     from dimebench.agents.registry import load_algorithm
-    from dimebench.bench.cells import by_schedule
     from dimebench.envs import task_spec
-    from dimebench.planning.clock import one_core
+    from dimebench.planning.clock import by_schedule, one_core, update_schedule
     from dimebench.planning.timed_parts import RANDOM_START, evaluation_times, step_times
-    from dimebench.planning.work import actor_updates
     from dimebench.training import peak
     from dimebench.training.execution.modes import WARM_CALLS
 
@@ -86,11 +84,11 @@ def measure(block: Block, seconds: float) -> Pace:
     with tempfile.TemporaryDirectory(prefix="dimebench-plan-") as folder, one_core(block.device):
         if load_algorithm(block.algorithm).learns:
             settings = block.settings
-            schedule = actor_updates(settings["utd"], settings.get("policy_delay", 1))
-            warm = WARM_CALLS * len(schedule) if "graph" in block.mode else 0  # and the next ones are captured
-            times = step_times(block, Path(folder), seconds, warm + (1 + PERIODS) * len(schedule))
+            period = len(update_schedule(settings["utd"], settings.get("policy_delay", 1)))
+            warm = WARM_CALLS * period if "graph" in block.mode else 0  # and the next ones are captured
+            times = step_times(block, Path(folder), seconds, warm + (1 + PERIODS) * period)
             random_step = statistics.median(times[:RANDOM_START])
-            step = by_schedule(times[RANDOM_START + warm :], schedule)
+            step = by_schedule(times[RANDOM_START + warm :], period)
         evaluation = statistics.median(evaluation_times(block, Path(folder) / "evaluation", EVALUATED))
     reached = peak.peak(block.device)
     limit = task_spec(block.task, block.protocol.action_repeat).max_episode_steps or 1000
@@ -105,20 +103,20 @@ def measure(block: Block, seconds: float) -> Pace:
 
 
 class Probes:
-    """Probes of blocks, one for all whose work is alike: the same algorithm and settings on the same body."""
+    """Probes of blocks, one for all that do the same work: the same algorithm and settings on the same body."""
 
-    def __init__(self, seconds: float, here: bool, listen: Callable[[Block], None] = lambda block: None) -> None:
-        """`here`: the blocks are to train on this machine; else a probe is extrapolated. `listen` hears of each."""
-        self._seconds, self._here, self._listen = seconds, here, listen
+    def __init__(self, seconds: float, here: bool, announce: Callable[[Block], None] = lambda block: None) -> None:
+        """`here`: the blocks will train on this machine; else a probe is extrapolated. `announce` is called first."""
+        self._seconds, self._here, self._announce = seconds, here, announce
         self._found: dict[str, tuple[Pace, str]] = {}
 
     def __call__(self, block: Block) -> tuple[Pace, str] | None:
-        """The pace and where it comes from; None on a GPU where there is none. Raises ProbeError."""
+        """The pace and where it comes from; None for a GPU if there is none here. Raises ProbeError."""
         if block.device.startswith("cuda") and not _has_gpu():
             return None
         key = _work(block)
         if key not in self._found:
-            self._listen(block)
+            self._announce(block)
             self._found[key] = probe(block, self._seconds), block.task
         pace, task = self._found[key]
         shared = "" if task == block.task else f" of {task.partition('/')[2]}"
@@ -126,7 +124,7 @@ class Probes:
 
 
 def _work(block: Block) -> str:
-    """Equal for blocks whose env steps take alike: tasks of one body differ in their reward."""
+    """Equal for blocks whose env steps take the same time: tasks of one body differ only in their reward."""
     from dimebench.envs import library_of, task_spec
 
     spec = task_spec(block.task, block.protocol.action_repeat)
@@ -144,7 +142,7 @@ def _has_gpu() -> bool:
 
 def main() -> None:
     """Entry point of `python -m dimebench.planning.probe`."""
-    atexit.register(gc.freeze)  # or Python searches all that there is for garbage first, which takes a second
+    atexit.register(gc.freeze)  # else Python's last garbage collection takes a second
     request: dict[str, Any] = json.load(sys.stdin)
     try:
         pace = measure(Block.from_json(request["block"]), request["seconds"])

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-ONE_THREAD = {  # ten workers with all cores each would fight over every one of them
+ONE_THREAD = {  # else every worker would use all cores
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
 
-# An update makes and frees megabytes of activations. glibc would hand them back to the system each time and have them
-# zeroed page by page when they are asked for again: 5 to 15% of an update on a CPU (docs/benchmarks.md).
+# An update allocates and frees megabytes of activations. glibc would return them to the system each time, which
+# zeroes every page when it is allocated again: 5 to 15% of an update on a CPU (docs/benchmarks.md).
 KEEP_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 34),
@@ -20,5 +20,5 @@ WORKER_ENVIRONMENT = {
     **ONE_THREAD,
     **KEEP_MEMORY,
     "PYTHONUNBUFFERED": "1",
-    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # with several streams cuBLAS repeats its results only so
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # makes cuBLAS deterministic with several streams
 }

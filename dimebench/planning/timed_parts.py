@@ -1,7 +1,4 @@
-"""The parts that `bench` measures, built as a run builds them: the one place that knows how.
-
-A block says everything that decides how its learner executes; the rest of `bench` sees calls alone.
-"""
+"""What `bench` and the probe time, built as a run builds it: the learner, the whole loop, an evaluation."""
 
 from __future__ import annotations
 
@@ -14,27 +11,27 @@ from typing import Any
 
 import numpy as np
 
-from dimebench.agents.base import Agent
+from dimebench.agents.base import Dims
 from dimebench.planning.clock import now
 from dimebench.planning.identity import block_identity
 from dimebench.training.block import Block
 from dimebench.training.evaluate import StopRequestedError
 from dimebench.training.loop import Hooks, Trainer
 
-FILLED = 20_000  # random transitions in the replay when the learner is timed: more than the caches hold
+FILLED = 20_000  # random transitions in the replay of a timed learner: more than the caches hold
 RANDOM_START = 64  # env steps of random actions before the whole loop is timed
 ENDLESS = 10**9  # env steps
 
 
 def execution(block: Block) -> dict[str, Any]:
-    """How the block's learner executes, as its identity has it: device, threads, mode, precision, a fused chain."""
+    """How the block's learner executes, from its identity: device, threads, mode, precision, a fused chain."""
     return dict(block.identity()["execution"])
 
 
 def with_execution(
     block: Block, mode: str | None = None, precision: str | None = None, chain: str | None = None
 ) -> Block:
-    """The block with another mode, precision or chain; None leaves it as it is."""
+    """The block with another mode, precision or chain; None changes nothing."""
     return replace(block, mode=mode or block.mode, precision=precision or block.precision, chain=chain or block.chain)
 
 
@@ -43,21 +40,19 @@ class TimedLearner:
 
     def __init__(self, block: Block, results: Path) -> None:
         self._trainer = _trainer(block, results, Hooks(lambda event: None, lambda: False))
-        self.agent: Agent = self._trainer.agent
-        seeds, spec, rng = len(block.seeds), self._trainer.spec, np.random.default_rng(0)
-        self.obs_dim, self.act_dim, self.settings = spec.obs_dim, spec.act_dim, self._trainer.settings
-        self._obs = rng.standard_normal((seeds, self.obs_dim), np.float32)
+        self.dims: Dims = self._trainer.dims
+        seeds, replay, rng = len(block.seeds), self._trainer.learning.replay, np.random.default_rng(0)
+        self._obs = obs = rng.standard_normal((seeds, self.dims.obs), np.float32)
         no = np.zeros(seeds, bool)
-        obs = self._obs
-        for _ in range(min(FILLED, self._trainer.learning.replay.capacity)):
-            action = rng.uniform(-1, 1, (seeds, self.act_dim)).astype(np.float32)
-            following = rng.standard_normal((seeds, self.obs_dim), np.float32)
-            self._trainer.learning.replay.add(obs, action, rng.random(seeds, np.float32), following, no, no)
-            obs = following
+        for _ in range(min(FILLED, replay.capacity)):
+            action = rng.uniform(-1, 1, (seeds, self.dims.act)).astype(np.float32)
+            next_obs = rng.standard_normal((seeds, self.dims.obs), np.float32)
+            replay.add(obs, action, rng.random(seeds, np.float32), next_obs, no, no)
+            obs = next_obs
         self._trainer.warm_up(lambda: False)
 
     def update(self) -> None:
-        """One update call on transitions and noise drawn for it."""
+        """One update call, with the drawing of its transitions and noise."""
         self._trainer.learning.draw()
         self._trainer._update()
 
@@ -71,7 +66,7 @@ class TimedLearner:
 
 
 class LoopEndedError(Exception):
-    """Whoever drives a loop has seen enough of it: nothing is saved."""
+    """Ends a loop that has run long enough; nothing is saved."""
 
 
 @contextmanager
@@ -80,7 +75,7 @@ def whole_loop(
 ) -> Iterator[Callable[[], None]]:
     """A run's own loop, learning after `random_start` env steps: act, step, store, update; nothing is evaluated.
 
-    Gives the call that runs it until `tick`, asked before every env step of all seeds, answers True.
+    Yields the function that runs it until `tick`, called before every env step of all seeds, returns True.
     """
 
     def end() -> bool:
@@ -92,8 +87,8 @@ def whole_loop(
     settings = block.settings | {"learning_starts": random_start, "replay_capacity": capacity}
     protocol = replace(block.protocol, env_steps=ENDLESS, eval_interval=ENDLESS)
     trainer = _trainer(replace(block, settings=settings, protocol=protocol), results, Hooks(lambda event: None, end))
-    trainer.evaluated_at = 0  # passes over the evaluation before training
-    trainer.warm_up(lambda: False)  # no part of the loop
+    trainer.evaluated_at = 0  # skips the evaluation before training
+    trainer.warm_up(lambda: False)  # before the loop begins
 
     def run() -> None:
         with suppress(LoopEndedError):
@@ -111,16 +106,16 @@ def loop_times(block: Block, results: Path, seconds: float, fewest: int) -> list
 
 
 def step_times(block: Block, results: Path, seconds: float, fewest: int) -> list[float]:
-    """The same with the RANDOM_START env steps of random actions before."""
+    """As `loop_times`, with the RANDOM_START env steps of random actions before them."""
     ticks: list[float] = []
     began = 0.0
 
     def tick() -> bool:
         nonlocal began
         ticks.append(now(block.device))
-        learnt = len(ticks) - 1 - RANDOM_START
-        began = began if learnt else time.perf_counter()
-        return learnt >= fewest and time.perf_counter() - began >= seconds
+        learning = len(ticks) - 1 - RANDOM_START  # env steps
+        began = began if learning else time.perf_counter()
+        return learning >= fewest and time.perf_counter() - began >= seconds
 
     with whole_loop(block, results, tick) as run:
         run()

@@ -7,15 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from dimebench.bench.cells import Figure, by_schedule
+from dimebench.bench.cells import Figure
 from dimebench.bench.physics import simulator
 from dimebench.envs import task_spec
+from dimebench.planning.clock import by_schedule
 
 
 def test_env_steps_with_an_actor_update_weigh_as_often_as_they_come() -> None:
     warm, period = [9.0, 9.0, 9.0], [1.0, 1.0, 4.0]
     slow = [1.0, 50.0, 4.0]  # another process had the core
-    assert by_schedule([*warm, *period, *slow, *period], schedule=[0, 0, 1]) == 2.0
+    assert by_schedule([*warm, *period, *slow, *period], period=3) == 2.0
 
 
 def test_the_fraction_is_the_floors_time_over_ours() -> None:

@@ -1,4 +1,4 @@
-"""`dimebench doctor`: what it looks at, and that it tells a failure."""
+"""`dimebench doctor`: what it checks, and that it reports a failure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_it_finds_this_machine_well_and_prints_fingerprints(dimebench: Call, pla
     assert sorted(path.name for path in place.iterdir()) == ["suites"], "nothing is left behind"
 
 
-def test_a_check_that_fails_is_told_and_ends_with_3(
+def test_a_check_that_fails_is_reported_and_ends_with_3(
     dimebench: Call, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dimebench import doctor

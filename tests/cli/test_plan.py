@@ -40,7 +40,7 @@ def test_a_cluster_that_is_not_here_is_described(dimebench: Call) -> None:
     assert "time of 4 blocks is not known: no earlier runs in the results folder, no GPU here to probe" in lines
 
 
-def test_hours_and_cost_come_from_a_probe_and_say_so(dimebench: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_and_cost_come_from_a_probe_and_say_so(dimebench: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     from dimebench.planning.probe import Pace
 
     pace = Pace(0.0, 0.0, evaluation_step=120.0, episode_steps=20, device_bytes=0, host_bytes=10**9)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from dimebench.engines.events import Event, PoolSettings
 from dimebench.engines.local.pool import LocalPool
-from dimebench.planning.plan import Plan, make_plan
+from dimebench.planning.cells import Plan
+from dimebench.planning.plan import make_plan
 from tests.planning.requests import request
 
 TASKS = ("cartpole-swingup", "walker-stand")

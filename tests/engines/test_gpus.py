@@ -13,8 +13,9 @@ import pytest
 
 from dimebench.engines.events import Event, PoolSettings
 from dimebench.engines.local.pool import LocalPool
+from dimebench.planning.cells import Plan
 from dimebench.planning.packing import Gpu, Item
-from dimebench.planning.plan import Plan, make_plan
+from dimebench.planning.plan import make_plan
 from dimebench.store import read_runs
 from dimebench.training.block import Block
 from tests.engines.test_local import _no_process_stays_behind  # noqa: F401 (a fixture)

@@ -15,7 +15,8 @@ import pytest
 from dimebench.engines.events import PoolSettings
 from dimebench.engines.local.pool import LocalPool
 from dimebench.engines.manifest import JobManifest, ManifestError, read_manifests
-from dimebench.planning.plan import Plan, make_plan
+from dimebench.planning.cells import Plan
+from dimebench.planning.plan import make_plan
 from dimebench.store import read_runs
 from dimebench.store.provenance import package_versions
 from tests.planning.requests import request

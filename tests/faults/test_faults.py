@@ -11,7 +11,8 @@ import pytest
 
 from dimebench.engines.events import Event, Outcome, PoolSettings
 from dimebench.engines.local.pool import LocalPool
-from dimebench.planning.plan import Plan, make_plan
+from dimebench.planning.cells import Plan
+from dimebench.planning.plan import make_plan
 from dimebench.store import read_evals, read_runs
 from tests.cli.calls import TASK, cell, process
 from tests.faults.conftest import with_package

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dimebench.planning.cells import Hardware
 from dimebench.planning.divide import ROOM, shares
 from dimebench.planning.memory import block_memory
-from dimebench.planning.plan import Hardware, make_plan
+from dimebench.planning.plan import make_plan
 from tests.planning.requests import request
 from tests.planning.test_plan import block_seeds
 from tests.training.blocks import stop_after, train
@@ -34,11 +35,11 @@ def test_a_block_that_does_not_fit_is_parted_into_as_few_as_do(tmp_path: Path) -
     needed = block_memory(half).device
     gpu = int(needed / ROOM) + 1
     assert block_memory(whole, gpu_bytes=gpu).device > ROOM * gpu
-    assert block_seeds(make_plan(request(), range(6), tmp_path, "cuda", places=Hardware(gpu_bytes=gpu))) == [
+    assert block_seeds(make_plan(request(), range(6), tmp_path, "cuda", hardware=Hardware(gpu_bytes=gpu))) == [
         (0, 1, 2),
         (3, 4, 5),
     ]
-    smallest = make_plan(request(), range(3), tmp_path, "cuda", places=Hardware(gpu_bytes=1000))
+    smallest = make_plan(request(), range(3), tmp_path, "cuda", hardware=Hardware(gpu_bytes=1000))
     assert block_seeds(smallest) == [(0,), (1,), (2,)], "one seed is tried wherever it goes"
 
 
@@ -57,7 +58,7 @@ def test_a_block_that_does_not_fit_is_parted_into_as_few_as_do(tmp_path: Path) -
 def test_no_gpu_is_left_without_a_block_while_seeds_are_together(
     gpus: int, blocks: list[int], tmp_path: Path
 ) -> None:
-    plan = make_plan(request(algo="sac,crossq"), range(5), tmp_path, "cuda", places=Hardware(gpus=gpus))
+    plan = make_plan(request(algo="sac,crossq"), range(5), tmp_path, "cuda", hardware=Hardware(gpus=gpus))
     assert sorted(len(seeds) for seeds in block_seeds(plan)) == sorted(blocks)
     for cell in plan.cells:
         assert [seed for block in cell.blocks for seed in block.seeds] == list(range(5))
@@ -71,14 +72,15 @@ def test_a_block_that_has_begun_goes_on_as_it_is(tmp_path: Path) -> None:
         file = block.run_folder(tmp_path, seed) / "run.json"
         text = file.read_text().replace('"device": "cpu"', '"device": "cuda"').replace('"eager"', f'"{block.mode}"')
         file.write_text(text.replace('"float32"', f'"{block.precision}"'))
-    plan = make_plan(request(), range(5), tmp_path, "cuda", places=Hardware(gpus=3, gpu_bytes=1000))
+    plan = make_plan(request(), range(5), tmp_path, "cuda", hardware=Hardware(gpus=3, gpu_bytes=1000))
     assert block_seeds(plan) == [(0, 1, 2), (3,), (4,)]
 
 
 def test_a_block_has_as_many_environment_processes_as_its_share_of_cores_allows(tmp_path: Path) -> None:
     def workers(cores: int, gpus: int = 1) -> list[int]:
-        places = Hardware(gpus=gpus, cores=cores)
-        return [b.env_workers for _, b in make_plan(request(), range(6), tmp_path, "cuda", places=places).blocks()]
+        hardware = Hardware(gpus=gpus, cores=cores)
+        plan = make_plan(request(), range(6), tmp_path, "cuda", hardware=hardware)
+        return [block.env_workers for _, block in plan.blocks()]
 
     assert workers(1) == [0]
     assert workers(4) == [3]

@@ -1,4 +1,4 @@
-"""What a plan takes: disk held to what checkpoints write, hours from earlier runs or a probe, sums over a machine."""
+"""What a plan takes: disk held to what checkpoints write, time from earlier runs or a probe, sums over a machine."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from dimebench.envs import task_spec
+from dimebench.planning.cells import Plan
 from dimebench.planning.durations import EARLIER, OTHER, UNKNOWN, from_earlier, rough_seconds
 from dimebench.planning.forecast import Forecast, Target, forecast
 from dimebench.planning.memory import same_cell
-from dimebench.planning.plan import Plan, make_plan
+from dimebench.planning.plan import make_plan
 from dimebench.planning.probe import Pace, Probes, probe
 from dimebench.store import read_runs
 from dimebench.store.provenance import machine
@@ -35,7 +36,7 @@ def test_a_pace_counts_the_random_start_the_learning_and_every_evaluation() -> N
     assert replace(PACE, step=0.0, random_step=0.0).seconds(make_block("random")) == pytest.approx(4 * 25 * 0.5)
 
 
-def test_hours_add_up_over_workers_and_unknown_ones_are_said_to_be_so(tmp_path: Path) -> None:
+def test_times_add_up_over_workers_and_unknown_ones_are_counted(tmp_path: Path) -> None:
     plan = make_plan(request(), range(3), tmp_path, "cpu")
     one = PACE.seconds(plan.cells[0].blocks[0])
     found = of(plan)

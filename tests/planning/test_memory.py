@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,7 @@ import numpy as np
 import pytest
 
 from dimebench.agents.base import Dims
-from dimebench.agents.registry import load_algorithm
-from dimebench.agents.updates.paths import gpu_ways
 from dimebench.envs import task_spec
-from dimebench.planning.learner_bytes import NOTHING, _counted, learner_bytes
 from dimebench.planning.memory import (
     CONTEXT,
     _kinds,
@@ -28,48 +24,10 @@ from dimebench.planning.memory import (
 from dimebench.store import RunWriter
 from dimebench.training.block import Block
 from dimebench.training.replay import Replay
-from tests.agents.learners import LEARNERS, SMALL, make
 from tests.store.runs import make_run
 from tests.training.blocks import make_block
 
 GPU = 10**9
-
-
-@pytest.mark.parametrize("ways", [nullcontext, gpu_ways], ids=["cpu", "gpu"])
-@pytest.mark.parametrize(("name", "seeds"), [*((name, 2) for name in LEARNERS), ("sac", 1)])
-def test_counting_without_numbers_finds_what_the_real_update_keeps(name: str, seeds: int, ways: Any) -> None:
-    algorithm = load_algorithm(name)
-    settings: Any = algorithm.Settings(**(SMALL[name] | {"batch_size": 32}))
-    with ways():
-        counted = _counted(algorithm, settings, Dims(7, 3), seeds, fake=True)
-        assert counted == _counted(algorithm, settings, Dims(7, 3), seeds, fake=False)
-    assert counted.peak > counted.state > 0
-
-
-@pytest.mark.parametrize("name", LEARNERS)
-def test_the_state_is_that_of_the_learner_after_an_update(name: str) -> None:
-    from tests.agents.learners import DIMS, streams, train
-
-    agent = make(name, [0, 1])
-    train(agent, streams([0, 1]), 3)
-    counted = _counted(load_algorithm(name), agent.settings, DIMS, 2, fake=True)
-    assert counted.state == sum(value.nbytes for value in agent.state_dict().values())
-
-
-def test_an_algorithm_that_looks_at_its_numbers_is_counted_on_a_real_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    sac: Any = load_algorithm("sac")
-    update = sac.update
-
-    def look(self: Any, batch: Any, noise: Any) -> Any:
-        if bool((batch.reward.nonzero().sum() > 0).item()) or len(batch.reward.nonzero()):
-            raise AssertionError
-        return update(self, batch, noise)
-
-    plain = learner_bytes(gpu_block("sac", seeds=(0, 1), batch_size=7), Dims(5, 3))
-    monkeypatch.setattr(sac, "update", look)
-    looking = learner_bytes(gpu_block("sac", seeds=(0, 1), batch_size=8), Dims(5, 3))
-    assert looking.state == pytest.approx(plain.state, rel=0.01)  # what seeds share is counted for each
-    assert looking.peak > plain.state
 
 
 def gpu_block(algorithm: str, **changes: Any) -> Block:
@@ -94,12 +52,11 @@ def test_the_replays_bytes_are_those_that_it_allocates() -> None:
     assert replay_bytes(make_block("random"), spec) == 0
 
 
-def test_more_seeds_need_more_and_what_learns_nothing_has_no_learner() -> None:
+def test_more_seeds_need_more_and_what_learns_nothing_only_a_context() -> None:
     one, ten = (estimated_memory(gpu_block("sac", seeds=tuple(range(n)))) for n in (1, 10))
     assert ten.device > one.device > CONTEXT
     assert ten.host > one.host
     assert estimated_memory(gpu_block("random")).device == CONTEXT
-    assert learner_bytes(make_block("random"), Dims(3, 1)) == NOTHING
     assert estimated_memory(make_block("sac")).device == 0
 
 

@@ -11,8 +11,9 @@ from dimebench.config import ConfigError, Suite
 from dimebench.engines.events import PoolSettings
 from dimebench.engines.local.pool import LocalPool
 from dimebench.envs import UnknownTaskError
+from dimebench.planning.cells import Plan
 from dimebench.planning.identity import IdentityConflictError
-from dimebench.planning.plan import Plan, make_plan
+from dimebench.planning.plan import make_plan
 from dimebench.store import mark_run, read_evals, read_runs
 from tests.planning.requests import request
 from tests.training.blocks import stop_after, train

@@ -31,7 +31,7 @@ def fragile(scale: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "SHARE_FROZEN", 0.6)
 
 
-def test_no_cell_is_lost_or_done_twice_whoever_dies_or_freezes(
+def test_no_cell_is_lost_or_done_twice_when_workers_die_or_freeze(
     scale: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fragile(scale, monkeypatch)

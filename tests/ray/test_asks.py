@@ -10,8 +10,9 @@ import pytest
 from dimebench.engines.events import Event, PoolSettings
 from dimebench.engines.ray.cluster import dead_hosts, largest
 from dimebench.engines.ray.pool import RayPool
+from dimebench.planning.cells import Hardware
 from dimebench.planning.memory import block_memory, gpu_fraction
-from dimebench.planning.plan import Hardware, make_plan
+from dimebench.planning.plan import make_plan
 from tests.planning.requests import request
 
 GIB = 2**30
@@ -25,7 +26,7 @@ CLUSTER = [node("a", CPU=16, GPU=2, memory=64 * GIB), node("b", CPU=8, memory=32
 
 
 def pool(results: Path, device: str, *words: str, size: int | None = None, **more: Any) -> RayPool:
-    plan = make_plan(request(*words), [0, 1, 2], results, device, places=Hardware(cores=4))
+    plan = make_plan(request(*words), [0, 1, 2], results, device, hardware=Hardware(cores=4))
     asked = request(*words).suite.resources
     return RayPool(plan, PoolSettings(), asked.of, asked.parallel, size, **more)
 

@@ -15,7 +15,8 @@ from dimebench.engines.events import Event, Outcome, PoolSettings
 from dimebench.engines.local.pool import LocalPool
 from dimebench.engines.manifest import JobManifest
 from dimebench.engines.ray.pool import RayPool, ResourceRequest
-from dimebench.planning.plan import Plan, make_plan
+from dimebench.planning.cells import Plan
+from dimebench.planning.plan import make_plan
 from dimebench.store import read_run, read_runs
 from dimebench.store.claims import Watch, claimed_by
 from dimebench.training.block import Block

@@ -18,7 +18,8 @@ from dimebench.engines.events import PoolSettings
 from dimebench.engines.local.pool import LocalPool
 from dimebench.engines.manifest import read_manifests
 from dimebench.engines.slurm.queue import read_queue
-from dimebench.planning.plan import Plan, make_plan
+from dimebench.planning.cells import Plan
+from dimebench.planning.plan import make_plan
 from dimebench.store import read_runs
 from dimebench.training.checkpoint import Checkpoints
 from tests.cli.calls import Call, refused

@@ -14,10 +14,11 @@ import torch
 
 from benchmarks.gpu.learners import Made, Setting, chosen, made
 from benchmarks.gpu.session import Case, Session
-from dimebench.bench.cells import Floors, critic_shape
+from dimebench.agents.base import Dims
+from dimebench.bench.cells import Floors
 from dimebench.planning.clock import Ceilings, measure_ceilings, repeat
+from dimebench.planning.learner_cost import learner_work
 from dimebench.planning.memory import CONTEXT, estimated_memory
-from dimebench.planning.work import agent_work
 from dimebench.training import peak
 
 SECONDS = 2.0  # of measuring, of each of three things
@@ -65,12 +66,10 @@ def _measure(case: Case, session: Session, setting: Setting, seconds: float) -> 
 
 
 def _floor(learner: Made, setting: Setting, device: str, ms: float, seconds: float) -> dict[str, Any]:
-    work = agent_work(setting.algorithm, learner.obs_dim, learner.act_dim, learner.settings)
-    assert work is not None
-    ceilings = _ceilings(critic_shape(learner, setting.seeds), setting.precision, device, seconds)
+    work = learner_work(learner.block, Dims(learner.obs_dim, learner.act_dim))
+    ceilings = _ceilings(work.widest_of(setting.seeds), setting.precision, device, seconds)
     floors = Floors(ceilings, setting.seeds)
-    update = floors.mean([work.call(learner.settings.utd, n) for n in learner.schedule])
-    floor = 1e3 * (update + floors.mean([work.act]))
+    floor = 1e3 * (floors.mean(work.calls) + floors.mean([work.act]))
     rates = {"tflops": ceilings.gemm / 1e12, "copies_gb_per_s": ceilings.copy / 1e9}
     return {"ms_of_floor": floor, "fraction_of_floor": floor / ms, **rates}
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dimebench.engines.events import Event, Outcome
     from dimebench.engines.jobs import Jobs
     from dimebench.engines.manifest import JobStatus
-    from dimebench.planning.plan import Plan
+    from dimebench.planning.cells import Plan
 
 MOST_NAMES = 4  # nodes or reasons in one line
 

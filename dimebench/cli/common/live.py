@@ -18,7 +18,7 @@ from dimebench.engines.base import Submission
 from dimebench.engines.events import Event, Outcome
 from dimebench.engines.manifest import JobStatus
 from dimebench.engines.messages import event_line, rare_event_line
-from dimebench.planning.plan import Cell, Plan
+from dimebench.planning.cells import Cell, Plan
 from dimebench.training.block import Block
 
 

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dimebench.planning.plan import Plan
+    from dimebench.planning.cells import Plan
 
 
 def say_remarks(plan: Plan, said: set[str]) -> None:

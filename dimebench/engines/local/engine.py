@@ -12,8 +12,8 @@ from dimebench.engines.devices import gpus_here
 from dimebench.engines.events import Outcome, PoolSettings
 from dimebench.engines.local.pool import LocalPool
 from dimebench.errors import UsageError
+from dimebench.planning.cells import Hardware, Plan, usable_cores
 from dimebench.planning.machine import Machine, here
-from dimebench.planning.plan import Hardware, Plan, usable_cores
 
 
 class Local(Engine):
@@ -42,7 +42,7 @@ class Local(Engine):
         return here(self._gpus)
 
     def hardware(self) -> Hardware:
-        return self.machine.places
+        return self.machine.hardware
 
     def run(self, plan: Plan, request: Request, settings: PoolSettings, on_event: OnEvent) -> Outcome:
         on_gpu = any(block.device.startswith("cuda") for _, block in plan.blocks())

@@ -19,8 +19,9 @@ from dimebench.engines.local.process import Events, Job, WorkerProcess
 from dimebench.engines.local.slots import Needs, Slots
 from dimebench.engines.local.worker import mark_interrupted, reason_of, record_failure
 from dimebench.engines.signals import handled_by, say_stopping
+from dimebench.planning.cells import Cell, Plan
 from dimebench.planning.identity import IdentityConflictError
-from dimebench.planning.plan import Cell, Plan, settle, tidy
+from dimebench.planning.plan import settle, tidy
 from dimebench.store import StoreError
 from dimebench.store.claims import BEATS_PER_LEASE, Claim, ClaimLostError, Watch
 from dimebench.training.block import Block

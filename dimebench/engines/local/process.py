@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dimebench.engines.local.worker import EXIT_CLAIM_LOST
-from dimebench.planning.plan import Cell
+from dimebench.planning.cells import Cell
 from dimebench.store.claims import Claim, ClaimLostError
 from dimebench.training.block import Block
 

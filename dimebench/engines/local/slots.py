@@ -9,8 +9,8 @@ from typing import Any
 
 from dimebench.engines.local.process import Events, Job, WorkerProcess
 from dimebench.envs import library_of
+from dimebench.planning.cells import Cell
 from dimebench.planning.packing import Gpu, Item, longest_first, place
-from dimebench.planning.plan import Cell
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
 from dimebench.training.block import Block
 

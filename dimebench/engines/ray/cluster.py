@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dimebench.engines.base import EngineError
-from dimebench.planning.plan import Hardware, usable_cores
+from dimebench.planning.cells import Hardware, usable_cores
 from dimebench.store.claims import LONGEST_HOST
 
 REACHED_WITHIN_S = 10.0  # Ray itself tries for minutes

@@ -11,7 +11,7 @@ from dimebench.engines.events import Outcome, PoolSettings
 from dimebench.engines.ray.cluster import connect, gpu_hardware, largest, nodes
 from dimebench.engines.ray.pool import RayPool
 from dimebench.errors import UsageError, nearest
-from dimebench.planning.plan import Hardware, Plan
+from dimebench.planning.cells import Hardware, Plan
 
 RESOURCES = ("cpus", "gpus", "memory", "parallel")  # of config.resources; the rest is Slurm's
 

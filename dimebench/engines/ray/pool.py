@@ -22,9 +22,10 @@ from dimebench.engines.manifest_events import ManifestEvents
 from dimebench.engines.ray.cluster import dead_hosts, kept_from_terminal, largest, nodes
 from dimebench.engines.signals import handled_by, say_stopping
 from dimebench.envs import EnvError
+from dimebench.planning.cells import Plan
 from dimebench.planning.durations import rough_seconds
 from dimebench.planning.memory import block_memory, gpu_fraction
-from dimebench.planning.plan import Plan, tidy
+from dimebench.planning.plan import tidy
 from dimebench.store.claims import Watch
 from dimebench.training.block import Block
 

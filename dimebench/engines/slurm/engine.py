@@ -19,7 +19,7 @@ from dimebench.training.block import Block
 
 if TYPE_CHECKING:  # the plan needs the learners, which `status` does without
     from dimebench.config import Request
-    from dimebench.planning.plan import Hardware, Plan
+    from dimebench.planning.cells import Hardware, Plan
 
 LOOK_EVERY_S = 5.0
 LOST_AFTER_S = 60.0  # a network file system may show a job's last file later than the queue shows its end
@@ -61,7 +61,7 @@ class Slurm(Engine):
 
     def hardware(self) -> Hardware:
         """As many GPUs as jobs may run at a time: the seeds of a cell are spread over them."""
-        from dimebench.planning.plan import Hardware
+        from dimebench.planning.cells import Hardware
 
         asked = self._resources
         memory = megabytes(asked.gpu_memory) << 20 if asked.gpu_memory else None

@@ -1,0 +1,58 @@
+"""A plan as data: cells with what of them is done and the blocks that train the rest, and the hardware for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dimebench.store import Run
+from dimebench.training.block import Block
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where blocks will train, as far as that decides which seeds train together and in how many processes."""
+
+    gpus: int = 1  # that blocks are spread over
+    gpu_bytes: int | None = None  # memory of the smallest GPU; None: unknown, so no block is split to fit
+    cores: int | None = None  # per block; None: all that this process may use
+
+
+ONE_DEVICE = Hardware()
+
+
+@dataclass
+class Cell:
+    """One (variant, task): its seeds that are done already, and the blocks that train the others."""
+
+    variant: str
+    task: str
+    seeds: tuple[int, ...]
+    done: dict[int, Run] = field(default_factory=dict)
+    blocks: list[Block] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return f"{self.variant} on {self.task}"
+
+
+@dataclass
+class Plan:
+    """Everything that one `run` does."""
+
+    suite: str
+    results: Path
+    cells: list[Cell]
+
+    def blocks(self) -> Iterator[tuple[Cell, Block]]:
+        """All blocks, in an order that finishes whole cells early."""
+        for cell in self.cells:
+            for block in cell.blocks:
+                yield cell, block
