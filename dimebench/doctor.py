@@ -16,11 +16,12 @@ from typing import Any
 
 from dimebench.engines.local.process import Events, Job, WorkerProcess
 from dimebench.envs import EnvError, physics_fingerprint, task_spec
+from dimebench.planning.code import code_of, code_version
 from dimebench.planning.plan import Cell
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
 from dimebench.store import Run, atomic_write, read_evals, read_run, read_train
 from dimebench.store.claims import Watch
-from dimebench.store.provenance import code_version, machine, package_versions
+from dimebench.store.provenance import machine, package_versions
 from dimebench.training.block import Block
 
 RENDER = """
@@ -121,7 +122,7 @@ def self_test_block() -> Block:
         score={"kind": "final", "lower": 0.0, "upper": 1000.0},
         device="cpu",
         threads=1,
-        code=code_version(),
+        code=code_of("sac", "dm_control/cartpole-swingup").digest,
         versions=package_versions(),
         cell="doctor/sac/dm_control/cartpole-swingup",
         command="dimebench doctor",

@@ -33,7 +33,8 @@ def ask(device: str) -> dict[str, Any]:
 def _facts(device: str) -> dict[str, Any]:
     import torch
 
-    from dimebench.store.provenance import PACKAGES, code_version, machine, package_versions
+    from dimebench.planning.code import code_version
+    from dimebench.store.provenance import PACKAGES, machine, package_versions
 
     facts: dict[str, Any] = {"device": device, **machine()}
     if device.startswith("cuda"):

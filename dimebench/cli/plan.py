@@ -12,6 +12,7 @@ import typer
 
 from dimebench.cli.common.options import (
     DEFAULT_RESULTS,
+    AllowCode,
     Json,
     Results,
     check_execution,
@@ -19,6 +20,7 @@ from dimebench.cli.common.options import (
     check_looks,
     number_above_0,
     one_of,
+    parse_allow,
     parse_gpus,
     parse_seeds,
     seconds_above_0,
@@ -98,6 +100,7 @@ def plan(
     max_seeds: Annotated[
         int | None, typer.Option(help="As for run.", metavar="N", parser=whole_number("--max-seeds", 2, " seeds"))
     ] = None,
+    allow: AllowCode = None,
     as_json: Json = False,
     block_seeds: Annotated[int | None, typer.Option(**SAME)] = None,
     checkpoint_every: Annotated[float, typer.Option(**SAME)] = 300.0,
@@ -121,7 +124,17 @@ def plan(
     from dimebench.planning.plan import make_plan
     from dimebench.planning.probe import Probes
 
-    made = make_plan(request, seed_list, results, target.device, mode, precision, places, chain)
+    made = make_plan(
+        request,
+        seed_list,
+        results,
+        target.device,
+        mode,
+        precision,
+        places,
+        chain,
+        "code" in parse_allow(allow, ["code"]),
+    )
     say_remarks(made, set())
     with _telling(as_json) as tell:
         pace = Probes(probe_seconds, target.here, tell) if probe else lambda block: None

@@ -11,12 +11,14 @@ import typer
 
 from dimebench.cli.common.options import (
     DEFAULT_RESULTS,
+    AllowCode,
     Results,
     check_execution,
     check_folder,
     check_looks,
     make_folder,
     one_of,
+    parse_allow,
     parse_seeds,
     seconds_above_0,
     whole_number,
@@ -104,6 +106,7 @@ def run(
     keep_checkpoints: Annotated[
         bool, typer.Option("--keep-checkpoints", help="Keep the last checkpoint and the replay of finished runs.")
     ] = False,
+    allow: AllowCode = None,
     hang_timeout: Annotated[
         float,
         typer.Option(
@@ -116,6 +119,7 @@ def run(
     """Train algorithms on a suite of tasks; runs that are finished are skipped, cut-off ones go on."""
     leave_on_signals()
     seed_list = parse_seeds(seeds)
+    allow_code = "code" in parse_allow(allow, ["code"])
     most, block = check_looks(until_decided, seeds, max_seeds, block_seeds)
     check_folder("--results", results)
     os.environ.setdefault("MUJOCO_GL", "disabled")
@@ -131,15 +135,17 @@ def run(
     if until_decided and not engine.waits:
         raise UsageError(f"--until-decided: looks at what has been trained: add --wait to --on {on}")
     from dimebench.engines.local.pool import PoolSettings
+    from dimebench.planning.identity import keep_codes
     from dimebench.planning.plan import make_plan
 
     said: set[str] = set()  # with --until-decided there is a plan for each block of seeds
 
     def train(asked: Request, seed_list: Sequence[int]) -> int:
-        plan = make_plan(asked, seed_list, results, chosen, mode, precision, engine.places(), chain)
+        plan = make_plan(asked, seed_list, results, chosen, mode, precision, engine.places(), chain, allow_code)
         say_remarks(plan, said)
         if any(cell.blocks for cell in plan.cells):
             make_folder("--results", results)
+            keep_codes((block for _, block in plan.blocks()), results)
         settings = PoolSettings(
             checkpoint_every_s=checkpoint_every,
             keep_checkpoints=keep_checkpoints,

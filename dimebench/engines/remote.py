@@ -17,7 +17,9 @@ from dimebench.engines.local.worker import SIGNALS, reason_of
 from dimebench.engines.manifest import JobManifest
 from dimebench.engines.messages import line
 from dimebench.envs import worker_count
-from dimebench.planning.plan import Cell, Plan, own_code, usable_cores
+from dimebench.planning.code import code_of
+from dimebench.planning.identity import code_difference
+from dimebench.planning.plan import Cell, Plan, usable_cores
 from dimebench.store.provenance import package_versions
 from dimebench.training.block import Block
 
@@ -54,7 +56,7 @@ def _train(order: JobManifest, index: int, signals: Signals) -> dict[str, Any]:
     block = order.blocks[index]
     ended: dict[str, Any] = {"status": "finished", "reason": None, "conflict": False, "diverged": []}
     try:
-        reason = unfit(block)
+        reason = unfit(block, order.results)
     except Exception as error:  # a package that is not installed here, or broken
         reason = f"{platform.node()}: {reason_of(error)}"
     if reason is not None:
@@ -77,11 +79,15 @@ def _status(outcome: Outcome) -> str:
     return "interrupted" if outcome.interrupted else "failed" if outcome.failed else "finished"
 
 
-def unfit(block: Block) -> str | None:
+def unfit(block: Block, results: Path) -> str | None:
     """Why this machine must not train the block; None where it may. Its code and packages must be the block's."""
-    here = {"code": own_code(block.algorithm), "versions": package_versions()}
-    differing = differences({"code": block.code, "versions": block.versions}, here)
+    code = code_of(block.algorithm, block.task, block.chain).digest
+    differing = differences(
+        {"code": block.code, "versions": block.versions}, {"code": code, "versions": package_versions()}
+    )
     if differing:
+        how = code_difference(results, block.code, replace(block, code=code))
+        differing = [f"{how}: {each}" if how and each.startswith("code: ") else each for each in differing]
         return f"{platform.node()} has other code or packages than this was ordered with: {'; '.join(differing[:3])}"
     if block.device.startswith("cuda"):
         import torch

@@ -94,16 +94,23 @@ def origins_of(summary: Summary) -> tuple[list[dict[str, Any]], Callable[[RunRow
     groups: dict[str, dict[str, Any]] = {}
     for run in summary.runs:
         facts = _origin(run)
-        group = groups.setdefault(_key(facts), {"title": f"Origin {len(groups) + 1}", "facts": facts, "runs": 0})
+        group = groups.setdefault(
+            _key(facts), {"title": f"Origin {len(groups) + 1}", "facts": facts, "runs": 0, "codes": {}}
+        )
         group["runs"] += 1
+        if code := run.identity.get("of", {}).get("code"):
+            group["codes"].setdefault(run.variant, {})[plain(code)] = None
+    for group in groups.values():
+        codes = {variant: " and ".join(found) for variant, found in group.pop("codes").items()}
+        group["facts"] = {"code": codes, **group["facts"]} if codes else group["facts"]
     order = list(groups)
     return list(groups.values()), lambda run: order.index(_key(_origin(run)))
 
 
 def _origin(run: RunRow) -> dict[str, Any]:
     of, seen = run.identity.get("of", {}), run.provenance
-    facts = {key: of.get(key) for key in ("code", "versions", "protocol", "execution")}
-    facts |= {key: seen.get(key) for key in ("device", "machine", "command")}
+    facts = {key: of.get(key) for key in ("versions", "protocol", "execution")}
+    facts |= {key: seen.get(key) for key in ("dimebench", "shared_code", "device", "machine", "command")}
     return {key: value for key, value in facts.items() if value is not None}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -12,23 +11,21 @@ from typing import Any
 
 from dimebench.agents.registry import (
     BrokenAlgorithmError,
-    algorithm_source,
     known_algorithms,
     load_algorithm,
 )
 from dimebench.config import Request, Variant, cell_settings, check_shared_settings
 from dimebench.envs import UnknownTaskError, known_tasks, worker_count
-from dimebench.planning.identity import check_run, identity_text
+from dimebench.planning.code import code_of, shared_code
+from dimebench.planning.identity import DONE, check_run, identity_text
 from dimebench.store import Run, read_run
 from dimebench.store.claims import drop_claims
-from dimebench.store.provenance import code_version, command_line, package_versions
+from dimebench.store.provenance import command_line, package_versions
 from dimebench.store.reader import without_collecting
 from dimebench.store.schema import EVALS_FILE
 from dimebench.training.block import Block, Protocol, plain_settings
 from dimebench.training.checkpoint import Checkpoints
 from dimebench.training.execution.modes import chosen, chosen_chain
-
-DONE = ("finished", "diverged")
 
 
 def usable_cores() -> int:
@@ -84,8 +81,9 @@ def make_plan(
     precision: str = "auto",
     places: Hardware = Hardware(),
     chain: str = "auto",
+    allow_code: bool = False,
 ) -> Plan:
-    """Plan the request's cells; nothing is written.
+    """Plan the request's cells; nothing is written. `allow_code`: other runs of a cell may come from other code.
 
     On a GPU the seeds of a cell that are yet to be trained form one block, or several where one would not fit or GPUs
     would have nothing to do (`divide`); on a CPU every seed is a block of its own (measured faster there). Seeds that
@@ -103,7 +101,7 @@ def make_plan(
     with without_collecting():
         for task in request.suite.tasks:
             for variant in request.variants:
-                make = _BlockMaker(request, variant, task, device, (mode, precision, chain), places.cores)
+                make = _BlockMaker(request, variant, task, device, (mode, precision, chain), places.cores, allow_code)
                 done, blocks = settle(make, seeds, results)
                 cells.append(Cell(variant.name, task, tuple(seeds), done, blocks))
     plan = Plan(request.suite.name, results, cells)
@@ -127,7 +125,7 @@ def settle(
     for seed in seeds:
         run = read_run(any_seed.run_folder(results, seed))
         if run is not None:
-            check_run(run, identity, text)
+            check_run(run, identity, results, text, any_seed.allow_code)
             if run.status in DONE and (run.path / EVALS_FILE).exists():
                 done[seed] = run
                 continue
@@ -153,13 +151,6 @@ def tidy(cell: Cell) -> None:
             drop_claims(run.folder)
             if not run.provenance.get("checkpoints_kept"):
                 Checkpoints(run.folder.parent / "checkpoints" / run.block).remove()
-
-
-def own_code(algorithm: str) -> str:
-    """The version of the code that trains this algorithm here, that of another package included."""
-    if algorithm_source(algorithm).startswith("dimebench."):
-        return code_version()
-    return code_version((Path(inspect.getfile(load_algorithm(algorithm))),))
 
 
 def _together(run: Run) -> tuple[int, ...]:
@@ -190,6 +181,7 @@ class _BlockMaker:
         device: str,
         execution: tuple[str, str, str],  # mode, precision, chain
         cores: int | None,
+        allow_code: bool = False,
     ) -> None:
         self.device, self.cores = device, usable_cores() if cores is None else cores
         suite = request.suite
@@ -211,7 +203,8 @@ class _BlockMaker:
             "score": {"kind": suite.score.kind, "lower": bounds.lower, "upper": bounds.upper},
             "device": device,
             "threads": 1,
-            "code": own_code(variant.algorithm),
+            "shared_code": shared_code(task),
+            "allow_code": allow_code,
             "versions": package_versions(),
             "cell": f"{suite.name}/{variant.slug}/{task}",
             "command": command_line(),
@@ -219,6 +212,7 @@ class _BlockMaker:
         mode, precision, chain = execution
         self._common["mode"], self._common["precision"] = chosen(algorithm, device, mode, precision)
         self._common["chain"] = chosen_chain(algorithm, device, chain)
+        self._common["code"] = code_of(variant.algorithm, task, self._common["chain"]).digest
 
     def __call__(self, seeds: tuple[int, ...]) -> Block:
         # On a GPU the cores are free to step environments; on a CPU each has a learner of its own.

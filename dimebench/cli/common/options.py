@@ -51,6 +51,14 @@ Allow = Annotated[
         metavar="A,B",
     ),
 ]
+AllowCode = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        help="Train in spite of a difference from the runs that are there, which is recorded in both: code.",
+        metavar="code",
+    ),
+]
 DEFAULT_RESULTS = Path("results")
 
 MOST_SEEDS, LARGEST_SEED = 10_000, 999_999_999
@@ -140,15 +148,21 @@ def whole_number(option: str, least: int, what: str = "") -> Callable[[str], int
     return parse
 
 
-def parse_allow(words: list[str] | None) -> list[str]:
-    """The differences that `--allow A,B` names. Raises UsageError."""
-    from dimebench.analysis.select import ALLOWABLE
+def parse_allow(words: list[str] | None, known: Sequence[str] | None = None) -> list[str]:
+    """The differences that `--allow A,B` names, of those that are known (by default between runs to compare).
+
+    Raises UsageError.
+    """
     from dimebench.errors import nearest
 
+    if known is None:
+        from dimebench.analysis.select import ALLOWABLE
+
+        known = ALLOWABLE
     names = [name for word in words or [] for name in word.split(",")]
     for name in names:
-        if name not in ALLOWABLE:
-            raise UsageError(f"--allow {name}: unknown difference '{name}'{nearest(name, ALLOWABLE)}")
+        if name not in known:
+            raise UsageError(f"--allow {name}: unknown difference '{name}'{nearest(name, known)}")
     return names
 
 
