@@ -20,6 +20,7 @@ from pathlib import Path
 import dimebench
 from dimebench.agents.registry import algorithm_source, known_algorithms, load_algorithm
 from dimebench.planning.syntax import MODULE_LEVEL, Definition, Key, Module
+from dimebench.store.reader import without_collecting
 
 # A run's code begins here, beside its algorithm and its environment library.
 LOOP = (
@@ -83,7 +84,8 @@ def environment_module(task: str) -> str:
 @cache
 def _code(roots: tuple[str, ...], chain: str) -> Code:
     packages = sorted({root.partition(".")[0].partition(":")[0] for root in roots} - {"dimebench"})
-    return _sources(tuple(packages)).code(roots, () if chain == "fused" else FUSED)
+    with without_collecting():  # of a hundred thousand nodes
+        return _sources(tuple(packages)).code(roots, () if chain == "fused" else FUSED)
 
 
 @cache

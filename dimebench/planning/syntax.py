@@ -298,7 +298,7 @@ class _Writer:
         bases = "".join(each for each in self.out[start:] if isinstance(each, str))
         self._value(node.keywords)
         fields = bool(node.decorator_list) or bool(re.search(r"NamedTuple|TypedDict|Model|Struct", bases))
-        self._scopes.append(_Scope(dict(self._bound_in(node.body)), of_class=True, fields=fields))
+        self._scopes.append(_Scope(self._bound_in(node.body), of_class=True, fields=fields))
 
     def _comprehension(self, node: ast.AST) -> None:
         targets = [each.target for each in getattr(node, "generators")]  # noqa: B009 (four kinds of nodes have it)
@@ -310,17 +310,18 @@ class _Writer:
     def _bound_in(self, body: Sequence[ast.AST]) -> dict[str, str | None]:
         """The names that the statements of a function or class bind."""
         bound: dict[str, str | None] = {}
+        elsewhere: set[str] = set()
         for node in _own_nodes(body):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                bound |= self._module.origins_of(node, self.imports)
-            elif isinstance(node, ast.Name):
+            if isinstance(node, ast.Name):
                 if not isinstance(node.ctx, ast.Load):
                     bound.setdefault(node.id, None)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                bound |= self._module.origins_of(node, self.imports)
             elif isinstance(node, ast.Global | ast.Nonlocal):
-                bound = {name: origin for name, origin in bound.items() if name not in node.names}
+                elsewhere.update(node.names)
             elif isinstance(name := getattr(node, "name", None) or getattr(node, "rest", None), str):
                 bound.setdefault(name, None)  # a function, a class, an error that is caught, a pattern
-        return bound
+        return {name: origin for name, origin in bound.items() if name not in elsewhere} if elsewhere else bound
 
     # --- statements -------------------------------------------------------------------------------------------
 
@@ -400,15 +401,19 @@ def _describes(node: ast.stmt) -> bool:
 
 def _own_nodes(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
     """The nodes of a function's or class's body, but for what lies in functions, classes and comprehensions in it."""
-    todo = list(reversed(body))
+    todo = list(body)
     while todo:
         node = todo.pop()
         yield node
-        if not isinstance(node, _INNER):
-            todo += ast.iter_child_nodes(node)
+        if type(node) not in _INNER:
+            for value in vars(node).values():  # `ast.iter_child_nodes` takes several times as long
+                if isinstance(value, ast.AST):
+                    todo.append(value)
+                elif type(value) is list:
+                    todo += [each for each in value if isinstance(each, ast.AST)]
 
 
-_INNER = (
+_INNER = {
     *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda),
     *(ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
-)
+}
