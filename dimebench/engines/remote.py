@@ -87,8 +87,7 @@ def unfit(block: Block, results: Path) -> str | None:
     )
     if differing:
         how = code_difference(results, block.code, replace(block, code=code))
-        differing = [f"{how}: {each}" if how and each.startswith("code: ") else each for each in differing]
-        return f"{platform.node()} has other code or packages than this was ordered with: {'; '.join(differing[:3])}"
+        return f"{platform.node()} has other code or packages than this was ordered with: {'; '.join([*differing[:3], *filter(None, [how])])}"
     if block.device.startswith("cuda"):
         import torch
 
