@@ -15,12 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from dimebench.engines.local.process import Events, Job, WorkerProcess
-from dimebench.envs import EnvError, known_libraries, known_tasks, physics_fingerprint, task_spec
+from dimebench.envs import (
+    EnvError,
+    all_packages,
+    known_libraries,
+    known_tasks,
+    library_of,
+    physics_fingerprint,
+    task_spec,
+)
 from dimebench.planning.cells import Cell
+from dimebench.planning.code import code_of, code_version
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
 from dimebench.store import Run, atomic_write, read_evals, read_run, read_train
 from dimebench.store.claims import Watch
-from dimebench.store.provenance import code_version, machine, package_versions
+from dimebench.store.provenance import machine, package_versions
 from dimebench.training.block import Block
 
 RENDER = """
@@ -49,7 +58,7 @@ class Check:
 
 def versions() -> Iterator[Check]:
     facts = {"dimebench": code_version(), **{key: str(value) for key, value in machine().items()}}
-    for name, detail in (facts | package_versions()).items():
+    for name, detail in (facts | package_versions(all_packages())).items():
         yield Check("versions", name, True, detail)
 
 
@@ -136,8 +145,8 @@ def self_test_block(task: str) -> Block:
         score={"kind": "final", "lower": 0.0, "upper": 1000.0},
         device="cpu",
         threads=1,
-        code=code_version(),
-        versions=package_versions(),
+        code=code_of("sac", task).digest,
+        versions=package_versions(library_of(task).packages),
         cell=f"doctor/sac/{task}",
         command="dimebench doctor",
     )

@@ -33,7 +33,8 @@ def ask(device: str) -> dict[str, Any]:
 def _facts(device: str) -> dict[str, Any]:
     import torch
 
-    from dimebench.store.provenance import PACKAGES, code_version, machine, package_versions
+    from dimebench.planning.code import code_version
+    from dimebench.store.provenance import machine, package_versions
 
     facts: dict[str, Any] = {"device": device, **machine()}
     if device.startswith("cuda"):
@@ -42,7 +43,11 @@ def _facts(device: str) -> dict[str, Any]:
         known = torch.cuda.get_device_properties(0)
         facts |= {"gpu": known.name, "gpu_bytes": known.total_memory, "capability": f"{known.major}.{known.minor}"}
         facts |= {"cuda": torch.version.cuda, "driver": _driver()}
-    versions = package_versions([*PACKAGES, "triton", "jax", "stable-baselines3", "torchrl", "sbx-rl"])
+    physics, rivals = (
+        ["mujoco", "dm-control", "gymnasium"],
+        ["triton", "jax", "stable-baselines3", "torchrl", "sbx-rl"],
+    )
+    versions = package_versions(physics + rivals)
     versions["torch"] = torch.__version__  # with the build behind it
     return facts | {"versions": versions, "code": code_version(), "commit": _commit()}
 

@@ -25,7 +25,8 @@ def run(spec: dict[str, Any], turns: Turns) -> None:
         block = with_execution(block, mode=spec["mode"], precision=spec["precision"])
         with whole_loop(block, Path(folder), lambda: not turns.step(), spec["random_start"]) as loop:
             how = execution(block)
-            turns.ready(package_versions() | {"mode": how["mode"], "precision": how["precision"]})
+            versions = package_versions(["mujoco", "dm-control", "gymnasium"])
+            turns.ready(versions | {"mode": how["mode"], "precision": how["precision"]})
             loop()
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from dimebench.analysis.curves import Curve
 from dimebench.analysis.errors import NotComparableError
+from dimebench.numbers import listed
 from dimebench.store import Run
 from dimebench.store.importers import external
+from dimebench.store.provenance import differing_functions, read_code
 
 
 def require_score(run: Run) -> None:
@@ -99,17 +101,14 @@ def mixtures(runs: Sequence[Run], floor: str | None = None) -> list[str]:
 
     floor: the variant that learns nothing; how it executes changes nothing.
     """
-    notes = []
-    for key, words in (
-        ("code", "versions of dimebench"),
-        ("versions", "sets of packages"),
-        ("execution", "executions"),
+    notes = _code_mixtures(runs)
+    for words, values in (
+        ("versions of dimebench", [run.provenance.get("dimebench") or _of(run, "code") for run in runs]),
+        ("sets of packages", [_of(run, "versions") for run in runs]),
+        ("executions", [_of(run, "execution") for run in runs if run.variant != floor]),
     ):
         found: list[Any] = []
-        for run in runs:
-            if key == "execution" and run.variant == floor:
-                continue
-            value = run.identity.get("of", {}).get(key)
+        for value in values:
             found += [value] if value not in found else []
         if len(found) > 1:
             differing = dict.fromkeys(
@@ -119,3 +118,45 @@ def mixtures(runs: Sequence[Run], floor: str | None = None) -> list[str]:
             )
             notes.append(f"the runs come from {len(found)} {words} ({'; '.join(differing)})")
     return notes
+
+
+def _of(run: Run, key: str) -> Any:
+    return run.identity.get("of", {}).get(key)
+
+
+def _code_mixtures(runs: Sequence[Run]) -> list[str]:
+    """Notes on variants whose runs on a library come from different code, and on runs from different training loops.
+
+    Different algorithms have different code by nature: what they share is the training loop and the environment.
+    """
+    by_variant: dict[tuple[str, str], dict[str, Run]] = {}  # (library, variant) -> code -> the first run of it
+    by_library: dict[str, dict[str, Run]] = {}
+    recorded: set[tuple[str, str]] = set()
+    for run in runs:
+        library, code = run.task.partition("/")[0], str(_of(run, "code"))
+        by_variant.setdefault((library, run.variant), {}).setdefault(code, run)
+        if "code_allowed" in run.provenance:
+            recorded.add((library, run.variant))
+        if shared := run.provenance.get("shared_code"):
+            by_library.setdefault(library, {}).setdefault(str(shared), run)
+    lines: dict[tuple[str, str], list[str]] = {}
+    for (library, variant), codes in by_variant.items():
+        if len(codes) > 1:
+            first, *others = codes.values()
+            how = next(filter(None, (_functions(first, other) for other in others)), "")
+            allowed = "allowed by run --allow code: " if (library, variant) in recorded else ""
+            text = f"runs on {library} come from {len(codes)} states of the code ({how or ' and '.join(codes)})"
+            lines.setdefault((allowed, text), []).append(variant)
+    notes = [f"{allowed}the {listed(variants)} {text}" for (allowed, text), variants in lines.items()]
+    for library, codes in by_library.items():
+        if len(codes) > 1 and not all(len(by_variant[library, run.variant]) > 1 for run in codes.values()):
+            where = ", ".join(f"{code} for {run.variant}" for code, run in codes.items())
+            notes.append(f"the runs on {library} come from {len(codes)} states of the training loop ({where})")
+    return notes
+
+
+def _functions(one: Run, other: Run) -> str:
+    """Which functions differ between the code of two runs, as far as their results folders tell."""
+    results = [run.path.parent.parent.parent.parent.parent for run in (one, other)]
+    there, here = (read_code(at, str(_of(run, "code"))) for at, run in zip(results, (one, other), strict=True))
+    return differing_functions(there, here)

@@ -15,6 +15,7 @@ from typing import Any
 
 from dimebench.agents.registry import load_algorithm
 from dimebench.bench.physics import PhysicsTimes, physics_times
+from dimebench.envs import all_packages
 from dimebench.planning.cells import Plan
 from dimebench.planning.clock import (
     FEWEST,
@@ -119,7 +120,7 @@ def machine_facts() -> dict[str, Any]:
     import torch
 
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
-    return {"machine": machine() | {"gpu": gpu}, "versions": package_versions()}
+    return {"machine": machine() | {"gpu": gpu}, "versions": package_versions(all_packages())}
 
 
 def _measure(

@@ -170,11 +170,11 @@ def _score(task: str, bounds: dict[str, float] | None) -> dict[str, Any]:
     if bounds is not None:
         return {"kind": "final", **bounds}
     from dimebench.config import load_suite
-    from dimebench.envs import libraries
+    from dimebench.envs import loaded_libraries
 
     family = task.split("/")[0]
     found = OTHER_BOUNDS.get(family)
-    if found is None and (library := libraries().get(family)):
+    if found is None and (library := loaded_libraries().get(family)):
         found, sibling = library.bounds(task), library.current(task)
         if found is None and sibling in (suite := load_suite(BOUNDS_SUITE)).tasks:
             found = suite.bounds(sibling).lower, suite.bounds(sibling).upper

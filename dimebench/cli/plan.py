@@ -10,7 +10,7 @@ import typer
 
 from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_execution, check_folder, check_looks
-from dimebench.cli.common.parsers import parse_request, parse_seeds
+from dimebench.cli.common.parsers import parse_allow, parse_request, parse_seeds
 from dimebench.cli.common.remarks import say_remarks
 from dimebench.errors import OK, UsageError
 
@@ -52,6 +52,7 @@ def plan(
     keep_checkpoints: options.KeepCheckpoints = False,
     until_decided: options.UntilDecided = False,
     max_seeds: options.MaxSeeds = None,
+    allow: options.AllowCode = None,
     as_json: options.Json = False,
     # The rest changes nothing here: with them every command line of `run` can be planned.
     block_seeds: Annotated[int | None, options.vary(options.BlockSeeds, hidden=True)] = None,
@@ -73,7 +74,8 @@ def plan(
     from dimebench.planning.plan import make_plan
     from dimebench.planning.probe import Probes
 
-    made = make_plan(request, seed_list, results, target.device, mode, precision, hardware, chain)
+    allow_code = "code" in parse_allow(allow, ["code"])
+    made = make_plan(request, seed_list, results, target.device, mode, precision, hardware, chain, allow_code)
     say_remarks(made, set())
     with status_line(as_json) as show:
         probes = Probes(probe_seconds, target.here, lambda of: show(f"a probe of {of.variant} on {of.task}"))

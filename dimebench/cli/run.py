@@ -11,7 +11,7 @@ import typer
 
 from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_execution, check_folder, check_looks, make_folder
-from dimebench.cli.common.parsers import parse_request, parse_seeds, parse_trackers
+from dimebench.cli.common.parsers import parse_allow, parse_request, parse_seeds, parse_trackers
 from dimebench.cli.common.remarks import say_remarks
 from dimebench.cli.common.signals import interrupt_on_signals, leave_on_signals
 from dimebench.errors import UsageError
@@ -55,11 +55,13 @@ def run(
     max_seeds: options.MaxSeeds = None,
     block_seeds: options.BlockSeeds = None,
     keep_checkpoints: options.KeepCheckpoints = False,
+    allow: options.AllowCode = None,
     hang_timeout: options.HangTimeout = 1800.0,
 ) -> int:
     """Train algorithms on a suite of tasks; runs that are finished are skipped, cut-off ones go on."""
     leave_on_signals()
     seed_list = parse_seeds(seeds)
+    allow_code = "code" in parse_allow(allow, ["code"])
     most, block = check_looks(until_decided, seeds, max_seeds, block_seeds)
     check_folder("--results", results)
     request = parse_request(words)
@@ -75,6 +77,7 @@ def run(
     if until_decided and not engine.waits:
         raise UsageError(f"--until-decided: looks at what has been trained: add --wait to --on {on}")
     from dimebench.engines.events import PoolSettings
+    from dimebench.planning.identity import keep_codes
     from dimebench.planning.plan import make_plan
 
     settings = PoolSettings(
@@ -83,10 +86,11 @@ def run(
     said: set[str] = set()  # with --until-decided there is a plan for each block of seeds
 
     def train(asked: Request, seed_list: Sequence[int]) -> int:
-        plan = make_plan(asked, seed_list, results, chosen, mode, precision, engine.hardware(), chain)
+        plan = make_plan(asked, seed_list, results, chosen, mode, precision, engine.hardware(), chain, allow_code)
         say_remarks(plan, said)
         if any(cell.blocks for cell in plan.cells):
             make_folder("--results", results)
+            keep_codes((block for _, block in plan.blocks()), results)
         interrupt_on_signals()
         return _carry_out(engine, plan, asked, settings, trackers)
 

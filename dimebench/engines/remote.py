@@ -18,9 +18,10 @@ from dimebench.engines.local.worker import reason_of
 from dimebench.engines.manifest import JobManifest
 from dimebench.engines.messages import event_line
 from dimebench.engines.signals import SIGNALS, handled_by
-from dimebench.envs import worker_count
+from dimebench.envs import library_of, worker_count
 from dimebench.planning.cells import Cell, Plan, usable_cores
-from dimebench.planning.plan import own_code
+from dimebench.planning.code import code_of
+from dimebench.planning.identity import code_difference
 from dimebench.store.provenance import package_versions
 from dimebench.training.block import Block
 
@@ -57,7 +58,7 @@ def _train(manifest: JobManifest, index: int, signals: Signals) -> dict[str, Any
     block = manifest.blocks[index]
     ended: dict[str, Any] = {"status": "finished", "reason": None, "conflict": False, "diverged": []}
     try:
-        reason = unfit(block)
+        reason = unfit(block, manifest.results)
     except Exception as error:  # a package that is not installed here, or broken
         reason = f"{platform.node()}: {reason_of(error)}"
     if reason is not None:
@@ -80,12 +81,15 @@ def _status(outcome: Outcome) -> str:
     return "interrupted" if outcome.interrupted else "failed" if outcome.failed else "finished"
 
 
-def unfit(block: Block) -> str | None:
+def unfit(block: Block, results: Path) -> str | None:
     """Why this machine must not train the block; None where it may. Its code and packages must be the block's."""
-    here = {"code": own_code(block.algorithm), "versions": package_versions()}
+    code = code_of(block.algorithm, block.task, block.chain).digest
+    here = {"code": code, "versions": package_versions(library_of(block.task).packages)}
     differing = differences({"code": block.code, "versions": block.versions}, here)
     if differing:
-        return f"{platform.node()} has other code or packages than this was ordered with: {'; '.join(differing[:3])}"
+        how = code_difference(results, block.code, replace(block, code=code))
+        what = "; ".join([*differing[:3], *filter(None, [how])])
+        return f"{platform.node()} has other code or packages than this was ordered with: {what}"
     if block.device.startswith("cuda"):
         import torch
 

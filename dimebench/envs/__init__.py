@@ -14,7 +14,7 @@ from dimebench.envs.environment import Seed
 from dimebench.envs.factory import known_tasks, make_vector_env, task_spec
 from dimebench.envs.fingerprint import physics_fingerprint
 from dimebench.envs.libraries.base import Library
-from dimebench.envs.libraries.registry import known_libraries, libraries, library_of
+from dimebench.envs.libraries.registry import all_packages, known_libraries, library_of, loaded_libraries
 from dimebench.envs.parallel import ParallelVectorEnv, worker_count
 from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError
 from dimebench.envs.vector import SerialVectorEnv, StepResult, VectorEnv
@@ -29,10 +29,11 @@ __all__ = [
     "TaskSpec",
     "UnknownTaskError",
     "VectorEnv",
+    "all_packages",
     "known_libraries",
     "known_tasks",
-    "libraries",
     "library_of",
+    "loaded_libraries",
     "make_vector_env",
     "physics_fingerprint",
     "task_spec",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import zipfile
@@ -10,9 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import dimebench
+from dimebench.analysis.comparability import mixtures
 from dimebench.store import Run
 from dimebench.store.importers import external
 from dimebench.store.places import Place
+from dimebench.store.provenance import CODE_FOLDER, read_code
 from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, RUN_FILE, TRAIN_FILE
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same runs are the same zip
@@ -44,6 +47,12 @@ def write_archive(runs: Sequence[Run], root: Place, path: Path) -> int:
         with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr(zipfile.ZipInfo("README.md", EPOCH), readme(runs))
             written = 1
+            for code in sorted({str(run.identity["of"].get("code")) for run in runs}):
+                definitions = read_code(root, code)
+                if definitions is not None:
+                    entry = zipfile.ZipInfo(f"results/{CODE_FOLDER}/{code}.json", EPOCH)
+                    archive.writestr(entry, json.dumps(definitions, indent=0))
+                    written += 1
             for run in runs:
                 for name in (RUN_FILE, EVALS_FILE, TRAIN_FILE):
                     file = run.path / name
@@ -78,6 +87,8 @@ def readme(runs: Sequence[Run]) -> str:
         if origins
         else ""
     )
+    noted = "".join(f"- {note}\n" for note in mixtures([run for run in runs if external(run) is None]))
+    mixed = f"\n## What differs between the runs\n\n{noted}" if noted else ""
     return f"""# Runs of {", ".join(sorted({run.suite for run in runs}))}
 
 {len(runs)} runs of reinforcement-learning algorithms on continuous-control tasks, written by dimebench
@@ -86,6 +97,7 @@ def readme(runs: Sequence[Run]) -> str:
     results/SUITE/VARIANT/TASK/seed-003/run.json        settings, protocol, versions, machine, status
                                         evals.parquet   one row per evaluation episode
                                         train.parquet   one row per logging point: losses, temperature, ...
+    results/.code/DIGEST.json                           the functions that a run's `identity.of.code` stands for
 
 Any Parquet reader opens them. With pandas:
 
@@ -111,4 +123,4 @@ bound from there on), failed, interrupted or running.
 | variant | task | runs |
 |---|---|---|
 {listed}
-{foreign}"""
+{foreign}{mixed}"""

@@ -93,16 +93,23 @@ def origins_of(summary: Summary) -> tuple[list[dict[str, Any]], Callable[[RunRow
     """Code, packages, protocol, execution and machine, runs with the same ones together; and a run's place."""
     groups: dict[str, dict[str, Any]] = {}
     for run in summary.runs:
-        facts = _origin(run)
-        group = groups.setdefault(_key(facts), {"title": f"Origin {len(groups) + 1}", "facts": facts, "runs": 0})
+        origin = _origin(run)
+        first = {"title": f"Origin {len(groups) + 1}", "facts": {"code": {}, **origin}, "runs": 0}
+        group = groups.setdefault(_key(origin), first)
         group["runs"] += 1
+        codes, code = group["facts"]["code"], plain(run.identity.get("of", {}).get("code"))
+        if code not in codes.setdefault(run.variant, code).split(" and "):
+            codes[run.variant] += f" and {code}"
     order = list(groups)
     return list(groups.values()), lambda run: order.index(_key(_origin(run)))
 
 
 def _origin(run: RunRow) -> dict[str, Any]:
+    """What runs of one origin share. The code does not count: every algorithm has its own."""
     of, seen = run.identity.get("of", {}), run.provenance
-    facts = {key: of.get(key) for key in ("code", "versions", "protocol", "execution")}
+    facts = {key: seen.get(key) for key in ("dimebench", "shared_code")}
+    facts["dimebench"] = facts["dimebench"] or of.get("code")  # of the old kind, which begins with the version
+    facts |= {key: of.get(key) for key in ("versions", "protocol", "execution")}
     facts |= {key: seen.get(key) for key in ("device", "machine", "command")}
     return {key: value for key, value in facts.items() if value is not None}
 

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from dimebench.agents.registry import BrokenAlgorithmError, algorithm_source, known_algorithms, load_algorithm
+from dimebench.agents.registry import BrokenAlgorithmError, known_algorithms, load_algorithm
 from dimebench.config import Request, Variant, cell_settings, check_shared_settings
-from dimebench.envs import UnknownTaskError, known_tasks, worker_count
+from dimebench.envs import UnknownTaskError, known_tasks, library_of, worker_count
 from dimebench.planning.cells import ONE_DEVICE, Cell, Hardware, Plan, usable_cores
+from dimebench.planning.code import code_of, shared_code
 from dimebench.planning.divide import divide
-from dimebench.planning.identity import check_run, identity_text
+from dimebench.planning.identity import DONE, check_run, identity_text
 from dimebench.store import Run, read_run
 from dimebench.store.claims import drop_claims
-from dimebench.store.provenance import code_version, command_line, package_versions
+from dimebench.store.provenance import command_line, package_versions
 from dimebench.store.reader import without_collecting
 from dimebench.store.schema import EVALS_FILE
 from dimebench.training.block import Block, Protocol, plain_settings
 from dimebench.training.checkpoint import Checkpoints
 from dimebench.training.execution.modes import chosen, chosen_chain
-
-DONE = ("finished", "diverged")
 
 
 def make_plan(
@@ -35,8 +33,9 @@ def make_plan(
     precision: str = "auto",
     hardware: Hardware = ONE_DEVICE,
     chain: str = "auto",
+    allow_code: bool = False,
 ) -> Plan:
-    """Plan the request's cells; nothing is written.
+    """Plan the request's cells; nothing is written. `allow_code`: other runs of a cell may come from other code.
 
     On a GPU the seeds of a cell that are still to train form one block, or several if one does not fit or GPUs would
     be idle (`divide`); on a CPU every seed is its own block, which is faster there. Seeds that began together
@@ -54,7 +53,9 @@ def make_plan(
     with without_collecting():
         for task in request.suite.tasks:
             for variant in request.variants:
-                make = _block_maker(request, variant, task, device, (mode, precision, chain), hardware.cores)
+                make = _block_maker(
+                    request, variant, task, device, (mode, precision, chain), hardware.cores, allow_code
+                )
                 done, blocks = settle(make, seeds, results)
                 cells.append(Cell(variant.name, task, tuple(seeds), done, blocks))
     plan = Plan(request.suite.name, results, cells)
@@ -76,7 +77,7 @@ def settle(
     for seed in seeds:
         run = read_run(any_seed.run_folder(results, seed))
         if run is not None:
-            check_run(run, identity, text)
+            check_run(run, identity, results, text, any_seed.allow_code)
             if run.status in DONE and (run.path / EVALS_FILE).exists():
                 done[seed] = run
                 continue
@@ -104,13 +105,6 @@ def tidy(cell: Cell) -> None:
                 Checkpoints(run.folder.parent / "checkpoints" / run.block).remove()
 
 
-def own_code(algorithm: str) -> str:
-    """The version of the code that trains this algorithm here, that of another package included."""
-    if algorithm_source(algorithm).startswith("dimebench."):
-        return code_version()
-    return code_version((Path(inspect.getfile(load_algorithm(algorithm))),))
-
-
 def _together(run: Run) -> tuple[int, ...]:
     """The seeds of the block in which the run began."""
     seeds = run.provenance.get("seeds_together")
@@ -135,11 +129,13 @@ def _block_maker(
     device: str,
     execution: tuple[str, str, str],  # mode, precision, chain
     cores: int | None,
+    allow_code: bool,
 ) -> Callable[[tuple[int, ...]], Block]:
     """Makes blocks of one cell: what does not depend on the seeds is computed once."""
     suite, algorithm = request.suite, load_algorithm(variant.algorithm)
     bounds = suite.bounds(task)
     mode, precision = chosen(algorithm, device, *execution[:2])
+    chain = chosen_chain(algorithm, device, execution[2])
     common = Block(
         suite=suite.name,
         algorithm=variant.algorithm,
@@ -156,13 +152,15 @@ def _block_maker(
         score={"kind": suite.score.kind, "lower": bounds.lower, "upper": bounds.upper},
         device=device,
         threads=1,
-        code=own_code(variant.algorithm),
-        versions=package_versions(),
+        code=code_of(variant.algorithm, task, chain).digest,
+        shared_code=shared_code(task),
+        allow_code=allow_code,
+        versions=package_versions(library_of(task).packages),
         cell=f"{suite.name}/{variant.slug}/{task}",
         command=command_line(),
         mode=mode,
         precision=precision,
-        chain=chosen_chain(algorithm, device, execution[2]),
+        chain=chain,
     )
     cores = usable_cores() if cores is None else cores
 

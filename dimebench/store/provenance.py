@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
 import platform
+import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
-import dimebench
+from dimebench.errors import printable, shorten
+from dimebench.store.atomic import atomic_write
+from dimebench.store.errors import StoreError
+from dimebench.store.places import Place
 
-# The packages whose version can change a number.
-PACKAGES = ("torch", "numpy", "mujoco", "dm-control", "gymnasium")
-# The rooms of this package whose code can change a number.
-ROOMS = ("agents", "envs", "training")
+# The packages whose version can change a number, besides those of the environment library.
+PACKAGES = ("torch", "numpy")
+CODE_FOLDER = ".code"  # below the results; whoever reads runs passes it by
+_DIGEST = re.compile(r"[0-9a-f]{12,64}")
 
 
-def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
-    """Installed versions; a package that is not installed is left out."""
-    found = {name: _version(name) for name in names}
+def package_versions(more: Iterable[str] = ()) -> dict[str, str]:
+    """Installed versions of PACKAGES and of more; a package that is not installed is left out."""
+    found = {name: _version(name) for name in (*PACKAGES, *more)}
     return {name: text for name, text in found.items() if text}
 
 
@@ -34,14 +39,38 @@ def _version(name: str) -> str:
         return ""
 
 
-@cache
-def code_version(extra: tuple[Path, ...] = ()) -> str:
-    """The package's version and a digest of the sources that can change numbers, `extra` files included."""
-    root = Path(dimebench.__file__).parent
-    digest = hashlib.sha256()
-    for file in [*sorted(f for room in ROOMS for f in (root / room).rglob("*.py")), *extra]:
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return f"{dimebench.__version__}+{digest.hexdigest()[:12]}"
+def keep_code(results: Path, code: str, definitions: Mapping[str, str]) -> None:
+    """Store the digest of each definition of a code, unless it is stored already. Raises OSError."""
+    file = results / CODE_FOLDER / f"{code}.json"
+    if not file.exists():
+        atomic_write(file, (json.dumps(dict(definitions), indent=0) + "\n").encode())
+
+
+def read_code(results: Place, code: str) -> dict[str, str] | None:
+    """The digest of each definition of a code, as `keep_code` stored it; None where that cannot be had."""
+    if not _DIGEST.fullmatch(code):  # a code of the old kind, or no digest at all
+        return None
+    try:
+        content = json.loads((results / CODE_FOLDER / f"{code}.json").read_bytes())
+    except (OSError, ValueError, RecursionError, StoreError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def differing_functions(there: Mapping[str, str] | None, here: Mapping[str, str] | None) -> str:
+    """ "a, b, c and 2 more differ": the definitions that two codes do not share; "" where that is not known."""
+    if there is None or here is None:
+        return ""
+    names = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
+    names = [shorten(printable(name)) for name in names]
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more} differ{'s' if len(names) == 1 else ''}" if names else ""
+
+
+def with_allowed(provenance: dict[str, Any], codes: Sequence[str]) -> dict[str, Any]:
+    """The provenance with these codes among those of the runs beside it, as `run --allow code` let them be."""
+    before = provenance.get("code_allowed", [])
+    return provenance | {"code_allowed": sorted({*(before if isinstance(before, list) else []), *codes})}
 
 
 @cache

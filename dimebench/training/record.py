@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import dimebench
 from dimebench.store import Run, RunWriter, read_run
-from dimebench.store.provenance import machine
+from dimebench.store.provenance import machine, with_allowed
 from dimebench.training import peak
 from dimebench.training.block import Block
 from dimebench.training.energy import joules_of
@@ -51,10 +53,12 @@ class Records:
             "device": _device_name(block.device),
             "seeds_together": list(block.seeds),
             "machine": machine(),
+            "dimebench": dimebench.__version__,
+            **({"shared_code": block.shared_code} if block.shared_code else {}),
         }
         if before is not None:
             alike = before.provenance.get("seeds_together") == list(block.seeds)
-            kept = ("events", *(PEAKS if alike else ()))
+            kept = ("events", "code_allowed", *(PEAKS if alike else ()))
             provenance |= {key: before.provenance[key] for key in kept if key in before.provenance}
         return Run(
             path=path,
@@ -123,6 +127,12 @@ class Records:
                 env_step, [row | {"grad_step": grad_step, "wall_time_s": self._wall_time()}]
             )
             self.writers[i].write(status="diverged", reason=reason)
+
+    def allow_code(self, codes: Sequence[str]) -> None:
+        """Runs of these codes lie beside the block's, as `--allow code` lets them."""
+        for writer in self.writers:
+            facts = writer.run.provenance
+            writer.run = replace(writer.run, provenance=with_allowed(facts, codes))
 
     def note(self, text: str) -> None:
         """Something that happened to the block and that a reader of its run.json should know."""

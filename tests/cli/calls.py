@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from dimebench.store.provenance import CODE_FOLDER
+
 COMMAND = [sys.executable, "-m", "dimebench.cli.main"]
 TASK = "dm_control/cartpole-balance"
 
@@ -77,7 +79,9 @@ def half_written(folder: Path) -> list[Path]:
     return [
         path
         for path in folder.rglob("*")
-        if path.name.endswith(".tmp") or path.name.startswith(".") or (path.is_file() and not path.stat().st_size)
+        if path.name.endswith(".tmp")
+        or (path.name.startswith(".") and path.name != CODE_FOLDER)
+        or (path.is_file() and not path.stat().st_size)
     ]
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 from dimebench.store import read_runs
 from dimebench.store.claims import Watch
 from tests.cli.calls import TASK, Answer, Call, cell, process, refused, snapshot
+from tests.processes import wait_until
 
 
 def edit(folder: Path, change: dict[str, Any]) -> None:
@@ -97,18 +100,120 @@ def test_another_identity_is_refused_with_what_differs(
     assert snapshot(results) == before
 
 
-def test_another_version_of_the_code_is_named(dimebench: Call, results: Path) -> None:
-    folder = cell(results, "random") / "seed-001"
+def other_code(results: Path, variant: str, seed: int, code: str, definitions: dict[str, str] | None = None) -> Path:
+    """Has a run come from other code: its own with these definitions changed, or one of which no more is known."""
+    folder = cell(results, variant) / f"seed-{seed:03d}"
     identity = json.loads((folder / "run.json").read_text())["identity"]
-    ours = identity["of"]["code"]
-    identity["of"]["code"] = "0.0.1+abc"
+    if definitions is not None:
+        stored = json.loads((results / ".code" / f"{identity['of']['code']}.json").read_text())
+        (results / ".code" / f"{code}.json").write_text(json.dumps(stored | definitions))
+    identity["of"]["code"] = code
     edit(folder, {"identity": identity})
+    return folder
+
+
+ALLOW = (
+    "Nothing was changed; run --allow code trains what is missing with today's code, recorded in the runs on both "
+    "sides and shown in every report"
+)
+
+
+def test_other_code_is_refused_and_the_functions_that_differ_are_named(dimebench: Call, results: Path) -> None:
+    changed = dict.fromkeys(("Random", "Trainer.train", "Evaluator.evaluate", "prepare"), "0" * 12)
+    other_code(results, "random", 0, "a" * 12, changed)
+    before = snapshot(results)
+    for command in ("run", "plan"):
+        answer = dimebench(command, "suite=tiny", "algo=random", "--seeds", "3", "--device", "cpu")
+        where = cell(Path("results"), "random") / "seed-000"
+        functions = "Evaluator.evaluate, Random, Trainer.train and 1 more differ"
+        refused(answer, f"{where} holds a run of other code: {functions}. {ALLOW}", code=4)
+    assert snapshot(results) == before
+
+
+def test_code_of_which_no_more_is_known_is_told_by_its_name(dimebench: Call, results: Path) -> None:
+    folder = cell(results, "random") / "seed-001"
+    ours = json.loads((folder / "run.json").read_text())["identity"]["of"]["code"]
+    other_code(results, "random", 1, "0.0.1+abc")
     before = snapshot(results)
     answer = dimebench("run", "suite=tiny", "algo=random", "--seeds", "2", "--device", "cpu")
     where = cell(Path("results"), "random") / "seed-001"
-    line = f'{where} holds a run of another identity: code: "0.0.1+abc" there, "{ours}" here. {CONFLICT}'
-    refused(answer, line, code=4)
+    refused(answer, f"{where} holds a run of other code: 0.0.1+abc there, {ours} here. {ALLOW}", code=4)
     assert snapshot(results) == before
+
+
+def test_allowing_other_code_allows_nothing_else(dimebench: Call, results: Path) -> None:
+    folder = other_code(results, "random", 0, "0.0.1+abc")
+    ours = json.loads((folder.parent / "seed-001" / "run.json").read_text())["identity"]["of"]["code"]
+    words = ["suite=tiny", "algo=random", "steps=90", "--seeds", "2", "--device", "cpu", "--allow", "code"]
+    where = cell(Path("results"), "random") / "seed-000"
+    differing = f'protocol.env_steps: 60 there, 90 here; code: "0.0.1+abc" there, "{ours}" here'
+    refused(dimebench("run", *words), f"{where} holds a run of another identity: {differing}. {CONFLICT}", code=4)
+    hint = "unknown difference 'kode' (nearest: code)"
+    refused(dimebench("run", *words[:-1], "kode"), f"--allow kode: {hint}")
+    refused(dimebench("plan", *words[:-1], "kode"), f"--allow kode: {hint}")
+
+
+def test_allowed_code_trains_what_is_missing_and_every_report_says_so(
+    dimebench: Call, results: Path, place: Path
+) -> None:
+    """Seed 0 of `random` is done by other code, seed 1 was cut off by it, seed 2 is new."""
+    old = "b" * 12
+    done = other_code(results, "random", 0, old, {"Random.act": "0" * 12})
+    cut_off = other_code(results, "random", 1, old)
+    edit(cut_off, {"status": "interrupted"})
+    evaluations = (done / "evals.parquet").read_bytes()
+
+    words = ["suite=tiny", "algo=random", "--seeds", "3", "--allow", "code"]
+    plan = dimebench("plan", *words, "--device", "cpu", "--no-probe", "--json")
+    assert plan.code == 0
+    answer = process("run", *words, "--workers", "1", cwd=place)
+
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.lines[-1].startswith("tiny: 2 runs finished, 1 were done already (3 asked for, ")
+    runs = {run.seed: run for run in read_runs(results) if run.variant == "random"}
+    new = runs[2].identity["of"]["code"]
+    assert [runs[seed].identity["of"]["code"] for seed in range(3)] == [old, new, new]
+    assert [runs[seed].provenance["code_allowed"] for seed in range(3)] == [[new], [old], [old]]
+    assert (done / "evals.parquet").read_bytes() == evaluations
+    assert not list(done.glob("claim-*"))
+    before = snapshot(results)
+    again = dimebench("run", *words, "--device", "cpu")
+    assert (again.code, snapshot(results)) == (0, before), "recorded once"
+
+    what = "the random runs on dm_control come from 2 states of the code (Random.act differs)"
+    note = f"allowed by run --allow code: {what}"
+    assert any(note in line for line in dimebench("compare", "sac", "random", "suite=tiny").lines)
+    assert dimebench("report", "sac", "random", "suite=tiny", "--html", "--formats", "svg").code == 0
+    assert note in next(place.rglob("report/**/*.html")).read_text()
+    assert dimebench("export", "sac", "random", "suite=tiny", "--format", "zip").code == 0
+    with zipfile.ZipFile(next(place.rglob("*.zip"))) as archive:
+        assert note in archive.read("README.md").decode()
+        assert {f"results/.code/{code}.json" for code in (old, new)} <= set(archive.namelist())
+
+
+def test_a_run_that_goes_on_with_other_code_says_from_where(results: Path, place: Path) -> None:
+    words = ["suite=tiny", "algo=sac", "steps=2000", "evaluation.interval=1000", "--seeds", "1", "--workers", "1"]
+    started = subprocess.Popen(
+        [sys.executable, "-m", "dimebench.cli.main", "run", *words, "--results", "cut", "--checkpoint-every", "0.01"],
+        cwd=place, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    folder = cell(place / "cut", "sac") / "seed-000"
+    wait_until(lambda: any((folder.parent / "checkpoints").rglob("manifest.json")), "a checkpoint", started)
+    started.send_signal(signal.SIGINT)
+    assert started.wait(timeout=300) == 130
+    started.communicate()
+    reached = json.loads((folder / "run.json").read_text())["progress"]["env_step"]
+    assert 0 < reached < 2000
+    other_code(place / "cut", "sac", 0, "c" * 12, {"SAC.act": "0" * 12})
+
+    answer = process("run", *words, "--results", "cut", "--allow", "code", cwd=place)
+
+    assert answer.code == 0
+    run = json.loads((folder / "run.json").read_text())
+    assert run["status"] == "finished"
+    assert run["provenance"]["code_allowed"] == ["c" * 12]
+    events = [event["what"] for event in run["provenance"]["events"]]
+    assert f"other code from env step {reached:,} on ({'c' * 12} before; SAC.act differs)" in events
 
 
 def test_runs_that_failed_go_on_where_they_can_and_the_others_stay(results: Path, place: Path) -> None:

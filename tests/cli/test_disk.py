@@ -51,6 +51,8 @@ def test_the_layout_is_the_documented_one_and_nothing_else(made: Path) -> None:
             expected |= {f"tiny/{name}/{TASK}/{seed}/{f}" for f in ("run.json", "evals.parquet", "train.parquet")}
             if name != "random":
                 expected.add(f"tiny/{name}/{TASK}/checkpoints/{seed}/policy.safetensors")
+            code = json.loads((made / f"tiny/{name}/{TASK}/{seed}/run.json").read_text())["identity"]["of"]["code"]
+            expected.add(f".code/{code}.json")
     assert found == expected
     assert half_written(made) == []
 

@@ -16,9 +16,10 @@ from dimebench.engines.events import PoolSettings
 from dimebench.engines.local.pool import LocalPool
 from dimebench.engines.manifest import JobManifest, ManifestError, read_manifests
 from dimebench.planning.cells import Plan
+from dimebench.planning.code import code_of
 from dimebench.planning.plan import make_plan
 from dimebench.store import read_runs
-from dimebench.store.provenance import package_versions
+from dimebench.store.provenance import keep_code, package_versions
 from tests.planning.requests import request
 from tests.processes import children, send, wait_until
 from tests.training.blocks import assert_same_outputs, left_on_disk
@@ -92,7 +93,7 @@ def test_signals_save_the_block_and_the_next_attempt_goes_on_from_there(tmp_path
     ("change", "named"),
     [
         ({"code": "0.0.1+abc"}, 'code: "0.0.1+abc" there'),
-        ({"versions": package_versions() | {"torch": "1.0"}}, 'versions.torch: "1.0" there'),
+        ({"versions": package_versions(["mujoco", "dm-control"]) | {"torch": "1.0"}}, 'versions.torch: "1.0" there'),
     ],
 )
 def test_a_machine_with_other_code_or_packages_refuses(change: dict[str, Any], named: str, tmp_path: Path) -> None:
@@ -104,6 +105,17 @@ def test_a_machine_with_other_code_or_packages_refuses(change: dict[str, Any], n
     assert named in ended["reason"]
     assert "\n" not in ended["reason"]
     assert read_runs(tmp_path) == []
+
+
+def test_a_machine_with_other_code_names_the_functions_that_differ(tmp_path: Path) -> None:
+    plan = planned(tmp_path, seeds=[0])
+    block = plan.cells[0].blocks[0]
+    there = dict(code_of(block.algorithm, block.task).definitions) | {"Trainer.train": "0" * 12}
+    keep_code(tmp_path, "a" * 12, there)
+    plan.cells[0].blocks = [replace(block, code="a" * 12)]
+    ended = carry_out(JobManifest.write(plan, PoolSettings(), "slurm"), 0)
+    assert ended["status"] == "refused"
+    assert "Trainer.train differs" in ended["reason"]
 
 
 def test_a_block_that_fails_says_why(tmp_path: Path) -> None:

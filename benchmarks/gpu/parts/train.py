@@ -20,8 +20,8 @@ import pandas as pd
 
 from benchmarks.gpu.predictions import PUBLISHED_AT_96K
 from benchmarks.gpu.session import Case, Session
+from dimebench.planning.code import code_version
 from dimebench.reference import references
-from dimebench.store.provenance import code_version
 
 ROOT = Path(__file__).resolve().parents[3]
 EVALUATIONS, EPISODES = 16, 5  # over the whole training

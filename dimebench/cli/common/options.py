@@ -119,3 +119,11 @@ MaxSeeds = Annotated[
 BlockSeeds = Annotated[
     int | None, whole("--block-seeds", "With --until-decided: seeds per block (default: 5).", 2, " seeds", "K")
 ]
+AllowCode = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        help="Train in spite of a difference from the runs that are there, which is recorded in both: code.",
+        metavar="code",
+    ),
+]

@@ -119,14 +119,16 @@ def some_of(option: str, text: str, known: Sequence[str]) -> list[str]:
     return chosen
 
 
-def parse_allow(words: list[str] | None) -> list[str]:
-    """The differences that `--allow A,B` names. Raises UsageError."""
-    from dimebench.analysis.select import ALLOWABLE
+def parse_allow(words: list[str] | None, known: Sequence[str] | None = None) -> list[str]:
+    """The differences that `--allow A,B` names (known, by default: between runs to compare). Raises UsageError."""
+    if known is None:
+        from dimebench.analysis.select import ALLOWABLE
 
+        known = ALLOWABLE
     names = [name for word in words or [] for name in word.split(",")]
     for name in names:
-        if name not in ALLOWABLE:
-            raise UsageError(f"--allow {name}: unknown difference '{name}'{nearest(name, ALLOWABLE)}")
+        if name not in known:
+            raise UsageError(f"--allow {name}: unknown difference '{name}'{nearest(name, known)}")
     return names
 
 

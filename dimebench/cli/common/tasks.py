@@ -7,12 +7,14 @@ from dimebench.errors import UsageError
 
 def full_task(name: str) -> str | None:
     """The one known task of that full or short name, in any version of it; None without one."""
-    from dimebench.envs import known_tasks, libraries
+    from dimebench.envs import known_tasks, loaded_libraries
 
     known = known_tasks()
     if name in known:
         return name
-    found = [f"{prefix}/{name}" for prefix, each in libraries().items() if each.current(f"{prefix}/{name}") in known]
+    found = [
+        f"{prefix}/{name}" for prefix, each in loaded_libraries().items() if each.current(f"{prefix}/{name}") in known
+    ]
     return found[0] if len(found) == 1 else None
 
 
@@ -23,10 +25,10 @@ def imported_task(name: str, problem: str) -> str:
     a library all of whose tasks are known.
     """
     from dimebench.config.names import short_task
-    from dimebench.envs import known_tasks, libraries
+    from dimebench.envs import known_tasks, loaded_libraries
     from dimebench.errors import nearest
 
-    usable = libraries()
+    usable = loaded_libraries()
     prefix, slash, short = name.partition("/")
     prefix = next((known for known, library in usable.items() if prefix in library.aliases), prefix)
     name = prefix + slash + short

@@ -26,7 +26,7 @@ from typing import Any, TextIO
 from dimebench.engines.signals import SIGNALS
 from dimebench.envs import EnvError
 from dimebench.errors import DimebenchError, one_line
-from dimebench.planning.identity import IdentityConflictError, block_identity
+from dimebench.planning.identity import IdentityConflictError, block_identity, other_codes, record_other_codes
 from dimebench.store import StoreError, mark_run, read_run
 from dimebench.store.atomic import atomic_write
 from dimebench.store.claims import BEATS_PER_LEASE, Claim, ClaimLostError
@@ -89,8 +89,10 @@ class Worker:
             from dimebench.training.loop import Hooks, Trainer
 
             hooks = Hooks(self._send, should_stop, job["checkpoint_every_s"], job["keep_checkpoints"])
+            others = other_codes(block, results)
             trainer = Trainer(block, results, block_identity(block, results), hooks)
             try:
+                record_other_codes(block, results, others, trainer.records, trainer.env_step)
                 status = trainer.train()
                 return {"event": "done", "status": status, "diverged": trainer.records.diverged()}
             finally:

@@ -35,12 +35,12 @@ def known_libraries() -> list[str]:
 
 def load_library(prefix: str) -> Library:
     """The library's adapter. Raises UnknownLibraryError, or EnvError for an entry point that is no adapter."""
-    if prefix in _BUILTIN:
-        return _load(EntryPoint(prefix, _BUILTIN[prefix], ENTRY_POINTS))
-    external = _external()  # asked anew each time: a notebook may install a package while it runs
-    if prefix not in external:
-        raise UnknownLibraryError(f"unknown environment library '{prefix}'{nearest(prefix, [*_BUILTIN, *external])}")
-    return _load(external[prefix])
+    return _load(_found(prefix))
+
+
+def library_source(prefix: str) -> str:
+    """Where the adapter's class lives, as `module:Class`. Raises UnknownLibraryError."""
+    return _BUILTIN.get(prefix) or _found(prefix).value
 
 
 def library_of(task: str) -> Library:
@@ -48,13 +48,27 @@ def library_of(task: str) -> Library:
     return load_library(task.partition("/")[0])
 
 
-def libraries() -> dict[str, Library]:
+def loaded_libraries() -> dict[str, Library]:
     """Every adapter that loads, by prefix; a faulty one harms nobody who does not ask for it."""
     found = {}
     for prefix in known_libraries():
         with suppress(EnvError):
             found[prefix] = load_library(prefix)
     return found
+
+
+def all_packages() -> list[str]:
+    """The packages of all libraries whose versions can change a number."""
+    return list(dict.fromkeys(package for library in loaded_libraries().values() for package in library.packages))
+
+
+def _found(prefix: str) -> EntryPoint:
+    if prefix in _BUILTIN:
+        return EntryPoint(prefix, _BUILTIN[prefix], ENTRY_POINTS)
+    external = _external()  # asked anew each time: a notebook may install a package while it runs
+    if prefix not in external:
+        raise UnknownLibraryError(f"unknown environment library '{prefix}'{nearest(prefix, [*_BUILTIN, *external])}")
+    return external[prefix]
 
 
 def _external() -> dict[str, EntryPoint]:
