@@ -18,6 +18,7 @@ from dimebench.envs import (
     known_libraries,
     known_tasks,
     library_of,
+    loaded_libraries,
     make_vector_env,
     physics_fingerprint,
     task_spec,
