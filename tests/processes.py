@@ -26,7 +26,7 @@ def end_with_this_process(variable: str = WATCHED) -> None:
     if variable in os.environ or not Path("/proc/self/environ").exists():
         return
     os.environ[variable] = secrets.token_hex(8)
-    words = [sys.executable, "-S", str(Path(__file__).with_name("watchdog.py")), f"{variable}={os.environ[variable]}"]
+    words = [sys.executable, "-S", str(Path(__file__).with_name("watchdog.py")), os.environ[variable]]
     watchdog = subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
     _watchdogs.append(watchdog)  # its input stays open as long as this process lives
 

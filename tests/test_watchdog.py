@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -26,8 +27,11 @@ time.sleep(10000)
 """
 
 SLURM = """
-from pathlib import Path; from tests.slurm.cluster import Cluster
-Cluster(Path(sys.argv[1])).start()
+import os; from pathlib import Path; from tests.slurm.cluster import Cluster
+cluster = Cluster(Path(sys.argv[1]) / os.environ[sys.argv[2]])
+cluster.start()
+cluster.call("sbatch", "--output=/dev/null", "--wrap=sleep 10000")
+while b"RUNNING" not in cluster.call("squeue", "-h", "-o", "%T").stdout: time.sleep(0.1)
 print("up", flush=True)
 time.sleep(10000)
 """
@@ -56,27 +60,26 @@ def test_daemons_end_with_the_run_that_started_them(number: signal.Signals) -> N
     wait_until_gone([*servers, watchdog])
 
 
-def test_a_slurm_cluster_ends_with_the_run_that_started_it(tmp_path: Path) -> None:
+def test_a_slurm_cluster_and_its_job_end_with_the_run_that_started_it(tmp_path: Path) -> None:
     from tests.slurm.cluster import why_not
 
     reason = why_not()
     if reason:
         pytest.skip(reason)
-    run = start(SLURM, str(tmp_path / "cluster"))
+    run = start(SLURM, str(tmp_path), MARK)
     try:
         assert run.stdout is not None
         assert run.stdout.readline() == "up\n"
-        daemons = [pid for pid in children(run.pid, recursive=True) if "watchdog.py" not in command(pid)]
-        assert {"munged", "slurmctld", "slurmd"} <= {psutil.Process(pid).name() for pid in daemons}
+        wait_until(lambda: [pid for pid in psutil.pids() if is_of(pid, "slurmstepd", tmp_path)], "the job runs")
     finally:
         run.kill()
         run.wait()
-    wait_until_gone(daemons)
-    wait_until(lambda: not [pid for pid in psutil.pids() if str(tmp_path) in command(pid)], "nothing is left")
+    wait_until(lambda: not [pid for pid in psutil.pids() if is_of(pid, "", tmp_path)], "nothing is left")
 
 
-def command(pid: int) -> str:
-    try:
-        return " ".join(psutil.Process(pid).cmdline())
-    except psutil.Error:
-        return ""
+def is_of(pid: int, name: str, folder: Path) -> bool:
+    """Whether the process has that name, and the folder in its environment or on its command line."""
+    with suppress(OSError):
+        words = [(Path("/proc") / str(pid) / file).read_bytes() for file in ("cmdline", "environ")]
+        return words[0].startswith(name.encode()) and str(folder).encode() in b"".join(words)
+    return False

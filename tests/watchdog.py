@@ -1,7 +1,7 @@
-"""Ends what a test run has started when the run itself has ended in any way: `python watchdog.py VARIABLE=TOKEN`.
+"""Ends what a test run has started when the run itself has ended, however it ended: `python watchdog.py TOKEN`.
 
-It waits for the end of its standard input, whose other end the run holds open, and then kills every process whose
-environment has the token: daemons and jobs keep what they have inherited, whoever their parent is by then.
+It waits for the end of its standard input, whose other end the run holds open, and then kills every process with the
+token in its environment or on its command line: daemons and jobs inherit it, whatever their parent is by then.
 """
 
 from __future__ import annotations
@@ -17,11 +17,12 @@ QUIET_S = 1.0  # without any such process, before the search ends: one may have 
 
 
 def marked(token: bytes) -> list[int]:
-    """The processes, other than this one, with the token in their environment."""
+    """The processes, other than this one, that have the token."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended meanwhile, or is somebody else's
-            if token in (entry / "environ").read_bytes().split(b"\0") and int(entry.name) != os.getpid():
+        with suppress(OSError):  # it has ended meanwhile, or is another user's
+            words = (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes()
+            if token in words and int(entry.name) != os.getpid():
                 found.append(int(entry.name))
     return found
 

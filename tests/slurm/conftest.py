@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from dimebench.store import StoreError, read_runs
 from tests.cli.conftest import dimebench, place  # noqa: F401 (fixtures)
+from tests.processes import WATCHED
 from tests.slurm.cluster import Cluster, why_not
 
 
@@ -17,7 +19,8 @@ def _cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     reason = why_not()
     if reason:
         pytest.skip(reason)
-    cluster = Cluster(tmp_path_factory.mktemp("slurm"))
+    # slurmstepd writes its title over its environment, but for the path of the configuration: that has the mark too.
+    cluster = Cluster(tmp_path_factory.mktemp("slurm") / os.environ[WATCHED])
     try:
         cluster.start()
         yield cluster
