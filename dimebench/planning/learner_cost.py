@@ -21,7 +21,6 @@ from unittest import mock
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils.flop_counter import flop_registry
 
 from dimebench.agents.base import Agent, Batch, Dims, NoiseShapes
 from dimebench.agents.registry import load_algorithm
@@ -205,7 +204,10 @@ class _Counter(_Alive):  # type: ignore[no-untyped-call]
     """Counts what a call computes and moves as well."""
 
     def __init__(self, fake: bool) -> None:
+        from torch.utils.flop_counter import flop_registry  # with Triton: 75 MB, which a probe would measure
+
         super().__init__(fake)
+        self._formulas = flop_registry
         self.widest = 1, 1, 1, 1
         self._flops = self._moved = 0
         self._kept: dict[int, int] = {}  # bytes by address, of storages from before the call
@@ -221,7 +223,7 @@ class _Counter(_Alive):  # type: ignore[no-untyped-call]
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        formula = flop_registry.get(func._overloadpacket)
+        formula = self._formulas.get(func._overloadpacket)
         if formula is None and torch.is_inference_mode_enabled() and func.namespace == "aten":
             with self:  # there an operation may come whole that elsewhere comes in its parts
                 parts = func.decompose(*args, **kwargs)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -208,3 +210,10 @@ def test_the_widest_product_is_that_of_the_critics_with_all_seeds() -> None:
     assert work.widest == (2, 64, 64, 48), "s and s' at once"
     assert work.widest_of(5) == (10, 64, 64, 48)
     assert math.prod(LearnerWork((), Work(), (2, 3, 4, 5)).widest_of(2)) == 240
+
+
+def test_counting_bytes_does_not_import_what_only_flops_need() -> None:
+    """Triton comes with torch's formulas, and its 75 MB would be in the memory that a probe measures."""
+    script = "import sys, dimebench.planning.probe, dimebench.planning.memory; print('triton' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
