@@ -87,7 +87,8 @@ def unfit(block: Block, results: Path) -> str | None:
     )
     if differing:
         how = code_difference(results, block.code, replace(block, code=code))
-        return f"{platform.node()} has other code or packages than this was ordered with: {'; '.join([*differing[:3], *filter(None, [how])])}"
+        what = "; ".join([*differing[:3], *filter(None, [how])])
+        return f"{platform.node()} has other code or packages than this was ordered with: {what}"
     if block.device.startswith("cuda"):
         import torch
 
