@@ -12,7 +12,6 @@ import ast
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 # Class attributes that change no number: they are only shown, or part of the identity themselves.
@@ -50,110 +49,37 @@ class Definition:
 Find = Callable[[str], tuple[Key | None, str]]  # "package.module.name.attribute" -> the key, and the text after it
 
 
-class Module:
-    """What a source file binds, imports and does at its top level."""
+@dataclass
+class Names:
+    """What the names at the top level of a module stand for."""
 
-    def __init__(self, name: str, file: Path) -> None:
-        self.name = name
-        self._package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        self.bound: dict[str, list[ast.stmt]] = {}
-        self.origins: dict[str, str] = {}  # imported names, and what they stand for
-        self.stars: list[str] = []  # modules all of whose names are imported
-        self.imports: list[str] = []
-        self.effects: list[ast.stmt] = []
-        self._called: list[tuple[str, list[ast.expr]]] = []
-        try:
-            body = ast.parse(file.read_bytes()).body
-        except (SyntaxError, ValueError):  # it is imported conditionally, and cannot be here
-            body = []
-        for statement in body:
-            self._add(statement)
-
-    def _add(self, statement: ast.stmt) -> None:
-        if isinstance(statement, ast.Import | ast.ImportFrom):
-            self._import(statement)
-        elif isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            self._bind([statement.name], statement, statement.decorator_list)
-        elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            names = [n.id for target in targets for n in ast.walk(target) if isinstance(n, ast.Name)]
-            if any(isinstance(n, ast.Attribute | ast.Subscript) for target in targets for n in ast.walk(target)):
-                self.effects.append(statement)
-            elif statement.value is not None:
-                calls = [n.func for n in ast.walk(statement.value) if isinstance(n, ast.Call)]
-                self._bind(names, statement, calls)
-        elif isinstance(statement, ast.If) and _for_type_checkers(statement):
-            for each in statement.orelse:
-                self._add(each)
-        elif not (_is_text(statement) or isinstance(statement, ast.Pass) or _for_scripts(statement)):
-            self.effects.append(statement)
-            for inner in ast.walk(statement):
-                if isinstance(inner, ast.Import | ast.ImportFrom):
-                    self._import(inner)
-
-    def _bind(self, names: list[str], statement: ast.stmt, called: list[ast.expr]) -> None:
-        for name in names:
-            self.bound.setdefault(name, []).append(statement)
-            if called:
-                self._called.append((name, called))
-
-    def _import(self, statement: ast.Import | ast.ImportFrom) -> None:
-        for name, origin in self.origins_of(statement, self.imports).items():
-            if name == "*":
-                self.stars.append(origin.removesuffix(".*"))
-            else:
-                self.origins.setdefault(name, origin)
-
-    def origins_of(self, statement: ast.Import | ast.ImportFrom, imports: list[str]) -> dict[str, str]:
-        """What each name that the statement binds stands for; the modules that it imports go to `imports`."""
-        if isinstance(statement, ast.Import):
-            imports += [alias.name for alias in statement.names]
-            tops = {alias.name: alias.name.partition(".")[0] for alias in statement.names}
-            return {a.asname or tops[a.name]: a.name if a.asname else tops[a.name] for a in statement.names}
-        above = self._package.split(".")
-        above = above[: len(above) - statement.level + 1] if statement.level else []
-        base = ".".join([*above, *([statement.module] if statement.module else [])])
-        imports += [f"{base}.{alias.name}" for alias in statement.names]
-        return {alias.asname or alias.name: f"{base}.{alias.name}" for alias in statement.names}
-
-    def doing(self, find: Find) -> set[str]:
-        """The names whose definition may do something when the module is imported, whether they are used or not."""
-        writer = _Writer(self, find)
-        return {name for name, called in self._called if not all(writer.pure(each) for each in called)}
-
-    def definition(self, name: str, find: Find) -> Definition:
-        """What `name` stands for here."""
-        made = Definition()
-        if name == "*":
-            made.references = {Key(self.name, each) for each in (*self.bound, MODULE_LEVEL)}
-            return made
-        statements = self.effects if name == MODULE_LEVEL else self.bound[name]
-        parts: dict[str, list[str | Key]] = {}
-        for statement in statements:
-            writer = _Writer(self, find)
-            if isinstance(statement, ast.ClassDef):
-                writer.top_class(statement, parts)
-            else:
-                writer.write(statement)
-                parts.setdefault(name, []).extend(writer.out)
-            made.references |= writer.references
-            made.imports += writer.imports
-        made.parts = list(parts.items())
-        return made
+    name: str  # of the module
+    package: str  # that its relative imports begin in
+    bound: dict[str, list[ast.stmt]] = field(default_factory=dict)  # the statements that bind a name
+    origins: dict[str, str] = field(default_factory=dict)  # imported names, and what they stand for
+    stars: list[str] = field(default_factory=list)  # modules all of whose names are imported
 
 
-def _is_text(node: ast.AST) -> bool:
+def origins_of(statement: ast.Import | ast.ImportFrom, package: str, imports: list[str]) -> dict[str, str]:
+    """What each name that the statement binds stands for; the modules that it imports go to `imports`."""
+    if isinstance(statement, ast.Import):
+        imports += [alias.name for alias in statement.names]
+        tops = {alias.name: alias.name.partition(".")[0] for alias in statement.names}
+        return {a.asname or tops[a.name]: a.name if a.asname else tops[a.name] for a in statement.names}
+    above = package.split(".")
+    above = above[: len(above) - statement.level + 1] if statement.level else []
+    base = ".".join([*above, *([statement.module] if statement.module else [])])
+    imports += [f"{base}.{alias.name}" for alias in statement.names]
+    return {alias.asname or alias.name: f"{base}.{alias.name}" for alias in statement.names}
+
+
+def is_text(node: ast.AST) -> bool:
     """A docstring, or another constant that stands alone."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _for_type_checkers(node: ast.If) -> bool:
+def for_type_checkers(node: ast.If) -> bool:
     return getattr(node.test, "id", getattr(node.test, "attr", "")) == "TYPE_CHECKING"
-
-
-def _for_scripts(node: ast.AST) -> bool:
-    """`if __name__ == "__main__":`, which no import carries out."""
-    return isinstance(node, ast.If) and "__name__" in {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)}
 
 
 @dataclass
@@ -163,10 +89,10 @@ class _Scope:
     fields: bool = False  # annotated names are fields, as in a dataclass
 
 
-class _Writer:
+class Writer:
     """Writes a statement as text, and notes what it refers to."""
 
-    def __init__(self, module: Module, find: Find) -> None:
+    def __init__(self, module: Names, find: Find) -> None:
         self._module, self._find = module, find
         self._scopes: list[_Scope] = []
         self._silent = 0  # depth of `raise`
@@ -317,7 +243,7 @@ class _Writer:
                 if not isinstance(node.ctx, ast.Load):
                     bound.setdefault(node.id, None)
             elif isinstance(node, ast.Import | ast.ImportFrom):
-                bound |= self._module.origins_of(node, self.imports)
+                bound |= origins_of(node, self._module.package, self.imports)
             elif isinstance(node, ast.Global | ast.Nonlocal):
                 elsewhere.update(node.names)
             elif isinstance(name := getattr(node, "name", None) or getattr(node, "rest", None), str):
@@ -327,14 +253,14 @@ class _Writer:
     # --- statements -------------------------------------------------------------------------------------------
 
     def _expression(self, node: ast.Expr) -> None:
-        if not _is_text(node):
+        if not is_text(node):
             self._plain(node)
 
     def _nothing(self, node: ast.AST) -> None:
         pass
 
     def _if(self, node: ast.If) -> None:
-        if _for_type_checkers(node):
+        if for_type_checkers(node):
             for each in node.orelse:
                 self.write(each)
         else:
@@ -368,21 +294,21 @@ class _Writer:
 
 
 _SPECIAL: dict[type[ast.AST], Callable[..., None]] = {
-    ast.Name: _Writer._name,
-    ast.Attribute: _Writer._name,
-    ast.Constant: _Writer._constant,
-    ast.FunctionDef: _Writer._function,
-    ast.AsyncFunctionDef: _Writer._function,
-    ast.Lambda: _Writer._function,
-    ast.ClassDef: _Writer._class,
-    **dict.fromkeys((ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), _Writer._comprehension),
-    **dict.fromkeys((ast.Import, ast.ImportFrom, ast.Pass), _Writer._nothing),
-    ast.Expr: _Writer._expression,
-    ast.If: _Writer._if,
-    ast.AnnAssign: _Writer._annotated,
-    ast.Raise: _Writer._raise,
-    ast.JoinedStr: _Writer._formatted,
-    ast.Assert: _Writer._assert,
+    ast.Name: Writer._name,
+    ast.Attribute: Writer._name,
+    ast.Constant: Writer._constant,
+    ast.FunctionDef: Writer._function,
+    ast.AsyncFunctionDef: Writer._function,
+    ast.Lambda: Writer._function,
+    ast.ClassDef: Writer._class,
+    **dict.fromkeys((ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), Writer._comprehension),
+    **dict.fromkeys((ast.Import, ast.ImportFrom, ast.Pass), Writer._nothing),
+    ast.Expr: Writer._expression,
+    ast.If: Writer._if,
+    ast.AnnAssign: Writer._annotated,
+    ast.Raise: Writer._raise,
+    ast.JoinedStr: Writer._formatted,
+    ast.Assert: Writer._assert,
 }
 
 
