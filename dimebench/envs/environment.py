@@ -46,8 +46,8 @@ class Environment(ABC):
     def step(self, action: np.ndarray, row: np.ndarray, repeat: int) -> tuple[float, bool, bool, bool | None]:
         """Apply action [A] (within low..high) `repeat` times, or until the episode ends.
 
-        Writes the last observation into row [O]; returns the summed reward, terminated, truncated and success (None
-        where the task has no such notion). Raises EnvError when the episode is over or the physics diverged.
+        Writes the last observation into row [O]; returns the summed reward, terminated, truncated and success (always
+        None where the task has no such notion). Raises EnvError when the episode is over or the physics diverged.
         """
 
     @abstractmethod

@@ -40,6 +40,7 @@ class Share:
         self.envs = list(envs)
         self._task, self._action_repeat, self._first = task, action_repeat, first
         self._arrays = arrays
+        arrays.success[:] = NO_NOTION
         self._flat = arrays.obs.reshape(-1)  # [n * O], a view
         self._rows = list(arrays.obs)  # n views [O]
         self._controls = list(arrays.controls)  # n views [A]
@@ -66,7 +67,8 @@ class Share:
             if not math.isfinite(total):
                 raise self._lost(i, EnvError(f"{self._task}: the reward is not finite ({total})"))
             arrays.reward[i] = total
-            arrays.success[i] = NO_NOTION if success is None else success
+            if success is not None:
+                arrays.success[i] = success
         self._check_finite()
 
     def save(self) -> State:

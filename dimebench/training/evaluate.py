@@ -70,7 +70,7 @@ class Evaluator:
             if should_stop():
                 raise StopRequestedError
             noise = {name: normal(noise_generators, shape, self.device) for name, shape in shapes.items()}
-            batch = torch.from_numpy(obs).to(self.device).unflatten(0, (seeds, episodes))
+            batch = torch.from_numpy(obs).to(self.device).reshape(seeds, episodes, -1)
             actions = agent.evaluate(batch, noise).flatten(0, 1).cpu().numpy()
             if not np.isfinite(actions).all():
                 broken |= ~np.isfinite(actions).reshape(seeds, -1).all(axis=1)
