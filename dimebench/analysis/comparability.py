@@ -3,34 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from dimebench.analysis.curves import Curve
 from dimebench.analysis.errors import NotComparableError
+from dimebench.analysis.notes import Allowed, Difference, Mixture, Origin, UnusableScore
 from dimebench.store import Run
 from dimebench.store.importers import external
 
 
-def require_score(run: Run) -> None:
-    """Raises NotComparableError where run.json does not say how the run is scored."""
-    lower, upper = run.score.get("lower"), run.score.get("upper")
-    numbers = all(isinstance(bound, int | float) and math.isfinite(bound) for bound in (lower, upper))
-    if run.score.get("kind") not in ("final", "auc") or not numbers or not lower < upper:  # type: ignore[operator]
-        raise NotComparableError(f"not comparable: {run.path / 'run.json'} has no usable score: {run.score}")
+def require_comparable(chosen: Sequence[Curve], allow: Collection[str] = ()) -> list[Allowed]:
+    """The differences that `allow` names. Raises NotComparableError for any other, naming what differs."""
+    found: list[Allowed] = []
+    for kind, problem in problems(chosen):
+        if kind not in allow:
+            hint = f" (--allow {kind} compares them all the same)" if kind else ""
+            raise NotComparableError(f"not comparable: {problem}{hint}")
+        found += [note] if (note := Allowed(kind, problem)) not in found else []
+    return found
 
 
-def require_comparable(chosen: Sequence[Curve], allow: Collection[str] = ()) -> list[str]:
-    """Notes on the differences that `allow` names. Raises NotComparableError for any other, naming what differs.
+def problems(chosen: Sequence[Curve]) -> Iterator[tuple[str, Difference | UnusableScore]]:
+    """What forbids comparing these runs, with its kind of `select.ALLOWABLE`; "" for what cannot be allowed.
 
     All runs must share the protocol, the budget and the kind of score; the runs of a task its score bounds and its
-    physics; the seeds of a cell their settings. What an external run does not tell is not asked of it: the notes
-    say where it comes from.
+    physics; the seeds of a cell their settings. An external run is not asked for what it does not record: a note
+    says where it comes from.
     """
     seen: dict[tuple[str, ...], tuple[Any, Run]] = {}
-    notes: dict[str, None] = {}
     for run in (curve.run for curve in chosen):
-        require_score(run)
+        if not _has_usable_score(run):
+            yield "", UnusableScore(str(run.path / "run.json"), run.score)
+            continue
         of = run.identity.get("of", {})
         protocol = dict(of.get("protocol", {}))
         budget = {"env_steps": protocol.pop("env_steps", None)}
@@ -43,33 +48,24 @@ def require_comparable(chosen: Sequence[Curve], allow: Collection[str] = ()) -> 
             facts += [
                 ("protocol", "protocol", (), protocol),
                 ("budget", "protocol", (), budget),
-                ("physics", "physics", (run.task,), {"": of.get("physics")}),
+                ("physics", "physics", (run.task,), of.get("physics")),
                 ("settings", "settings", (run.variant, run.task), of.get("settings", {})),
             ]
         for kind, name, key, value in facts:
             known, first = seen.setdefault((kind, name, *key), (value, run))
             if known != value:
-                text = _difference(name, known, first, value, run)
-                if kind not in allow:
-                    hint = f" (--allow {kind} compares them all the same)" if kind else ""
-                    raise NotComparableError(f"not comparable: {text}{hint}")
-                notes[f"allowed by --allow {kind}: {text}"] = None
-    return list(notes)
+                where, old, new = next(_unequal(name, known, value), (name, known, value))
+                seeds = (first.seed, run.seed) if first.variant == run.variant else None
+                yield kind, Difference(where, (old, new), (first.variant, run.variant), (first.task, run.task), seeds)
 
 
-def _difference(what: str, a: Any, run_a: Run, b: Any, run_b: Run) -> str:
-    name, old, new = next(_unequal(what, a, b))
-    here, there = (
-        f"{run.variant}" if run_a.variant != run_b.variant else f"{run.variant} seed {run.seed}"
-        for run in (run_a, run_b)
-    )
-    place = f" on {run_a.task}" if run_a.task == run_b.task else ""
-    if run_a.task != run_b.task:
-        here, there = f"{here} on {run_a.task}", f"{there} on {run_b.task}"
-    return f"{name.removesuffix('.')}{place} is {old} for {here} and {new} for {there}"
+def _has_usable_score(run: Run) -> bool:
+    bounds = [run.score.get(key) for key in ("lower", "upper")]
+    numbers = [bound for bound in bounds if isinstance(bound, int | float) and math.isfinite(bound)]
+    return run.score.get("kind") in ("final", "auc") and len(numbers) == 2 and numbers[0] < numbers[1]
 
 
-def _unequal(path: str, a: Any, b: Any) -> Any:
+def _unequal(path: str, a: Any, b: Any) -> Iterator[tuple[str, Any, Any]]:
     """Dotted name and both values wherever two nested dicts differ."""
     if isinstance(a, dict) and isinstance(b, dict):
         for key in sorted({*a, *b}):
@@ -78,44 +74,35 @@ def _unequal(path: str, a: Any, b: Any) -> Any:
         yield path, a, b
 
 
-def origins(runs: Sequence[Run]) -> list[str]:
-    """Where each external variant comes from, and how it is read."""
-    notes: dict[str, str] = {}
+def origins(runs: Sequence[Run]) -> list[Origin]:
+    """Where each external variant comes from, and how it was counted."""
+    found: dict[str, Origin] = {}
     for run in runs:
-        told = external(run)
-        if told is None or run.variant in notes:
-            continue
-        kind = "published curves" if told.get("published") else "curves of another tool"
-        notes[run.variant] = (
-            f"{run.variant}: {kind} from {told.get('source')} (licence: {told.get('licence')}; steps counted as "
-            f"{told.get('unit')}, action repeat {told.get('action_repeat')}), trained elsewhere under another "
-            "protocol; read by linear interpolation at the matched env steps"
-        )
-    return [notes[name] for name in sorted(notes)]
+        origin = external(run)
+        if origin is not None and run.variant not in found:
+            facts = (origin.get(key) for key in ("source", "licence", "unit", "action_repeat"))
+            found[run.variant] = Origin(run.variant, bool(origin.get("published")), *facts)
+    return [found[name] for name in sorted(found)]
 
 
-def mixtures(runs: Sequence[Run], floor: str | None = None) -> list[str]:
+def mixtures(runs: Sequence[Run], floor: str | None = None) -> list[Mixture]:
     """What differs between the runs without forbidding the comparison: code, package versions, execution.
 
     floor: the variant that learns nothing; how it executes changes nothing.
     """
-    notes = []
-    for key, words in (
-        ("code", "versions of dimebench"),
-        ("versions", "sets of packages"),
-        ("execution", "executions"),
-    ):
+    mixed = []
+    for key in ("code", "versions", "execution"):
         found: list[Any] = []
         for run in runs:
             if key == "execution" and run.variant == floor:
                 continue
             value = run.identity.get("of", {}).get(key)
             found += [value] if value not in found else []
-        if len(found) > 1:
-            differing = dict.fromkeys(
-                f"{name.removeprefix('.')}: {old} and {new}" if name else f"{old} and {new}"
-                for other in found[1:]
-                for name, old, new in _unequal("", found[0], other)
-            )
-            notes.append(f"the runs come from {len(found)} {words} ({'; '.join(differing)})")
-    return notes
+        differing: list[tuple[str, Any, Any]] = []
+        for other in found[1:]:
+            for name, old, new in _unequal("", found[0], other):
+                one = name.removeprefix("."), old, new
+                differing += [one] if one not in differing else []
+        if differing:
+            mixed.append(Mixture(key, len(found), tuple(differing)))
+    return mixed

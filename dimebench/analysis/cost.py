@@ -1,4 +1,4 @@
-"""What a variant's runs cost: time, gradient steps, and energy where the device told it."""
+"""What a variant's runs cost: time, gradient steps, and energy where the device reports it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from dimebench.analysis.rows import RunRow
-from dimebench.analysis.summary import Summary
+from dimebench.analysis.summary import RunRow, Summary
 
 JOULES_PER_KWH = 3.6e6
 
 
 @dataclass(frozen=True)
 class CostRow:
-    """Medians over the runs of a variant that count; None where no run tells."""
+    """Medians over the runs of a variant that count; None where no run recorded it."""
 
     variant: str
     seconds: float | None  # of training and evaluation, up to the budget

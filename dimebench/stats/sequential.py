@@ -1,4 +1,4 @@
-"""A group-sequential comparison: look after every block of seeds, stop when it is decided, and err no more often.
+"""A group-sequential comparison: analyse after every block of seeds, stop when it is decided, and err no more often.
 
 Looking several times at the same 5% errs more than 5% of the time. So alpha is spent over the planned looks by the
 O'Brien-Fleming-type spending function of Lan and DeMets (1983, Biometrika 70, 659-663): next to nothing early,
@@ -38,33 +38,33 @@ Block = tuple[Scores, Scores]  # the scores of A and of B, over tasks, of one bl
 
 @dataclass(frozen=True)
 class InterimAnalysis:
-    """One look at the runs so far."""
+    """One interim analysis: what the runs so far show."""
 
-    seeds: int  # per task and variant, planned for this look
-    spent: float  # alpha that all looks so far may use
+    seeds: int  # per task and variant, planned for this analysis
+    spent: float  # alpha that all analyses so far may use
     difference: float  # IQM(A) - IQM(B)
-    critical: float | None  # |difference| from which this look rejects; None: it can reject nothing
+    critical: float | None  # |difference| from which this one rejects; None: it can reject nothing
     p_interval: float | None  # of the interval, where the critical value is reached; None with one run of a task
     decided: bool
 
 
 @dataclass(frozen=True)
 class Monitoring:
-    """All looks so far; the verdict is that of the first that decided, and later runs do not change it."""
+    """All interim analyses so far; the verdict is that of the first that decided; later runs do not change it."""
 
-    looks: tuple[InterimAnalysis, ...]
-    planned: tuple[int, ...]  # seeds at each planned look
+    analyses: tuple[InterimAnalysis, ...]
+    planned: tuple[int, ...]  # seeds at each planned analysis
     alpha: float
     verdict: SequentialVerdict
 
     @property
     def over(self) -> bool:
-        """Whether nothing more is to be trained: decided, or the last planned look is taken."""
-        return self.verdict != "undecided" or len(self.looks) == len(self.planned)
+        """Whether nothing more is to be trained: decided, or the last planned analysis is made."""
+        return self.verdict != "undecided" or len(self.analyses) == len(self.planned)
 
 
 def planned_analyses(most: int, block: int) -> tuple[int, ...]:
-    """Seeds at each look: block, 2 block, ... and `most`."""
+    """Seeds at each interim analysis: block, 2 block, ... and `most`."""
     return tuple(dict.fromkeys([*range(block, most, block), most]))
 
 
@@ -83,18 +83,18 @@ def monitor(
     alpha: float = 0.05,
     shuffles: int = SHUFFLES,
 ) -> Monitoring:
-    """The looks after each of `blocks`, of which there are up to `len(planned)`.
+    """The interim analyses after each of `blocks`, of which there are up to `len(planned)`.
 
-    A block may lack runs of a task (they failed), but the blocks up to a look must hold one of A and one of B on
+    A block may lack runs of a task (they failed), but the blocks up to an analysis must hold one of A and one of B on
     every task. The result depends on the blocks, the plan and `rng`'s seed; a longer list of blocks repeats the
-    earlier looks.
+    earlier analyses.
     """
     members: list[NDArray[np.bool_]] = []  # per block [1 + shuffles, N of the block], the first row as named
     pooled: list[list[Array]] = []  # per block, over tasks
     sizes: list[list[tuple[int, int]]] = []
     pulled: list[tuple[list[Array], list[Array]]] = []  # A's and B's scores of each block
-    stopped = np.zeros(shuffles + 1, dtype=bool)  # shuffles that an earlier look rejected
-    looks: list[InterimAnalysis] = []
+    stopped = np.zeros(shuffles + 1, dtype=bool)  # shuffles that an earlier analysis rejected
+    analyses: list[InterimAnalysis] = []
     verdict: SequentialVerdict = "undecided"
     for block, seeds in zip(blocks, planned, strict=False):
         a, b = ([np.asarray(task, dtype=np.float64) for task in side] for side in block)
@@ -107,16 +107,16 @@ def monitor(
         spent = spending(seeds / planned[-1], alpha)
         critical = _critical(np.abs(differences), stopped, spent)
         beyond = np.abs(differences) >= critical
-        interval_rng = rng.spawn(1)[0]  # of each look, wanted or not: later looks must not depend on it
+        interval_rng = rng.spawn(1)[0]  # of each analysis, wanted or not: later ones must not depend on it
         found = _interval(pulled, interval_rng) if beyond[0] else None
         decided = bool(beyond[0]) and found is not None and bool(found <= beyond.mean())
         stopped |= beyond
         shown = critical if math.isfinite(critical) else None
-        looks.append(InterimAnalysis(seeds, spent, float(differences[0]), shown, found, decided))
+        analyses.append(InterimAnalysis(seeds, spent, float(differences[0]), shown, found, decided))
         if decided:
             verdict = "A better" if differences[0] > 0 else "B better"
             break
-    return Monitoring(tuple(looks), tuple(planned), alpha, verdict)
+    return Monitoring(tuple(analyses), tuple(planned), alpha, verdict)
 
 
 def _critical(sizes: Array, stopped: NDArray[np.bool_], spent: float) -> float:

@@ -42,13 +42,13 @@ def test_spending_is_lan_and_demets_and_ends_at_alpha() -> None:
 def test_a_large_difference_is_decided_early_and_a_small_one_not() -> None:
     large, none = watch(0.4), watch(0.0)
     assert (large.verdict, large.over) == ("A better", True)
-    assert len(large.looks) == 2
+    assert len(large.analyses) == 2
     assert watch(-0.4).verdict == "B better"
-    assert (none.verdict, none.over, len(none.looks)) == ("undecided", True, 4)
+    assert (none.verdict, none.over, len(none.analyses)) == ("undecided", True, 4)
 
 
 def test_the_bound_falls_from_look_to_look() -> None:
-    bounds = [look.critical for look in watch(0.0).looks if look.critical is not None]
+    bounds = [look.critical for look in watch(0.0).analyses if look.critical is not None]
     assert len(bounds) >= 3
     assert bounds == sorted(bounds, reverse=True)
 
@@ -58,7 +58,7 @@ def test_later_blocks_do_not_change_earlier_looks() -> None:
     every = blocks(0.05, looks)
     found = [monitor(every[:k], looks, rng=np.random.default_rng(1), shuffles=500) for k in range(1, 5)]
     for fewer, more in itertools.pairwise(found):
-        assert more.looks[: len(fewer.looks)] == fewer.looks
+        assert more.analyses[: len(fewer.analyses)] == fewer.analyses
         assert not fewer.over
 
 
@@ -66,7 +66,7 @@ def test_identical_runs_are_never_decided() -> None:
     same = [([[0.5] * 3], [[0.5] * 3])] * 4
     found = monitor(same, (3, 6, 9, 12), rng=np.random.default_rng(0), shuffles=500)
     assert found.verdict == "undecided"
-    assert all(look.critical is None for look in found.looks)
+    assert all(look.critical is None for look in found.analyses)
 
 
 def test_runs_that_failed_leave_the_looks_standing() -> None:
