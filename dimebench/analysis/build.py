@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import math
 import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dimebench.analysis.errors import NoRunsError, NotComparableError
-from dimebench.analysis.notes import ThresholdNeverReached
+from dimebench.analysis.notes import NeverReached
 from dimebench.analysis.published import cite, split
 from dimebench.analysis.question import Metric, Question
 from dimebench.analysis.select import FLOOR, Selection, choose_suite, select
@@ -34,6 +36,7 @@ from dimebench.store.places import Place
 from dimebench.store.reader import without_collecting
 
 USUAL_PLACE = "results"  # where the command line looks by default
+JOULES_PER_KWH = 3.6e6
 MOST_PAIRED = 10  # variants, none of them named, of which every pair is judged
 
 
@@ -81,15 +84,17 @@ def summarise(
     """The summary of the runs of one suite and their evaluations (the columns of `store.read_curves`)."""
     question = question or Question(engine=NumpyEngine(resamples, seed))
     engine = question.engine
-    by_env_step = question.axis == "env_step"
-    chosen = on_axis(select(runs, evals, names, budget if by_env_step else None, allow), question.axis, budget)
+    axis = question.axis
+    chosen = on_axis(select(runs, evals, names, budget if axis == "env_step" else None, allow), axis, budget)
     variants = chosen.variants
     metric = question.metric_of(chosen.cells[variants[0], chosen.tasks[0]][0])
     shown = [*variants, *([chosen.floor] if chosen.floor else [])]
     scores = {variant: _scores(chosen, variant, metric) for variant in shown}
     thresholds = _thresholds(scores)
     sides = {variant: engine.side(scores[variant], variant) for variant in shown}
-    made = in_threads(lambda v: _variant_row(chosen, v, scores[v], thresholds, engine, sides[v]), shown)
+    made = in_threads(
+        lambda v: _variant_row(chosen, v, scores[v], thresholds, engine, sides[v], question.axis), shown
+    )
     rows = dict(zip(shown, made, strict=True))
     if not names:
         variants = tuple(sorted(variants, key=lambda v: (-rows[v].estimates["iqm"].point, v)))
@@ -123,7 +128,7 @@ def summarise(
         left_out_tasks=chosen.left_out_tasks,
         notes=(*chosen.notes, *_never_reached(chosen, metric)),
         runs=_run_rows(runs, chosen),
-        axis=question.axis,
+        axis=axis,
         method=engine.method,
         score_asked=question.metric is not None,
         options=(*engine.options, *([f"--allow {','.join(sorted(allow))}"] if allow else [])),
@@ -133,9 +138,9 @@ def summarise(
     )
 
 
-def _never_reached(chosen: Selection, metric: Metric) -> list[ThresholdNeverReached]:
+def _never_reached(chosen: Selection, metric: Metric) -> list[NeverReached]:
     compared = [c for (variant, _), cell in chosen.cells.items() if variant != chosen.floor for c in cell]
-    return [ThresholdNeverReached(metric.threshold)] * metric.never_reached(compared, chosen.env_steps)
+    return [NeverReached(metric.threshold)] * metric.never_reached(compared, chosen.env_steps)
 
 
 def _scores(chosen: Selection, variant: str, metric: Metric) -> list[np.ndarray]:
@@ -159,10 +164,13 @@ def _variant_row(
     thresholds: np.ndarray,
     engine: Engine,
     side: Side,
+    axis: str,
 ) -> VariantRow:
     """The row of a variant, from its normalised scores, over tasks each [runs]."""
     cells = [chosen.cells[variant, task] for task in chosen.tasks]
     runs = [curve for cell in cells for curve in cell]
+    seconds = float(np.median([curve.seconds_at(chosen.budget) for curve in runs]))
+    joules = [c.run.progress.get("energy_j", c.run.provenance.get("energy_j")) for c in runs]
     curves = [np.stack([c.normalised(c.values(chosen.env_steps)) for c in cell]) for cell in cells]
     return VariantRow(
         variant=variant,
@@ -174,8 +182,18 @@ def _variant_row(
         estimates=side.estimates(tuple(AGGREGATES)),
         curve=engine.band(chosen.env_steps, curves, "curve", variant),
         profile=engine.profile(scores, thresholds, "profile", variant),
-        median_wall_time_s=float(np.median([curve.seconds_at(chosen.budget) for curve in runs])),
+        median_wall_time_s=seconds,
+        env_steps_per_s=chosen.budget / seconds if seconds and axis == "env_step" else None,
+        grad_steps=_median([c.run.progress.get("grad_step") for c in runs]),
+        energy_kwh=_median(joules, JOULES_PER_KWH),
+        devices=tuple(sorted({str(c.run.provenance["device"]) for c in runs if c.run.provenance.get("device")})),
     )
+
+
+def _median(values: Sequence[Any], unit: float = 1.0) -> float | None:
+    """Over the positive numbers among what files hold, in this unit; None where there is none."""
+    known = [float(v) / unit for v in values if isinstance(v, int | float) and math.isfinite(v) and v > 0]
+    return float(np.median(known)) if known else None
 
 
 def _cell_rows(

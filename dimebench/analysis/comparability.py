@@ -8,24 +8,24 @@ from typing import Any
 
 from dimebench.analysis.curves import Curve
 from dimebench.analysis.errors import NotComparableError
-from dimebench.analysis.notes import Allowed, Difference, Mixture, Origin, UnusableScore
+from dimebench.analysis.notes import Difference, Mixture, Origin
 from dimebench.store import Run
 from dimebench.store.importers import external
 
 
-def require_comparable(chosen: Sequence[Curve], allow: Collection[str] = ()) -> list[Allowed]:
+def require_comparable(chosen: Sequence[Curve], allow: Collection[str] = ()) -> list[Difference]:
     """The differences that `allow` names. Raises NotComparableError for any other, naming what differs."""
-    found: list[Allowed] = []
-    for kind, problem in problems(chosen):
-        if kind not in allow:
-            hint = f" (--allow {kind} compares them all the same)" if kind else ""
-            raise NotComparableError(f"not comparable: {problem}{hint}")
-        found += [note] if (note := Allowed(kind, problem)) not in found else []
+    found: list[Difference] = []
+    for one in differences(chosen):
+        if one.kind not in allow:
+            hint = f" (--allow {one.kind} compares them all the same)" if one.kind else ""
+            raise NotComparableError(f"not comparable: {one}{hint}")
+        found += [one] if one not in found else []
     return found
 
 
-def problems(chosen: Sequence[Curve]) -> Iterator[tuple[str, Difference | UnusableScore]]:
-    """What forbids comparing these runs, with its kind of `select.ALLOWABLE`; "" for what cannot be allowed.
+def differences(chosen: Sequence[Curve]) -> Iterator[Difference]:
+    """What forbids comparing these runs. Raises NotComparableError for a run that does not say how it is scored.
 
     All runs must share the protocol, the budget and the kind of score; the runs of a task its score bounds and its
     physics; the seeds of a cell their settings. An external run is not asked for what it does not record: a note
@@ -33,9 +33,8 @@ def problems(chosen: Sequence[Curve]) -> Iterator[tuple[str, Difference | Unusab
     """
     seen: dict[tuple[str, ...], tuple[Any, Run]] = {}
     for run in (curve.run for curve in chosen):
-        if not _has_usable_score(run):
-            yield "", UnusableScore(str(run.path / "run.json"), run.score)
-            continue
+        if not has_usable_score(run):
+            raise NotComparableError(f"not comparable: {run.path / 'run.json'} has no usable score: {run.score}")
         of = run.identity.get("of", {})
         protocol = dict(of.get("protocol", {}))
         budget = {"env_steps": protocol.pop("env_steps", None)}
@@ -56,10 +55,12 @@ def problems(chosen: Sequence[Curve]) -> Iterator[tuple[str, Difference | Unusab
             if known != value:
                 where, old, new = next(_unequal(name, known, value), (name, known, value))
                 seeds = (first.seed, run.seed) if first.variant == run.variant else None
-                yield kind, Difference(where, (old, new), (first.variant, run.variant), (first.task, run.task), seeds)
+                variants, tasks = (first.variant, run.variant), (first.task, run.task)
+                yield Difference(kind, where, (old, new), variants, tasks, seeds)
 
 
-def _has_usable_score(run: Run) -> bool:
+def has_usable_score(run: Run) -> bool:
+    """Whether run.json says how the run is scored."""
     bounds = [run.score.get(key) for key in ("lower", "upper")]
     numbers = [bound for bound in bounds if isinstance(bound, int | float) and math.isfinite(bound)]
     return run.score.get("kind") in ("final", "auc") and len(numbers) == 2 and numbers[0] < numbers[1]

@@ -10,41 +10,17 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Failed:
-    """A run that failed; `reason` as the run recorded it."""
-
-    reason: str | None
-
-
-@dataclass(frozen=True)
-class NotEvaluated:
-    """A run without an evaluation after env step 0."""
-
-
-@dataclass(frozen=True)
-class TooShort:
-    """A run that ends before the matched budget."""
-
-    reached: int  # env steps
-    budget: int
-
-
-@dataclass(frozen=True)
-class MissingEvaluation:
-    """A run without an evaluation that all the others have."""
-
-    env_step: int
-
-
-@dataclass(frozen=True)
 class LeftOut:
-    """A run that the statistics do not count."""
+    """A run that the statistics do not count: it failed, ends before the budget, or lacks an evaluation."""
 
     variant: str
     task: str
     seed: int
     status: str
-    reason: Failed | NotEvaluated | TooShort | MissingEvaluation
+    reason: str | None  # as a failed run recorded it
+    reached: int = 0  # env step of its last evaluation
+    budget: int = 0  # env steps that count
+    missing: int | None = None  # the first shared evaluation without a value; None: it failed or never began
 
 
 @dataclass(frozen=True)
@@ -56,11 +32,9 @@ class Lacking:
     not_evaluated: int
 
     def __str__(self) -> str:
-        if not self.failed + self.not_evaluated:
-            return f"no runs of {self.variant}"
         parts = [f"{self.failed} failed"] * bool(self.failed)
         parts += [f"{self.not_evaluated} not evaluated yet"] * bool(self.not_evaluated)
-        return f"no usable run of {self.variant} ({', '.join(parts)})"
+        return f"no usable run of {self.variant} ({', '.join(parts)})" if parts else f"no runs of {self.variant}"
 
 
 @dataclass(frozen=True)
@@ -79,6 +53,7 @@ class LeftOutTask:
 class Difference:
     """A fact of two runs that differs: protocol.env_steps on dog-run is 300 for dime and 1000 for sac."""
 
+    kind: str  # of `select.ALLOWABLE`; "" for what cannot be allowed
     name: str  # dotted
     values: tuple[Any, Any]
     variants: tuple[str, str]
@@ -86,32 +61,12 @@ class Difference:
     seeds: tuple[int, int] | None  # where both runs are of one variant
 
     def __str__(self) -> str:
-        runs = list(self.variants)
+        runs, where = list(self.variants), f" on {self.tasks[0]}"
         if self.seeds is not None:
             runs = [f"{run} seed {seed}" for run, seed in zip(runs, self.seeds, strict=True)]
-        where = f" on {self.tasks[0]}"
         if self.tasks[0] != self.tasks[1]:
             runs, where = [f"{run} on {task}" for run, task in zip(runs, self.tasks, strict=True)], ""
         return f"{self.name}{where} is {self.values[0]} for {runs[0]} and {self.values[1]} for {runs[1]}"
-
-
-@dataclass(frozen=True)
-class UnusableScore:
-    """A run.json that does not say how the run is scored."""
-
-    file: str
-    score: Any
-
-    def __str__(self) -> str:
-        return f"{self.file} has no usable score: {self.score}"
-
-
-@dataclass(frozen=True)
-class Allowed:
-    """A difference that forbids the comparison unless `--allow` names its kind, which it did."""
-
-    kind: str  # of `select.ALLOWABLE`
-    difference: Difference | UnusableScore
 
 
 @dataclass(frozen=True)
@@ -123,27 +78,14 @@ class BudgetTrimmed:
 
 
 @dataclass(frozen=True)
-class NoRunOn:
-    """Tasks on which the floor has no usable run."""
-
-    tasks: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class EndsEarly:
-    """The floor's runs end before the matched budget, in the unit of the axis; `task` where one of them decides."""
-
-    task: str | None
-    budget: int
-    axis: str
-
-
-@dataclass(frozen=True)
 class FloorNotShown:
-    """Why the variant that learns nothing cannot stand beside the others."""
+    """Why the variant that learns nothing cannot stand beside the others: one of the four."""
 
     floor: str
-    reason: NoRunOn | Difference | UnusableScore | EndsEarly
+    lacking: tuple[str, ...] = ()  # tasks without a usable run
+    difference: Difference | None = None
+    unscored: tuple[str, Any] | None = None  # a run.json, and the unusable score in it
+    ends_before: tuple[int, str, str] | None = None  # the budget, its axis, and the task that decides ("" for all)
 
 
 @dataclass(frozen=True)
@@ -168,10 +110,10 @@ class Mixture:
 
 
 @dataclass(frozen=True)
-class ThresholdNeverReached:
+class NeverReached:
     """No compared run reaches the normalised score whose reaching is timed."""
 
     threshold: float
 
 
-Note = Allowed | BudgetTrimmed | FloorNotShown | Origin | Mixture | ThresholdNeverReached
+Note = Difference | BudgetTrimmed | FloorNotShown | Origin | Mixture | NeverReached

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from dimebench.analysis.comparability import mixtures, origins, problems, require_comparable
+from dimebench.analysis.comparability import differences, has_usable_score, mixtures, origins, require_comparable
 from dimebench.analysis.curves import Curve, curves, shared_env_steps
 from dimebench.analysis.errors import (
     NoRunsError,
@@ -16,22 +16,7 @@ from dimebench.analysis.errors import (
     UnknownSuiteError,
     UnknownVariantError,
 )
-from dimebench.analysis.notes import (
-    BudgetTrimmed,
-    Difference,
-    EndsEarly,
-    Failed,
-    FloorNotShown,
-    Lacking,
-    LeftOut,
-    LeftOutTask,
-    MissingEvaluation,
-    NoRunOn,
-    Note,
-    NotEvaluated,
-    TooShort,
-    UnusableScore,
-)
+from dimebench.analysis.notes import BudgetTrimmed, FloorNotShown, Lacking, LeftOut, LeftOutTask, Note
 from dimebench.errors import nearest
 from dimebench.numbers import listed
 from dimebench.store import Run
@@ -100,10 +85,8 @@ def select(
     left_out: list[LeftOut] = []
     for curve in curves([run for run in runs if run.variant in (*variants, floor)], evals):
         run = curve.run
-        if run.status == "failed":
-            left_out.append(_left_out(run, Failed(run.reason)))
-        elif not curve.begun:
-            left_out.append(_left_out(run, NotEvaluated()))
+        if run.status == "failed" or not curve.begun:
+            left_out.append(LeftOut(run.variant, run.task, run.seed, run.status, run.reason))
         else:
             usable.setdefault((run.variant, run.task), []).append(curve)
     tasks, left_out_tasks = _shared_tasks(runs, variants, usable)
@@ -115,7 +98,7 @@ def select(
     if floor is not None:
         why_not = _floor_misfit(floor, tasks, usable, cells, env_steps, allow)
         if why_not:
-            notes.append(FloorNotShown(floor, why_not))
+            notes.append(why_not)
             floor = None
         else:
             cells |= {(floor, t): usable[floor, t] for t in tasks}
@@ -141,15 +124,10 @@ def select(
     )
 
 
-def _left_out(run: Run, reason: Failed | NotEvaluated | TooShort | MissingEvaluation) -> LeftOut:
-    return LeftOut(run.variant, run.task, run.seed, run.status, reason)
-
-
 def _short(curve: Curve, env_steps: Sequence[int]) -> LeftOut:
-    reached = max(curve.env_steps, default=0)
-    if reached < env_steps[-1]:
-        return _left_out(curve.run, TooShort(reached, env_steps[-1]))
-    return _left_out(curve.run, MissingEvaluation(next(step for step in env_steps if not curve.covers(step))))
+    run, reached = curve.run, max(curve.env_steps, default=0)
+    missing = next(step for step in env_steps if not curve.covers(step))
+    return LeftOut(run.variant, run.task, run.seed, run.status, None, reached, env_steps[-1], missing)
 
 
 def _shared_tasks(
@@ -184,16 +162,19 @@ def _floor_misfit(
     cells: dict[tuple[str, str], list[Curve]],
     env_steps: Sequence[int],
     allow: Collection[str] = (),
-) -> NoRunOn | Difference | UnusableScore | EndsEarly | None:
+) -> FloorNotShown | None:
     """Why the floor cannot stand beside the compared runs; None if it can."""
     lacking = tuple(task for task in tasks if (floor, task) not in usable)
     if lacking:
-        return NoRunOn(lacking)
+        return FloorNotShown(floor, lacking)
     own = [curve for task in tasks for curve in usable[floor, task]]
-    for kind, problem in problems([*(curve for cell in cells.values() for curve in cell), *own]):
-        if kind not in allow:
-            return problem
+    for run in (curve.run for curve in own):
+        if not has_usable_score(run):
+            return FloorNotShown(floor, unscored=(str(run.path / "run.json"), run.score))
+    for difference in differences([*(curve for cell in cells.values() for curve in cell), *own]):
+        if difference.kind not in allow:
+            return FloorNotShown(floor, difference=difference)
     for task in tasks:
         if not any(all(c.covers(step) for step in env_steps) for c in usable[floor, task]):
-            return EndsEarly(task, env_steps[-1], "env_step")
+            return FloorNotShown(floor, ends_before=(env_steps[-1], "env_step", task))
     return None

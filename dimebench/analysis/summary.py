@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from dimebench.analysis.notes import LeftOut, LeftOutTask, Note
@@ -22,7 +23,11 @@ class VariantRow:
     estimates: dict[str, Estimate]  # iqm, median, mean, optimality_gap
     curve: Band  # IQM of normalised returns against env steps
     profile: Band  # fraction of runs above each normalised score
-    median_wall_time_s: float  # of a run, up to the budget
+    median_wall_time_s: float  # of a run's training and evaluation, up to the budget; 0 where none recorded it
+    env_steps_per_s: float | None  # of a run, up to the budget; this and the next ones None where none recorded it
+    grad_steps: float | None  # median critic updates of a whole run
+    energy_kwh: float | None  # median of a whole run; seeds that train together share it
+    devices: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,11 @@ class Summary:
     improvements: tuple[tuple[float, ...], ...] = ()  # P(row > column) over the variants; point estimates
 
     def cell(self, variant: str, task: str) -> CellRow:
-        return next(cell for cell in self.cells if (cell.variant, cell.task) == (variant, task))
+        return self._cells[variant, task]
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, str], CellRow]:
+        return {(cell.variant, cell.task): cell for cell in self.cells}
 
     @property
     def shown(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from dimebench.analysis.curves import Array, Curve
 from dimebench.analysis.errors import NotComparableError
-from dimebench.analysis.notes import EndsEarly, FloorNotShown
+from dimebench.analysis.notes import FloorNotShown
 from dimebench.analysis.select import Selection
 from dimebench.numbers import AXES, place
 
@@ -46,7 +46,7 @@ def on_axis(chosen: Selection, axis: str, budget: int | None) -> Selection:
         places(curve, axis)[-1] < end for (variant, _), cell in cells.items() if variant == floor for curve in cell
     ):
         cells = {key: cell for key, cell in cells.items() if key[0] != floor}
-        notes = (*notes, FloorNotShown(floor, EndsEarly(None, end, axis)))
+        notes = (*notes, FloorNotShown(floor, ends_before=(end, axis, "")))
         floor = None
     grid = _grid([curve for cell in cells.values() for curve in cell], axis, end)
     moved = {key: [_moved(curve, axis, grid) for curve in cell] for key, cell in cells.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -104,9 +103,9 @@ def compare(
     asked = question(axis=axis, metric=metric, delta=delta, interval=interval, engine=engine)
     found = read_summary(results, names, suite=suite, budget=budget, question=asked, allow=allowed)
     if as_json:
-        from dimebench.wording.programs import as_json as plain
+        from dimebench.wording.programs import to_json
 
-        typer.echo(json.dumps(plain(found), indent=1, allow_nan=False))
+        typer.echo(to_json(found))
         return 0
     from dimebench.cli.common.output import console
     from dimebench.tables.answer import plain_lines, render

@@ -10,13 +10,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from dimebench import numbers
-from dimebench.analysis.cost import CostRow, costs
-from dimebench.analysis.summary import Summary
+from dimebench.analysis.summary import Summary, VariantRow
 from dimebench.figures.curves import WIDTH, shown
 from dimebench.figures.marks import Drawing
 from dimebench.figures.style import INK, MUTED, SERIES, VariantStyle, label, styles
-from dimebench.stats import Comparison, Estimate, Interval
+from dimebench.stats import Estimate
 from dimebench.wording.terms import STATISTICS
+from dimebench.wording.verdict import turned
 
 MOST_ROWS = 40  # comparisons in one figure; the matrix shows them all
 
@@ -64,7 +64,7 @@ def draw_matrix(summary: Summary) -> Drawing:
     size = len(names)
     drawing = Drawing(summary, min(WIDTH, 2.2 + 0.85 * size), 1.3 + 0.42 * size)
     axes = drawing.figure.subplots()
-    judged = chances(summary.comparisons)
+    judged = {(c.a, c.b): c.improvement for one in summary.comparisons for c in (one, turned(one))}
     for row, column in itertools.permutations(names, 2):
         x, y = names.index(column), names.index(row)
         chance = judged.get((row, column), Estimate(summary.improvements[y][x], None))
@@ -88,29 +88,11 @@ def draw_matrix(summary: Summary) -> Drawing:
     return drawing
 
 
-def chances(comparisons: Sequence[Comparison]) -> dict[tuple[str, str], Estimate]:
-    """P(row > column) for both orders of every comparison."""
-    found = {}
-    for comparison in comparisons:
-        straight = comparison.improvement
-        turned = straight.interval and Interval(
-            1 - straight.interval.high, 1 - straight.interval.low, straight.interval.confidence
-        )
-        found[comparison.a, comparison.b] = straight
-        found[comparison.b, comparison.a] = Estimate(1 - straight.point, turned)
-    return found
-
-
 def draw_cost(summary: Summary) -> Drawing:
     """Median time, gradient steps and, where it was measured, energy of a run."""
-    rows = costs(summary)
-    measures: list[tuple[str, str, Callable[[CostRow], float | None], Callable[[float], str]]] = [
-        (
-            "time of a run",
-            "hours",
-            lambda row: row.seconds and row.seconds / 3600,
-            lambda v: numbers.duration(v * 3600),
-        ),
+    rows = summary.aggregates
+    measures: list[tuple[str, str, Callable[[VariantRow], float | None], Callable[[float], str]]] = [
+        ("time of a run", "hours", lambda row: row.median_wall_time_s / 3600, lambda v: numbers.duration(v * 3600)),
         ("gradient steps", "critic updates", lambda row: row.grad_steps, numbers.short_steps),
         ("energy of a run", "kWh", lambda row: row.energy_kwh, lambda v: f"{v:.3g} kWh"),
     ]

@@ -21,7 +21,6 @@ from markupsafe import Markup
 
 import dimebench
 from dimebench import numbers
-from dimebench.analysis.cost import costs
 from dimebench.analysis.summary import Summary
 from dimebench.figures.curves import draw_one_task
 from dimebench.figures.files import PER_TASK, draw_of, render_for_page, specs
@@ -105,20 +104,15 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    written = ("unit", "signed", "raw", "rate", "percent", "count", "duration", "probability")
+    writers = {name: getattr(numbers, name) for name in written}
     environment.filters |= {
-        "unit": numbers.unit,
-        "signed": numbers.signed,
-        "raw": numbers.raw,
-        "rate": numbers.rate,
-        "percent": numbers.percent,
-        "count": numbers.count,
-        "duration": numbers.duration,
+        **writers,
         "plain": plain,
         "whole": lambda value: f"{value:,}" if isinstance(value, int) else plain(value),
         "elapsed": lambda value: numbers.duration(value) if isinstance(value, int | float) else plain(value),
         "seconds": lambda text: str(text).split(".")[0].replace("T", " ").removesuffix("+00:00"),
     }
-    writers = {name: getattr(numbers, name) for name in ("signed", "unit", "raw", "probability")}
     series, names = series_of(summary), numbers_of(summary)
     origins, origin_of = origins_of(summary)
     figures, drawn = _figures(summary, pool or FigurePool.here(summary))
@@ -132,11 +126,9 @@ def page(
     facts = dict(
         **writers,
         summary=summary,
-        cells={(cell.variant, cell.task): cell for cell in summary.cells},
         verdicts=[verdict_of(summary, index, sentences[index]) for index in range(known)],
         cited_sentences=sentences[known:],
         figures=figures,
-        costs=costs(summary),
         series=series,
         names=names,
         cited={citation.variant for citation in summary.published},

@@ -1,4 +1,4 @@
-"""The tables of a summary, each built once. `model` says what they are made of, the writers beside it how they look.
+"""The tables of a summary, each built once; `model` says what they are made of.
 
 In bold stands the best of a column (or, per task, of a row), and with it each one whose interval holds the best's
 point: the data do not distinguish them.
@@ -7,11 +7,12 @@ point: the data do not distinguish them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from dimebench import numbers
-from dimebench.analysis.cost import costs
-from dimebench.analysis.summary import CellRow, Citation, Cited, Summary, VariantRow
-from dimebench.stats import Estimate
+from dimebench.analysis.notes import LeftOut
+from dimebench.analysis.summary import CellRow, Citation, Cited, RunRow, Summary, VariantRow
+from dimebench.stats import Comparison, Estimate
 from dimebench.tables.model import PAPER, TERMINAL, Caption, Cell, Column, Table, ends, interval, number, text
 from dimebench.wording import terms
 from dimebench.wording.notes import reason
@@ -21,206 +22,198 @@ ENDS = ("point", "low", "high")
 HOLM = "Holm's correction: the stronger the evidence a comparison shows, the higher the confidence it must hold at."
 
 
-def tables(summary: Summary) -> list[Table]:
-    """Every table, most wanted first."""
-    found = [_aggregates(summary), _tasks(summary), _seeds(summary), _curves(summary), _cost(summary)]
-    found[1:1] = [_comparisons(summary)]
+def tables(summary: Summary) -> list[Table[Any]]:
+    """Every table that has rows, most wanted first."""
+    makers = (_aggregates, _comparisons, _tasks, _seeds, _curves, _cost)
+    found: list[Table[Any]] = [make(summary) for make in makers]
     found += [_cited(summary, citation) for citation in summary.published]
-    found += [_published(summary), _counts(summary), _runs(summary), _left_out(summary)]
-    return found
+    found += [_counts(summary), _left_out(summary), _runs(summary)]
+    return [*found, _published(summary)] if summary.published else found
 
 
-def _aggregates(summary: Summary) -> Table:
-    estimates = {name: [row.estimates[name] for row in summary.aggregates] for name in terms.STATISTICS}
-    best = {name: bold(column, least=name == "optimality_gap") for name, column in estimates.items()}
-    rows = []
-    for index, row in enumerate(summary.aggregates):
-        counts = (row.fewest_seeds, row.most_seeds, row.runs, row.diverged)
-        cells = [
-            Cell(numbers.estimate(one), (*ends(one), *counts), best[name][index] and not row.is_floor)
-            for name, one in row.estimates.items()
-        ]
-        name = Cell(row.variant + (" (floor)" if row.is_floor else ""), (row.variant,))
-        rows.append((name, *cells, Cell(numbers.span(row.fewest_seeds, row.most_seeds))))
+def _aggregates(summary: Summary) -> Table[VariantRow]:
+    def statistic(name: str) -> Column[VariantRow]:
+        best = bold([row.estimates[name] for row in summary.aggregates], least=name == "optimality_gap")
+
+        def cell(row: VariantRow) -> Cell:
+            value = row.estimates[name]
+            data = (*ends(value), row.fewest_seeds, row.most_seeds, row.runs, row.diverged)
+            return Cell(numbers.estimate(value), data, value in best and not row.is_floor)
+
+        return Column(terms.STATISTICS[name], cell, (name,))
+
     over = f"{summary.suite}: normalised scores at {terms.at_budget(summary)} over {terms.tasks(summary)}"
-    return Table(
+    return Table[VariantRow](
         "aggregates",
-        (
-            Column("variant"),
-            *(Column(word, (name,)) for name, word in terms.STATISTICS.items()),
-            Column("seeds", only=PAPER),
-        ),
-        tuple(rows),
+        summary.aggregates,
+        [
+            Column("variant", lambda row: Cell(row.variant + " (floor)" * row.is_floor, (row.variant,))),
+            *map(statistic, terms.STATISTICS),
+            Column("seeds", _span, only=PAPER),
+        ],
         Caption("Over all tasks, normalised scores", _method(summary)),
         Caption(over, _method(summary)),
         ("variant", "statistic", *ENDS, "fewest_seeds", "most_seeds", "runs", "diverged"),
     )
 
 
-def _comparisons(summary: Summary) -> Table:
-    rows = []
-    for c in summary.comparisons:
-        pair, level = winner(c), c.judged and c.judged.confidence
-        rows.append(
-            (
-                Cell(f"{c.a} - {c.b}", (c.a, c.b)),
-                interval(c.difference, numbers.signed),
-                Cell(numbers.percent(level) if level else ""),
-                interval(c.improvement, numbers.probability),
-                Cell(f"{pair[0]} better" if pair else c.verdict, (c.verdict, level)),
-            )
-        )
-    columns = (
-        Column("A - B", ("a", "b")),
-        Column("IQM difference", _fields("iqm_difference")),
-        Column("judged at", only=TERMINAL),
-        Column("P(A > B)", _fields("improvement")),
-        Column("verdict", ("verdict", "judged_at"), prose=True),
+def _comparisons(summary: Summary) -> Table[Comparison]:
+    def level(c: Comparison) -> Cell:
+        return Cell(numbers.percent(c.judged.confidence) if c.judged else "")
+
+    def verdict(c: Comparison) -> Cell:
+        pair = winner(c)
+        return Cell(f"{pair[0]} better" if pair else c.verdict, (c.verdict, c.judged and c.judged.confidence))
+
+    return Table[Comparison](
+        "comparisons",
+        summary.comparisons,
+        [
+            Column("A - B", lambda c: Cell(f"{c.a} - {c.b}", (c.a, c.b)), ("a", "b")),
+            Column("IQM difference", lambda c: interval(c.difference, numbers.signed), _ends("iqm_difference")),
+            Column("judged at", level, only=TERMINAL),
+            Column("P(A > B)", lambda c: interval(c.improvement, numbers.probability), _ends("improvement")),
+            Column("verdict", verdict, ("verdict", "judged_at"), prose=True),
+        ],
+        Caption("Comparisons", HOLM) if len(summary.comparisons) > 1 else None,
+        Caption(f"{summary.suite}: comparisons") if summary.comparisons else None,
     )
-    several = Caption("Comparisons", HOLM) if len(rows) > 1 else None
-    paper = Caption(f"{summary.suite}: comparisons") if rows else None
-    return Table("comparisons", columns, tuple(rows), several, paper)
 
 
-def _tasks(summary: Summary) -> Table:
-    rows = []
-    for task in summary.tasks:
-        row = [summary.cell(variant, task) for variant in summary.shown]
-        best = bold([cell.mean for cell in row], least=summary.threshold is not None)  # soonest, or highest
-        rows.append((text(task), *(_cell(cell, first) for cell, first in zip(row, best, strict=True))))
-    title = terms.per_task(summary)
-    at = "" if summary.threshold else f" at {terms.at_budget(summary)}"
-    return Table(
+def _tasks(summary: Summary) -> Table[str]:
+    def of_variant(variant: str) -> Column[str]:
+        def cell(task: str) -> Cell:
+            c = summary.cell(variant, task)
+            lost = f", {len(c.diverged)} diverged" if c.diverged else ""
+            data = (len(c.seeds), len(c.diverged), *ends(c.mean), *ends(c.iqm), c.lower, c.upper)
+            return Cell(numbers.estimate(c.mean, numbers.raw), data, c.mean in best[task], f" ({len(c.seeds)}{lost})")
+
+        return Column(variant, cell, (variant,))
+
+    soonest = summary.threshold is not None
+    best = {t: bold([summary.cell(v, t).mean for v in summary.shown], least=soonest) for t in summary.tasks}
+    title, at = terms.per_task(summary), "" if soonest else f" at {terms.at_budget(summary)}"
+    return Table[str](
         "tasks",
-        (Column("task"), *(Column(variant, (variant,)) for variant in summary.shown)),
-        tuple(rows),
+        summary.tasks,
+        [Column("task", text), *map(of_variant, summary.shown)],
         Caption(f"{title} (seeds)"),
         Caption(f"{summary.suite}: {title[0].lower()}{title[1:]}{at}", _method(summary)),
-        ("task", "variant", "seeds", "diverged", *_fields("mean"), *_fields("iqm"), "lower_bound", "upper_bound"),
+        ("task", "variant", "seeds", "diverged", *_ends("mean"), *_ends("iqm"), "lower_bound", "upper_bound"),
     )
 
 
-def _cell(cell: CellRow, best: bool) -> Cell:
-    lost = f", {len(cell.diverged)} diverged" if cell.diverged else ""
-    data = (len(cell.seeds), len(cell.diverged), *ends(cell.mean), *ends(cell.iqm), cell.lower, cell.upper)
-    return Cell(numbers.estimate(cell.mean, numbers.raw), data, best, f" ({len(cell.seeds)}{lost})")
-
-
-def _seeds(summary: Summary) -> Table:
-    def normalised(cell: CellRow, score: float) -> float:
+def _seeds(summary: Summary) -> Table[tuple[CellRow, int, float]]:
+    def score(row: tuple[CellRow, int, float]) -> Cell:
+        cell, seed, value = row
+        normalised = (value - cell.lower) / (cell.upper - cell.lower)
         if summary.threshold:  # the share of the budget that was left
-            return 1 - score / summary.budget
-        return (score - cell.lower) / (cell.upper - cell.lower)
+            normalised = 1 - value / summary.budget
+        return Cell(numbers.raw(value), (value, normalised, seed in cell.diverged))
 
-    rows = tuple(
-        (
-            text(cell.task),
-            text(cell.variant),
-            Cell(str(seed), (seed,)),
-            Cell(numbers.raw(score), (score, normalised(cell, score), seed in cell.diverged)),
-        )
-        for cell in summary.cells
-        for seed, score in zip(cell.seeds, cell.scores, strict=True)
-    )
     scored, field = "return", "return"
     if summary.threshold:
-        scored, field = (
-            f"{numbers.AXES[summary.axis]} to {summary.threshold}",
-            f"{summary.axis}_to_{summary.threshold}",
-        )
-    columns = (
-        *(Column(name, (name,)) for name in ("task", "variant", "seed")),
-        Column(scored, (field, "normalised", "diverged")),
+        scored, field = (f"{axis} to {summary.threshold}" for axis in (numbers.AXES[summary.axis], summary.axis))
+    return Table[tuple[CellRow, int, float]](
+        "seeds",
+        [(c, seed, value) for c in summary.cells for seed, value in zip(c.seeds, c.scores, strict=True)],
+        [
+            Column("task", lambda row: text(row[0].task), ("task",)),
+            Column("variant", lambda row: text(row[0].variant), ("variant",)),
+            Column("seed", lambda row: text(row[1]), ("seed",)),
+            Column(scored, score, (field.replace(" ", "_"), "normalised", "diverged")),
+        ],
+        paper=Caption(f"{summary.suite}: {scored} of every run that counts, at {terms.at_budget(summary)}"),
     )
-    title = f"{summary.suite}: {scored} of every run that counts, at {terms.at_budget(summary)}"
-    return Table("seeds", columns, rows, paper=Caption(title))
 
 
-def _curves(summary: Summary) -> Table:
-    rows = tuple(
-        (Cell(data=(c.task, c.variant, int(x), y, c.curve.low and c.curve.low[k], c.curve.high and c.curve.high[k])),)
-        for c in summary.cells
-        for k, (x, y) in enumerate(zip(c.curve.x, c.curve.point, strict=True))
+def _curves(summary: Summary) -> Table[tuple[CellRow, int]]:
+    def point(row: tuple[CellRow, int]) -> Cell:
+        (cell, k), curve = row, row[0].curve
+        ends_ = curve.low and curve.low[k], curve.high and curve.high[k]
+        return Cell(data=(cell.task, cell.variant, int(curve.x[k]), curve.point[k], *ends_))
+
+    points = [(cell, k) for cell in summary.cells for k in range(len(cell.curve.x))]
+    return Table("curves", points, [Column("", point, ("task", "variant", summary.axis, "iqm", "low", "high"))])
+
+
+def _cost(summary: Summary) -> Table[VariantRow]:
+    def energy(row: VariantRow) -> Cell:
+        return number(row.energy_kwh, "{:.3g}".format, "; ".join(row.devices))
+
+    return Table[VariantRow](
+        "cost",
+        summary.aggregates,
+        [
+            Column("variant", lambda row: text(row.variant), ("variant",)),
+            Column(
+                "time of a run", lambda row: number(row.median_wall_time_s or None, numbers.duration), ("seconds",)
+            ),
+            Column("env steps/s", lambda row: number(row.env_steps_per_s, numbers.rate), ("env_steps_per_s",)),
+            Column("gradient steps", lambda row: number(row.grad_steps, "{:,.0f}".format), ("grad_steps",)),
+            Column("kWh", energy, ("energy_kwh", "devices")),
+        ],
+        paper=Caption(f"{summary.suite}: cost of a run, medians"),
     )
-    return Table("curves", (Column(fields=("task", "variant", summary.axis, "iqm", "low", "high")),), rows)
 
 
-def _cost(summary: Summary) -> Table:
-    rows = tuple(
-        (
-            text(row.variant),
-            number(row.seconds, numbers.duration),
-            number(row.env_steps_per_s, numbers.rate),
-            number(row.grad_steps, "{:,.0f}".format),
-            number(row.energy_kwh, "{:.3g}".format),
-            Cell(data=("; ".join(row.devices),)),
-        )
-        for row in costs(summary)
-    )
-    columns = (
-        Column("variant", ("variant",)),
-        Column("time of a run", ("seconds",)),
-        Column("env steps/s", ("env_steps_per_s",)),
-        Column("gradient steps", ("grad_steps",)),
-        Column("kWh", ("energy_kwh",)),
-        Column(fields=("devices",)),
-    )
-    return Table("cost", columns, rows, paper=Caption(f"{summary.suite}: cost of a run, medians"))
-
-
-def _cited(summary: Summary, citation: Citation) -> Table:
+def _cited(summary: Summary, citation: Citation) -> Table[str]:
     """A reference task by task, with the variants' own means."""
-    rows = tuple(
-        (
-            text(task),
-            *(interval(summary.cell(variant, task).mean, numbers.raw) for variant in summary.variants),
-            *_figures(point),
-        )
-        for task, point in citation.matched.items()
-    )
-    own = (f"{variant}: mean" for variant in summary.variants)
-    headings = ("task", *own, "published mean", "published IQM", "env steps", "seeds")
+
+    def own(variant: str) -> Column[str]:
+        return Column(f"{variant}: mean", lambda task: interval(summary.cell(variant, task).mean, numbers.raw))
+
     note = (
         f"Published by {citation.source} (licence: {citation.licence}, action repeat {citation.action_repeat}); "
         "not run here, in no verdict"
     )
-    caption = Caption(f"{citation.variant}, as published", note)
-    return Table(citation.variant, tuple(map(Column, headings)), rows, caption)
+    return Table[str](
+        citation.variant,
+        list(citation.matched),
+        [
+            Column("task", text),
+            *map(own, summary.variants),
+            Column("published mean", lambda task: _mean(citation.matched[task])),
+            Column("published IQM", lambda task: _iqm(citation.matched[task])),
+            Column("env steps", lambda task: number(citation.matched[task].env_steps, "{:,}".format)),
+            Column("seeds", lambda task: number(citation.matched[task].seeds, str)),
+        ],
+        Caption(f"{citation.variant}, as published", note),
+    )
 
 
-def _published(summary: Summary) -> Table:
+def _published(summary: Summary) -> Table[tuple[Citation, str, Cited]]:
     """All references."""
-    rows = tuple(
-        (
-            text(citation.variant),
-            Cell(task, (task, point.env_steps, point.kind, point.seeds)),
-            *_figures(point),
-            Cell(f"{citation.source}, {citation.licence}", (citation.source, citation.licence)),
-        )
-        for citation in summary.published
-        for task, point in citation.matched.items()
+    return Table[tuple[Citation, str, Cited]](
+        "published",
+        [(c, task, point) for c in summary.published for task, point in c.matched.items()],
+        [
+            Column("reference", lambda row: text(row[0].variant), ("reference",)),
+            Column(
+                "task",
+                lambda row: Cell(row[1], (row[1], row[2].env_steps, row[2].kind, row[2].seeds)),
+                ("task", "env_steps", "kind", "seeds"),
+            ),
+            Column("mean", lambda row: _mean(row[2]), ("mean",)),
+            Column("IQM", lambda row: _iqm(row[2]), ("iqm", "iqm_low", "iqm_high")),
+            Column("env steps", lambda row: number(row[2].env_steps, "{:,}".format)),
+            Column("seeds", lambda row: number(row[2].seeds, str)),
+            Column(
+                "source and licence",
+                lambda row: Cell(f"{row[0].source}, {row[0].licence}", (row[0].source, row[0].licence)),
+                ("source", "licence"),
+            ),
+        ],
+        paper=Caption(f"{summary.suite}: as published by others, not run here"),
     )
-    columns = (
-        Column("reference", ("reference",)),
-        Column("task", ("task", "env_steps", "kind", "seeds")),
-        Column("mean", ("mean",)),
-        Column("IQM", ("iqm", "iqm_low", "iqm_high")),
-        Column("env steps"),
-        Column("seeds"),
-        Column("source and licence", ("source", "licence")),
-    )
-    title = Caption(f"{summary.suite}: as published by others, not run here") if rows else None
-    return Table("published", columns if rows else (), rows, paper=title)
 
 
-def _figures(point: Cited) -> tuple[Cell, ...]:
-    """Mean, IQM, env steps and seeds."""
-    return (
-        Cell("" if point.mean is None else numbers.raw(point.mean), (point.mean,)),
-        Cell(cited_iqm(point), (point.iqm, point.iqm_low, point.iqm_high)),
-        Cell(f"{point.env_steps:,}"),
-        Cell("" if point.seeds is None else str(point.seeds)),
-    )
+def _mean(point: Cited) -> Cell:
+    return Cell("" if point.mean is None else numbers.raw(point.mean), (point.mean,))
+
+
+def _iqm(point: Cited) -> Cell:
+    return Cell(cited_iqm(point), (point.iqm, point.iqm_low, point.iqm_high))
 
 
 def cited_iqm(point: Cited) -> str:
@@ -231,21 +224,25 @@ def cited_iqm(point: Cited) -> str:
     return f"{numbers.raw(point.iqm)} [{numbers.raw(point.iqm_low)}, {numbers.raw(point.iqm_high)}]"
 
 
-def _counts(summary: Summary) -> Table:
+def _counts(summary: Summary) -> Table[VariantRow]:
     """How many runs count."""
-    rows = tuple(
-        (
-            text(row.variant),
-            text(numbers.span(row.fewest_seeds, row.most_seeds)),
-            text(str(row.runs)),
-            text(str(sum(lost.variant == row.variant for lost in summary.left_out))),
-            text(str(row.diverged)),
-            text(time_of(row)),
-        )
-        for row in summary.aggregates
+    return Table[VariantRow](
+        "counts",
+        summary.aggregates,
+        [
+            Column("variant", lambda row: text(row.variant)),
+            Column("seeds per task", _span),
+            Column("runs counted", lambda row: text(row.runs)),
+            Column("left out", lambda row: text(sum(lost.variant == row.variant for lost in summary.left_out))),
+            Column("diverged", lambda row: text(row.diverged)),
+            Column("median time of a run", lambda row: text(time_of(row))),
+        ],
+        Caption("Runs"),
     )
-    headings = ("variant", "seeds per task", "runs counted", "left out", "diverged", "median time of a run")
-    return Table("counts", tuple(map(Column, headings)), rows, Caption("Runs"))
+
+
+def _span(row: VariantRow) -> Cell:
+    return text(numbers.span(row.fewest_seeds, row.most_seeds))
 
 
 def time_of(row: VariantRow) -> str:
@@ -253,34 +250,34 @@ def time_of(row: VariantRow) -> str:
     return numbers.duration(row.median_wall_time_s) if row.median_wall_time_s else ""
 
 
-def _runs(summary: Summary) -> Table:
-    rows = tuple(
-        (Cell(data=(r.variant, r.task, r.seed, r.status, r.counted, r.reason, r.identity.get("sha256"))),)
-        for r in summary.runs
+def _runs(summary: Summary) -> Table[RunRow]:
+    def facts(r: RunRow) -> Cell:
+        return Cell(data=(r.variant, r.task, r.seed, r.status, r.counted, r.reason, r.identity.get("sha256")))
+
+    fields = ("variant", "task", "seed", "status", "counted", "reason", "identity")
+    return Table("runs", summary.runs, [Column("", facts, fields)])
+
+
+def _left_out(summary: Summary) -> Table[LeftOut]:
+    return Table[LeftOut](
+        "left_out",
+        summary.left_out,
+        [
+            Column("run", lambda row: text(f"{row.variant} {row.task} seed {row.seed}")),
+            Column("status", lambda row: text(row.status), prose=True),
+            Column("reason", lambda row: text(reason(row)), prose=True),
+        ],
+        Caption("Left out of the statistics") if summary.left_out else None,
     )
-    return Table(
-        "runs", (Column(fields=("variant", "task", "seed", "status", "counted", "reason", "identity")),), rows
-    )
 
 
-def _left_out(summary: Summary) -> Table:
-    rows = tuple(
-        (text(f"{row.variant} {row.task} seed {row.seed}"), text(row.status), text(reason(row)))
-        for row in summary.left_out
-    )
-    columns = (Column("run"), Column("status", prose=True), Column("reason", prose=True))
-    return Table("left_out", columns, rows, Caption("Left out of the statistics") if rows else None)
-
-
-def bold(estimates: Sequence[Estimate], least: bool = False) -> list[bool]:
-    """Which of them are the best (highest, or least) or hold the best's point in their interval."""
+def bold(estimates: Sequence[Estimate], least: bool = False) -> list[Estimate]:
+    """The best of them (highest, or least), and those that hold its point in their interval."""
     best = (min if least else max)(estimate.point for estimate in estimates)
-    return [
-        e.point == best or (e.interval is not None and e.interval.low <= best <= e.interval.high) for e in estimates
-    ]
+    return [e for e in estimates if e.point == best or (e.interval and e.interval.low <= best <= e.interval.high)]
 
 
-def _fields(name: str) -> tuple[str, ...]:
+def _ends(name: str) -> tuple[str, ...]:
     return tuple(f"{name}_{end}" for end in ENDS)
 
 

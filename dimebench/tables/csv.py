@@ -9,7 +9,7 @@ from typing import Any
 from dimebench.tables.model import Table
 
 
-def records(table: Table) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def records(table: Table[Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """Header and rows for programs."""
     if table.spread:
         return table.spread, [
@@ -18,12 +18,12 @@ def records(table: Table) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
             for column, cell in zip(table.columns[1:], row[1:], strict=True)
             for field in column.fields
         ]
-    header = tuple(field for column in table.columns for field in column.fields)
-    kept = [k for k, column in enumerate(table.columns) if column.fields]
-    return header, [tuple(value for k in kept for value in row[k].data) for row in table.rows]
+    named = [column for column in table.columns if column.fields]
+    header = tuple(field for column in named for field in column.fields)
+    return header, [tuple(value for column in named for value in column.cell(item).data) for item in table.items]
 
 
-def csv_text(table: Table) -> str:
+def csv_text(table: Table[Any]) -> str:
     header, rows = records(table)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")

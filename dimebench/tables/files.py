@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from dimebench.analysis.summary import Summary
 from dimebench.store import atomic_write
@@ -13,7 +14,7 @@ from dimebench.tables.latex import latex
 from dimebench.tables.markdown import markdown
 from dimebench.tables.model import Table
 
-WRITERS: dict[str, tuple[str, Callable[[Table], str]]] = {  # format: suffix of its files, writer
+WRITERS: dict[str, tuple[str, Callable[[Table[Any]], str]]] = {  # format: suffix of its files, writer
     "csv": ("csv", csv_text),
     "markdown": ("md", markdown),
     "latex": ("tex", latex),
@@ -26,7 +27,11 @@ def table_files(summary: Summary, formats: Sequence[str] = tuple(WRITERS)) -> di
     made = tables(summary)
     for form in formats:
         suffix, write = WRITERS[form]
-        shown = [table for table in made if (table.for_programs if form == "csv" else table.paper)]
+        shown = [
+            table
+            for table in made
+            if (any(column.fields for column in table.columns) if form == "csv" else table.paper)
+        ]
         files |= {f"{table.name}.{suffix}": write(table) for table in shown}
     return files
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dimebench.tables.model import PAPER, Cell, Table
+from dimebench.tables.model import PAPER, Cell, Row, Table
 
 LONGEST = 40  # rows on one page
 _ESCAPED = {
@@ -15,7 +15,7 @@ _ESCAPED = {
 }
 
 
-def latex(table: Table) -> str:
+def latex(table: Table[Row]) -> str:
     """A table that needs the package booktabs, and longtable where it is longer than a page."""
     shown, above = table.on(PAPER), table.paper
     assert above is not None

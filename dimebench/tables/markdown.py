@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dimebench.tables.model import PAPER, Cell, Table
+from dimebench.tables.model import PAPER, Cell, Row, Table
 
 
-def markdown(table: Table) -> str:
+def markdown(table: Table[Row]) -> str:
     """The first column left-aligned, the others right-aligned; title above, note below."""
     shown, caption = table.on(PAPER), table.paper
     assert caption is not None

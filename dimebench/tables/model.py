@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from dimebench.numbers import Estimate, estimate, unit
 
-TERMINAL, PAPER, PROGRAM = "terminal", "paper", "program"
+TERMINAL, PAPER = "terminal", "paper"
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,18 @@ class Cell:
     remark: str = ""  # on a terminal, after the text
 
 
-def interval(value: Estimate, write: Callable[[float], str] = unit, bold: bool = False) -> Cell:
+def interval(value: Estimate, write: Callable[[float], str] = unit) -> Cell:
     """An estimate with its interval; in full three values."""
-    return Cell(estimate(value, write), ends(value), bold)
+    return Cell(estimate(value, write), ends(value))
 
 
-def number(value: float | None, write: Callable[[Any], str]) -> Cell:
-    """A number, empty where it is None or 0."""
-    return Cell(write(value) if value else "", (value,))
+def number(value: float | None, write: Callable[[Any], str], *more: Any) -> Cell:
+    """A number, empty where it is None or 0; `more` data for programs."""
+    return Cell(write(value) if value else "", (value, *more))
 
 
-def text(value: str) -> Cell:
-    return Cell(value, (value,))
+def text(value: object) -> Cell:
+    return Cell(str(value), (value,))
 
 
 def ends(value: Estimate) -> tuple[float, float | None, float | None]:
@@ -42,10 +43,11 @@ def ends(value: Estimate) -> tuple[float, float | None, float | None]:
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column: its heading for people, and the names of its cells' data for programs."""
+class Column(Generic[Row]):
+    """A column: its heading for people ("": for programs alone), its cell in a row, its data's names for programs."""
 
-    heading: str = ""
+    heading: str
+    cell: Callable[[Row], Cell]
     fields: tuple[str, ...] = ()
     prose: bool = False  # left-aligned and folded on a terminal; others hold numbers (or, the first, names)
     only: str = ""  # the one medium that shows it
@@ -60,32 +62,32 @@ class Caption:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows of cells, one for each column. Where `spread` is named, programs get a row for each cell but the first.
+class Table(Generic[Row]):
+    """A medium without a caption does not show the table; programs get every table with fields.
 
-    A medium without a caption does not show the table; programs get every table that has fields.
+    Where `spread` names fields, programs get a row for each cell but the first: the first cell's data, the column's
+    field, the cell's data.
     """
 
     name: str
-    columns: tuple[Column, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    items: Sequence[Row]
+    columns: Sequence[Column[Row]]
     terminal: Caption | None = None
     paper: Caption | None = None
-    spread: tuple[str, ...] = ()  # fields of those rows: row, column, and the cell's
+    spread: tuple[str, ...] = ()
 
     @property
     def for_programs(self) -> bool:
-        return bool(self.spread) or any(column.fields for column in self.columns)
-
-    def on(self, medium: str) -> Table:
-        """The table with the columns that people see in this medium."""
-        shown = [k for k, column in enumerate(self.columns) if column.heading and column.only in ("", medium)]
-        return replace(self, columns=_of(self.columns, shown), rows=tuple(_of(row, shown) for row in self.rows))
+        return any(column.fields for column in self.columns)
 
     @property
-    def headings(self) -> tuple[str, ...]:
-        return tuple(column.heading for column in self.columns)
+    def headings(self) -> list[str]:
+        return [column.heading for column in self.columns]
 
+    @property
+    def rows(self) -> list[list[Cell]]:
+        return [[column.cell(item) for column in self.columns] for item in self.items]
 
-def _of(items: tuple[Any, ...], places: Collection[int]) -> tuple[Any, ...]:
-    return tuple(items[place] for place in places)
+    def on(self, medium: str) -> Table[Row]:
+        """The table with the columns that people see in this medium."""
+        return replace(self, columns=[c for c in self.columns if c.heading and c.only in ("", medium)])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dimebench.tables.model import TERMINAL, Table
+from dimebench.tables.model import TERMINAL, Row, Table
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -13,7 +13,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def plain(table: Table) -> list[str]:
+def plain(table: Table[Row]) -> list[str]:
     """Title, header, rows and note."""
     shown, caption = table.on(TERMINAL), table.terminal
     assert caption is not None

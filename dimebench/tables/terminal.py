@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rich import box
 from rich.cells import cell_len
@@ -29,7 +30,7 @@ NARROWEST_PROSE = 20
 class Fitted:
     """Draws a table at the width there is."""
 
-    table: model.Table
+    table: model.Table[Any]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         shown, room, caption = self.table.on(TERMINAL), options.max_width, self.table.terminal

@@ -17,26 +17,24 @@ def remarks(summary: Summary) -> list[str]:
 
 def reason(left_out: notes.LeftOut) -> str:
     """Why a run does not count."""
-    match left_out.reason:
-        case notes.Failed(recorded):
-            return recorded or "no reason recorded"
-        case notes.NotEvaluated():
-            return "no evaluation after env step 0"
-        case notes.TooShort(reached, budget):
-            return f"reached {reached:,} of {budget:,} env steps"
-        case notes.MissingEvaluation(env_step):
-            return f"no evaluation at env step {env_step:,}"
+    if left_out.status == "failed":
+        return left_out.reason or "no reason recorded"
+    if left_out.missing is None:
+        return "no evaluation after env step 0"
+    if left_out.reached < left_out.budget:
+        return f"reached {left_out.reached:,} of {left_out.budget:,} env steps"
+    return f"no evaluation at env step {left_out.missing:,}"
 
 
 def note(one: notes.Note) -> str:
     """A note in one line."""
     match one:
-        case notes.Allowed(kind, difference):
-            return f"allowed by --allow {kind}: {difference}"
+        case notes.Difference():
+            return f"allowed by --allow {one.kind}: {one}"
         case notes.BudgetTrimmed(asked, budget):
             return f"asked for {asked:,} env steps; {budget:,} is the latest evaluation up to there"
-        case notes.FloorNotShown(floor, why):
-            return f"{floor} is not shown as the floor: {_floor(why)}"
+        case notes.FloorNotShown():
+            return f"{one.floor} is not shown as the floor: {_misfit(one)}"
         case notes.Origin():
             kind = "published curves" if one.published else "curves of another tool"
             return (
@@ -47,16 +45,18 @@ def note(one: notes.Note) -> str:
         case notes.Mixture(of, count, differing):
             pairs = [f"{name}: {old} and {new}" if name else f"{old} and {new}" for name, old, new in differing]
             return f"the runs come from {count} {MIXED[of]} ({'; '.join(pairs)})"
-        case notes.ThresholdNeverReached(threshold):
+        case notes.NeverReached(threshold):
             return f"no run reached a normalised score of {threshold:g}: time to it says nothing here"
 
 
-def _floor(why: notes.NoRunOn | notes.Difference | notes.UnusableScore | notes.EndsEarly) -> str:
-    match why:
-        case notes.NoRunOn(tasks):
-            return f"it has no usable run on {listed(tasks)}"
-        case notes.EndsEarly(None, budget, axis):
-            return f"it ends before {place(budget, axis)}"
-        case notes.EndsEarly(task, budget, axis):
-            return f"no run of it on {task} reached {place(budget, axis)}"
-    return str(why)
+def _misfit(one: notes.FloorNotShown) -> str:
+    if one.lacking:
+        return f"it has no usable run on {listed(one.lacking)}"
+    if one.unscored:
+        return "{} has no usable score: {}".format(*one.unscored)
+    if one.ends_before is None:
+        return str(one.difference)
+    budget, axis, task = one.ends_before
+    return (
+        f"no run of it on {task} reached {place(budget, axis)}" if task else f"it ends before {place(budget, axis)}"
+    )

@@ -1,9 +1,9 @@
-"""A summary for programs: plain dicts, lists, numbers and strings, with the sentences that people read."""
+"""A summary for programs, with the sentences that people read."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 
@@ -13,22 +13,16 @@ from dimebench.wording.terms import method
 from dimebench.wording.verdict import sentences
 
 
-def as_json(summary: Summary) -> dict[str, Any]:
-    """The summary as `json.dumps` takes it, with its sentences, notes and reasons in words."""
+def to_json(summary: Summary) -> str:
+    """The summary as JSON; its notes and reasons in words."""
     found = asdict(summary) | {
         "notes": [note(one) for one in summary.notes],
-        "left_out": [vars(lost) | {"reason": reason(lost)} for lost in summary.left_out],
+        "left_out": [
+            {key: getattr(lost, key) for key in ("variant", "task", "seed", "status")} | {"reason": reason(lost)}
+            for lost in summary.left_out
+        ],
         "left_out_tasks": [{"task": lost.task, "reason": lost.reason} for lost in summary.left_out_tasks],
         "method": method(summary),
         "sentences": sentences(summary),
     }
-    plain: dict[str, Any] = _plain(found)
-    return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
+    return json.dumps(found, indent=1, allow_nan=False, default=np.generic.item)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from dimebench.analysis.summary import Citation, Summary
 from dimebench.numbers import count, listed, p_value, percent, signed, unit
@@ -97,40 +98,38 @@ def _cited(summary: Summary, variant: str, citation: Citation) -> str:
 
 
 def sentence(comparison: Comparison, summary: Summary) -> str:
-    """The verdict in full."""
-    where_ = _where(summary, comparison.fewest_seeds, comparison.most_seeds)
+    """The verdict in full, seen from the better side."""
     pair = winner(comparison)
-    if pair is None:
-        claim = f"Undecided between {comparison.a} and {comparison.b} on {where_}, because {comparison.reason}"
-        if comparison.verdict == "equivalent":
-            claim = f"{headline(comparison)} on {where_}"
-        a, b, difference, chance = comparison.iqm_a, comparison.iqm_b, comparison.difference, comparison.improvement
-        pair, judged = (comparison.a, comparison.b), comparison.judged
+    seen = turned(comparison) if pair == (comparison.b, comparison.a) else comparison
+    a, b, difference, chance = seen.iqm_a, seen.iqm_b, seen.difference, seen.improvement
+    where_ = _where(summary, seen.fewest_seeds, seen.most_seeds)
+    if pair is not None or seen.verdict == "equivalent":
+        claim = f"{headline(comparison)} on {where_}"
     else:
-        claim = f"{pair[0]} is better than {pair[1]} on {where_}"
-        a, b, difference, chance, judged = _from_winner(comparison, pair)
-    text = (
-        f"{claim}: IQM {unit(a.point)} against {unit(b.point)}, "
-        f"a difference of {signed(difference.point)}{_ci(difference.interval, sign=True)}{_test(comparison)}; "
-        f"a run of {pair[0]} scores above a run of {pair[1]} "
-        f"with probability {chance.point:.2f}{_ci(chance.interval, digits=2)}."
-    )
-    text += more_seeds(comparison)
+        claim = f"Undecided between {seen.a} and {seen.b} on {where_}, because {seen.reason}"
     warning = caution([comparison])
-    text += _holm(comparison, judged) + (f" {warning}" if warning else "")
-    return text + _left_out(summary, comparison.a, comparison.b)
+    return (
+        f"{claim}: IQM {unit(a.point)} against {unit(b.point)}, "
+        f"a difference of {signed(difference.point)}{_ci(difference.interval, sign=True)}{_test(seen)}; "
+        f"a run of {seen.a} scores above a run of {seen.b} "
+        f"with probability {chance.point:.2f}{_ci(chance.interval, digits=2)}."
+        f"{more_seeds(seen)}{_holm(seen)}{f' {warning}' if warning else ''}"
+        f"{_left_out(summary, comparison.a, comparison.b)}"
+    )
 
 
-def _from_winner(
-    comparison: Comparison, pair: tuple[str, str]
-) -> tuple[Estimate, Estimate, Estimate, Estimate, Interval | None]:
-    """The numbers as seen from the better side: IQMs, difference, probability, judged interval."""
-    c = comparison
-    if pair[0] == c.a:
-        return c.iqm_a, c.iqm_b, c.difference, c.improvement, c.judged
-    difference = Estimate(-c.difference.point, _mirror(c.difference.interval, 0.0))
-    improvement = Estimate(1 - c.improvement.point, _mirror(c.improvement.interval, 1.0))
-    return c.iqm_b, c.iqm_a, difference, improvement, _mirror(c.judged, 0.0)
+def turned(c: Comparison) -> Comparison:
+    """The numbers of B against A; verdict and tasks stay as they are."""
+    return replace(
+        c,
+        a=c.b,
+        b=c.a,
+        iqm_a=c.iqm_b,
+        iqm_b=c.iqm_a,
+        difference=Estimate(-c.difference.point, _mirror(c.difference.interval, 0.0)),
+        improvement=Estimate(1 - c.improvement.point, _mirror(c.improvement.interval, 1.0)),
+        judged=_mirror(c.judged, 0.0),
+    )
 
 
 def _mirror(interval: Interval | None, total: float) -> Interval | None:
@@ -184,7 +183,8 @@ def more_seeds(comparison: Comparison) -> str:
     return f" If this is the true difference, about {count(more, 'more seed')} each would likely decide."
 
 
-def _holm(comparison: Comparison, judged: Interval | None) -> str:
+def _holm(comparison: Comparison) -> str:
+    judged = comparison.judged
     if judged is None or comparison.family < 2:
         return ""
     return (

@@ -9,7 +9,9 @@ import shutil
 import subprocess
 import zipfile
 from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -32,13 +34,13 @@ from tests.analysis.test_summary import of
 from tests.store.runs import written
 
 
-def table_of(summary: Summary, name: str) -> Table:
+def table_of(summary: Summary, name: str) -> Table[Any]:
     (found,) = (table for table in tables(summary) if table.name == name)
     return found
 
 
-def paper(title: str, headings: Sequence[str], *rows: Sequence[Cell]) -> Table:
-    return Table("x", tuple(map(Column, headings)), tuple(map(tuple, rows)), paper=Caption(title))
+def paper(title: str, headings: Sequence[str], *rows: Sequence[Cell]) -> Table[Any]:
+    return Table("x", rows, [Column(name, itemgetter(k)) for k, name in enumerate(headings)], paper=Caption(title))
 
 
 def estimate(point: float, low: float, high: float) -> Estimate:
@@ -47,7 +49,7 @@ def estimate(point: float, low: float, high: float) -> Estimate:
 
 def test_bold_is_the_best_and_each_whose_interval_holds_its_point() -> None:
     found = [estimate(0.8, 0.7, 0.9), estimate(0.75, 0.6, 0.81), estimate(0.7, 0.6, 0.79), Estimate(0.8, None)]
-    assert bold(found) == [True, True, False, True]
+    assert bold(found) == [found[0], found[1], found[3]]
 
 
 def test_least_is_best_of_the_optimality_gap_and_the_floor_is_never_bold() -> None:
