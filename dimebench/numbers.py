@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from dimebench.stats import Estimate
+
+class Interval(Protocol):
+    """What is written of a confidence interval: its two ends."""
+
+    @property
+    def low(self) -> float: ...
+
+    @property
+    def high(self) -> float: ...
+
+
+class Estimate(Protocol):
+    """What is written of an estimate: its point and, where there is one, its interval."""
+
+    @property
+    def point(self) -> float: ...
+
+    @property
+    def interval(self) -> Interval | None: ...
 
 
 def unit(value: float, digits: int = 3) -> str:
@@ -20,7 +39,7 @@ def signed(value: float, digits: int = 3) -> str:
 
 
 def raw(value: float) -> str:
-    """A return: about four significant digits, thousands set apart."""
+    """A return: about four significant digits, with commas between thousands."""
     size = abs(value)
     if size >= 1000:
         return f"{value:,.0f}"
@@ -28,7 +47,7 @@ def raw(value: float) -> str:
 
 
 def rate(value: float, digits: int = 3) -> str:
-    """Env steps per second: so many significant digits, thousands set apart, never an exponent above 1."""
+    """Env steps per second with this many significant digits and commas between thousands; above 1 no exponent."""
     return f"{value:,.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
 
 
@@ -36,7 +55,7 @@ AXES = {"env_step": "env steps", "grad_step": "gradient steps", "wall_time": "se
 
 
 def place(value: int, axis: str = "env_step") -> str:
-    """A place on an axis: 500,000 env steps; 12,000 gradient steps; 2 h 05 min of training."""
+    """A position on an axis: 500,000 env steps; 12,000 gradient steps; 2 h 05 min of training."""
     if axis == "wall_time":
         return f"{duration(value)} of training"
     return f"{value:,} {AXES[axis]}"
@@ -73,19 +92,16 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def estimate(value: Estimate, raw_units: bool = False, digits: int = 3) -> str:
-    """A point with its interval: 0.412 [0.380, 0.455]."""
-    write = raw if raw_units else (lambda v: unit(v, digits))
+def estimate(value: Estimate, write: Callable[[float], str] = unit) -> str:
+    """A point with its interval, each number as `write` has it: 0.412 [0.380, 0.455]."""
     if value.interval is None:
         return write(value.point)
     return f"{write(value.point)} [{write(value.interval.low)}, {write(value.interval.high)}]"
 
 
-def difference(value: Estimate) -> str:
-    """A difference with its interval: +0.161 [+0.080, +0.240]."""
-    if value.interval is None:
-        return signed(value.point)
-    return f"{signed(value.point)} [{signed(value.interval.low)}, {signed(value.interval.high)}]"
+def probability(value: float) -> str:
+    """A probability with two digits."""
+    return unit(value, 2)
 
 
 def span(fewest: int, most: int) -> str:
@@ -96,3 +112,9 @@ def span(fewest: int, most: int) -> str:
 def listed(names: Sequence[str]) -> str:
     """a, b and c."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def differ(names: Sequence[str]) -> str:
+    """a differs; a, b and c differ; a, b, c and 2 more differ; "" for none."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more} differ{'s' if len(names) == 1 else ''}" if names else ""

@@ -1,5 +1,9 @@
-"""From runs on disk to a summary and a verdict, as data. `summary` first; the rest draws it."""
+"""From runs on disk to a summary, as data: which runs, are they comparable, at which budget, what they show.
 
+`read_summary` comes first. `dimebench.wording` puts a summary into words; tables, figures and the page draw it.
+"""
+
+from dimebench.analysis.build import read_summary, summarise
 from dimebench.analysis.errors import (
     NoRunsError,
     NotComparableError,
@@ -8,7 +12,7 @@ from dimebench.analysis.errors import (
     UnknownSuiteError,
     UnknownVariantError,
 )
-from dimebench.analysis.summary import Summary, summarise, summary
+from dimebench.analysis.summary import Summary
 
 __all__ = [
     "NoRunsError",
@@ -18,6 +22,6 @@ __all__ = [
     "Summary",
     "UnknownSuiteError",
     "UnknownVariantError",
+    "read_summary",
     "summarise",
-    "summary",
 ]

@@ -77,7 +77,8 @@ class Curve:
 
     def normalised(self, values: Array) -> Array:
         """Returns as scores: 0 at the suite's lower bound, 1 at its upper bound."""
-        lower, upper = self.run.score["lower"], self.run.score["upper"]
+        lower: float = self.run.score["lower"]
+        upper: float = self.run.score["upper"]
         return (values - lower) / (upper - lower)
 
     def score(self, env_steps: Sequence[int], kind: str | None = None) -> float:

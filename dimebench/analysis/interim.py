@@ -1,4 +1,4 @@
-"""The scores that a group-sequential comparison looks at: finished runs, by block of seeds."""
+"""Interim analyses of a group-sequential comparison: the scores of finished runs, and the record of what was seen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import numpy as np
 from dimebench.analysis.errors import ReportError
 from dimebench.analysis.question import Question
 from dimebench.analysis.select import select
-from dimebench.numbers import signed, unit
 from dimebench.stats import Monitoring, monitor
 from dimebench.stats.bootstrap import stream
 from dimebench.store import atomic_write, read_curves, read_runs
@@ -25,9 +24,9 @@ Scores = dict[tuple[str, str], dict[int, float]]  # (variant, task) -> seed -> n
 
 
 def final_scores(results: Path, suite: str, variants: Sequence[str], tasks: Sequence[str], most: int) -> Scores:
-    """Scores of the runs with seeds below `most` that ended, as the suite declares them, at the whole budget.
+    """Scores of the ended runs with seeds below `most`, as the suite declares them, at the whole budget.
 
-    Raises the errors of `report.errors`.
+    Raises the errors of `analysis.errors`.
     """
     runs = [
         run
@@ -44,8 +43,8 @@ def final_scores(results: Path, suite: str, variants: Sequence[str], tasks: Sequ
     }
 
 
-def look(scores: Scores, pair: Pair, planned: Sequence[int], taken: int, alpha: float) -> Monitoring:
-    """The first `taken` of the planned looks at a pair."""
+def analyse(scores: Scores, pair: Pair, planned: Sequence[int], taken: int, alpha: float) -> Monitoring:
+    """The first `taken` of the planned interim analyses of a pair."""
     tasks = sorted({task for _, task in scores})
 
     def block(variant: str, first: int, last: int) -> list[np.ndarray]:
@@ -58,24 +57,6 @@ def look(scores: Scores, pair: Pair, planned: Sequence[int], taken: int, alpha: 
     ends = itertools.pairwise([0, *planned[:taken]])
     blocks = [(block(a, first, last), block(b, first, last)) for first, last in ends]
     return monitor(blocks, planned, rng=stream(0, "looks", a, b), alpha=alpha)
-
-
-def describe(pair: Pair, found: Monitoring) -> str:
-    """The latest look at a pair in one line."""
-    last = found.analyses[-1]
-    bound = "nothing can be decided yet" if last.critical is None else f"decided from +-{unit(last.critical)}"
-    return (
-        f"look {len(found.analyses)} of {len(found.planned)}, {last.seeds} seeds: {pair[0]} - {pair[1]}, "
-        f"IQM difference {signed(last.difference)} ({bound}; alpha spent {last.spent:.2g}): {verdict(pair, found)}"
-    )
-
-
-def verdict(pair: Pair, found: Monitoring) -> str:
-    """What is decided, in words."""
-    a, b = pair
-    if found.verdict == "undecided":
-        return f"undecided between {a} and {b}"
-    return f"{a} is better than {b}" if found.verdict == "A better" else f"{b} is better than {a}"
 
 
 Record = list[dict[str, Any]]
@@ -97,7 +78,7 @@ def read_record(file: Path) -> Record:
 def other_plan(
     record: Record, pairs: Sequence[Pair], tasks: Sequence[str], planned: Sequence[int], alpha: float
 ) -> str:
-    """How a pair has been looked at by another plan, of which one look more would break the error rate; else ""."""
+    """How a pair was analysed by another plan, so that one more analysis would break the error rate; else ""."""
     for entry in record:
         names = entry["a"], entry["b"]
         if set(names) not in [set(pair) for pair in pairs]:
@@ -114,7 +95,10 @@ def _listed(value: Any) -> str:
 
 
 def write_record(file: Path, found: Mapping[Pair, Monitoring], tasks: Sequence[str]) -> None:
-    """Keep the plan and every look as JSON, beside those of other pairs. Raises OSError, and ReportError."""
+    """Add the plan and every interim analysis to the JSON file with those of other pairs.
+
+    Raises OSError, and ReportError where the file holds something else.
+    """
     record = [entry for entry in read_record(file) if {entry["a"], entry["b"]} not in [set(pair) for pair in found]]
     for (a, b), monitoring in found.items():
         facts = asdict(monitoring)

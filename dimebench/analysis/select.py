@@ -1,4 +1,4 @@
-"""Which runs a report rests on: suite, variants, tasks; what is left out and why; refusals."""
+"""Which runs a report rests on: suite, variants, tasks; what is left out and why; what is refused."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from dimebench.analysis.comparability import mixtures, origins, require_comparable
+from dimebench.analysis.comparability import differences, has_usable_score, mixtures, origins, require_comparable
 from dimebench.analysis.curves import Curve, curves, shared_env_steps
 from dimebench.analysis.errors import (
     NoRunsError,
@@ -16,6 +16,7 @@ from dimebench.analysis.errors import (
     UnknownSuiteError,
     UnknownVariantError,
 )
+from dimebench.analysis.notes import BudgetTrimmed, FloorNotShown, Lacking, LeftOut, LeftOutTask, Note
 from dimebench.errors import nearest
 from dimebench.numbers import listed
 from dimebench.store import Run
@@ -24,25 +25,6 @@ from dimebench.store.places import Place
 
 ALLOWABLE = ("budget", "physics", "protocol", "settings")  # differences that `--allow` lets pass
 FLOOR = "random"  # the variant that learns nothing: a floor in tables, in no verdict unless asked for
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """A run that the statistics do not count."""
-
-    variant: str
-    task: str
-    seed: int
-    status: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class LeftOutTask:
-    """A task that not every compared variant has."""
-
-    task: str
-    reason: str
 
 
 @dataclass(frozen=True)
@@ -57,7 +39,7 @@ class Selection:
     cells: dict[tuple[str, str], list[Curve]]
     left_out: tuple[LeftOut, ...]
     left_out_tasks: tuple[LeftOutTask, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
     @property
     def budget(self) -> int:
@@ -94,7 +76,7 @@ def select(
     budget: int | None,
     allow: Collection[str] = (),
 ) -> Selection:
-    """The runs of one suite that the statistics count. Raises the errors of `report.errors`.
+    """The runs of one suite that the statistics count. Raises the errors of `analysis.errors`.
 
     allow: differences (of ALLOWABLE) that are noted instead of refused.
     """
@@ -103,22 +85,20 @@ def select(
     left_out: list[LeftOut] = []
     for curve in curves([run for run in runs if run.variant in (*variants, floor)], evals):
         run = curve.run
-        if run.status == "failed":
-            left_out.append(_left_out(run, run.reason or "no reason recorded"))
-        elif not curve.begun:
-            left_out.append(_left_out(run, "no evaluation after env step 0"))
+        if run.status == "failed" or not curve.begun:
+            left_out.append(LeftOut(run.variant, run.task, run.seed, run.status, run.reason))
         else:
             usable.setdefault((run.variant, run.task), []).append(curve)
     tasks, left_out_tasks = _shared_tasks(runs, variants, usable)
     cells = {(v, t): usable[v, t] for t in tasks for v in variants}
-    notes = require_comparable([curve for cell in cells.values() for curve in cell], allow)
+    notes: list[Note] = [*require_comparable([curve for cell in cells.values() for curve in cell], allow)]
     env_steps = shared_env_steps(cells.values(), budget)
     if budget is not None and env_steps[-1] != budget:
-        notes.append(f"asked for {budget:,} env steps; {env_steps[-1]:,} is the latest evaluation up to there")
+        notes.append(BudgetTrimmed(budget, env_steps[-1]))
     if floor is not None:
         why_not = _floor_misfit(floor, tasks, usable, cells, env_steps, allow)
         if why_not:
-            notes.append(f"{floor} is not shown as the floor: {why_not}")
+            notes.append(why_not)
             floor = None
         else:
             cells |= {(floor, t): usable[floor, t] for t in tasks}
@@ -144,16 +124,10 @@ def select(
     )
 
 
-def _left_out(run: Run, reason: str) -> LeftOut:
-    return LeftOut(run.variant, run.task, run.seed, run.status, reason)
-
-
 def _short(curve: Curve, env_steps: Sequence[int]) -> LeftOut:
-    reached = max(curve.env_steps, default=0)
-    if reached < env_steps[-1]:
-        return _left_out(curve.run, f"reached {reached:,} of {env_steps[-1]:,} env steps")
+    run, reached = curve.run, max(curve.env_steps, default=0)
     missing = next(step for step in env_steps if not curve.covers(step))
-    return _left_out(curve.run, f"no evaluation at env step {missing:,}")
+    return LeftOut(run.variant, run.task, run.seed, run.status, None, reached, env_steps[-1], missing)
 
 
 def _shared_tasks(
@@ -161,12 +135,13 @@ def _shared_tasks(
 ) -> tuple[list[str], list[LeftOutTask]]:
     tasks, left_out = [], []
     for task in sorted({run.task for run in runs if run.variant in variants}):
-        lacking = [variant for variant in variants if (variant, task) not in usable]
+        lacking = [
+            _lacking(variant, [run for run in runs if (run.variant, run.task) == (variant, task)])
+            for variant in variants
+            if (variant, task) not in usable
+        ]
         if lacking:
-            reasons = [
-                _lack(variant, [r for r in runs if (r.variant, r.task) == (variant, task)]) for variant in lacking
-            ]
-            left_out.append(LeftOutTask(task, "; ".join(reasons)))
+            left_out.append(LeftOutTask(task, tuple(lacking)))
         else:
             tasks.append(task)
     if not tasks:
@@ -175,13 +150,9 @@ def _shared_tasks(
     return tasks, left_out
 
 
-def _lack(variant: str, runs: Sequence[Run]) -> str:
-    if not runs:
-        return f"no runs of {variant}"
+def _lacking(variant: str, runs: Sequence[Run]) -> Lacking:
     failed = sum(run.status == "failed" for run in runs)
-    begun = [f"{failed} failed"] if failed else []
-    begun += [f"{len(runs) - failed} not evaluated yet"] if len(runs) > failed else []
-    return f"no usable run of {variant} ({', '.join(begun)})"
+    return Lacking(variant, failed, len(runs) - failed)
 
 
 def _floor_misfit(
@@ -191,17 +162,19 @@ def _floor_misfit(
     cells: dict[tuple[str, str], list[Curve]],
     env_steps: Sequence[int],
     allow: Collection[str] = (),
-) -> str:
-    """Why the floor cannot stand beside the compared runs; "" if it can."""
-    lacking = [task for task in tasks if (floor, task) not in usable]
+) -> FloorNotShown | None:
+    """Why the floor cannot stand beside the compared runs; None if it can."""
+    lacking = tuple(task for task in tasks if (floor, task) not in usable)
     if lacking:
-        return f"it has no usable run on {listed(lacking)}"
+        return FloorNotShown(floor, lacking)
     own = [curve for task in tasks for curve in usable[floor, task]]
-    try:
-        require_comparable([*(curve for cell in cells.values() for curve in cell), *own], allow)
-    except NotComparableError as error:
-        return str(error).removeprefix("not comparable: ").partition(" (--allow ")[0]
+    for run in (curve.run for curve in own):
+        if not has_usable_score(run):
+            return FloorNotShown(floor, unscored=(str(run.path / "run.json"), run.score))
+    for difference in differences([*(curve for cell in cells.values() for curve in cell), *own]):
+        if difference.kind not in allow:
+            return FloorNotShown(floor, difference=difference)
     for task in tasks:
         if not any(all(c.covers(step) for step in env_steps) for c in usable[floor, task]):
-            return f"no run of it on {task} reached {env_steps[-1]:,} env steps"
-    return ""
+            return FloorNotShown(floor, ends_before=(env_steps[-1], "env_step", task))
+    return None

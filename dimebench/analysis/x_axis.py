@@ -1,7 +1,7 @@
 """Curves against gradient steps or seconds of training, in place of env steps.
 
 Runs are evaluated at env steps that they share; along another axis those fall at different places. There a run
-counts, at each place of a shared grid, with its latest evaluation at or before it: what one had by then.
+counts at each place of a shared grid with its latest evaluation at or before it: what was known by then.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 
 from dimebench.analysis.curves import Array, Curve
 from dimebench.analysis.errors import NotComparableError
+from dimebench.analysis.notes import FloorNotShown
 from dimebench.analysis.select import Selection
 from dimebench.numbers import AXES, place
 
@@ -45,7 +46,7 @@ def on_axis(chosen: Selection, axis: str, budget: int | None) -> Selection:
         places(curve, axis)[-1] < end for (variant, _), cell in cells.items() if variant == floor for curve in cell
     ):
         cells = {key: cell for key, cell in cells.items() if key[0] != floor}
-        notes = (*notes, f"{floor} is not shown as the floor: it ends before {place(end, axis)}")
+        notes = (*notes, FloorNotShown(floor, ends_before=(end, axis, "")))
         floor = None
     grid = _grid([curve for cell in cells.values() for curve in cell], axis, end)
     moved = {key: [_moved(curve, axis, grid) for curve in cell] for key, cell in cells.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -90,20 +89,22 @@ def compare(
     if len(set(names)) < 2:
         raise UsageError(f"compare takes two algorithms or more, not {len(set(names))}: dimebench compare A B")
     allowed = parse_allow(allow)
-    from dimebench.analysis import summary
+    from dimebench.analysis import read_summary
 
     asked = question(axis=axis, metric=metric, delta=delta, interval=interval, engine=engine)
-    found = summary(results, names, suite=suite, budget=budget, question=asked, allow=allowed)
+    found = read_summary(results, names, suite=suite, budget=budget, question=asked, allow=allowed)
     if as_json:
-        typer.echo(json.dumps(found.to_json(), indent=1, allow_nan=False))
+        from dimebench.wording.programs import to_json
+
+        typer.echo(to_json(found))
         return 0
     from dimebench.cli.common.output import console
-    from dimebench.tables import content as tables
+    from dimebench.tables.answer import plain_lines, render
 
     if console.is_terminal:
-        console.print(tables.render(found))
+        console.print(render(found))
     else:
-        for line in tables.plain_lines(found):
+        for line in plain_lines(found):
             typer.echo(line)
     return 0
 

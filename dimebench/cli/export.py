@@ -48,13 +48,13 @@ def export(
 def _tables_and_figures(
     results: Any, names: list[str], suite: str | None, budget: int | None, chosen: list[str], out: Path
 ) -> dict[str, Any]:
-    from dimebench.analysis import summary
-    from dimebench.tables.papers import write_sheets
+    from dimebench.analysis import read_summary
+    from dimebench.tables.files import write_tables
 
-    found = summary(results, names, suite=suite, budget=budget)
+    found = read_summary(results, names, suite=suite, budget=budget)
     written: dict[str, Any] = {}
     for form in [form for form in chosen if form in TABLES]:
-        written[form] = [str(path) for path in write_sheets(found, out / found.suite / "tables", [form])]
+        written[form] = [str(path) for path in write_tables(found, out / found.suite / "tables", [form])]
     if "figures" in chosen:
         from dimebench.figures.files import write_figures
 

@@ -118,21 +118,21 @@ def _lines(names: list[str], pilot: Pilot, answer: PowerAnswer, comparisons: int
     """The answer in words, then the table of what was tried."""
     from dimebench.numbers import count, percent, span, unit
     from dimebench.stats.power import MOST_SEEDS
+    from dimebench.tables.plain import aligned
 
     spread = " and ".join(dict.fromkeys(names))
-    seeds = [len(runs) for name in dict.fromkeys(names) for runs in pilot.scores[name]]
+    runs_of = [len(runs) for name in dict.fromkeys(names) for runs in pilot.scores[name]]
     found = f"about {answer.seeds} seeds" if answer.seeds else f"more than {MOST_SEEDS:,} seeds"
     together = f", {comparisons} comparisons judged together" if comparisons > 1 else ""
     lines = [
         f"An IQM difference of {unit(answer.difference)} on {count(len(pilot.tasks), 'task')} needs {found} per task "
         f"and variant, to be found with a chance of {percent(answer.chance)} at {percent(1 - answer.alpha)} "
         f"confidence{together}.",
-        f"From the spread of {spread} over {span(min(seeds), max(seeds))} seeds at {pilot.budget:,} env steps "
+        f"From the spread of {spread} over {span(min(runs_of), max(runs_of))} seeds at {pilot.budget:,} env steps "
         f"({pilot.source}); few seeds tell a spread roughly.",
     ]
     if answer.simulated:
-        lines += ["", "seeds  found in"]
-        lines += [
-            f"{p.seeds:<5}  {percent(p.power)} of {p.simulations} (+-{percent(p.error)})" for p in answer.simulated
-        ]
+        found_in = [f"{percent(p.power)} of {p.simulations} (+-{percent(p.error)})" for p in answer.simulated]
+        seeds = [str(p.seeds) for p in answer.simulated]
+        lines += ["", *aligned([("seeds", "found in"), *zip(seeds, found_in, strict=True)])]
     return lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,12 @@ from dimebench.cli.common.options import DEFAULT_RESULTS, Allow, Json, ResultsTo
 from dimebench.cli.common.parsers import parse_allow, seconds_above_0, some_of, split_words
 from dimebench.cli.compare import Axis, Budget, Delta, EngineName, Interval, MetricName, question
 from dimebench.errors import UsageError
+
+if TYPE_CHECKING:
+    from dimebench.analysis import Summary
+    from dimebench.figures.pool import FigurePool
+    from dimebench.page.html import Clip
+    from dimebench.store.places import Place
 
 FORMATS = ("svg", "png", "pdf")
 
@@ -56,33 +62,33 @@ def report(
     check_folder("--out", out)
     names, suite = split_words(words)
     allowed = parse_allow(allow)
-    from dimebench.analysis import summary
+    from dimebench.analysis import read_summary
     from dimebench.analysis.published import cite, peers
 
-    def read() -> Any:
+    def read() -> Summary:
         asked = question(axis=axis, metric=metric, delta=delta, interval=interval, engine=engine)
-        found = summary(results, names, suite=suite, budget=budget, question=asked, allow=allowed)
+        found = read_summary(results, names, suite=suite, budget=budget, question=asked, allow=allowed)
         return cite(found, peers(found), asked=False) if published and not found.published else found
 
     if watch:
         return _watch(read, results, suite, out, every)
     from dimebench.figures.pool import FigurePool
 
-    with FigurePool(_cells(results, suite, names)) as easels:
+    with FigurePool(_cells(results, suite, names), preload="dimebench.page.html") as pool:
         found = read()
         from dimebench.figures.files import begin_figures
 
         folder = out / found.suite
-        easels.show(found)
-        begin_figures(found, chosen, easels)
+        pool.show(found)
+        begin_figures(found, chosen, pool)
         if html:
             from dimebench.page.html import begin_page, write_html
 
-            begin_page(found, easels)
-        written = _write_files(found, folder, chosen, easels)
+            begin_page(found, pool)
+        written = _write_files(found, folder, chosen, pool)
         if html:
             films = _clips(found, results) if clips else []
-            written["page"] = str(write_html(found, folder / "report.html", films, easels=easels))
+            written["page"] = str(write_html(found, folder / "report.html", films, pool=pool))
     if pdf:
         from dimebench.page.pdf import write_pdf
 
@@ -102,7 +108,7 @@ def report(
     return 0
 
 
-def _cells(results: Any, suite: str | None, names: list[str]) -> int:
+def _cells(results: Place, suite: str | None, names: list[str]) -> int:
     """About how many cells will be drawn; 0 for results at a URL, where looking takes long."""
     from dimebench.store.reader import cell_names
 
@@ -112,21 +118,21 @@ def _cells(results: Any, suite: str | None, names: list[str]) -> int:
     return len(names) * len(set(tasks)) if names else len(tasks)
 
 
-def _write_files(found: Any, folder: Path, formats: list[str], easels: Any) -> dict[str, Any]:
+def _write_files(found: Summary, folder: Path, formats: list[str], pool: FigurePool) -> dict[str, Any]:
     from dimebench.figures.files import write_figures
     from dimebench.store import atomic_write
-    from dimebench.tables.content import plain_lines
-    from dimebench.tables.papers import sheet_files
+    from dimebench.tables.answer import plain_lines
+    from dimebench.tables.files import table_files
 
-    texts = {folder / "tables.txt": "\n".join(plain_lines(found)) + "\n"}  # while the easels draw
-    texts |= {folder / "tables" / name: text for name, text in sheet_files(found).items()}
-    figures = write_figures(found, folder / "figures", formats, easels)
+    texts = {folder / "tables.txt": "\n".join(plain_lines(found)) + "\n"}  # while the pool draws
+    texts |= {folder / "tables" / name: text for name, text in table_files(found).items()}
+    figures = write_figures(found, folder / "figures", formats, pool)
     for path, text in texts.items():
         atomic_write(path, text.encode())
     return {"figures": [str(path) for path in figures], "tables": [str(path) for path in texts]}
 
 
-def _clips(found: Any, results: Any) -> list[Any]:
+def _clips(found: Summary, results: Place) -> list[Clip]:
     """One short film per task, of the best variant's first seed that has kept its policy."""
     import base64
 
@@ -153,7 +159,7 @@ def _clips(found: Any, results: Any) -> list[Any]:
     return clips
 
 
-def _watch(read: Callable[[], Any], results: Any, suite: str | None, out: Path, every: float) -> int:
+def _watch(read: Callable[[], Summary], results: Place, suite: str | None, out: Path, every: float) -> int:
     """Write the page whenever a run's files have changed; the last one, when all is done, stays as it is."""
     from dimebench.analysis import NoRunsError, NotComparableError
     from dimebench.analysis.watch import watch
@@ -174,7 +180,7 @@ def _watch(read: Callable[[], Any], results: Any, suite: str | None, out: Path, 
             waiting = str(error)
             continue
         path = out / found.suite / "report.html"
-        with FigurePool.of(found) as easels:
-            write_html(found, path, refresh_s=None if last else max(2, round(every)), easels=easels)
+        with FigurePool.of(found) as pool:
+            write_html(found, path, refresh_s=None if last else max(2, round(every)), pool=pool)
         typer.echo(f"page: {path} at {found.budget:,} env steps, {state.words()}")
     return 0

@@ -17,6 +17,7 @@ from dimebench.store.importers import external
 from dimebench.store.places import Place
 from dimebench.store.provenance import CODE_FOLDER, read_code
 from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, RUN_FILE, TRAIN_FILE
+from dimebench.wording.notes import note
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the same runs are the same zip
 COLUMNS = {
@@ -87,7 +88,7 @@ def readme(runs: Sequence[Run]) -> str:
         if origins
         else ""
     )
-    noted = "".join(f"- {note}\n" for note in mixtures([run for run in runs if external(run) is None]))
+    noted = "".join(f"- {note(one)}\n" for one in mixtures([run for run in runs if external(run) is None]))
     mixed = f"\n## What differs between the runs\n\n{noted}" if noted else ""
     return f"""# Runs of {", ".join(sorted({run.suite for run in runs}))}
 

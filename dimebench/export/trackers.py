@@ -1,6 +1,6 @@
 """Runs in TensorBoard or Weights & Biases, while they train and afterwards: read from their files alone.
 
-Training knows nothing of this: a follower looks at evals.parquet and train.parquet, and passes on what is new.
+Training knows nothing of this: a follower reads evals.parquet and train.parquet, and passes on what is new.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from dimebench.store.schema import EVALS_FILE, TRAIN_FILE, TRAIN_SCHEMA
 
 TRACKERS = ("tensorboard", "wandb")
 STATE_FILE = "sent.json"
+FILE_OF = {"eval": EVALS_FILE, "train": TRAIN_FILE}  # which file a tag's scalars come from
 
 
 class MissingExtraError(DimebenchError):
@@ -106,51 +108,62 @@ def sink_of(name: str, folder: Path) -> Sink:
     return TensorBoard(folder) if name == "tensorboard" else WandB(folder)
 
 
-def scalars_of(run: Run, after: int = -1) -> list[tuple[int, dict[str, float], float]]:
-    """A run's evaluations and metrics after an env step: env step, scalars, seconds; in the order of env steps.
+Point = tuple[int, dict[str, float], float]  # env step, scalars, seconds of training so far
+Sent = dict[str, int]  # the last env step from each of the run's files
+NOTHING: Sent = {EVALS_FILE: -1, TRAIN_FILE: -1}
+
+
+def scalars_of(run: Run, after: Sent = NOTHING) -> list[Point]:
+    """A run's evaluations and metrics in the order of env steps, from each file those after an env step.
 
     `eval/return` is the mean over an evaluation's episodes, `train/...` the mean since the last logging point.
     Raises StoreError for files that cannot be read.
     """
-    rows: dict[int, tuple[dict[str, float], float]] = {}
+    rows: dict[int, Point] = {}
     evals = read_evals([run])
-    for step, group in evals[(evals["env_step"] > after) & evals["return"].notna()].groupby("env_step"):
+    for step, group in evals[(evals["env_step"] > after[EVALS_FILE]) & evals["return"].notna()].groupby("env_step"):
         found = {"eval/return": float(group["return"].mean()), "eval/length": float(group["length"].mean())}
         if group["success"].notna().any():
             found["eval/success"] = float(group["success"].astype(float).mean())
-        rows[int(str(step))] = (found, float(group["wall_time_s"].max()))
+        rows[int(str(step))] = (int(str(step)), found, float(group["wall_time_s"].max()))
     train = read_train([run])
     metrics = [name for name in train.columns if name not in TRAIN_SCHEMA.names]
-    for row in train[train["env_step"] > after].to_dict("records"):
+    for row in train[train["env_step"] > after[TRAIN_FILE]].to_dict("records"):
+        at = int(row["env_step"])
         scalars = {f"train/{name}": float(row[name]) for name in metrics if pd.notna(row[name])}
         scalars["train/grad_step"] = float(row["grad_step"])
-        before, _ = rows.get(int(row["env_step"]), ({}, 0.0))
-        rows[int(row["env_step"])] = (before | scalars, float(row["wall_time_s"]))
-    return [(step, *rows[step]) for step in sorted(rows)]
+        evaluated = rows[at][1] if at in rows else {}
+        rows[at] = (at, evaluated | scalars, float(row["wall_time_s"]))
+    return [rows[step] for step in sorted(rows)]
 
 
 class Follower:
-    """Passes on what runs write, once: what was sent is remembered in `folder`, so that a resumed run goes on."""
+    """Passes on what runs write, once: what was sent is remembered in `folder`, so that a resumed run continues.
+
+    A run's files are written one after the other, and a stop may fall between: each is followed by itself.
+    """
 
     def __init__(self, sinks: Sequence[Sink], folder: Path, runs: Callable[[], Iterable[Path]]) -> None:
-        """runs: the folders to look at, asked anew at every look."""
+        """runs: gives the folders to look at, at every look."""
         self._sinks, self._file, self._runs = sinks, folder / STATE_FILE, runs
         self._stamps: dict[Path, tuple[int, ...]] = {}
-        try:
-            self._sent: dict[str, int] = {str(k): int(v) for k, v in json.loads(self._file.read_text()).items()}
-        except (OSError, ValueError, AttributeError):
-            self._sent = {}
+        self._sent: dict[str, Sent] = {}
+        with suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
+            for key, sent in json.loads(self._file.read_text()).items():
+                per_file = dict.fromkeys(NOTHING, sent) if isinstance(sent, int) else sent  # of a former release
+                self._sent[key] = {name: int(per_file[name]) for name in NOTHING}
 
     def look(self) -> int:
         """Send what is new. Returns how many points; a file that is just being replaced waits for the next look."""
-        sent = 0
+        total = 0
         for path in self._runs():
             stamp = _stamp(path)
             if not stamp or self._stamps.get(path) == stamp:
                 continue
             try:
                 run = read_run(path)
-                points = scalars_of(run, self._sent.get(_key(run), -1)) if run else []
+                after = self._sent_of(run) if run else NOTHING
+                points = scalars_of(run, after) if run else []
             except (StoreError, OSError):
                 continue
             for step, scalars, seconds in points:
@@ -158,14 +171,19 @@ class Follower:
                     sink.log(run, step, scalars, seconds)  # type: ignore[arg-type]
             self._stamps[path] = stamp
             if run and points:
-                self._sent[_key(run)] = points[-1][0]
-                sent += len(points)
-        if sent:
+                newest = {FILE_OF[tag.partition("/")[0]]: step for step, scalars, _ in points for tag in scalars}
+                self._sent[_key(run)] = after | newest
+                total += len(points)
+        if total:
             atomic_write(self._file, json.dumps(self._sent).encode())
-        return sent
+        return total
+
+    def _sent_of(self, run: Run) -> Sent:
+        """What was sent of a run; former releases did not keep the suites apart."""
+        return self._sent.get(_key(run)) or self._sent.get(_key(run).partition(":")[2]) or NOTHING
 
     def close(self) -> None:
-        """A last look, then everything is written out."""
+        """Send the rest, then write out what is buffered."""
         self.look()
         for sink in self._sinks:
             sink.close()
@@ -191,7 +209,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 def _key(run: Run) -> str:
-    return f"{run.identity['sha256']}/{run.seed}"
+    return f"{run.suite}:{run.identity['sha256']}/{run.seed}"
 
 
 def _place(run: Run) -> str:
@@ -200,7 +218,7 @@ def _place(run: Run) -> str:
 
 
 def _started(run: Run) -> float:
-    """When the run began, in seconds since 1970; 0 for runs that do not tell it."""
+    """When the run began, in seconds since 1970; 0 for runs that do not record it."""
     try:
         return datetime.fromisoformat(str(run.provenance["started"])).timestamp() if external(run) is None else 0.0
     except (KeyError, ValueError):

@@ -5,28 +5,26 @@ from __future__ import annotations
 from dimebench.analysis.summary import Summary
 from dimebench.figures.curves import draws_runs
 from dimebench.figures.rows import MOST_ROWS
-from dimebench.numbers import AXES, count, listed, percent, place
+from dimebench.numbers import AXES, listed, percent
+from dimebench.wording import terms
 
 
 def learning_curves(summary: Summary) -> str:
     each = "each point the mean return over the episodes of an evaluation"
     if all(draws_runs(summary, task) for task in summary.tasks):
-        drawn = f"Thin lines are single runs ({seeds(summary)}), {each}; the thick line is the IQM over seeds."
+        drawn = f"Thin lines are single runs ({_seeds(summary)}), {each}; the thick line is the IQM over seeds."
     else:
-        drawn = f"Lines are IQMs over {seeds(summary)}, {each}; there are too many runs to draw each."
+        drawn = f"Lines are IQMs over {_seeds(summary)}, {each}; there are too many runs to draw each."
     return f"Return against {_along(summary)}, per task. {drawn} {_band(summary)}{_published(summary)}"
 
 
 def sample_efficiency(summary: Summary) -> str:
-    return (
-        f"IQM of the normalised return over {tasks(summary)} ({seeds(summary)} each) against {_along(summary)}. "
-        f"{_band(summary)}"
-    )
+    return f"IQM of the normalised return over {_tasks(summary)} against {_along(summary)}. {_band(summary)}"
 
 
 def aggregates(summary: Summary) -> str:
     return (
-        f"{_scores(summary)} over {tasks(summary)} ({seeds(summary)} each). "
+        f"{_scores(summary)} over {_tasks(summary)}. "
         f"{_bars(summary)} The optimality gap is how far runs fall short of a score of 1 on average."
     )
 
@@ -36,7 +34,7 @@ def _along(summary: Summary) -> str:
 
 
 def _scores(summary: Summary) -> str:
-    at = place(summary.budget, summary.axis)
+    at = terms.at_budget(summary)
     if summary.threshold is None:
         return f"Normalised scores at {at}"
     return f"Shares of {at} that are left when a normalised score of {summary.threshold} is reached,"
@@ -44,23 +42,23 @@ def _scores(summary: Summary) -> str:
 
 def profile(summary: Summary) -> str:
     return (
-        f"Fraction of runs that score above τ, over {tasks(summary)} ({seeds(summary)} each) at "
-        f"{place(summary.budget, summary.axis)}; a curve further right is better. {_band(summary)}"
+        f"Fraction of runs that score above τ, over {_tasks(summary)} at "
+        f"{terms.at_budget(summary)}; a curve further right is better. {_band(summary)}"
     )
 
 
 def improvement(summary: Summary) -> str:
     return (
         f"Left: difference of the IQMs; right of the dashed line A is ahead. Right: the chance that a run of A "
-        f"scores above a run of B, averaged over {tasks(summary)} ({seeds(summary)} each); the dashed line is even "
+        f"scores above a run of B, averaged over {_tasks(summary)}; the dashed line is even "
         f"odds. {_bars(summary)} The colour is that of the variant ahead.{_most_rows(summary)}"
     )
 
 
 def matrix(summary: Summary) -> str:
     return (
-        f"The chance that a run of the row scores above a run of the column, averaged over {tasks(summary)} "
-        f"({seeds(summary)} each) at {place(summary.budget, summary.axis)}: blue where the row is ahead, vermilion "
+        f"The chance that a run of the row scores above a run of the column, averaged over {terms.tasks(summary)} "
+        f"({_seeds(summary)} each) at {terms.at_budget(summary)}: blue where the row is ahead, vermilion "
         f"where the column is.{' Point estimates.' if summary.best_against_each else ''}"
     )
 
@@ -73,21 +71,18 @@ def _most_rows(summary: Summary) -> str:
 
 def cost(summary: Summary) -> str:
     return (
-        f"Medians over runs. Time: training and evaluation up to {place(summary.budget, summary.axis)}, on "
+        f"Medians over runs. Time: training and evaluation up to {terms.at_budget(summary)}, on "
         "whatever machine each run had; seeds that train together share it. Gradient steps: critic updates of the "
-        "whole run. Energy is shown where the device told it. A missing bar: not told."
+        "whole run. Energy is shown where the device reports it. A missing bar: not recorded."
     )
 
 
-def seeds(summary: Summary) -> str:
-    """10 seeds, or 9 to 10 seeds, of the compared variants."""
-    rows = [row for row in summary.aggregates if not row.is_floor]
-    fewest, most = min(row.fewest_seeds for row in rows), max(row.most_seeds for row in rows)
-    return count(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
+def _seeds(summary: Summary) -> str:
+    return terms.seeds(summary.fewest_seeds, summary.most_seeds)
 
 
-def tasks(summary: Summary) -> str:
-    return count(len(summary.tasks), "task")
+def _tasks(summary: Summary) -> str:
+    return f"{terms.tasks(summary)} ({_seeds(summary)} each)"
 
 
 def _published(summary: Summary) -> str:

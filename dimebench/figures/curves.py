@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -13,9 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from dimebench.analysis.published import PEERS, Citation
-from dimebench.analysis.summary import Summary
-from dimebench.figures.marks import mark, numbers_of, tell_curve
+from dimebench.analysis.published import PEERS
+from dimebench.analysis.summary import Citation, Summary, VariantRow
+from dimebench.figures.marks import Drawing
 from dimebench.figures.style import VariantStyle, cited_style, label, styles
 from dimebench.numbers import AXES, short_steps
 from dimebench.stats import Band
@@ -25,27 +24,26 @@ MOST_RUN_LINES = 80  # of one panel; with more, the band alone is drawn
 MOST_IN_LEGEND = 24
 
 
-def draw_sample_efficiency(summary: Summary) -> Figure:
+def draw_sample_efficiency(summary: Summary) -> Drawing:
     """IQM over all tasks against env steps."""
-    figure = Figure(figsize=(WIDTH, 3.2))
-    axes = figure.subplots()
-    numbers = numbers_of(summary)
+    drawing = Drawing(summary, WIDTH, 3.2)
+    axes = drawing.figure.subplots()
     for row, style in shown(summary):
-        draw_band(axes, row.curve, style, numbers[row.variant])
+        _band(drawing, axes, row.variant, row.curve, style)
     _axis(axes, summary.budget, summary.axis)
     axes.set_ylabel("IQM of normalised return")
-    draw_legend(figure, summary)
-    return figure
+    _legend(drawing.figure, summary)
+    return drawing
 
 
-def draw_learning_curves(summary: Summary) -> Figure:
+def draw_learning_curves(summary: Summary) -> Drawing:
     """One panel per task."""
     columns = min(3, len(summary.tasks))
     rows = -(-len(summary.tasks) // columns)
-    figure = Figure(figsize=(WIDTH, 0.5 + 2.1 * rows))
-    panels = figure.subplots(rows, columns, squeeze=False).ravel()
+    drawing = Drawing(summary, WIDTH, 0.5 + 2.1 * rows)
+    panels = drawing.figure.subplots(rows, columns, squeeze=False).ravel()
     for axes, task in zip(panels, summary.tasks, strict=False):
-        draw_task(axes, summary, task)
+        _task(drawing, axes, summary, task)
     for axes in panels[len(summary.tasks) :]:
         axes.set_axis_off()
     for index, axes in enumerate(panels[: len(summary.tasks)]):
@@ -53,33 +51,29 @@ def draw_learning_curves(summary: Summary) -> Figure:
             axes.set_ylabel("")
         if index + columns < len(summary.tasks):
             axes.set_xlabel("")
-    draw_legend(figure, summary, published=True)
-    return figure
+    _legend(drawing.figure, summary, published=True)
+    return drawing
 
 
-def draw_one_task(summary: Summary, task: str) -> Figure:
+def draw_one_task(summary: Summary, task: str) -> Drawing:
     """A task's panel as a figure of its own, for the page: fixed margins, since a layout is drawn twice."""
     with mpl.rc_context({"figure.constrained_layout.use": False}):
-        figure = Figure(figsize=(3.5, 2.5))
-    figure.subplots_adjust(left=0.165, right=0.965, bottom=0.19, top=0.9)
-    draw_task(figure.subplots(), summary, task)
-    return figure
+        drawing = Drawing(summary, 3.5, 2.5)
+    drawing.figure.subplots_adjust(left=0.165, right=0.965, bottom=0.19, top=0.9)
+    _task(drawing, drawing.figure.subplots(), summary, task)
+    return drawing
 
 
-def draw_task(axes: Axes, summary: Summary, task: str) -> None:
+def _task(drawing: Drawing, axes: Axes, summary: Summary, task: str) -> None:
     """Learning curves on one task: thin lines are runs, the thick one their IQM; open markers are published."""
-    numbers = numbers_of(summary)
     for row, style in shown(summary):
         cell = summary.cell(row.variant, task)
-        if draws_runs(summary, task):
-            for run in cell.run_curves:
-                lines = axes.plot(
-                    cell.curve.x, run, color=style.light, linewidth=0.6, alpha=0.35, linestyle=style.line
-                )
-                mark(axes, numbers[row.variant], *lines)
-        draw_band(axes, cell.curve, style, numbers[row.variant])
+        for run in cell.run_curves if draws_runs(summary, task) else ():
+            lines = axes.plot(cell.curve.x, run, color=style.light, linewidth=0.6, alpha=0.35, linestyle=style.line)
+            drawing.mark(row.variant, *lines)
+        _band(drawing, axes, row.variant, cell.curve, style)
     for citation in summary.published:
-        _published(axes, citation, task, numbers[citation.variant])
+        _published(drawing, axes, citation, task)
     cited = [point.env_steps for c in summary.published for point in c.curves.get(task, ())]
     _axis(axes, max([summary.budget, *cited]), summary.axis)
     axes.set_title(label(task, 34))
@@ -92,29 +86,28 @@ def draws_runs(summary: Summary, task: str) -> bool:
     return sum(len(cell.seeds) for cell in summary.cells if cell.task == task) <= MOST_RUN_LINES
 
 
-def draw_profile(summary: Summary) -> Figure:
+def draw_profile(summary: Summary) -> Drawing:
     """Fraction of runs above each score."""
-    figure = Figure(figsize=(WIDTH, 3.0))
-    axes = figure.subplots()
-    numbers = numbers_of(summary)
+    drawing = Drawing(summary, WIDTH, 3.0)
+    axes = drawing.figure.subplots()
     for row, style in shown(summary):
-        draw_band(axes, row.profile, style, numbers[row.variant], markers=False)
+        _band(drawing, axes, row.variant, row.profile, style, markers=False)
     axes.set_xlabel("normalised score τ")
     axes.set_ylabel("fraction of runs above τ")
     axes.set_ylim(-0.02, 1.02)
-    draw_legend(figure, summary)
-    return figure
+    _legend(drawing.figure, summary)
+    return drawing
 
 
-def draw_band(axes: Axes, band: Band, style: VariantStyle, number: int, markers: bool = True) -> None:
+def _band(drawing: Drawing, axes: Axes, variant: str, band: Band, style: VariantStyle, markers: bool = True) -> None:
     """A curve with its band."""
     if band.low is not None and band.high is not None:
-        mark(axes, number, _area(axes, band.x, band.low, band.high, style.light))
+        drawing.mark(variant, _area(axes, band.x, band.low, band.high, style.light))
     every = max(1, len(band.x) // 6)
     marker = style.marker if markers else "None"
     lines = axes.plot(band.x, band.point, color=style.light, linestyle=style.line, marker=marker, markevery=every)
-    mark(axes, number, *lines)
-    tell_curve(axes, number, band.x, band.point, band.low, band.high)
+    drawing.mark(variant, *lines)
+    drawing.add_curve(axes, variant, band.x, band.point, band.low, band.high)
 
 
 def _area(axes: Axes, x: Sequence[float], low: Sequence[float], high: Sequence[float], colour: str) -> Polygon:
@@ -127,23 +120,23 @@ def _area(axes: Axes, x: Sequence[float], low: Sequence[float], high: Sequence[f
     return area
 
 
-def _published(axes: Axes, citation: Citation, task: str, number: int) -> None:
+def _published(drawing: Drawing, axes: Axes, citation: Citation, task: str) -> None:
     """The published IQM where there is one, else the mean: open markers on a dotted line, with its interval."""
     points = citation.curves.get(task, ())
     if not points:
         return
     style = cited_style(citation.variant, PEERS)
     x = [point.env_steps for point in points]
-    y = [point.mean if point.iqm is None else point.iqm for point in points]
-    lines = axes.plot(x, y, color=style.light, ls=":", lw=1.2, marker=style.marker, mfc="none", ms=4.5)  # type: ignore[arg-type]
-    mark(axes, number, *lines)
+    y = [point.value if point.iqm is None else point.iqm for point in points]
+    lines = axes.plot(x, y, color=style.light, ls=":", lw=1.2, marker=style.marker, mfc="none", ms=4.5)
+    drawing.mark(citation.variant, *lines)
     low = [value if point.iqm_low is None else point.iqm_low for point, value in zip(points, y, strict=True)]
     high = [value if point.iqm_high is None else point.iqm_high for point, value in zip(points, y, strict=True)]
-    mark(axes, number, axes.vlines(x, low, high, color=style.light, linewidth=0.8, alpha=0.7))  # type: ignore[arg-type]
-    tell_curve(axes, number, x, y, low, high)  # type: ignore[arg-type]
+    drawing.mark(citation.variant, axes.vlines(x, low, high, color=style.light, linewidth=0.8, alpha=0.7))
+    drawing.add_curve(axes, citation.variant, x, y, low, high)
 
 
-def shown(summary: Summary) -> list[tuple[Any, VariantStyle]]:
+def shown(summary: Summary) -> list[tuple[VariantRow, VariantStyle]]:
     """The rows of the variants with their styles."""
     by_name = styles(summary.shown, summary.floor)
     return [(row, by_name[row.variant]) for row in summary.aggregates]
@@ -161,7 +154,7 @@ def _axis(axes: Axes, end: int, axis: str) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_steps(value / size)))
 
 
-def draw_legend(figure: Figure, summary: Summary, published: bool = False) -> None:
+def _legend(figure: Figure, summary: Summary, published: bool = False) -> None:
     """Names above the figure, where there is room for them."""
     handles = [
         Line2D([], [], color=style.light, ls=style.line, marker=style.marker, label=label(row.variant))

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from dimebench.analysis.summary import Summary
 from dimebench.figures import captions
 from dimebench.figures.curves import draw_learning_curves, draw_profile, draw_sample_efficiency
-from dimebench.figures.marks import panels
+from dimebench.figures.marks import Drawing
 from dimebench.figures.pool import FigurePool
 from dimebench.figures.rows import draw_aggregates, draw_cost, draw_improvement, draw_matrix
 from dimebench.figures.style import RC
@@ -41,13 +41,13 @@ class FigureSpec:
 
     name: str
     title: str
-    draw: Callable[[Summary], Figure]
+    draw: Callable[[Summary], Drawing]
     caption: Callable[[Summary], str]
     applies: Callable[[Summary], bool] = lambda summary: True
 
 
 def write_figures(
-    summary: Summary, out_dir: Path, formats: Sequence[str] = FORMATS, easels: FigurePool | None = None
+    summary: Summary, out_dir: Path, formats: Sequence[str] = FORMATS, pool: FigurePool | None = None
 ) -> list[Path]:
     """Write every figure that applies in every format. Returns the paths.
 
@@ -58,7 +58,7 @@ def write_figures(
         raise ValueError(f"unknown figure format '{unknown[0]}' (known: {', '.join(FORMATS)})")
     paths = []
     wanted = _files_of(summary, formats)
-    drawn = dict(zip(wanted, (easels or FigurePool.here(summary)).each(_draw_files, wanted), strict=True))
+    drawn = dict(zip(wanted, (pool or FigurePool.here(summary)).each(_draw_files, wanted), strict=True))
     for spec in specs(summary):
         for form, content in drawn[spec.name, tuple(formats)].items():
             path = out_dir / f"{spec.name}.{form}"
@@ -67,9 +67,9 @@ def write_figures(
     return paths
 
 
-def begin_figures(summary: Summary, formats: Sequence[str], easels: FigurePool) -> None:
-    """Have the easels draw what `write_figures` will ask them for."""
-    easels.begin(_draw_files, _files_of(summary, formats))
+def begin_figures(summary: Summary, formats: Sequence[str], pool: FigurePool) -> None:
+    """Start drawing what `write_figures` will ask for."""
+    pool.begin(_draw_files, _files_of(summary, formats))
 
 
 def _files_of(summary: Summary, formats: Sequence[str]) -> list[tuple[str, tuple[str, ...]]]:
@@ -84,13 +84,13 @@ def _draw_files(summary: Summary, wanted: tuple[str, tuple[str, ...]]) -> dict[s
     return render(draw_of(name), summary, formats)
 
 
-def draw_of(name: str) -> Callable[[Summary], Figure]:
+def draw_of(name: str) -> Callable[[Summary], Drawing]:
     """How the figure of that name is drawn."""
     return next(spec.draw for spec in FIGURES if spec.name == name)
 
 
 def render(
-    draw: Callable[[Summary], Figure], summary: Summary, formats: Sequence[str] = FORMATS, **rc: Any
+    draw: Callable[[Summary], Drawing], summary: Summary, formats: Sequence[str] = FORMATS, **rc: Any
 ) -> dict[str, bytes]:
     """The figure's files in formats of `FORMATS`; `rc` overrides matplotlib settings.
 
@@ -98,7 +98,7 @@ def render(
     """
     files = {}
     with mpl.rc_context(cast(Any, RC | rc)):
-        figure = draw(summary)
+        figure = draw(summary).figure
         with _laid_out(figure):
             for form in formats:
                 buffer = io.BytesIO()
@@ -108,16 +108,16 @@ def render(
 
 
 def render_for_page(
-    draw: Callable[[Summary], Figure], summary: Summary, **rc: Any
+    draw: Callable[[Summary], Drawing], summary: Summary, **rc: Any
 ) -> tuple[str, list[dict[str, Any]]]:
-    """The figure as SVG without its legend, which the page has once, and what it tells under the pointer."""
+    """The figure as SVG without its legend, which the page has once, and its panels' numbers."""
     with mpl.rc_context(cast(Any, RC | rc)):
-        figure = draw(summary)
-        figure.legends.clear()
+        drawing = draw(summary)
+        drawing.figure.legends.clear()
         buffer = io.BytesIO()
-        with _laid_out(figure):
-            figure.savefig(buffer, format="svg", metadata=NO_DATES["svg"])
-        return buffer.getvalue().decode(), panels(figure)
+        with _laid_out(drawing.figure):
+            drawing.figure.savefig(buffer, format="svg", metadata=NO_DATES["svg"])
+        return buffer.getvalue().decode(), drawing.panels()
 
 
 @contextmanager

@@ -1,8 +1,9 @@
-"""What a drawing tells the page beside its ink: which variant an artist shows, and the numbers under the pointer."""
+"""A figure being drawn, with what the page needs to know of it: which variant each artist shows, and the numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from matplotlib.artist import Artist
@@ -20,50 +21,68 @@ def numbers_of(summary: Summary) -> dict[str, int]:
     return {name: number for number, name in enumerate(names)}
 
 
-def mark(axes: Axes, number: int, *artists: Artist) -> None:
-    """Say that artists show the variant of this number."""
-    figure: Any = axes.figure
-    for artist in artists:
-        figure.marked = getattr(figure, "marked", 0) + 1
-        artist.set_gid(f"{MARK}-{number}-{figure.marked}")
+@dataclass
+class Hover:
+    """What a panel shows under the pointer."""
+
+    curves: list[dict[str, Any]] = field(default_factory=list)
+    places: list[dict[str, Any]] = field(default_factory=list)
 
 
-def tell_curve(
-    axes: Axes, number: int, x: Iterable[float], y: Iterable[float], low: Any = None, high: Any = None
-) -> None:
-    """The numbers of a curve, to be shown at the pointer's x."""
-    series = {"v": number, "x": _short(x), "y": _short(y)}
-    if low is not None and high is not None:
-        series |= {"low": _short(low), "high": _short(high)}
-    _hover(axes, "curves").append(series)
+class Drawing:
+    """A figure of a summary; artists are marked with their variant, panels get their numbers."""
 
+    def __init__(self, summary: Summary, width: float, height: float) -> None:
+        """width, height: inches."""
+        self.figure = Figure(figsize=(width, height))
+        self._numbers = numbers_of(summary)
+        self._hovers: dict[Axes, Hover] = {}
+        self._marked = 0
 
-def tell_place(axes: Axes, number: int, x: float, y: float, text: str, xs: tuple[float, float] | None = None) -> None:
-    """A text for a place of the figure: data coordinates, `xs` its reach along x (default: the whole width)."""
-    _hover(axes, "places").append({"v": number, "x": x, "y": y, "text": text, "xs": list(xs) if xs else None})
+    def mark(self, variant: str, *artists: Artist) -> None:
+        """Say that artists show the variant."""
+        for artist in artists:
+            self._marked += 1
+            artist.set_gid(f"{MARK}-{self._numbers[variant]}-{self._marked}")
 
+    def add_curve(
+        self,
+        axes: Axes,
+        variant: str,
+        x: Iterable[float],
+        y: Iterable[float],
+        low: Iterable[float] | None = None,
+        high: Iterable[float] | None = None,
+    ) -> None:
+        """The numbers of a curve, to be shown at the pointer's x."""
+        series: dict[str, Any] = {"v": self._numbers[variant], "x": _short(x), "y": _short(y)}
+        if low is not None and high is not None:
+            series |= {"low": _short(low), "high": _short(high)}
+        self._hover(axes).curves.append(series)
 
-def panels(figure: Figure) -> list[dict[str, Any]]:
-    """After drawing: each panel's box in fractions of the figure (y down), its limits and what it told."""
-    found = []
-    for axes in figure.axes:
-        told = getattr(axes, "told", None)
-        if not told:
-            continue
-        box = axes.get_position()
-        sides = [box.x0, 1 - box.y1, box.x1, 1 - box.y0]
-        x, y = axes.get_xlim(), axes.get_ylim()
-        limits = {"x": [float(v) for v in x], "y": [float(v) for v in y], "log": axes.get_xscale() == "log"}
-        found.append(
-            {"box": [round(float(side), 5) for side in sides], **limits, "title": axes.get_title("left"), **told}
-        )
-    return found
+    def add_text(
+        self, axes: Axes, variant: str, x: float, y: float, text: str, xs: Sequence[float] | None = None
+    ) -> None:
+        """A text for a place of a panel: data coordinates, `xs` its reach along x (default: the whole width)."""
+        place = {"v": self._numbers[variant], "x": x, "y": y, "text": text, "xs": list(xs) if xs else None}
+        self._hover(axes).places.append(place)
 
+    def panels(self) -> list[dict[str, Any]]:
+        """After drawing: each panel's box in fractions of the figure (y down), its limits and its numbers."""
+        found = []
+        for axes in self.figure.axes:
+            if axes not in self._hovers:
+                continue
+            box = axes.get_position()
+            sides = [box.x0, 1 - box.y1, box.x1, 1 - box.y0]
+            x, y = axes.get_xlim(), axes.get_ylim()
+            limits = {"x": [float(v) for v in x], "y": [float(v) for v in y], "log": axes.get_xscale() == "log"}
+            about = {"box": [round(float(side), 5) for side in sides], **limits, "title": axes.get_title("left")}
+            found.append(about | vars(self._hovers[axes]))
+        return found
 
-def _hover(axes: Any, kind: str) -> list[dict[str, Any]]:
-    if not hasattr(axes, "told"):
-        axes.told = {"curves": [], "places": []}
-    return axes.told[kind]
+    def _hover(self, axes: Axes) -> Hover:
+        return self._hovers.setdefault(axes, Hover())
 
 
 def _short(values: Iterable[float]) -> list[float]:

@@ -1,4 +1,4 @@
-"""Figures side by side: matplotlib draws on one core, a large report has others to draw on."""
+"""Figures drawn in parallel: matplotlib uses one core, a large report makes use of others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from dimebench.analysis.summary import Summary
 from dimebench.stats import cores
 
 WORTH_IT = 150  # cells: of fewer, the figures are drawn sooner than a process has imported matplotlib
-MOST_EASELS = 4  # each takes some 200 MB
+MOST_PROCESSES = 4  # each takes some 200 MB
 NO_PROCESSES = (BrokenProcessPool, OSError)  # one was killed, or cannot be started from here
 
 T = TypeVar("T")
@@ -34,32 +34,31 @@ R = TypeVar("R")
 class FigurePool:
     """Calls functions of one summary, in processes of their own where the summary is large.
 
-        with FigurePool(cells) as easels:  # they import what they need while the summary is made
-            easels.show(summary)
-            easels.begin(draw_files, names)  # while this process does something else
-            files = easels.each(draw_files, names)
+        with FigurePool(cells, preload="module.that.draws") as pool:  # imported while the summary is made
+            pool.show(summary)
+            pool.begin(draw_files, names)  # while this process does something else
+            files = pool.each(draw_files, names)
 
-    The functions and what they are called with must be picklable, the latter hashable; what they give must not depend
-    on the order.
+    The functions and their items must be picklable, the items hashable too; results must not depend on the order.
     """
 
-    def __init__(self, cells: int = 0, worth_it: int = WORTH_IT) -> None:
-        """cells: about how many there will be to draw."""
+    def __init__(self, cells: int = 0, worth_it: int = WORTH_IT, preload: str = "") -> None:
+        """cells: about how many there will be to draw; preload: a module that the processes import at once."""
         self.summary: Summary | None = None
-        self.worth_it = worth_it
+        self.worth_it, self._preload = worth_it, preload
         self.count = 1
         self._pool: ProcessPoolExecutor | None = None
         self._handed_over: Path | None = None  # the summary, for the processes to read
-        self._others: set[BaseProcess] = set()  # children of this process that are no easels
+        self._others: set[BaseProcess] = set()  # children of this process from elsewhere
         self._begun: dict[Any, list[Future[Any]]] = {}
         self._open(cells)
 
     @classmethod
     def of(cls, summary: Summary, worth_it: int = WORTH_IT) -> FigurePool:
         """For a summary that is there already."""
-        easels = cls(worth_it=worth_it)
-        easels.show(summary)
-        return easels
+        pool = cls(worth_it=worth_it)
+        pool.show(summary)
+        return pool
 
     @classmethod
     def here(cls, summary: Summary) -> FigurePool:
@@ -125,9 +124,9 @@ class FigurePool:
         """Start the processes, where so many cells are worth it; not as forks, since threads have run here."""
         if self._pool is not None or cells < self.worth_it or cores() < 2:
             return
-        self.count = min(cores(), MOST_EASELS)
+        self.count = min(cores(), MOST_PROCESSES)
         self._others = set(multiprocessing.active_children())
-        self._pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), _set_up)
+        self._pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), _set_up, (self._preload,))
         try:
             with _interrupts_kept_off():
                 for _ in range(self.count):
@@ -150,20 +149,21 @@ def _interrupts_kept_off() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_shown: tuple[str, Summary] | None = None  # of this process, where it is an easel: the file, and what it holds
+_shown: tuple[str, Summary] | None = None  # in a process of the pool: the file, and the summary in it
 
 
-def _set_up() -> None:
-    """Make an easel of this process."""
+def _set_up(preload: str) -> None:
+    """Prepare a process of the pool."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it cannot be kept off
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    importlib.import_module("dimebench.page.html")  # all that draws
+    if preload:
+        importlib.import_module(preload)
     gc.freeze()  # what is imported stays
     gc.set_threshold(20_000, 50, 100)  # of thousands of artists few are garbage before the figure is
 
 
 def _leave_with_parent() -> None:
-    """A parent that was killed cannot say that no more is to be drawn."""
+    """A parent that was killed cannot stop its processes."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     parent.join()
@@ -171,12 +171,12 @@ def _leave_with_parent() -> None:
 
 
 def _nothing() -> None:
-    """For an easel to be there."""
+    """Starts a process of the pool."""
 
 
 def _call(place: str, function: Callable[[Summary, T], R], item: T) -> R:
     global _shown
     if _shown is None or _shown[0] != place:
         with open(place, "rb") as file:
-            _shown = place, pickle.load(file)  # our parent's, in a file that only this user can read or write
+            _shown = place, pickle.load(file)  # the parent's, in a file that only this user can read or write
     return function(_shown[1], item)

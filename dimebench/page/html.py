@@ -21,9 +21,7 @@ from markupsafe import Markup
 
 import dimebench
 from dimebench import numbers
-from dimebench.analysis.cost import costs
 from dimebench.analysis.summary import Summary
-from dimebench.figures import captions
 from dimebench.figures.curves import draw_one_task
 from dimebench.figures.files import PER_TASK, draw_of, render_for_page, specs
 from dimebench.figures.marks import numbers_of
@@ -40,8 +38,9 @@ from dimebench.page.parts import (
 )
 from dimebench.page.svg import inline
 from dimebench.store import atomic_write
-from dimebench.tables import content as tables
-from dimebench.wording import verdict
+from dimebench.tables.content import cited_iqm, time_of
+from dimebench.wording import terms, verdict
+from dimebench.wording.notes import reason, remarks
 
 # Text stays text, to be searched and to take the page's font; the page's own colour is the background.
 IN_PAGE = {"svg.fonttype": "none", "figure.facecolor": "none"}
@@ -60,8 +59,8 @@ class Clip:
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """One SVG of the page; `key` leads to what it tells under the pointer."""
+class PageDrawing:
+    """One SVG of the page; `key` leads to the numbers that its panels show under the pointer."""
 
     key: str
     title: str
@@ -75,7 +74,7 @@ class PageFigure:
     name: str
     title: str
     caption: str
-    drawings: tuple[Drawing, ...]
+    drawings: tuple[PageDrawing, ...]
 
     @property
     def panelled(self) -> bool:
@@ -87,15 +86,15 @@ def write_html(
     path: Path,
     clips: Sequence[Clip] = (),
     refresh_s: int | None = None,
-    easels: FigurePool | None = None,
+    pool: FigurePool | None = None,
 ) -> Path:
     """Write the page. Raises OSError where it cannot be written; nothing half-written stays behind."""
-    atomic_write(path, page(summary, clips, refresh_s, easels).encode())
+    atomic_write(path, page(summary, clips, refresh_s, pool).encode())
     return path
 
 
 def page(
-    summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = None, easels: FigurePool | None = None
+    summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = None, pool: FigurePool | None = None
 ) -> str:
     """The page's HTML: the same for the same summary. With `refresh_s` it reads itself anew every so many seconds."""
     environment = Environment(
@@ -105,52 +104,45 @@ def page(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    written = ("unit", "signed", "raw", "rate", "percent", "count", "duration", "probability")
+    writers = {name: getattr(numbers, name) for name in written}
     environment.filters |= {
-        "unit": numbers.unit,
-        "signed": numbers.signed,
-        "raw": numbers.raw,
-        "rate": numbers.rate,
-        "percent": numbers.percent,
-        "count": numbers.count,
-        "duration": numbers.duration,
+        **writers,
         "plain": plain,
         "whole": lambda value: f"{value:,}" if isinstance(value, int) else plain(value),
         "elapsed": lambda value: numbers.duration(value) if isinstance(value, int | float) else plain(value),
         "seconds": lambda text: str(text).split(".")[0].replace("T", " ").removesuffix("+00:00"),
     }
-    writers = {"signed": numbers.signed, "unit": numbers.unit, "raw": numbers.raw}
     series, names = series_of(summary), numbers_of(summary)
     origins, origin_of = origins_of(summary)
-    figures, drawn = _figures(summary, easels or FigurePool.here(summary))
-    told = {
+    figures, drawn = _figures(summary, pool or FigurePool.here(summary))
+    hover = {
         "names": {number: name for name, number in names.items()},
         "series": {number: series[name] for name, number in names.items()},
         "drawings": drawn,
     }
     script = (files("dimebench.page") / "templates" / "report.js").read_text(encoding="utf-8")
-    known = len(summary.comparisons) or 1
+    sentences, known = verdict.sentences(summary), len(summary.comparisons) or 1
     facts = dict(
         **writers,
-        unit2=partial(numbers.unit, digits=2),
         summary=summary,
-        cells={(cell.variant, cell.task): cell for cell in summary.cells},
-        verdicts=[verdict_of(summary, index) for index in range(known)],
-        cited_sentences=summary.sentences[known:],
+        verdicts=[verdict_of(summary, index, sentences[index]) for index in range(known)],
+        cited_sentences=sentences[known:],
         figures=figures,
-        costs=costs(summary),
         series=series,
         names=names,
         cited={citation.variant for citation in summary.published},
-        cited_iqm=tables.cited_iqm,
-        time_of=tables.time_of,
+        cited_iqm=cited_iqm,
+        time_of=time_of,
         strip_of=partial(strip_of, series=series, ends=(0.0, summary.budget) if summary.threshold else None),
-        at=numbers.place(summary.budget, summary.axis),
+        at=terms.at_budget(summary),
         per_axis=numbers.AXES[summary.axis],
-        per_task=tables.per_task(summary),
+        per_task=terms.per_task(summary),
         left_out=sorted(summary.left_out, key=lambda row: row.status != "failed"),
-        remarks=tables.remarks(summary),
-        aggregate_words=tables.AGGREGATE_WORDS,
-        seeds=captions.seeds(summary),
+        reason=reason,
+        remarks=remarks(summary),
+        statistics=terms.STATISTICS,
+        seeds=terms.seeds(summary.fewest_seeds, summary.most_seeds),
         seed_span=numbers.span,
         overview=verdict.overview(summary.comparisons) if len(summary.comparisons) > 1 else [],
         where=verdict.where(summary),
@@ -162,7 +154,7 @@ def page(
         commands=commands_of(summary),
         light=Markup(css_variables(dark=False)),
         dark=Markup(css_variables(dark=True)),
-        told=Markup(_json(told)),
+        hover=Markup(_json(hover)),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         refresh_s=refresh_s,
@@ -190,21 +182,21 @@ def _json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _figures(summary: Summary, easels: FigurePool) -> tuple[list[PageFigure], dict[str, Any]]:
-    """The figures, and for each drawing what it tells under the pointer."""
+def _figures(summary: Summary, pool: FigurePool) -> tuple[list[PageFigure], dict[str, Any]]:
+    """The figures, and for each drawing its panels' numbers."""
     to_draw = _to_draw(summary)
-    drawings: dict[str, list[Drawing]] = {}
-    told = {}
-    for one, (drawing, tells) in zip(to_draw, easels.each(_draw, to_draw), strict=True):
+    drawings: dict[str, list[PageDrawing]] = {}
+    panels = {}
+    for one, (drawing, its_panels) in zip(to_draw, pool.each(_draw, to_draw), strict=True):
         drawings.setdefault(one.name, []).append(drawing)
-        told[drawing.key] = tells
+        panels[drawing.key] = its_panels
     figures = [PageFigure(s.name, s.title, s.caption(summary), tuple(drawings[s.name])) for s in specs(summary)]
-    return figures, told
+    return figures, panels
 
 
-def begin_page(summary: Summary, easels: FigurePool) -> None:
-    """Have the easels draw what `page` will ask them for."""
-    easels.begin(_draw, _to_draw(summary))
+def begin_page(summary: Summary, pool: FigurePool) -> None:
+    """Start drawing what `page` will ask for."""
+    pool.begin(_draw, _to_draw(summary))
 
 
 @dataclass(frozen=True)
@@ -225,8 +217,8 @@ def _to_draw(summary: Summary) -> list[_ToDraw]:
     return found
 
 
-def _draw(summary: Summary, one: _ToDraw) -> tuple[Drawing, list[dict[str, Any]]]:
+def _draw(summary: Summary, one: _ToDraw) -> tuple[PageDrawing, list[dict[str, Any]]]:
     draw = draw_of(one.name) if one.task is None else partial(draw_one_task, task=one.task)
-    svg, tells = render_for_page(draw, summary, **IN_PAGE)
+    svg, panels = render_for_page(draw, summary, **IN_PAGE)
     key = f"{one.name}-{one.index}"
-    return Drawing(key, one.title, inline(svg, key, one.title)), tells
+    return PageDrawing(key, one.title, inline(svg, key, one.title)), panels

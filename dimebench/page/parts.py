@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dimebench.analysis.published import PEERS
-from dimebench.analysis.rows import CellRow, RunRow
-from dimebench.analysis.summary import Summary
+from dimebench.analysis.summary import CellRow, RunRow, Summary
 from dimebench.figures.style import FLOOR, SERIES, cited_style, styles
 from dimebench.stats import Comparison
 from dimebench.wording import verdict
@@ -22,13 +21,13 @@ def plain(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def verdict_of(summary: Summary, index: int) -> dict[str, Any]:
+def verdict_of(summary: Summary, index: int, sentence: str) -> dict[str, Any]:
     comparison = summary.comparisons[index] if summary.comparisons else None
     pair = verdict.winner(comparison) if comparison else None
     return {
         "headline": verdict.headline(comparison) if comparison else summary.variants[0],
         "better": pair[0] if pair else None,
-        "sentence": summary.sentences[index],
+        "sentence": sentence,
         "comparison": comparison,
         "forest": forest_of(comparison, summary) if comparison else None,
     }

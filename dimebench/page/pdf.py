@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from dimebench.analysis.summary import Summary
 from dimebench.figures.files import specs
 from dimebench.figures.style import INK, MUTED, RC
-from dimebench.numbers import place
 from dimebench.store import atomic_write
-from dimebench.tables.content import plain_lines
+from dimebench.tables.answer import plain_lines
+from dimebench.wording.terms import at_budget
 
 PAGE = (8.27, 11.69)  # A4, inches
 LINES = 92  # of a text page
@@ -32,13 +32,13 @@ def write_pdf(summary: Summary, path: Path) -> Path:
         for lines in _pages(_lines(summary)):
             pages.savefig(_text_page(lines))
         for spec in specs(summary):
-            pages.savefig(_with_caption(spec.draw(summary), spec.title, spec.caption(summary)))
+            pages.savefig(_with_caption(spec.draw(summary).figure, spec.title, spec.caption(summary)))
     atomic_write(path, buffer.getvalue())
     return path
 
 
 def _lines(summary: Summary) -> list[str]:
-    title = f"{summary.suite}, matched at {place(summary.budget, summary.axis)}"
+    title = f"{summary.suite}, matched at {at_budget(summary)}"
     found = [title, ""]
     for line in plain_lines(summary):
         found += textwrap.wrap(line, COLUMNS, subsequent_indent="    ", drop_whitespace=False) or [""]

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from dimebench.config.identity import differences, identity_hash
 from dimebench.envs import physics_fingerprint
 from dimebench.errors import NOT_COMPARABLE, DimebenchError
+from dimebench.numbers import differ
 from dimebench.planning.code import code_of
 from dimebench.store import Run, StoreError, read_run, write_run
 from dimebench.store.claims import Watch
@@ -100,7 +101,7 @@ def code_difference(results: Path, there: str, block: Block) -> str:
 def _differing(results: Path, there: str, of: dict[str, Any]) -> str:
     own = code_of(of["algorithm"], of["task"], of["execution"].get("chain", "plain"))
     here = own.definitions if own.digest == of["code"] else read_code(results, of["code"])
-    return differing_functions(read_code(results, there), here)
+    return differ(differing_functions(read_code(results, there), here))
 
 
 def other_codes(block: Block, results: Path) -> dict[int, str]:

@@ -65,8 +65,8 @@ class Engine(Protocol):
     def confidence(self) -> float: ...
 
     @property
-    def words(self) -> str:
-        """How the intervals are made, in a few words."""
+    def method(self) -> str:
+        """How the intervals are made: one of METHODS, or "rliable"."""
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -92,16 +92,6 @@ class NumpyEngine:
     seed: int = 0
     confidence: float = CONFIDENCE
     method: Method = DEFAULT_METHOD
-
-    @property
-    def words(self) -> str:
-        kind = {
-            "expanded": "stratified bootstrap over seeds, expanded percentiles",
-            "percentile": "stratified bootstrap over seeds, percentiles",
-            "bca": "stratified bootstrap over seeds, BCa",
-            "student": "Student's t on the stratified jackknife",
-        }[self.method]
-        return kind if self.method == "student" else f"{kind}, {self.resamples:,} resamples"
 
     @property
     def options(self) -> tuple[str, ...]:

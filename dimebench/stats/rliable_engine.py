@@ -56,8 +56,8 @@ class RliableEngine:
     confidence: float = CONFIDENCE
 
     @property
-    def words(self) -> str:
-        return f"rliable, stratified bootstrap over seeds, percentiles, {self.resamples:,} resamples"
+    def method(self) -> str:
+        return "rliable"
 
     @property
     def options(self) -> tuple[str, ...]:

@@ -57,14 +57,12 @@ def read_code(results: Place, code: str) -> dict[str, str] | None:
     return content if isinstance(content, dict) else None
 
 
-def differing_functions(there: Mapping[str, str] | None, here: Mapping[str, str] | None) -> str:
-    """ "a, b, c and 2 more differ": the definitions that two codes do not share; "" where that is not known."""
+def differing_functions(there: Mapping[str, str] | None, here: Mapping[str, str] | None) -> list[str]:
+    """The definitions that two codes do not share; [] where that is not known."""
     if there is None or here is None:
-        return ""
+        return []
     names = [name for name in sorted({*there, *here}) if there.get(name) != here.get(name)]
-    names = [shorten(printable(name)) for name in names]
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return f"{', '.join(names[:3])}{more} differ{'s' if len(names) == 1 else ''}" if names else ""
+    return [shorten(printable(name)) for name in names]
 
 
 def with_allowed(provenance: dict[str, Any], codes: Sequence[str]) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Tables of a summary: for a terminal, a paper, a program."""
+"""The tables of a summary: built once (`content`), written for a terminal, a pipe, a paper, a program."""

@@ -1,109 +1,219 @@
-"""The summary as tables: for a terminal through rich, or as plain aligned lines.
+"""The tables of a summary, each built once; `model` says what they are made of.
 
-Names come from files and may hold square brackets (`dime:critic_hidden=[64,64]`), so every cell is a
-`Text`: rich reads no markup in it.
+In bold stands the best of a column (or, per task, of a row), and with it each one whose interval holds the best's
+point: the data do not distinguish them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from rich import box
-from rich.console import Group, RenderableType
-from rich.panel import Panel
-from rich.text import Text
+from typing import Any
 
 from dimebench import numbers
-from dimebench.analysis.published import Citation, Cited
-from dimebench.analysis.rows import CellRow, VariantRow
-from dimebench.analysis.summary import Summary
-from dimebench.tables.terminal import Fitted
-from dimebench.wording.verdict import caution, headline, overview, where, winner
+from dimebench.analysis.notes import LeftOut
+from dimebench.analysis.summary import CellRow, Citation, Cited, RunRow, Summary, VariantRow
+from dimebench.stats import Comparison, Estimate
+from dimebench.tables.model import PAPER, TERMINAL, Caption, Cell, Column, Table, ends, interval, number, text
+from dimebench.wording import terms
+from dimebench.wording.notes import reason
+from dimebench.wording.verdict import winner
 
-AGGREGATE_WORDS = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A table before it is drawn: all text; the first column is left-aligned, the others right-aligned."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    note: str = ""
+ENDS = ("point", "low", "high")
+HOLM = "Holm's correction: the stronger the evidence a comparison shows, the higher the confidence it must hold at."
 
 
-def grids(summary: Summary) -> list[Grid]:
-    """The tables of a comparison, most wanted first."""
-    found = [_aggregates(summary)]
-    if len(summary.comparisons) > 1:
-        found.append(_comparisons(summary))
-    found += [_tasks(summary), *(_published(summary, citation) for citation in summary.published), _runs(summary)]
-    if summary.left_out:
-        found.append(_left_out(summary))
-    return found
+def tables(summary: Summary) -> list[Table[Any]]:
+    """Every table that has rows, most wanted first."""
+    makers = (_aggregates, _comparisons, _tasks, _seeds, _curves, _cost)
+    found: list[Table[Any]] = [make(summary) for make in makers]
+    found += [_cited(summary, citation) for citation in summary.published]
+    found += [_counts(summary), _left_out(summary), _runs(summary)]
+    return [*found, _published(summary)] if summary.published else found
 
 
-def _aggregates(summary: Summary) -> Grid:
-    rows = [
-        (
-            row.variant + (" (floor)" if row.is_floor else ""),
-            *(numbers.estimate(row.estimates[name]) for name in AGGREGATE_WORDS),
-        )
-        for row in summary.aggregates
-    ]
-    header = ("variant", *AGGREGATE_WORDS.values())
-    return Grid("Over all tasks, normalised scores", header, tuple(rows), method(summary))
+def _aggregates(summary: Summary) -> Table[VariantRow]:
+    def statistic(name: str) -> Column[VariantRow]:
+        best = bold([row.estimates[name] for row in summary.aggregates], least=name == "optimality_gap")
 
+        def cell(row: VariantRow) -> Cell:
+            value = row.estimates[name]
+            data = (*ends(value), row.fewest_seeds, row.most_seeds, row.runs, row.diverged)
+            return Cell(numbers.estimate(value), data, value in best and not row.is_floor)
 
-def _runs(summary: Summary) -> Grid:
-    rows = [
-        (
-            row.variant,
-            numbers.span(row.fewest_seeds, row.most_seeds),
-            str(row.runs),
-            str(sum(lost.variant == row.variant for lost in summary.left_out)),
-            str(row.diverged),
-            time_of(row),
-        )
-        for row in summary.aggregates
-    ]
-    header = ("variant", "seeds per task", "runs counted", "left out", "diverged", "median time of a run")
-    return Grid("Runs", header, tuple(rows))
+        return Column(terms.STATISTICS[name], cell, (name,))
 
-
-def time_of(row: VariantRow) -> str:
-    """The median time of a run; "" for runs of others, who do not tell it."""
-    return numbers.duration(row.median_wall_time_s) if row.median_wall_time_s else ""
-
-
-def _published(summary: Summary, citation: Citation) -> Grid:
-    """A reference task by task, beside one's own means."""
-    rows = [
-        (
-            task,
-            *(numbers.estimate(summary.cell(variant, task).mean, raw_units=True) for variant in summary.variants),
-            "" if point.mean is None else numbers.raw(point.mean),
-            cited_iqm(point),
-            f"{point.env_steps:,}",
-            "" if point.seeds is None else str(point.seeds),
-        )
-        for task, point in citation.matched.items()
-    ]
-    header = (
-        "task",
-        *(f"{v}: mean" for v in summary.variants),
-        "published mean",
-        "published IQM",
-        "env steps",
-        "seeds",
+    over = f"{summary.suite}: normalised scores at {terms.at_budget(summary)} over {terms.tasks(summary)}"
+    return Table[VariantRow](
+        "aggregates",
+        summary.aggregates,
+        [
+            Column("variant", lambda row: Cell(row.variant + " (floor)" * row.is_floor, (row.variant,))),
+            *map(statistic, terms.STATISTICS),
+            Column("seeds", _span, only=PAPER),
+        ],
+        Caption("Over all tasks, normalised scores", _method(summary)),
+        Caption(over, _method(summary)),
+        ("variant", "statistic", *ENDS, "fewest_seeds", "most_seeds", "runs", "diverged"),
     )
+
+
+def _comparisons(summary: Summary) -> Table[Comparison]:
+    def level(c: Comparison) -> Cell:
+        return Cell(numbers.percent(c.judged.confidence) if c.judged else "")
+
+    def verdict(c: Comparison) -> Cell:
+        pair = winner(c)
+        return Cell(f"{pair[0]} better" if pair else c.verdict, (c.verdict, c.judged and c.judged.confidence))
+
+    return Table[Comparison](
+        "comparisons",
+        summary.comparisons,
+        [
+            Column("A - B", lambda c: Cell(f"{c.a} - {c.b}", (c.a, c.b)), ("a", "b")),
+            Column("IQM difference", lambda c: interval(c.difference, numbers.signed), _ends("iqm_difference")),
+            Column("judged at", level, only=TERMINAL),
+            Column("P(A > B)", lambda c: interval(c.improvement, numbers.probability), _ends("improvement")),
+            Column("verdict", verdict, ("verdict", "judged_at"), prose=True),
+        ],
+        Caption("Comparisons", HOLM) if len(summary.comparisons) > 1 else None,
+        Caption(f"{summary.suite}: comparisons") if summary.comparisons else None,
+    )
+
+
+def _tasks(summary: Summary) -> Table[str]:
+    def of_variant(variant: str) -> Column[str]:
+        def cell(task: str) -> Cell:
+            c = summary.cell(variant, task)
+            lost = f", {len(c.diverged)} diverged" if c.diverged else ""
+            data = (len(c.seeds), len(c.diverged), *ends(c.mean), *ends(c.iqm), c.lower, c.upper)
+            return Cell(numbers.estimate(c.mean, numbers.raw), data, c.mean in best[task], f" ({len(c.seeds)}{lost})")
+
+        return Column(variant, cell, (variant,))
+
+    soonest = summary.threshold is not None
+    best = {t: bold([summary.cell(v, t).mean for v in summary.shown], least=soonest) for t in summary.tasks}
+    title, at = terms.per_task(summary), "" if soonest else f" at {terms.at_budget(summary)}"
+    return Table[str](
+        "tasks",
+        summary.tasks,
+        [Column("task", text), *map(of_variant, summary.shown)],
+        Caption(f"{title} (seeds)"),
+        Caption(f"{summary.suite}: {title[0].lower()}{title[1:]}{at}", _method(summary)),
+        ("task", "variant", "seeds", "diverged", *_ends("mean"), *_ends("iqm"), "lower_bound", "upper_bound"),
+    )
+
+
+def _seeds(summary: Summary) -> Table[tuple[CellRow, int, float]]:
+    def score(row: tuple[CellRow, int, float]) -> Cell:
+        cell, seed, value = row
+        normalised = (value - cell.lower) / (cell.upper - cell.lower)
+        if summary.threshold:  # the share of the budget that was left
+            normalised = 1 - value / summary.budget
+        return Cell(numbers.raw(value), (value, normalised, seed in cell.diverged))
+
+    scored, field = "return", "return"
+    if summary.threshold:
+        scored, field = (f"{axis} to {summary.threshold}" for axis in (numbers.AXES[summary.axis], summary.axis))
+    return Table[tuple[CellRow, int, float]](
+        "seeds",
+        [(c, seed, value) for c in summary.cells for seed, value in zip(c.seeds, c.scores, strict=True)],
+        [
+            Column("task", lambda row: text(row[0].task), ("task",)),
+            Column("variant", lambda row: text(row[0].variant), ("variant",)),
+            Column("seed", lambda row: text(row[1]), ("seed",)),
+            Column(scored, score, (field.replace(" ", "_"), "normalised", "diverged")),
+        ],
+        paper=Caption(f"{summary.suite}: {scored} of every run that counts, at {terms.at_budget(summary)}"),
+    )
+
+
+def _curves(summary: Summary) -> Table[tuple[CellRow, int]]:
+    def point(row: tuple[CellRow, int]) -> Cell:
+        (cell, k), curve = row, row[0].curve
+        ends_ = curve.low and curve.low[k], curve.high and curve.high[k]
+        return Cell(data=(cell.task, cell.variant, int(curve.x[k]), curve.point[k], *ends_))
+
+    points = [(cell, k) for cell in summary.cells for k in range(len(cell.curve.x))]
+    return Table("curves", points, [Column("", point, ("task", "variant", summary.axis, "iqm", "low", "high"))])
+
+
+def _cost(summary: Summary) -> Table[VariantRow]:
+    def energy(row: VariantRow) -> Cell:
+        return number(row.energy_kwh, "{:.3g}".format, "; ".join(row.devices))
+
+    return Table[VariantRow](
+        "cost",
+        summary.aggregates,
+        [
+            Column("variant", lambda row: text(row.variant), ("variant",)),
+            Column(
+                "time of a run", lambda row: number(row.median_wall_time_s or None, numbers.duration), ("seconds",)
+            ),
+            Column("env steps/s", lambda row: number(row.env_steps_per_s, numbers.rate), ("env_steps_per_s",)),
+            Column("gradient steps", lambda row: number(row.grad_steps, "{:,.0f}".format), ("grad_steps",)),
+            Column("kWh", energy, ("energy_kwh", "devices")),
+        ],
+        paper=Caption(f"{summary.suite}: cost of a run, medians"),
+    )
+
+
+def _cited(summary: Summary, citation: Citation) -> Table[str]:
+    """A reference task by task, with the variants' own means."""
+
+    def own(variant: str) -> Column[str]:
+        return Column(f"{variant}: mean", lambda task: interval(summary.cell(variant, task).mean, numbers.raw))
+
     note = (
         f"Published by {citation.source} (licence: {citation.licence}, action repeat {citation.action_repeat}); "
-        f"not run here, in no verdict"
+        "not run here, in no verdict"
     )
-    return Grid(f"{citation.variant}, as published", header, tuple(rows), note)
+    return Table[str](
+        citation.variant,
+        list(citation.matched),
+        [
+            Column("task", text),
+            *map(own, summary.variants),
+            Column("published mean", lambda task: _mean(citation.matched[task])),
+            Column("published IQM", lambda task: _iqm(citation.matched[task])),
+            Column("env steps", lambda task: number(citation.matched[task].env_steps, "{:,}".format)),
+            Column("seeds", lambda task: number(citation.matched[task].seeds, str)),
+        ],
+        Caption(f"{citation.variant}, as published", note),
+    )
+
+
+def _published(summary: Summary) -> Table[tuple[Citation, str, Cited]]:
+    """All references."""
+    return Table[tuple[Citation, str, Cited]](
+        "published",
+        [(c, task, point) for c in summary.published for task, point in c.matched.items()],
+        [
+            Column("reference", lambda row: text(row[0].variant), ("reference",)),
+            Column(
+                "task",
+                lambda row: Cell(row[1], (row[1], row[2].env_steps, row[2].kind, row[2].seeds)),
+                ("task", "env_steps", "kind", "seeds"),
+            ),
+            Column("mean", lambda row: _mean(row[2]), ("mean",)),
+            Column("IQM", lambda row: _iqm(row[2]), ("iqm", "iqm_low", "iqm_high")),
+            Column("env steps", lambda row: number(row[2].env_steps, "{:,}".format)),
+            Column("seeds", lambda row: number(row[2].seeds, str)),
+            Column(
+                "source and licence",
+                lambda row: Cell(f"{row[0].source}, {row[0].licence}", (row[0].source, row[0].licence)),
+                ("source", "licence"),
+            ),
+        ],
+        paper=Caption(f"{summary.suite}: as published by others, not run here"),
+    )
+
+
+def _mean(point: Cited) -> Cell:
+    return Cell("" if point.mean is None else numbers.raw(point.mean), (point.mean,))
+
+
+def _iqm(point: Cited) -> Cell:
+    return Cell(cited_iqm(point), (point.iqm, point.iqm_low, point.iqm_high))
 
 
 def cited_iqm(point: Cited) -> str:
@@ -114,87 +224,63 @@ def cited_iqm(point: Cited) -> str:
     return f"{numbers.raw(point.iqm)} [{numbers.raw(point.iqm_low)}, {numbers.raw(point.iqm_high)}]"
 
 
-def _comparisons(summary: Summary) -> Grid:
-    rows = [
-        (
-            f"{c.a} - {c.b}",
-            numbers.difference(c.difference),
-            numbers.percent(c.judged.confidence) if c.judged else "",
-            numbers.estimate(c.improvement, digits=2),
-            headline(c) if winner(c) else "undecided",
-        )
-        for c in summary.comparisons
-    ]
-    header = ("A - B", "IQM difference", "judged at", "P(A > B)", "verdict")
-    note = (
-        "Holm's correction: the stronger the evidence a comparison shows, the higher the confidence it must hold at."
-    )
-    return Grid("Comparisons", header, tuple(rows), note)
-
-
-def _tasks(summary: Summary) -> Grid:
-    rows = [(task, *(_cell(summary.cell(v, task)) for v in summary.shown)) for task in summary.tasks]
-    return Grid(f"{per_task(summary)} (seeds)", ("task", *summary.shown), tuple(rows))
-
-
-def per_task(summary: Summary) -> str:
-    """What the cells of the per-task table are."""
-    if summary.threshold is None:
-        return "Mean return per task"
-    return (
-        f"Mean {numbers.AXES[summary.axis]} to a normalised score of {summary.threshold} per task, "
-        f"{summary.budget:,} where it is not reached"
+def _counts(summary: Summary) -> Table[VariantRow]:
+    """How many runs count."""
+    return Table[VariantRow](
+        "counts",
+        summary.aggregates,
+        [
+            Column("variant", lambda row: text(row.variant)),
+            Column("seeds per task", _span),
+            Column("runs counted", lambda row: text(row.runs)),
+            Column("left out", lambda row: text(sum(lost.variant == row.variant for lost in summary.left_out))),
+            Column("diverged", lambda row: text(row.diverged)),
+            Column("median time of a run", lambda row: text(time_of(row))),
+        ],
+        Caption("Runs"),
     )
 
 
-def _cell(cell: CellRow) -> str:
-    lost = f", {len(cell.diverged)} diverged" if cell.diverged else ""
-    return f"{numbers.estimate(cell.mean, raw_units=True)} ({len(cell.seeds)}{lost})"
+def _span(row: VariantRow) -> Cell:
+    return text(numbers.span(row.fewest_seeds, row.most_seeds))
 
 
-def _left_out(summary: Summary) -> Grid:
-    rows = [(f"{row.variant} {row.task} seed {row.seed}", row.status, row.reason) for row in summary.left_out]
-    return Grid("Left out of the statistics", ("run", "status", "reason"), tuple(rows))
+def time_of(row: VariantRow) -> str:
+    """The median time of a run; "" for imported runs, which do not record it."""
+    return numbers.duration(row.median_wall_time_s) if row.median_wall_time_s else ""
 
 
-def method(summary: Summary) -> str:
+def _runs(summary: Summary) -> Table[RunRow]:
+    def facts(r: RunRow) -> Cell:
+        return Cell(data=(r.variant, r.task, r.seed, r.status, r.counted, r.reason, r.identity.get("sha256")))
+
+    fields = ("variant", "task", "seed", "status", "counted", "reason", "identity")
+    return Table("runs", summary.runs, [Column("", facts, fields)])
+
+
+def _left_out(summary: Summary) -> Table[LeftOut]:
+    return Table[LeftOut](
+        "left_out",
+        summary.left_out,
+        [
+            Column("run", lambda row: text(f"{row.variant} {row.task} seed {row.seed}")),
+            Column("status", lambda row: text(row.status), prose=True),
+            Column("reason", lambda row: text(reason(row)), prose=True),
+        ],
+        Caption("Left out of the statistics") if summary.left_out else None,
+    )
+
+
+def bold(estimates: Sequence[Estimate], least: bool = False) -> list[Estimate]:
+    """The best of them (highest, or least), and those that hold its point in their interval."""
+    best = (min if least else max)(estimate.point for estimate in estimates)
+    return [e for e in estimates if e.point == best or (e.interval and e.interval.low <= best <= e.interval.high)]
+
+
+def _ends(name: str) -> tuple[str, ...]:
+    return tuple(f"{name}_{end}" for end in ENDS)
+
+
+def _method(summary: Summary) -> str:
     """How the intervals were made."""
-    return f"[{numbers.percent(summary.confidence)} intervals: {summary.method}]"
-
-
-def remarks(summary: Summary) -> list[str]:
-    """Tasks that were left out, and notes on the runs."""
-    return [*(f"left out: {lost.task} ({lost.reason})" for lost in summary.left_out_tasks), *summary.notes]
-
-
-def claims(summary: Summary) -> list[str]:
-    """What is claimed: the sentence of one comparison; the claims in short where a table follows."""
-    cited = summary.sentences[len(summary.comparisons) :] if summary.comparisons else ()
-    if len(summary.comparisons) < 2:
-        return list(summary.sentences)
-    return [*overview(summary.comparisons), where(summary), *filter(None, [caution(summary.comparisons)]), *cited]
-
-
-def render(summary: Summary) -> RenderableType:
-    """Everything for a terminal, whatever its width: verdict, tables, remarks."""
-    only = summary.comparisons[0] if len(summary.comparisons) == 1 else None
-    decided = any(winner(comparison) for comparison in summary.comparisons)
-    title = Text(headline(only) if only else "Verdict", style="bold green" if decided else "bold yellow")
-    verdict = Panel(Text("\n".join(claims(summary))), title=title, title_align="left", box=box.ROUNDED)
-    tables = [Fitted(grid) for grid in grids(summary)]
-    return Group(verdict, *tables, *(Text(remark, style="dim") for remark in remarks(summary)))
-
-
-def plain_lines(summary: Summary) -> list[str]:
-    """The same as lines of text without colour or boxes, for a pipe or a log."""
-    lines = claims(summary)
-    for grid in grids(summary):
-        lines += ["", grid.title, *_aligned([grid.header, *grid.rows])]
-        lines += [grid.note] if grid.note else []
-    found = remarks(summary)
-    return [*lines, "", *found] if found else lines
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    return f"[{numbers.percent(summary.confidence)} intervals: {terms.method(summary)}]"

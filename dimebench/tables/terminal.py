@@ -1,11 +1,15 @@
-"""A grid as a table that fits a terminal: what does not fit beside one another comes below, every row named again."""
+"""A table that fits a terminal: columns without room beside the others come below, with every row named again.
+
+Names come from files and may hold square brackets (`dime:critic_hidden=[64,64]`), so every cell is a `Text`: rich
+reads no markup in it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 from rich import box
 from rich.cells import cell_len
@@ -13,8 +17,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from dimebench.tables.content import Grid
+from dimebench.tables import model
+from dimebench.tables.model import TERMINAL
 
 GAP = 2  # between two columns
 NARROWEST_NAME = 16  # the first column is folded, at most to this, where that saves a further table
@@ -24,43 +28,54 @@ NARROWEST_PROSE = 20
 
 @dataclass(frozen=True)
 class Fitted:
-    """Draws a grid at the width there is."""
+    """Draws a table at the width there is."""
 
-    grid: Grid
+    table: model.Table[Any]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        grid, room = self.grid, options.max_width
-        needs = [_need(grid, index) for index in range(len(grid.header))]
-        names = [min(needs[0], width) for width in (room, max(NARROWEST_NAME, room // 3), NARROWEST_NAME)]
-        choices = [[name, *needs[1:]] for name in names if name <= room // 2 or name == names[-1]]
+        shown, room, caption = self.table.on(TERMINAL), options.max_width, self.table.terminal
+        assert caption is not None
+        columns = [
+            _Column(column.heading, column.prose, [_lines(row[k].text + row[k].remark, k) for row in shown.rows])
+            for k, column in enumerate(shown.columns)
+        ]
+        first, *needs = [_need(column, index) for index, column in enumerate(columns)]
+        names = [min(first, width) for width in (room, max(NARROWEST_NAME, room // 3), NARROWEST_NAME)]
+        choices = [[name, *needs] for name in names if name <= room // 2 or name == names[-1]]
         needs = min(choices, key=lambda widths: len(list(_parts(widths, room))))  # fewest parts, widest name
         parts = list(_parts(needs, room))
-        for number, columns in enumerate(parts):
-            title = "" if number else grid.title
+        for number, part in enumerate(parts):
             yield Text("")
-            yield _table(grid, columns, needs, title, grid.note if number == len(parts) - 1 else "")
+            table = Table(
+                title=None if number else Text(caption.title, style="bold"),
+                title_justify="left",
+                caption=Text(caption.note, style="dim") if caption.note and number == len(parts) - 1 else None,
+                caption_justify="left",
+                box=box.SIMPLE_HEAD,
+                padding=(0, 1, 0, 0),
+                show_edge=False,
+            )
+            for index in part:
+                _add(table, columns[index], index, needs[index])
+            for row in range(len(shown.rows)):
+                cells = ((columns[index].cells[row], index) for index in part)
+                table.add_row(*(Text(text if index else _folded(text, needs[index])) for text, index in cells))
+            yield table
 
 
-def _table(grid: Grid, columns: Sequence[int], needs: Sequence[int], title: str, note: str) -> Table:
-    table = Table(
-        title=Text(title, style="bold") if title else None,
-        title_justify="left",
-        caption=Text(note, style="dim") if note else None,
-        caption_justify="left",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
-        show_edge=False,
-    )
-    for index in columns:
-        name, prose = Text(_folded(grid.header[index], needs[index])), _is_prose(grid, index)
-        if prose:
-            table.add_column(name, overflow="fold", min_width=needs[index])
-        else:
-            justify = "right" if _is_numeric(grid, index) else "left"
-            table.add_column(name, justify=justify, overflow="fold", width=needs[index])  # type: ignore[arg-type]
-    for row in grid.rows:
-        table.add_row(*(Text(_lines(row[i], i) if i else _folded(_lines(row[i], i), needs[i])) for i in columns))
-    return table
+@dataclass(frozen=True)
+class _Column:
+    heading: str
+    prose: bool
+    cells: list[str]
+
+
+def _add(table: Table, column: _Column, index: int, width: int) -> None:
+    heading = Text(_folded(column.heading, width))
+    if column.prose:
+        table.add_column(heading, overflow="fold", min_width=width)
+    else:
+        table.add_column(heading, justify="right" if index else "left", overflow="fold", width=width)
 
 
 def _parts(needs: Sequence[int], room: int) -> Iterator[list[int]]:
@@ -75,13 +90,13 @@ def _parts(needs: Sequence[int], room: int) -> Iterator[list[int]]:
     yield columns
 
 
-def _need(grid: Grid, index: int) -> int:
+def _need(column: _Column, index: int) -> int:
     """The width that a column takes at least; that of the first one is its whole."""
-    head = cell_len(grid.header[index])
-    widest = max((cell_len(line) for row in grid.rows for line in _lines(row[index], index).split("\n")), default=0)
+    head = cell_len(column.heading)
+    widest = max((cell_len(line) for cell in column.cells for line in cell.split("\n")), default=0)
     if index == 0:
         return max(head, widest)
-    if _is_prose(grid, index):
+    if column.prose:
         return min(max(head, widest), NARROWEST_PROSE)
     return max(widest, min(head, NARROWEST_HEAD))
 
@@ -89,14 +104,6 @@ def _need(grid: Grid, index: int) -> int:
 def _lines(cell: str, index: int) -> str:
     """A value above its interval; a name above what is said of it."""
     return cell.replace(" [", "\n[") if index else cell.replace(" (", "\n(")
-
-
-def _is_numeric(grid: Grid, index: int) -> bool:
-    return index > 0 and all(row[index][:1] in "+-0123456789" for row in grid.rows)
-
-
-def _is_prose(grid: Grid, index: int) -> bool:
-    return index > 0 and not _is_numeric(grid, index)
 
 
 def _folded(text: str, width: int) -> str:

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-from dimebench.numbers import count, listed, p_value, percent, place, signed, unit
+from dimebench.analysis.summary import Citation, Summary
+from dimebench.numbers import count, listed, p_value, percent, signed, unit
 from dimebench.stats import Comparison, Estimate, Interval
-
-if TYPE_CHECKING:
-    from dimebench.analysis.summary import Summary
-
-SCORED = {
-    "final": "scored at",
-    "auc": "scored by the area under the learning curve up to",
-    "threshold": "scored by how early a normalised score of {} is reached, within",
-}
-
-
-def scored(score: str) -> str:
-    """How runs are scored, before the budget is named."""
-    kind, _, threshold = score.partition(":")
-    return SCORED[kind].format(threshold)
+from dimebench.wording import terms
 
 
 def winner(comparison: Comparison) -> tuple[str, str] | None:
@@ -59,7 +46,15 @@ def overview(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def sentences(summary: Summary) -> tuple[str, ...]:
-    """One sentence per comparison, or one about the only variant; what was left out stands in each."""
+    """One sentence per comparison, or one about the only variant, then those on references that the user named."""
+    cited = cited_sentences(summary)
+    if summary.comparisons or not cited:
+        return (*verdicts(summary), *cited)
+    return cited
+
+
+def verdicts(summary: Summary) -> tuple[str, ...]:
+    """One sentence per comparison, or one about the only variant; each says what was left out."""
     if summary.comparisons:
         return tuple(sentence(comparison, summary) for comparison in summary.comparisons)
     row = summary.aggregates[0]
@@ -71,41 +66,70 @@ def sentences(summary: Summary) -> tuple[str, ...]:
     )
 
 
-def sentence(comparison: Comparison, summary: Summary) -> str:
-    """The verdict in full."""
-    where_ = _where(summary, comparison.fewest_seeds, comparison.most_seeds)
-    pair = winner(comparison)
-    if pair is None:
-        claim = f"Undecided between {comparison.a} and {comparison.b} on {where_}, because {comparison.reason}"
-        if comparison.verdict == "equivalent":
-            claim = f"{headline(comparison)} on {where_}"
-        a, b, difference, chance = comparison.iqm_a, comparison.iqm_b, comparison.difference, comparison.improvement
-        pair, judged = (comparison.a, comparison.b), comparison.judged
-    else:
-        claim = f"{pair[0]} is better than {pair[1]} on {where_}"
-        a, b, difference, chance, judged = _from_winner(comparison, pair)
+def claims(summary: Summary) -> list[str]:
+    """What is claimed: the sentence of one comparison; the claims in short where a table follows."""
+    if len(summary.comparisons) < 2:
+        return list(sentences(summary))
+    warning = caution(summary.comparisons)
+    return [*overview(summary.comparisons), where(summary), *[warning] * bool(warning), *cited_sentences(summary)]
+
+
+def cited_sentences(summary: Summary) -> tuple[str, ...]:
+    """Where each published figure that the user named lies against the variants."""
+    return tuple(_cited(summary, variant, c) for c in summary.published for variant in c.own)
+
+
+def _cited(summary: Summary, variant: str, citation: Citation) -> str:
+    steps = sorted(point.env_steps for point in citation.matched.values())
+    own = citation.own[variant]
+    assert citation.score is not None
     text = (
-        f"{claim}: IQM {unit(a.point)} against {unit(b.point)}, "
-        f"a difference of {signed(difference.point)}{_ci(difference.interval, sign=True)}{_test(comparison)}; "
-        f"a run of {pair[0]} scores above a run of {pair[1]} "
-        f"with probability {chance.point:.2f}{_ci(chance.interval, digits=2)}."
+        f"{citation.variant} is published, not run here ({citation.source}, licence {citation.licence}, "
+        f"seeds: {citation.seeds}, action repeat {citation.action_repeat}): {citation.statistic} of the normalised "
+        f"score {unit(citation.score)} over {count(len(citation.matched), 'task')} at "
+        f"{' to '.join(f'{step:,}' for step in dict.fromkeys((steps[0], steps[-1])))} env steps; "
+        f"{variant} has {unit(own.point)}{_ci(own.interval)} at {summary.budget:,}"
     )
-    text += more_seeds(comparison)
+    if own.interval is not None:
+        low, high = own.interval.low, own.interval.high
+        lies = "above" if citation.score > high else "below" if citation.score < low else "within"
+        text += f", and the published figure lies {lies} that interval"
+    return text + ". Published aggregates hold no runs: no verdict is made."
+
+
+def sentence(comparison: Comparison, summary: Summary) -> str:
+    """The verdict in full, seen from the better side."""
+    pair = winner(comparison)
+    seen = turned(comparison) if pair == (comparison.b, comparison.a) else comparison
+    a, b, difference, chance = seen.iqm_a, seen.iqm_b, seen.difference, seen.improvement
+    where_ = _where(summary, seen.fewest_seeds, seen.most_seeds)
+    if pair is not None or seen.verdict == "equivalent":
+        claim = f"{headline(comparison)} on {where_}"
+    else:
+        claim = f"Undecided between {seen.a} and {seen.b} on {where_}, because {seen.reason}"
     warning = caution([comparison])
-    text += _holm(comparison, judged) + (f" {warning}" if warning else "")
-    return text + _left_out(summary, comparison.a, comparison.b)
+    return (
+        f"{claim}: IQM {unit(a.point)} against {unit(b.point)}, "
+        f"a difference of {signed(difference.point)}{_ci(difference.interval, sign=True)}{_test(seen)}; "
+        f"a run of {seen.a} scores above a run of {seen.b} "
+        f"with probability {chance.point:.2f}{_ci(chance.interval, digits=2)}."
+        f"{more_seeds(seen)}{_holm(seen)}{f' {warning}' if warning else ''}"
+        f"{_left_out(summary, comparison.a, comparison.b)}"
+    )
 
 
-def _from_winner(
-    comparison: Comparison, pair: tuple[str, str]
-) -> tuple[Estimate, Estimate, Estimate, Estimate, Interval | None]:
-    """The numbers as seen from the better side: IQMs, difference, probability, judged interval."""
-    c = comparison
-    if pair[0] == c.a:
-        return c.iqm_a, c.iqm_b, c.difference, c.improvement, c.judged
-    difference = Estimate(-c.difference.point, _mirror(c.difference.interval, 0.0))
-    improvement = Estimate(1 - c.improvement.point, _mirror(c.improvement.interval, 1.0))
-    return c.iqm_b, c.iqm_a, difference, improvement, _mirror(c.judged, 0.0)
+def turned(c: Comparison) -> Comparison:
+    """The numbers of B against A; verdict and tasks stay as they are."""
+    return replace(
+        c,
+        a=c.b,
+        b=c.a,
+        iqm_a=c.iqm_b,
+        iqm_b=c.iqm_a,
+        difference=Estimate(-c.difference.point, _mirror(c.difference.interval, 0.0)),
+        improvement=Estimate(1 - c.improvement.point, _mirror(c.improvement.interval, 1.0)),
+        judged=_mirror(c.judged, 0.0),
+    )
 
 
 def _mirror(interval: Interval | None, total: float) -> Interval | None:
@@ -114,8 +138,7 @@ def _mirror(interval: Interval | None, total: float) -> Interval | None:
 
 def where(summary: Summary) -> str:
     """Suite, tasks, seeds and budget of all compared variants, and the runs left out."""
-    rows = [row for row in summary.aggregates if not row.is_floor]
-    found = _where(summary, min(row.fewest_seeds for row in rows), max(row.most_seeds for row in rows))
+    found = _where(summary, summary.fewest_seeds, summary.most_seeds)
     return f"On {found}.{_best_against_each(summary)}{_left_out(summary, *summary.variants)}"
 
 
@@ -134,9 +157,9 @@ def _best_against_each(summary: Summary) -> str:
 def _where(summary: Summary, fewest: int, most: int) -> str:
     tasks = len(summary.tasks)
     everywhere = tasks + len(summary.left_out_tasks)
-    of = f"{tasks} of {everywhere} tasks" if everywhere > tasks else count(tasks, "task")
-    seeds = count(most, "seed") if fewest == most else f"{fewest} to {most} seeds"
-    return f"{summary.suite} ({of}, {seeds} each, {scored(summary.score)} {place(summary.budget, summary.axis)})"
+    of = f"{tasks} of {everywhere} tasks" if everywhere > tasks else terms.tasks(summary)
+    scored = f"{terms.scored(summary.score)} {terms.at_budget(summary)}"
+    return f"{summary.suite} ({of}, {terms.seeds(fewest, most)} each, {scored})"
 
 
 def _ci(interval: Interval | None, sign: bool = False, digits: int = 3) -> str:
@@ -153,14 +176,15 @@ def _test(comparison: Comparison) -> str:
 
 
 def more_seeds(comparison: Comparison) -> str:
-    """How many seeds would likely decide; "" where it is decided or there is no telling."""
+    """How many seeds would likely decide; "" where it is decided or that is not known."""
     more = comparison.more_seeds
     if more is None:
         return ""
     return f" If this is the true difference, about {count(more, 'more seed')} each would likely decide."
 
 
-def _holm(comparison: Comparison, judged: Interval | None) -> str:
+def _holm(comparison: Comparison) -> str:
+    judged = comparison.judged
     if judged is None or comparison.family < 2:
         return ""
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
-from dimebench.analysis import summary
+from dimebench.analysis import read_summary
 from dimebench.page.html import page
 
 
@@ -18,7 +18,7 @@ def test_a_small_one_is_read_compared_and_reported(tmp_path: Path) -> None:
     spec.loader.exec_module(big_tree)
     big_tree.TASKS, big_tree.SEEDS = 2, 3
     assert big_tree.make(tmp_path, 12) == 12
-    found = summary(tmp_path, resamples=200)
+    found = read_summary(tmp_path, resamples=200)
     assert found.budget == 1_000_000
     assert found.variants == ("algo-01", "algo-00")
     assert "algo-01" in page(found)

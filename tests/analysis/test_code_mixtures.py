@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from dimebench.analysis.comparability import mixtures
+from dimebench.analysis import comparability
 from dimebench.store import Run
 from dimebench.store.provenance import keep_code
+from dimebench.wording.notes import note
 from tests.analysis.factory import RUN, make_run
 
 OLD, NEW, SAC = "a" * 12, "b" * 12, "c" * 12
@@ -19,6 +20,11 @@ OLD, NEW, SAC = "a" * 12, "b" * 12, "c" * 12
 def run(variant: str, seed: int, code: str, shared: str = "1", version: str = "0.2.0", **facts: Any) -> Run:
     made = make_run(variant, RUN, seed, of={"code": code})
     return replace(made, provenance=made.provenance | {"dimebench": version, "shared_code": shared} | facts)
+
+
+def mixtures(runs: list[Run]) -> list[str]:
+    """In words, as reports have them."""
+    return [note(one) for one in comparability.mixtures(runs)]
 
 
 def test_algorithms_have_different_code_by_nature() -> None:
@@ -34,8 +40,8 @@ def test_runs_of_a_variant_from_different_code_are_noted() -> None:
 
 def test_variants_that_mix_the_same_are_noted_together() -> None:
     runs = [run(variant, seed, code) for variant in ("dime", "dime:utd=1") for seed, code in enumerate((OLD, NEW))]
-    (note,) = mixtures(runs)
-    assert note.startswith("the dime and dime:utd=1 runs on dm_control come from 2 states of the code")
+    (line,) = mixtures(runs)
+    assert line.startswith("the dime and dime:utd=1 runs on dm_control come from 2 states of the code")
 
 
 def test_algorithms_from_different_training_loops_are_noted() -> None:

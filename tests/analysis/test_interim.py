@@ -1,4 +1,4 @@
-"""The record of a group-sequential test: a plan belongs to it, and other pairs' looks stay."""
+"""The record of a group-sequential test: a plan belongs to it, and other pairs' analyses stay."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_the_same_plan_goes_on_in_either_order(file: Path) -> None:
         (TASKS, PLANNED, 0.05 / 3, "a and b were looked at with alpha 0.05, not 0.0167"),
     ],
 )
-def test_another_plan_is_told(
+def test_another_plan_is_named(
     file: Path, tasks: list[str], planned: tuple[int, ...], alpha: float, words: str
 ) -> None:
     assert other_plan(read_record(file), [("a", "b"), ("a", "c")], tasks, planned, alpha).startswith(words)

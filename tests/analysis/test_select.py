@@ -15,11 +15,16 @@ from dimebench.analysis.errors import (
     UnknownVariantError,
 )
 from dimebench.analysis.select import Selection, choose_suite, select
+from dimebench.wording.notes import note, reason
 from tests.analysis.factory import PROTOCOL, RUN, WALK, Book, make_run, two_variants
 
 
 def chosen(book: Book, *names: str, budget: int | None = None) -> Selection:
     return select(book.runs, book.evals, names, budget)
+
+
+def notes(found: Selection) -> tuple[str, ...]:
+    return tuple(map(note, found.notes))
 
 
 def refusal(book: Book, *names: str) -> str:
@@ -57,7 +62,7 @@ def test_failed_runs_do_not_count_and_are_listed_with_their_reason() -> None:
     )
     found = chosen(book)
     assert len(found.cells["sac", RUN]) == 3
-    assert [(r.seed, r.status, r.reason) for r in found.left_out] == [
+    assert [(r.seed, r.status, reason(r)) for r in found.left_out] == [
         (7, "failed", "mujoco: NaN in qacc"),
         (8, "failed", "no reason recorded"),
     ]
@@ -67,7 +72,7 @@ def test_runs_short_of_the_budget_do_not_count_and_are_listed() -> None:
     book = two_variants().add("sac", RUN, 7, [0, 50, 80], status="running").add("sac", RUN, 8, [0], status="running")
     found = chosen(book)
     assert found.budget == 300
-    assert [r.reason for r in found.left_out] == [
+    assert [reason(r) for r in found.left_out] == [
         "reached 200 of 300 env steps",
         "no evaluation after env step 0",
     ]
@@ -76,7 +81,7 @@ def test_runs_short_of_the_budget_do_not_count_and_are_listed() -> None:
 
 def test_run_that_skipped_an_evaluation_is_left_out() -> None:
     book = two_variants().add("sac", RUN, 7, [0, 50, 80], status="running", env_steps=(0, 200, 300))
-    assert [r.reason for r in chosen(book).left_out] == ["no evaluation at env step 100"]
+    assert [reason(r) for r in chosen(book).left_out] == ["no evaluation at env step 100"]
 
 
 def test_diverged_run_counts() -> None:
@@ -179,7 +184,7 @@ def test_code_packages_and_execution_may_differ_and_are_noted() -> None:
             "execution": {"device": "cuda", "threads": 1, "mode": "eager", "precision": "float32"},
         }
     )
-    assert chosen(book).notes == (
+    assert notes(chosen(book)) == (
         "the runs come from 2 versions of dimebench (0.1.0+abcdef and 0.2.0+fedcba)",
         "the runs come from 2 executions (device: cpu and cuda)",
     )
@@ -195,11 +200,11 @@ def test_floor_that_does_not_fit_is_left_out_with_a_note() -> None:
     book = pair().cell("random", WALK, [1, 2])
     found = chosen(book)
     assert found.floor is None
-    assert found.notes == (f"random is not shown as the floor: it has no usable run on {RUN}",)
+    assert notes(found) == (f"random is not shown as the floor: it has no usable run on {RUN}",)
     short = chosen(pair().add("random", RUN, 0, [0, 1], status="running"))
-    assert short.notes == (f"random is not shown as the floor: no run of it on {RUN} reached 300 env steps",)
+    assert notes(short) == (f"random is not shown as the floor: no run of it on {RUN} reached 300 env steps",)
     other = chosen(pair().cell("random", RUN, [1], of={"physics": "beef"}))
-    assert other.notes == (
+    assert notes(other) == (
         f"random is not shown as the floor: physics on {RUN} is f00d-{RUN} for dime and beef for random",
     )
 

@@ -13,7 +13,8 @@ from dimebench.page.html import page
 from dimebench.page.parts import commands_of
 from dimebench.stats import estimate
 from dimebench.stats.bootstrap import stream
-from dimebench.wording.verdict import where
+from dimebench.wording.programs import to_json
+from dimebench.wording.verdict import sentences, where
 from tests.analysis.factory import RUN, WALK, Book, two_variants
 
 
@@ -105,17 +106,16 @@ def test_runs_are_listed_counted_or_not_with_their_provenance() -> None:
 
 def test_json_is_plain_and_keeps_the_numbers() -> None:
     found = of(two_variants().add("sac", RUN, 7, status="failed", reason="boom"))
-    plain = found.to_json()
-    assert json.loads(json.dumps(plain, allow_nan=False)) == plain
+    plain = json.loads(to_json(found))
     assert plain["comparisons"][0]["verdict"] == "A better"
     assert plain["comparisons"][0]["difference"]["interval"]["confidence"] == 0.95
     assert plain["aggregates"][0]["estimates"]["iqm"]["point"] == found.aggregates[0].estimates["iqm"].point
     assert plain["left_out"][0]["reason"] == "boom"
-    assert plain["sentences"] == list(found.sentences)
+    assert plain["sentences"] == list(sentences(found))
 
 
 def test_of_many_unnamed_variants_the_best_is_compared_with_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.import_module("dimebench.analysis.summary"), "MOST_PAIRED", 3)
+    monkeypatch.setattr(importlib.import_module("dimebench.analysis.build"), "MOST_PAIRED", 3)
     book = Book()
     for k, name in enumerate(("a", "b", "c", "d")):
         book.cell(name, RUN, [100.0 * k + 10 * seed for seed in range(6)])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dimebench.analysis import NoRunsError, SuiteChoiceError, UnknownSuiteError, summary
+from dimebench.analysis import NoRunsError, SuiteChoiceError, UnknownSuiteError, read_summary
 from dimebench.page.html import write_html
 from dimebench.page.parts import commands_of
 from dimebench.store import RunWriter
@@ -41,7 +41,7 @@ def results(tmp_path: Path) -> Path:
 
 
 def test_results_on_disk_give_the_verdict(results: Path, tmp_path: Path) -> None:
-    found = summary(results, ["dime", "sac"], resamples=500)
+    found = read_summary(results, ["dime", "sac"], resamples=500)
     assert found.comparisons[0].verdict == "A better"
     assert found.budget == 300
     assert found.cell("dime", RUN).scores == pytest.approx((800, 801, 802, 803, 804))
@@ -55,16 +55,16 @@ def test_results_on_disk_give_the_verdict(results: Path, tmp_path: Path) -> None
 def test_suite_is_chosen_or_asked_for(results: Path) -> None:
     write_run(results, "dime", 0, 500, suite="other")
     with pytest.raises(SuiteChoiceError, match="2 suites in"):
-        summary(results)
-    assert summary(results, suite="other", resamples=100).tasks == (RUN,)
+        read_summary(results)
+    assert read_summary(results, suite="other", resamples=100).tasks == (RUN,)
     with pytest.raises(UnknownSuiteError, match=r"no runs of suite 'othre' in .* \(nearest: other\)"):
-        summary(results, suite="othre")
+        read_summary(results, suite="othre")
 
 
 def test_missing_and_empty_folders_are_named(tmp_path: Path) -> None:
     with pytest.raises(NoRunsError) as missing:
-        summary(tmp_path / "nowhere")
+        read_summary(tmp_path / "nowhere")
     assert str(missing.value) == f"no results folder at '{tmp_path / 'nowhere'}'"
     with pytest.raises(NoRunsError) as empty:
-        summary(tmp_path)
+        read_summary(tmp_path)
     assert str(empty.value) == f"no runs in '{tmp_path}'"

@@ -10,7 +10,10 @@ from dimebench.analysis import NotComparableError, Summary, summarise
 from dimebench.analysis.errors import ReportError
 from dimebench.analysis.question import Metric, Question
 from dimebench.stats import NumpyEngine
-from dimebench.tables.content import plain_lines
+from dimebench.tables.answer import plain_lines
+from dimebench.wording.notes import remarks
+from dimebench.wording.terms import method
+from dimebench.wording.verdict import sentences
 from tests.analysis.factory import RUN, Book
 
 FAST = NumpyEngine(resamples=300)
@@ -41,7 +44,7 @@ def test_per_env_step_dime_is_ahead_and_per_second_sac() -> None:
     assert (by_time.axis, by_time.budget) == ("wall_time", 300)
     assert by_time.cell("sac", RUN).scores == pytest.approx((600, 601, 602, 603, 604))
     assert by_time.cell("dime", RUN).scores == pytest.approx((0, 0, 0, 0, 0)), "its first evaluation is after 400 s"
-    assert "scored at 5 min 00 s of training" in by_time.sentences[0]
+    assert "scored at 5 min 00 s of training" in sentences(by_time)[0]
 
 
 def test_gradient_steps_count_updates() -> None:
@@ -49,7 +52,7 @@ def test_gradient_steps_count_updates() -> None:
     assert found.budget == 300
     assert found.cell("dime", RUN).scores == pytest.approx((300, 301, 302, 303, 304)), "200 updates: 100 env steps"
     assert found.cell("sac", RUN).scores == pytest.approx((600, 601, 602, 603, 604))
-    assert "scored at 300 gradient steps" in found.sentences[0]
+    assert "scored at 300 gradient steps" in sentences(found)[0]
     assert found.aggregates[0].curve.x[-1] == 300
 
 
@@ -74,7 +77,7 @@ def test_a_floor_that_ends_early_is_left_out_with_a_note() -> None:
         row["grad_step"] = 0 if row["variant"] == "random" else row["grad_step"]
     found = ask(book, axis="grad_step")
     assert found.floor is None
-    assert "random is not shown as the floor: it ends before 300 gradient steps" in found.notes
+    assert "random is not shown as the floor: it ends before 300 gradient steps" in remarks(found)
 
 
 def test_a_diverged_run_counts_with_the_lower_bound_from_there_on_any_axis() -> None:
@@ -94,7 +97,7 @@ def test_time_to_a_threshold_counts_where_it_is_first_reached() -> None:
     assert found.cell("sac", RUN).scores == pytest.approx([300] * 5)
     assert found.aggregates[0].estimates["iqm"].point == pytest.approx(1 / 3), "a third of the budget is left"
     assert found.comparisons[0].improvement.point == 1.0
-    assert "scored by how early a normalised score of 0.55 is reached, within 300 env steps" in found.sentences[0]
+    assert "scored by how early a normalised score of 0.55 is reached, within 300 env steps" in sentences(found)[0]
     title = "Mean env steps to a normalised score of 0.55 per task, 300 where it is not reached (seeds)"
     assert title in plain_lines(found)
 
@@ -103,23 +106,23 @@ def test_a_threshold_that_nobody_reaches_decides_nothing() -> None:
     found = ask(slow_and_fast(), metric=Metric("threshold", 0.99))
     assert found.comparisons[0].verdict == "undecided"
     assert found.cell("dime", RUN).scores == pytest.approx([300] * 5)
-    assert found.notes == ("no run reached a normalised score of 0.99: time to it says nothing here",)
+    assert remarks(found) == ["no run reached a normalised score of 0.99: time to it says nothing here"]
     assert ask(slow_and_fast(), metric=Metric("threshold", 0.55)).notes == ()
 
 
 def test_the_area_can_be_asked_for_whatever_the_suite_declares() -> None:
     found = ask(slow_and_fast(), metric=Metric("auc"))
     assert found.cell("dime", RUN).scores[0] == pytest.approx(450)
-    assert "scored by the area under the learning curve up to 300 env steps" in found.sentences[0]
+    assert "scored by the area under the learning curve up to 300 env steps" in sentences(found)[0]
 
 
 def test_the_engine_and_its_method_are_named() -> None:
     found = ask(slow_and_fast())
-    assert found.method == "stratified bootstrap over seeds, expanded percentiles, 300 resamples"
+    assert method(found) == "stratified bootstrap over seeds, expanded percentiles, 300 resamples"
     plain = summarise(
         slow_and_fast().runs, slow_and_fast().evals, question=Question(engine=replace(FAST, method="bca"))
     )
-    assert "BCa" in plain.method
+    assert "BCa" in method(plain)
 
 
 @pytest.mark.parametrize("text", ["", "best", "threshold", "threshold:", "threshold:high", "threshold:inf", "auc:1"])

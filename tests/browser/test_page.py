@@ -94,19 +94,19 @@ def test_values_show_under_the_pointer(page: Any) -> None:
     drawing = page.find_element(By.CSS_SELECTOR, "[data-drawing='learning_curves-0']")
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", drawing)
     ActionChains(page).move_to_element(drawing).perform()
-    told = tip_with(page, "dm_control/dog-run, 500k")
-    assert "dime: 303" in told
-    assert "sac: 177" in told
+    shown = tip_with(page, "dm_control/dog-run, 500k")
+    assert "dime: 303" in shown
+    assert "sac: 177" in shown
     page.execute_script("document.querySelectorAll('.toggle')[1].click()")
     ActionChains(page).move_by_offset(3, 0).perform()
     assert "sac" not in tip_with(page, "dime: 303")
 
 
 def test_values_show_for_bars_and_for_the_matrix(page: Any) -> None:
-    for key, told in (("aggregates-0", ": IQM 0."), ("improvement_matrix-0", "P(")):
+    for key, text in (("aggregates-0", ": IQM 0."), ("improvement_matrix-0", "P(")):
         drawing = page.find_element(By.CSS_SELECTOR, f"[data-drawing='{key}']")
         page.execute_script("arguments[0].scrollIntoView({block: 'center'})", drawing)
-        panels = json.loads(page.find_element(By.ID, "told").get_attribute("textContent"))["drawings"][key]
+        panels = json.loads(page.find_element(By.ID, "hover").get_attribute("textContent"))["drawings"][key]
         place, box = panels[0]["places"][0], panels[0]["box"]
         (x0, x1), (y0, y1) = panels[0]["x"], panels[0]["y"]
         svg = drawing.find_element(By.TAG_NAME, "svg").rect
@@ -116,7 +116,7 @@ def test_values_show_for_bars_and_for_the_matrix(page: Any) -> None:
         ActionChains(page).move_to_element_with_offset(
             element, int(x - svg["width"] / 2), int(y - svg["height"] / 2)
         ).perform()
-        tip_with(page, told)
+        tip_with(page, text)
 
 
 def test_a_click_on_a_head_sorts_and_another_turns_the_order(page: Any) -> None:

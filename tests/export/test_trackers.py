@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 from dimebench.export.trackers import Follower, TensorBoard, WandB, export_runs, scalars_of
 from dimebench.store import RunWriter
+from dimebench.store.schema import EVALS_FILE, TRAIN_FILE
 from tests.store.runs import episode, written
 
 
@@ -50,6 +53,49 @@ def test_a_follower_passes_on_what_is_new_and_each_point_once(tmp_path: Path) ->
     again = Follower([memory], tmp_path / "log", lambda: folders)  # the command was started anew
     again.close()
     assert [step for _, step, _ in memory.points] == [0, 300, 400]
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+@pytest.mark.parametrize("first", [EVALS_FILE, TRAIN_FILE])
+def test_a_look_between_the_two_files_of_a_step_loses_nothing(tmp_path: Path, first: str, restarted: bool) -> None:
+    """Whichever file has gained its rows alone at a look, the other's are sent once they are there."""
+    run = written(tmp_path / "results")
+    late = run.path / (TRAIN_FILE if first == EVALS_FILE else EVALS_FILE)
+    whole = pq.read_table(late)
+    pq.write_table(whole.filter(pc.less(whole["env_step"], 300)), late)
+    memory = Memory()
+    follower = Follower([memory], tmp_path / "log", lambda: [run.path])
+    follower.look()
+    pq.write_table(whole, late)
+    if restarted:
+        follower = Follower([memory], tmp_path / "log", lambda: [run.path])
+    follower.look()
+    assert follower.look() == 0
+    sent = [(step, tag, value) for _, step, scalars in memory.points for tag, value in scalars.items()]
+    assert sorted(sent) == sorted(
+        (step, tag, value) for step, scalars, _ in scalars_of(run) for tag, value in scalars.items()
+    )
+
+
+def test_runs_of_two_suites_are_followed_apart(tmp_path: Path) -> None:
+    """Nothing in a run's identity names its suite."""
+    runs = [written(tmp_path / suite, suite=suite) for suite in ("one", "two")]
+    assert runs[0].identity == runs[1].identity
+    memory = Memory()
+    for run in runs:
+        Follower([memory], tmp_path / "log", lambda path=run.path: [path]).close()
+    assert [step for _, step, _ in memory.points] == [0, 300, 0, 300]
+
+
+@pytest.mark.parametrize("content", ['{"KEY": 300}', "[1]", "{", '{"KEY": "x"}'])
+def test_what_a_former_release_kept_counts_for_both_files_and_what_nobody_wrote_for_none(
+    tmp_path: Path, content: str
+) -> None:
+    run = written(tmp_path / "results")
+    (tmp_path / "log").mkdir()
+    state = content.replace("KEY", f"{run.identity['sha256']}/{run.seed}")
+    (tmp_path / "log" / "sent.json").write_text(state)
+    assert Follower([Memory()], tmp_path / "log", lambda: [run.path]).look() == (0 if "300" in content else 2)
 
 
 def test_tensorboard_shows_what_was_logged(tmp_path: Path) -> None:

@@ -24,49 +24,49 @@ from tests.processes import wait_until, wait_until_gone
 
 
 @pytest.fixture
-def easels(monkeypatch: pytest.MonkeyPatch) -> Iterator[FigurePool]:
+def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[FigurePool]:
     """Two processes, however many cores there are and however little there is to draw."""
     monkeypatch.setattr(module, "cores", lambda: 2)
-    with FigurePool.of(of(two_variants()), worth_it=1) as easels:
-        yield easels
+    with FigurePool.of(of(two_variants()), worth_it=1) as pool:
+        yield pool
 
 
-def test_processes_draw_the_same_files_and_the_same_page(easels: FigurePool, tmp_path: Path) -> None:
-    summary = easels.summary
-    begin_figures(summary, FORMATS, easels)
-    begin_page(summary, easels)
+def test_processes_draw_the_same_files_and_the_same_page(pool: FigurePool, tmp_path: Path) -> None:
+    summary = pool.summary
+    begin_figures(summary, FORMATS, pool)
+    begin_page(summary, pool)
     write_figures(summary, tmp_path / "here")
-    write_figures(summary, tmp_path / "there", easels=easels)
+    write_figures(summary, tmp_path / "there", pool=pool)
     for path in sorted((tmp_path / "here").iterdir()):
         assert (tmp_path / "there" / path.name).read_bytes() == path.read_bytes(), path.name
-    assert page(summary, easels=easels) == page(summary)
-    assert easels.count == 2, "the processes have done it"
+    assert page(summary, pool=pool) == page(summary)
+    assert pool.count == 2, "the processes have done it"
 
 
 def test_a_small_summary_is_drawn_here() -> None:
-    with FigurePool(cells=8) as easels:
-        easels.show(of(two_variants()))
-        assert easels.count == 1
-        assert easels.each(_one_over, [1, 2]) == [1.0, 0.5]
+    with FigurePool(cells=8) as pool:
+        pool.show(of(two_variants()))
+        assert pool.count == 1
+        assert pool.each(_one_over, [1, 2]) == [1.0, 0.5]
 
 
-def test_what_a_killed_process_was_to_draw_is_drawn_here(easels: FigurePool) -> None:
-    assert easels.each(_draw_unless_easel, ["a", "b", "c"]) == ["A", "B", "C"]
-    assert easels.count == 1
+def test_what_a_killed_process_was_to_draw_is_drawn_here(pool: FigurePool) -> None:
+    assert pool.each(_draw_unless_in_pool, ["a", "b", "c"]) == ["A", "B", "C"]
+    assert pool.count == 1
 
 
-def _draw_unless_easel(_: Summary, name: str) -> str:
+def _draw_unless_in_pool(_: Summary, name: str) -> str:
     if multiprocessing.parent_process() is not None:
         os.kill(os.getpid(), signal.SIGKILL)
     return name.upper()
 
 
-def test_what_was_begun_is_not_drawn_again(easels: FigurePool, tmp_path: Path) -> None:
+def test_what_was_begun_is_not_drawn_again(pool: FigurePool, tmp_path: Path) -> None:
     places = [tmp_path / "a", tmp_path / "b", tmp_path / "c"]
     for _ in range(2):
-        easels.begin(_touched, places)
-    assert easels.each(_touched, places) == [1, 1, 1]
-    assert easels.each(_touched, places) == [2, 2, 2], "asked for once more"
+        pool.begin(_touched, places)
+    assert pool.each(_touched, places) == [1, 1, 1]
+    assert pool.each(_touched, places) == [2, 2, 2], "asked for once more"
 
 
 def _touched(_: Summary, place: Path) -> int:
@@ -76,43 +76,43 @@ def _touched(_: Summary, place: Path) -> int:
     return len(place.read_text())
 
 
-def test_what_a_killed_process_had_begun_is_drawn_here(easels: FigurePool) -> None:
-    easels.begin(_draw_unless_easel, ["a", "b"])
-    assert easels.each(_draw_unless_easel, ["a", "b"]) == ["A", "B"]
-    easels.begin(_draw_unless_easel, ["c", "d"])  # no more processes
-    assert easels.each(_draw_unless_easel, ["c", "d"]) == ["C", "D"]
+def test_what_a_killed_process_had_begun_is_drawn_here(pool: FigurePool) -> None:
+    pool.begin(_draw_unless_in_pool, ["a", "b"])
+    assert pool.each(_draw_unless_in_pool, ["a", "b"]) == ["A", "B"]
+    pool.begin(_draw_unless_in_pool, ["c", "d"])  # no more processes
+    assert pool.each(_draw_unless_in_pool, ["c", "d"]) == ["C", "D"]
 
 
-def test_easels_are_ready_before_there_is_anything_to_draw(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_are_ready_before_there_is_anything_to_draw(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "cores", lambda: 2)
-    with FigurePool(cells=module.WORTH_IT) as easels:
-        assert easels.count == 2
-        assert len(set(multiprocessing.active_children()) - easels._others) == 2
-        easels.show(of(two_variants()))
-        assert easels.each(_loaded_before, [1, 2]) == [True, True]
+    with FigurePool(cells=module.WORTH_IT, preload="dimebench.page.html") as pool:
+        assert pool.count == 2
+        assert len(set(multiprocessing.active_children()) - pool._others) == 2
+        pool.show(of(two_variants()))
+        assert pool.each(_loaded_before, [1, 2]) == [True, True]
     for cells, cores in ((module.WORTH_IT - 1, 2), (module.WORTH_IT, 1)):
         monkeypatch.setattr(module, "cores", lambda cores=cores: cores)
         assert FigurePool(cells).count == 1
 
 
 def _loaded_before(_: Summary, number: int) -> bool:
-    """Whether the process had imported all that draws before it was told what to do."""
+    """Whether the process had imported all that draws before it was given anything to do."""
     return list(sys.modules).index("dimebench.page.html") < list(sys.modules).index(__name__)
 
 
 def test_no_room_for_the_summary_is_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "cores", lambda: 2)
     monkeypatch.setattr(module.tempfile, "mkstemp", lambda **_: _raise(OSError(28, "No space left on device")))
-    with FigurePool.of(of(two_variants()), worth_it=1) as easels:
-        assert easels.each(_one_over, [1, 2]) == [1.0, 0.5]
+    with FigurePool.of(of(two_variants()), worth_it=1) as pool:
+        assert pool.each(_one_over, [1, 2]) == [1.0, 0.5]
 
 
 def test_processes_that_cannot_be_started_are_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "cores", lambda: 2)
     no = BlockingIOError(11, "Resource temporarily unavailable")
     monkeypatch.setattr("multiprocessing.popen_spawn_posix.Popen._launch", lambda *_: _raise(no))
-    with FigurePool.of(of(two_variants()), worth_it=1) as easels:
-        assert easels.each(_one_over, [1, 2]) == [1.0, 0.5]
+    with FigurePool.of(of(two_variants()), worth_it=1) as pool:
+        assert pool.each(_one_over, [1, 2]) == [1.0, 0.5]
 
 
 def _raise(error: Exception) -> None:
@@ -121,13 +121,13 @@ def _raise(error: Exception) -> None:
 
 STOPPED = """
 import sys, time
-from dimebench.figures import pool as easels
+from dimebench.figures import pool
 from tests.analysis.factory import two_variants
 from tests.figures.test_pool import _hang
 from tests.analysis.test_summary import of
 if __name__ == "__main__":
-    easels.cores = lambda: 2
-    with easels.FigurePool.of(of(two_variants()), worth_it=1) as some:
+    pool.cores = lambda: 2
+    with pool.FigurePool.of(of(two_variants()), worth_it=1) as some:
         some.each(_hang, sys.argv[1:])
 """
 
@@ -155,16 +155,16 @@ def test_whatever_stops_the_report_stops_its_processes(tmp_path: Path, number: s
         os.killpg(report.pid, number)  # Ctrl-C reaches all of them
     else:
         report.send_signal(number)
-    _, told = report.communicate(timeout=60)
+    _, errors = report.communicate(timeout=60)
     wait_until_gone(pids)
     if number is signal.SIGINT:
-        assert told.count("Traceback") == 1, told
+        assert errors.count("Traceback") == 1, errors
         assert not list(tmp_path.glob("*.summary"))
 
 
-def test_an_error_is_the_callers(easels: FigurePool) -> None:
+def test_an_error_is_the_callers(pool: FigurePool) -> None:
     with pytest.raises(ZeroDivisionError):
-        easels.each(_one_over, [1, 0])
+        pool.each(_one_over, [1, 0])
 
 
 def _one_over(_: Summary, number: int) -> float:
@@ -172,10 +172,10 @@ def _one_over(_: Summary, number: int) -> float:
 
 
 def test_nothing_stays_in_the_temporary_folder(
-    easels: FigurePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pool: FigurePool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module.tempfile, "tempdir", str(tmp_path))
-    with FigurePool.of(easels.summary, worth_it=1) as others:
+    with FigurePool.of(pool.summary, worth_it=1) as others:
         others.each(_one_over, [1, 2])
         (handed_over,) = tmp_path.glob("*.summary")
         assert handed_over.stat().st_mode & 0o077 == 0, "nobody else may put a pickle there"
@@ -183,12 +183,12 @@ def test_nothing_stays_in_the_temporary_folder(
 
 
 UNGUARDED = """
-from dimebench.figures import pool as easels
+from dimebench.figures import pool
 from tests.analysis.factory import two_variants
 from tests.figures.test_pool import _one_over
 from tests.analysis.test_summary import of
-easels.cores = lambda: 2
-with easels.FigurePool.of(of(two_variants()), worth_it=1) as some:
+pool.cores = lambda: 2
+with pool.FigurePool.of(of(two_variants()), worth_it=1) as some:
     print(some.each(_one_over, [1, 2]), some.count)
 """
 

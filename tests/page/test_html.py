@@ -1,4 +1,4 @@
-"""The page: one file that fetches nothing, escapes what it is told, and shows everything."""
+"""The page: one file that fetches nothing, escapes what it is given, and shows everything."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from dimebench.analysis.summary import Summary
 from dimebench.figures.files import specs
 from dimebench.page.html import Clip, page, write_html
 from dimebench.page.svg import inline
+from dimebench.wording.verdict import sentences
 from tests.analysis.factory import RUN, WALK, Book, two_variants
 from tests.analysis.test_summary import of
 
@@ -105,7 +106,7 @@ def test_verdict_stands_before_everything_else(summary: Summary, html: str) -> N
     text = Reader(html).text
     body = text[text.index("dimebench report") :]
     assert body.index("dime is better than sac") < body.index("Over all tasks") < body.index("Per task")
-    assert summary.sentences[0] in body
+    assert sentences(summary)[0] in body
 
 
 def test_runs_that_do_not_count_are_listed_with_their_reason(html: str) -> None:
@@ -156,7 +157,7 @@ def test_many_comparisons_are_summed_up_and_each_has_its_sentence() -> None:
     summary = of(book)
     text = Reader(page(summary)).text
     assert "a is better than b, c and d" in text
-    assert all(sentence in text for sentence in summary.sentences)
+    assert all(sentence in text for sentence in sentences(summary))
 
 
 def test_names_are_quoted_for_the_shell_and_runs_of_unequal_origin_told_apart() -> None:
@@ -183,13 +184,13 @@ def test_page_lets_its_own_script_run_and_nothing_else(html: str) -> None:
     assert f"script-src 'sha256-{digest}'" in policy
 
 
-def test_every_drawing_tells_its_numbers(summary: Summary, html: str) -> None:
-    told = json.loads(html[html.index('id="told">') + len('id="told">') : html.index("</script>")])
-    assert list(told["names"].values()) == list(summary.shown)
-    panel = told["drawings"]["learning_curves-0"][0]
+def test_every_drawing_has_its_numbers(summary: Summary, html: str) -> None:
+    hover = json.loads(html[html.index('id="hover">') + len('id="hover">') : html.index("</script>")])
+    assert list(hover["names"].values()) == list(summary.shown)
+    panel = hover["drawings"]["learning_curves-0"][0]
     assert [curve["v"] for curve in panel["curves"]] == [0, 1, 2]
     assert panel["curves"][0]["y"] == [float(f"{y:.5g}") for y in summary.cell("dime", summary.tasks[0]).curve.point]
-    texts = [place["text"] for panel in told["drawings"]["aggregates-0"] for place in panel["places"]]
+    texts = [place["text"] for panel in hover["drawings"]["aggregates-0"] for place in panel["places"]]
     assert len(texts) == 4 * 3
     assert texts[0].startswith("dime: IQM 0.")
 

@@ -20,6 +20,7 @@ import dimebench
 from dimebench.agents.registry import algorithm_source, known_algorithms
 from dimebench.envs import known_libraries
 from dimebench.envs.libraries.registry import library_source
+from dimebench.numbers import differ
 from dimebench.planning.code import (
     FACTS,
     FUSED,
@@ -393,8 +394,8 @@ def test_two_functions_have_one_digest_exactly_when_their_trees_are_equal(one: s
 
 
 def test_functions_that_differ_are_told_in_a_few_words() -> None:
-    assert differing_functions({"a": "1", "b": "2"}, {"a": "1", "b": "3"}) == "b differs"
-    assert differing_functions({"a": "1"}, {"b": "2"}) == "a, b differ"
+    assert differ(differing_functions({"a": "1", "b": "2"}, {"a": "1", "b": "3"})) == "b differs"
+    assert differ(differing_functions({"a": "1"}, {"b": "2"})) == "a, b differ"
     many = dict.fromkeys("abcde", "1")
-    assert differing_functions(many, {}) == "a, b, c and 2 more differ"
-    assert differing_functions(None, many) == "", "not known"
+    assert differ(differing_functions(many, {})) == "a, b, c and 2 more differ"
+    assert differ(differing_functions(None, many)) == "", "not known"

@@ -12,7 +12,8 @@ from dimebench.analysis.errors import NotComparableError
 from dimebench.analysis.published import cite, peers, split
 from dimebench.analysis.summary import Summary
 from dimebench.reference import UnknownReferenceError, find, references
-from dimebench.tables.content import plain_lines
+from dimebench.tables.answer import plain_lines
+from dimebench.wording.verdict import sentences
 from tests.analysis.factory import Book
 from tests.analysis.test_summary import of
 
@@ -77,7 +78,7 @@ def test_a_published_figure_stands_beside_the_runs_at_matched_env_steps() -> Non
     assert citation.matched[RUN].env_steps == 1_008_000
     assert citation.matched[RUN].mean == pytest.approx(637.357)
     assert citation.score == pytest.approx(np.mean([0.637357, 0.925195]), abs=1e-5)
-    (sentence,) = found.sentences
+    (sentence,) = sentences(found)
     assert "paper:DIME is published, not run here (ALRhub/DIME, licence MIT, seeds: 10, action repeat 1)" in sentence
     assert sentence.endswith("no verdict is made.")
     assert "the published figure lies above that interval" in sentence

@@ -64,7 +64,7 @@ def test_a_comparison_reads_rliables_interval(engine: RliableEngine) -> None:
     (found,) = compare_all(scores, [("a", "b")], engine=engine, permutations=500)
     assert found.verdict == "A better"
     assert found.difference.point == pytest.approx(0.5)
-    assert "rliable" in engine.words
+    assert engine.method == "rliable"
 
 
 def test_unequal_numbers_of_runs_are_refused_in_one_line(engine: RliableEngine) -> None:

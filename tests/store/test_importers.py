@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import trim_mean
 
-from dimebench.analysis import summary
+from dimebench.analysis import read_summary
 from dimebench.analysis.curves import curves
 from dimebench.store import StoreError, read_evals, read_runs
 from dimebench.store.importers import (
@@ -22,6 +22,7 @@ from dimebench.store.importers import (
     read_files,
     write_external,
 )
+from dimebench.wording.notes import remarks
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "reference"
 RUN = "dm_control/dog-run"
@@ -181,6 +182,6 @@ def test_the_whole_published_file_reproduces_its_aggregates(tmp_path: Path, monk
         assert trim_mean(scores, 0.25) == pytest.approx(row.iqm, abs=1e-3)
         checked += 1
     assert checked >= 40
-    compared = summary(tmp_path, ["paper:DIME", "paper:BRO"], suite="external-dm_control", resamples=500)
+    compared = read_summary(tmp_path, ["paper:DIME", "paper:BRO"], suite="external-dm_control", resamples=500)
     assert compared.budget == 984_000
-    assert any("paper:BRO: published curves from naumix" in note for note in compared.notes)
+    assert any("paper:BRO: published curves from naumix" in line for line in remarks(compared))

@@ -8,22 +8,39 @@ import re
 import shutil
 import subprocess
 import zipfile
+from collections.abc import Sequence
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
+from dimebench.analysis import Summary
 from dimebench.analysis.question import Metric, Question
 from dimebench.export.archive import write_archive
 from dimebench.page.html import page
 from dimebench.page.parts import commands_of
 from dimebench.page.pdf import write_pdf
 from dimebench.stats import Estimate, Interval, NumpyEngine, RliableEngine
-from dimebench.tables.papers import Cell, Sheet, bold, latex, markdown, sheets, write_sheets
-from dimebench.tables.records import csv_text, records
+from dimebench.tables.content import bold, tables
+from dimebench.tables.csv import csv_text, records
+from dimebench.tables.files import write_tables
+from dimebench.tables.latex import latex
+from dimebench.tables.markdown import markdown
+from dimebench.tables.model import PAPER, Caption, Cell, Column, Table
 from tests.analysis.factory import RUN, Book, two_variants
 from tests.analysis.test_summary import of
 from tests.store.runs import written
+
+
+def table_of(summary: Summary, name: str) -> Table[Any]:
+    (found,) = (table for table in tables(summary) if table.name == name)
+    return found
+
+
+def paper(title: str, headings: Sequence[str], *rows: Sequence[Cell]) -> Table[Any]:
+    return Table("x", rows, [Column(name, itemgetter(k)) for k, name in enumerate(headings)], paper=Caption(title))
 
 
 def estimate(point: float, low: float, high: float) -> Estimate:
@@ -32,24 +49,23 @@ def estimate(point: float, low: float, high: float) -> Estimate:
 
 def test_bold_is_the_best_and_each_whose_interval_holds_its_point() -> None:
     found = [estimate(0.8, 0.7, 0.9), estimate(0.75, 0.6, 0.81), estimate(0.7, 0.6, 0.79), Estimate(0.8, None)]
-    assert bold(found) == [True, True, False, True]
+    assert bold(found) == [found[0], found[1], found[3]]
 
 
 def test_least_is_best_of_the_optimality_gap_and_the_floor_is_never_bold() -> None:
-    table = next(sheet for sheet in sheets(of(two_variants())) if sheet.name == "aggregates")
-    gap = table.header.index("optimality gap")
+    table = table_of(of(two_variants()), "aggregates")
+    gap = table.headings.index("optimality gap")
     assert [row[0].text for row in table.rows] == ["dime", "sac", "random (floor)"]
     assert [row[gap].bold for row in table.rows] == [True, False, False]
 
 
 def test_latex_is_booktabs_with_every_name_escaped() -> None:
-    sheet = Sheet("x", "50% & more", ("a_b", "c"), ((Cell("dime:x=$1{2}"), Cell("0.5", bold=True)),))
-    text = latex(sheet)
+    text = latex(paper("50% & more", ("a_b", "c"), (Cell("dime:x=$1{2}"), Cell("0.5", bold=True))))
     assert r"\toprule" in text
     assert r"a\_b & c \\" in text
     assert r"dime:x=\$1\{2\} & \textbf{0.5} \\" in text
     assert r"\caption{50\% \& more}" in text
-    assert latex(Sheet("x", "t", ("a",), ((Cell("r"),),) * 41)).startswith(r"\begin{longtable}")
+    assert latex(paper("t", ("a",), *[[Cell("r")]] * 41)).startswith(r"\begin{longtable}")
 
 
 HOSTILE = r"dime:hidden=[64,64],x=a_b&50%#1^2~{\end{table}}<$>"
@@ -57,21 +73,21 @@ HOSTILE = r"dime:hidden=[64,64],x=a_b&50%#1^2~{\end{table}}<$>"
 
 def test_latex_is_well_formed_whatever_a_name_holds() -> None:
     book = Book().cell(HOSTILE, RUN, [1, 2, 3]).cell("sac", RUN, [4, 5, 6])
-    for sheet in sheets(of(book)):
-        text = re.sub(r"\\\\(?=\n)", "", latex(sheet))  # ends of rows
+    for table in filter(lambda table: table.paper, tables(of(book))):
+        text = re.sub(r"\\\\(?=\n)", "", latex(table))  # ends of rows
         plain = re.sub(r"\\[a-z]+|\\[&%$#_{}]", "", text)  # commands, and escaped characters
         assert "\\" not in plain
         assert not set("%$#^~_") & set(plain)
         assert plain.count("{") == plain.count("}")
         rows = [line for line in plain.splitlines() if "&" in line]
-        assert {line.count("&") for line in rows} == {len(sheet.header) - 1}
+        assert {line.count("&") for line in rows} == {len(table.on(PAPER).columns) - 1}
         assert text.count(r"\begin{") == text.count(r"\end{")
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX (Debian: texlive-latex-recommended)")
 def test_latex_compiles(tmp_path: Path) -> None:
     book = Book().cell(HOSTILE, RUN, [100.0 * k for k in range(45)]).cell("sac", RUN, [4, 5, 6])  # seeds: a longtable
-    body = "\n".join(latex(sheet) for sheet in sheets(of(book)))
+    body = "\n".join(latex(table) for table in tables(of(book)) if table.paper)
     head = "\\documentclass{article}\\usepackage{booktabs,longtable}\\begin{document}\n"
     (tmp_path / "all.tex").write_text(head + body + "\n\\end{document}\n")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
@@ -82,15 +98,19 @@ def test_latex_compiles(tmp_path: Path) -> None:
 def test_tables_name_the_axis_and_the_score() -> None:
     book = Book().cell("dime", RUN, [600, 700, 800]).cell("sac", RUN, [300, 310, 290])
     timed = of(book, question=Question("wall_time", engine=NumpyEngine(200)))
-    titles = {sheet.name: sheet.title for sheet in sheets(timed)}
+    titles = {table.name: table.paper.title for table in tables(timed) if table.paper}
     assert titles["aggregates"] == "quick: normalised scores at 3.0 s of training over 1 task"
     assert titles["tasks"] == "quick: mean return per task at 3.0 s of training"
-    assert records(timed)["curves"][0][2] == "wall_time"
+    assert records(table_of(timed, "curves"))[0][2] == "wall_time"
     sooner = of(book, question=Question("env_step", Metric.parse("threshold:0.4"), 0.02, NumpyEngine(200)))
-    tasks = next(sheet for sheet in sheets(sooner) if sheet.name == "tasks")
-    assert tasks.title == "quick: mean env steps to a normalised score of 0.4 per task, 300 where it is not reached"
+    tasks = table_of(sooner, "tasks")
+    assert tasks.paper is not None
+    assert (
+        tasks.paper.title
+        == "quick: mean env steps to a normalised score of 0.4 per task, 300 where it is not reached"
+    )
     assert [cell.bold for cell in tasks.rows[0]] == [False, True, False]  # the soonest
-    header, rows = records(sooner)["seeds"]
+    header, rows = records(table_of(sooner, "seeds"))
     assert header[3:5] == ("env_step_to_0.4", "normalised")
     assert all(row[4] == pytest.approx(1 - row[3] / 300) for row in rows)
     for found, words in ((timed, "3.0 s of training"), (sooner, "env steps to 0.4")):
@@ -107,13 +127,13 @@ def test_tables_name_the_axis_and_the_score() -> None:
 
 
 def test_markdown_keeps_its_columns_whatever_a_name_holds() -> None:
-    text = markdown(Sheet("x", "t", ("a", "b"), ((Cell("x|y<z"), Cell("1", bold=True)),)))
+    text = markdown(paper("t", ("a", "b"), (Cell("x|y<z"), Cell("1", bold=True))))
     assert text.splitlines()[4] == r"| x\|y&lt;z | **1** |"
 
 
 def test_csv_has_every_number_in_full() -> None:
     summary = of(two_variants())
-    rows = list(csv.DictReader(io.StringIO(csv_text(records(summary)["seeds"]))))
+    rows = list(csv.DictReader(io.StringIO(csv_text(table_of(summary, "seeds")))))
     assert len(rows) == 3 * 2 * 3
     cell = summary.cell("dime", RUN)
     assert [float(r["return"]) for r in rows if (r["variant"], r["task"]) == ("dime", RUN)] == list(cell.scores)
@@ -121,7 +141,7 @@ def test_csv_has_every_number_in_full() -> None:
 
 def test_every_table_is_written_in_every_format_and_the_pdf_embeds_its_fonts(tmp_path: Path) -> None:
     summary = of(two_variants())
-    names = {path.name for path in write_sheets(summary, tmp_path)}
+    names = {path.name for path in write_tables(summary, tmp_path)}
     assert {"aggregates.csv", "aggregates.md", "aggregates.tex", "seeds.tex", "curves.csv"} <= names
     pdf = write_pdf(summary, tmp_path / "report.pdf").read_bytes()
     assert pdf.startswith(b"%PDF")
@@ -146,7 +166,7 @@ def test_the_archive_holds_the_runs_as_they_lie_and_explains_them(tmp_path: Path
     assert [path.name for path in target.parent.iterdir()] == ["small.zip"]
 
 
-def test_cost_tells_energy_where_a_run_does() -> None:
+def test_cost_has_energy_where_a_run_recorded_it() -> None:
     book = Book().cell("dime", RUN, [1, 2], progress={"env_step": 300, "grad_step": 40, "energy_j": 7.2e6})
-    header, rows = records(of(book))["cost"]
+    header, rows = records(table_of(of(book), "cost"))
     assert dict(zip(header, rows[0], strict=True))["energy_kwh"] == pytest.approx(2.0)

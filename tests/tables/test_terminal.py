@@ -8,7 +8,9 @@ import pytest
 from rich.console import Console
 
 from dimebench.analysis import Summary, summarise
-from dimebench.tables.content import grids, render
+from dimebench.tables.answer import render
+from dimebench.tables.content import tables
+from dimebench.tables.model import TERMINAL
 from tests.analysis.factory import Book
 
 TASKS = ("dm_control/walker-walk", "dm_control/humanoid_CMU-run", "gymnasium/HalfCheetah-v5")
@@ -32,26 +34,27 @@ def test_every_row_is_named_and_nothing_is_cut(width: int, found: Summary) -> No
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
     squeezed = re.sub(r"\s", "", text)
-    starts = [text.index(f"\n{grid.title} ") for grid in grids(found)]
-    for grid, start, end in zip(grids(found), starts, [*starts[1:], len(text)], strict=True):
-        table = text[start:end]
-        words = set(re.split(r"\s+", table))
-        for row in grid.rows:
-            numbers = [re.split(r" (?=\[)", cell) for cell in row[1:] if cell[:1] in set("+-0123456789")]
+    shown = [(table.terminal, table.on(TERMINAL)) for table in tables(found) if table.terminal]
+    starts = [text.index(f"\n{caption.title} ") for caption, _ in shown]
+    for (caption, table), start, end in zip(shown, starts, [*starts[1:], len(text)], strict=True):
+        drawn = text[start:end]
+        words = set(re.split(r"\s+", drawn))
+        for name, *cells in table.rows:
+            numbers = [re.split(r" (?=\[)", cell.text) for cell in cells if cell.text[:1] in set("+-0123456789")]
             for piece in [piece for cell in numbers for piece in cell]:
-                assert set(piece.split()) <= words, (piece, table)
-            for joint in re.split(r"(?<=[ /:,=_-])", row[0]):
-                assert joint.strip() in table, (joint, table)
-        assert re.sub(r"\s", "", grid.note) in squeezed
+                assert set(piece.split()) <= words, (piece, drawn)
+            for joint in re.split(r"(?<=[ /:,=_-])", name.text):
+                assert joint.strip() in drawn, (joint, drawn)
+        assert re.sub(r"\s", "", caption.note) in squeezed
 
 
 def test_a_table_for_a_few_variants_each_where_there_is_no_room(found: Summary) -> None:
-    def tables(width: int) -> int:
+    def parts(width: int) -> int:
         console = Console(width=width, quiet=True)
         text = "".join(segment.text for segment in console.render(render(found), console.options))
         per_task = text[text.index("Mean return per task") : text.index("\nRuns")]
         assert all(name in per_task for name in ("crossq", "sac", "[64,"))
         return sum(line.startswith("task") for line in per_task.splitlines())
 
-    assert tables(120) == 1
-    assert tables(60) > 1
+    assert parts(120) == 1
+    assert parts(60) > 1

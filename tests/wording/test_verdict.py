@@ -9,8 +9,8 @@ import pytest
 
 from dimebench import numbers
 from dimebench.stats import compare_all
-from dimebench.tables.content import plain_lines
-from dimebench.wording.verdict import headline, overview
+from dimebench.tables.answer import plain_lines
+from dimebench.wording.verdict import headline, overview, sentences
 from tests.analysis.factory import RUN, WALK, Book, two_variants
 from tests.analysis.test_summary import of
 
@@ -24,7 +24,7 @@ def masked(text: str) -> str:
 
 def test_sentence_of_a_claim() -> None:
     book = Book().cell("dime", RUN, TEN).cell("sac", RUN, [x - 300 for x in TEN])
-    assert [masked(s) for s in of(book).sentences] == [
+    assert [masked(s) for s in sentences(of(book))] == [
         "dime is better than sac on quick (1 task, 10 seeds each, scored at 300 env steps): IQM 0.645 against 0.345, "
         "a difference of +0.300 (95% CI LOW to HIGH), permutation test p < 0.001; a run of dime scores above a run "
         "of sac with probability 1.00 (95% CI LOW to HIGH)."
@@ -35,12 +35,12 @@ def test_sentence_reads_from_the_winners_side() -> None:
     book = Book().cell("dime", RUN, TEN).cell("sac", RUN, [x - 300 for x in TEN])
     turned = of(book, "sac", "dime")
     assert turned.comparisons[0].verdict == "B better"
-    assert turned.sentences == of(book, "dime", "sac").sentences
+    assert sentences(turned) == sentences(of(book, "dime", "sac"))
 
 
 def test_sentence_of_an_undecided_comparison_says_why() -> None:
     book = Book().cell("dime", RUN, TEN).cell("sac", RUN, TEN[::-1])
-    assert masked(of(book).sentences[0]).startswith(
+    assert masked(sentences(of(book))[0]).startswith(
         "Undecided between dime and sac on quick (1 task, 10 seeds each, scored at 300 env steps), because the "
         "interval of the IQM difference contains 0: IQM 0.645 against 0.645, a difference of 0.000 (95% CI"
     )
@@ -48,7 +48,7 @@ def test_sentence_of_an_undecided_comparison_says_why() -> None:
 
 def test_one_seed_has_no_interval_to_speak_of() -> None:
     book = Book().cell("dime", RUN, [700]).cell("sac", RUN, [300])
-    assert of(book).sentences == (
+    assert sentences(of(book)) == (
         "Undecided between dime and sac on quick (1 task, 1 seed each, scored at 300 env steps), because one seed "
         "per task gives no interval: IQM 0.700 against 0.300, a difference of +0.400; a run of dime scores above a "
         "run of sac with probability 1.00.",
@@ -59,13 +59,13 @@ def test_one_seed_has_no_interval_to_speak_of() -> None:
 def test_few_seeds_carry_a_caution(seeds: int) -> None:
     book = Book().cell("dime", RUN, TEN[:seeds]).cell("sac", RUN, TEN[:seeds])
     caution = f"Caution: intervals over {seeds} seeds hold the truth less often than they say (at 3 seeds"
-    assert (caution in of(book).sentences[0]) == (seeds <= 4)
+    assert (caution in sentences(of(book))[0]) == (seeds <= 4)
 
 
 def test_runs_left_out_and_diverged_stand_in_the_sentence_of_their_variants_only() -> None:
     book = two_variants().add("sac", RUN, 7, status="failed").add("sac", RUN, 8, [0, 1], status="running")
     book.add("sac", WALK, 9, [0, 1], status="diverged").cell("crossq", RUN, TEN[:3]).cell("crossq", WALK, TEN[:3])
-    by_pair = dict(zip([(c.a, c.b) for c in of(book).comparisons], of(book).sentences, strict=True))
+    by_pair = dict(zip([(c.a, c.b) for c in of(book).comparisons], sentences(of(book)), strict=True))
     tail = " Left out: 1 failed run and 1 unfinished run. 1 diverged run counted with the lower bound."
     assert by_pair["dime", "sac"].endswith(tail)
     assert "Left out" not in by_pair["dime", "crossq"]
@@ -74,23 +74,23 @@ def test_runs_left_out_and_diverged_stand_in_the_sentence_of_their_variants_only
 def test_several_comparisons_name_the_confidence_they_were_judged_at() -> None:
     book = Book().cell("a", RUN, TEN).cell("b", RUN, [x - 200 for x in TEN]).cell("c", RUN, [x - 400 for x in TEN])
     found = of(book)
-    assert "Judged with Holm's correction for 3 comparisons, at 98.3%:" in " ".join(found.sentences)
+    assert "Judged with Holm's correction for 3 comparisons, at 98.3%:" in " ".join(sentences(found))
     assert overview(found.comparisons) == ["a is better than b and c", "b is better than c"]
 
 
 def test_tasks_left_out_show_in_the_count() -> None:
     book = two_variants().cell("dime", "dm_control/fish-swim", [1, 2])
-    assert "(2 of 3 tasks, 3 seeds each," in of(book).sentences[0]
+    assert "(2 of 3 tasks, 3 seeds each," in sentences(of(book))[0]
 
 
 def test_area_under_the_curve_is_named() -> None:
     score = {"kind": "auc", "lower": 0.0, "upper": 1000.0}
     book = Book().cell("dime", RUN, TEN, score=score).cell("sac", RUN, TEN, score=score)
-    assert "scored by the area under the learning curve up to 300 env steps" in of(book).sentences[0]
+    assert "scored by the area under the learning curve up to 300 env steps" in sentences(of(book))[0]
 
 
 def test_one_variant_has_nothing_to_be_compared_with() -> None:
-    sentence = of(Book().cell("dime", RUN, [700])).sentences[0]
+    sentence = sentences(of(Book().cell("dime", RUN, [700])))[0]
     assert sentence == (
         "dime on quick (1 task, 1 seed each, scored at 300 env steps): IQM 0.700; there is nothing to compare it "
         "with."
@@ -122,7 +122,7 @@ def test_plain_lines_hold_verdict_tables_and_what_was_left_out() -> None:
 def test_terminal_tables_read_no_markup_in_names() -> None:
     from rich.console import Console
 
-    from dimebench.tables.content import render
+    from dimebench.tables.answer import render
 
     name = "dime:critic_hidden=[64,64]:[red]x"
     book = Book().cell(name, RUN, TEN[:3]).cell("sac", RUN, TEN[3:6])

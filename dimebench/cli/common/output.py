@@ -16,9 +16,12 @@ console = Console(highlight=False, markup=False, emoji=False)
 
 def print_table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), right: Collection[str] = ()) -> None:
     """A table on a terminal, with the columns in `right` right-aligned; elsewhere aligned lines, one per row."""
+    from dimebench.tables.plain import aligned
+
     cells = [[printable(cell) for cell in row] for row in rows]
     if not console.is_terminal:
-        _print_lines([list(header), *cells] if header else cells)
+        for line in aligned([list(header), *cells] if header else cells):
+            print_line(line)
         return
     table = Table() if header else Table(show_header=False, box=None, pad_edge=False)
     for index in range(len(cells[0]) if cells else len(header)):
@@ -42,9 +45,3 @@ def status_line(quiet: bool) -> Iterator[Callable[[str], None]]:
         return
     with console.status("") as status:
         yield lambda text: status.update(text)
-
-
-def _print_lines(rows: list[list[str]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        print_line("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -27,18 +27,10 @@ def run_until_decided(
     train: carries out a request for some seeds and returns the exit code. Each of m comparisons may spend alpha/m.
     What is done on disk is skipped, so the same command goes on where it was cut off.
     """
-    from dimebench.analysis.interim import (
-        ALPHA,
-        describe,
-        final_scores,
-        look,
-        other_plan,
-        read_record,
-        verdict,
-        write_record,
-    )
+    from dimebench.analysis.interim import ALPHA, analyse, final_scores, other_plan, read_record, write_record
     from dimebench.analysis.select import FLOOR
     from dimebench.stats import planned_analyses
+    from dimebench.wording.interim import describe, verdict
 
     names = [variant.name for variant in request.variants]
     compared = [name for name in names if name != FLOOR or len(names) == 2]
@@ -60,7 +52,7 @@ def run_until_decided(
             return code
         for pair in undecided:
             scores = final_scores(results, request.suite.name, pair, tasks, seeds)
-            found[pair] = look(scores, pair, planned, taken, alpha)
+            found[pair] = analyse(scores, pair, planned, taken, alpha)
             typer.echo(describe(pair, found[pair]))
         write_record(file, found, tasks)
         if all(one.over for one in found.values()):

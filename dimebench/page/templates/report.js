@@ -1,6 +1,6 @@
 "use strict";
 (() => {
-  const told = JSON.parse(document.getElementById("told").textContent);
+  const hover = JSON.parse(document.getElementById("hover").textContent);
   const body = document.body, root = document.documentElement;
   const tip = document.getElementById("tip");
   const memory = {
@@ -9,7 +9,7 @@
   };
 
   // --- variants: shown or hidden in every figure and table at once ---
-  const hidden = new Set(JSON.parse(memory.get("hidden") || "[]").filter((v) => v in told.names));
+  const hidden = new Set(JSON.parse(memory.get("hidden") || "[]").filter((v) => v in hover.names));
   const toggles = [...document.querySelectorAll("[data-toggle]")];
   const all = document.getElementById("all");
   function applyHidden() {
@@ -88,7 +88,7 @@
   function showTip(lines, left, top) {
     tip.replaceChildren(...lines.map(([v, text]) => {
       const line = document.createElement("div");
-      if (v !== null) line.className = "name s" + told.series[v];
+      if (v !== null) line.className = "name s" + hover.series[v];
       line.textContent = text;
       return line;
     }));
@@ -116,7 +116,7 @@
     values.forEach((value, i) => { if (Math.abs(value - wanted) < Math.abs(values[best] - wanted)) best = i; });
     return best;
   }
-  function tellCurves(drawing, panel, x, svg) {
+  function showCurves(drawing, panel, x, svg) {
     const lines = [];
     const span = panel.x[1] - panel.x[0];
     for (const curve of visible(panel.curves)) {
@@ -124,7 +124,7 @@
       if (Math.abs(curve.x[i] - x) > span / 12) continue;
       const ends = curve.low ? ` [${short(curve.low[i])}, ${short(curve.high[i])}]` : "";
       const at = Math.abs(curve.x[i] - x) > span / 200 ? ` at ${short(curve.x[i])}` : "";
-      lines.push([curve.v, `${told.names[curve.v]}: ${short(curve.y[i])}${ends}${at}`]);
+      lines.push([curve.v, `${hover.names[curve.v]}: ${short(curve.y[i])}${ends}${at}`]);
     }
     if (!lines.length) return hideTip();
     const [left, top] = pixels(panel, svg, x, panel.y[1]);
@@ -136,13 +136,13 @@
     drawing.append(cross);
     showTip([[null, `${panel.title ? panel.title + ", " : ""}${short(x)}`], ...lines], left, top);
   }
-  function tellPlace(place, panel, svg) {
+  function showPlace(place, panel, svg) {
     cross.remove();
     const [left, top] = pixels(panel, svg, place.x, place.y);
     showTip([[place.v, place.text]], left, top);
   }
   for (const drawing of document.querySelectorAll("[data-drawing]")) {
-    const panels = told.drawings[drawing.dataset.drawing] || [];
+    const panels = hover.drawings[drawing.dataset.drawing] || [];
     const svg = drawing.querySelector("svg");
     let at = [0, -1];  // panel and stop of the arrow keys
     drawing.addEventListener("pointermove", (event) => {
@@ -155,10 +155,10 @@
       const y = panel.y[0] + (panel.y[1] - panel.y[0]) * (y1 - fy) / (y1 - y0);
       if (panel.curves.length) {
         const xs = stops(panel);
-        return xs.length ? tellCurves(drawing, panel, xs[nearest(xs, x)], svg) : hideTip();
+        return xs.length ? showCurves(drawing, panel, xs[nearest(xs, x)], svg) : hideTip();
       }
       const near = visible(panel.places).filter((p) => Math.abs(p.y - y) <= 0.5 && (!p.xs || (x >= p.xs[0] && x <= p.xs[1])));
-      near.length ? tellPlace(near[0], panel, svg) : hideTip();
+      near.length ? showPlace(near[0], panel, svg) : hideTip();
     });
     drawing.addEventListener("pointerleave", hideTip);
     drawing.addEventListener("blur", hideTip);
@@ -174,7 +174,7 @@
       if (!list.length) return hideTip();
       at[1] = Math.max(0, Math.min(at[1], list.length - 1));
       panel.curves.length && typeof list[0] === "number"
-        ? tellCurves(drawing, panel, list[at[1]], svg) : tellPlace(list[at[1]], panel, svg);
+        ? showCurves(drawing, panel, list[at[1]], svg) : showPlace(list[at[1]], panel, svg);
     });
   }
   addEventListener("keydown", (event) => { if (event.key === "Escape") hideTip(); });

@@ -1,0 +1,238 @@
+"""The summary of a results folder: reads the runs, chooses those that count, estimates and compares."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import shlex
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dimebench.analysis.errors import NoRunsError, NotComparableError
+from dimebench.analysis.notes import NeverReached
+from dimebench.analysis.published import cite, split
+from dimebench.analysis.question import Metric, Question
+from dimebench.analysis.select import FLOOR, Selection, choose_suite, select
+from dimebench.analysis.summary import CellRow, RunRow, Summary, VariantRow
+from dimebench.analysis.x_axis import on_axis
+from dimebench.stats import (
+    AGGREGATES,
+    Cell,
+    Engine,
+    NumpyEngine,
+    Side,
+    compare_all,
+    estimate_cells,
+    in_threads,
+    probability_of_improvement,
+)
+from dimebench.stats.bootstrap import RESAMPLES
+from dimebench.store import Run, read_curves, read_runs
+from dimebench.store.places import Place
+from dimebench.store.reader import without_collecting
+
+USUAL_PLACE = "results"  # where the command line looks by default
+JOULES_PER_KWH = 3.6e6
+MOST_PAIRED = 10  # variants, none of them named, of which every pair is judged
+
+
+def read_summary(
+    results: Place,
+    names: Sequence[str] = (),
+    suite: str | None = None,
+    budget: int | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    question: Question | None = None,
+    allow: Collection[str] = (),
+) -> Summary:
+    """The summary of a results folder.
+
+    names: the variants to compare, in order; none: all there are, best first, and of more than MOST_PAIRED the best
+    with each other one. budget in env steps, or in the unit of the question's axis. A question brings its own engine:
+    `resamples` then has no effect. allow: differences that are noted, not refused: see `select.ALLOWABLE`.
+    Raises the errors of `analysis.errors`, and StoreError for files that cannot be read.
+    """
+    if not results.is_dir():
+        raise NoRunsError(f"no results folder at '{results}'")
+    runs = choose_suite(results, read_runs(results), suite)
+    own, cited = split(names, {run.variant for run in runs})
+    if cited and not own:
+        raise NotComparableError("not comparable: published aggregates alone; name runs to set beside them")
+    needed = [run for run in runs if not own or run.variant in {*own, FLOOR}]
+    with without_collecting():
+        found = summarise(runs, read_curves(needed), own, budget, resamples, seed, question, allow)
+    if str(results) != USUAL_PLACE:
+        found = replace(found, options=(*found.options, f"--results {shlex.quote(str(results))}"))
+    return cite(found, cited)
+
+
+def summarise(
+    runs: Sequence[Run],
+    evals: pd.DataFrame,
+    names: Sequence[str] = (),
+    budget: int | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    question: Question | None = None,
+    allow: Collection[str] = (),
+) -> Summary:
+    """The summary of the runs of one suite and their evaluations (the columns of `store.read_curves`)."""
+    question = question or Question(engine=NumpyEngine(resamples, seed))
+    engine = question.engine
+    axis = question.axis
+    chosen = on_axis(select(runs, evals, names, budget if axis == "env_step" else None, allow), axis, budget)
+    variants = chosen.variants
+    metric = question.metric_of(chosen.cells[variants[0], chosen.tasks[0]][0])
+    shown = [*variants, *([chosen.floor] if chosen.floor else [])]
+    scores = {variant: _scores(chosen, variant, metric) for variant in shown}
+    thresholds = _thresholds(scores)
+    sides = {variant: engine.side(scores[variant], variant) for variant in shown}
+    made = in_threads(
+        lambda v: _variant_row(chosen, v, scores[v], thresholds, engine, sides[v], question.axis), shown
+    )
+    rows = dict(zip(shown, made, strict=True))
+    if not names:
+        variants = tuple(sorted(variants, key=lambda v: (-rows[v].estimates["iqm"].point, v)))
+        shown = [*variants, *shown[len(variants) :]]
+    pairs = list(itertools.combinations(variants, 2))
+    judged = pairs if names or len(variants) <= MOST_PAIRED else [(variants[0], other) for other in variants[1:]]
+    comparisons = compare_all(
+        scores,
+        judged,
+        tasks=chosen.tasks,
+        seed=seed,
+        delta=question.delta,
+        engine=engine,
+        sides=sides,
+        chosen_from=len(pairs),
+    )
+    return Summary(
+        suite=chosen.suite,
+        variants=variants,
+        floor=chosen.floor,
+        tasks=chosen.tasks,
+        score=str(metric),
+        budget=chosen.budget,
+        confidence=engine.confidence,
+        resamples=engine.resamples,
+        seed=seed,
+        comparisons=comparisons,
+        aggregates=tuple(rows[variant] for variant in shown),
+        cells=_cell_rows(chosen, [(v, t) for t in chosen.tasks for v in shown], metric, engine),
+        left_out=chosen.left_out,
+        left_out_tasks=chosen.left_out_tasks,
+        notes=(*chosen.notes, *_never_reached(chosen, metric)),
+        runs=_run_rows(runs, chosen),
+        axis=axis,
+        method=engine.method,
+        score_asked=question.metric is not None,
+        options=(*engine.options, *([f"--allow {','.join(sorted(allow))}"] if allow else [])),
+        improvements=tuple(
+            tuple(probability_of_improvement(scores[row], scores[column]) for column in variants) for row in variants
+        ),
+    )
+
+
+def _never_reached(chosen: Selection, metric: Metric) -> list[NeverReached]:
+    compared = [c for (variant, _), cell in chosen.cells.items() if variant != chosen.floor for c in cell]
+    return [NeverReached(metric.threshold)] * metric.never_reached(compared, chosen.env_steps)
+
+
+def _scores(chosen: Selection, variant: str, metric: Metric) -> list[np.ndarray]:
+    """Normalised scores, over tasks, each [runs]."""
+    return [
+        np.array([metric.normalised(curve, chosen.env_steps) for curve in chosen.cells[variant, task]])
+        for task in chosen.tasks
+    ]
+
+
+def _thresholds(scores: dict[str, list[np.ndarray]]) -> np.ndarray:
+    """Normalised scores for the performance profile: 0 to 1, and as far as the runs go beyond."""
+    everything = np.concatenate([task for tasks in scores.values() for task in tasks])
+    return np.linspace(min(0.0, everything.min()), max(1.0, everything.max()), 201)
+
+
+def _variant_row(
+    chosen: Selection,
+    variant: str,
+    scores: list[np.ndarray],
+    thresholds: np.ndarray,
+    engine: Engine,
+    side: Side,
+    axis: str,
+) -> VariantRow:
+    """The row of a variant, from its normalised scores, over tasks each [runs]."""
+    cells = [chosen.cells[variant, task] for task in chosen.tasks]
+    runs = [curve for cell in cells for curve in cell]
+    seconds = float(np.median([curve.seconds_at(chosen.budget) for curve in runs]))
+    joules = [c.run.progress.get("energy_j", c.run.provenance.get("energy_j")) for c in runs]
+    curves = [np.stack([c.normalised(c.values(chosen.env_steps)) for c in cell]) for cell in cells]
+    return VariantRow(
+        variant=variant,
+        is_floor=variant == chosen.floor,
+        runs=len(runs),
+        fewest_seeds=min(len(cell) for cell in cells),
+        most_seeds=max(len(cell) for cell in cells),
+        diverged=sum(curve.diverged_by(chosen.budget) for curve in runs),
+        estimates=side.estimates(tuple(AGGREGATES)),
+        curve=engine.band(chosen.env_steps, curves, "curve", variant),
+        profile=engine.profile(scores, thresholds, "profile", variant),
+        median_wall_time_s=seconds,
+        env_steps_per_s=chosen.budget / seconds if seconds and axis == "env_step" else None,
+        grad_steps=_median([c.run.progress.get("grad_step") for c in runs]),
+        energy_kwh=_median(joules, JOULES_PER_KWH),
+        devices=tuple(sorted({str(c.run.provenance["device"]) for c in runs if c.run.provenance.get("device")})),
+    )
+
+
+def _median(values: Sequence[Any], unit: float = 1.0) -> float | None:
+    """Over the positive numbers among what files hold, in this unit; None where there is none."""
+    known = [float(v) / unit for v in values if isinstance(v, int | float) and math.isfinite(v) and v > 0]
+    return float(np.median(known)) if known else None
+
+
+def _cell_rows(
+    chosen: Selection, names: Sequence[tuple[str, str]], metric: Metric, engine: Engine
+) -> tuple[CellRow, ...]:
+    """The rows of these variants and tasks."""
+    runs = {name: sorted(chosen.cells[name], key=lambda curve: curve.run.seed) for name in names}
+    cells = [
+        Cell(
+            name,
+            scores=np.array([metric.shown(curve, chosen.env_steps) for curve in runs[name]]),
+            curves=np.stack([curve.values(chosen.env_steps) for curve in runs[name]]),
+        )
+        for name in names
+    ]
+    return tuple(
+        CellRow(
+            variant=cell.name[0],
+            task=cell.name[1],
+            lower=float(runs[cell.name][0].run.score["lower"]),
+            upper=float(runs[cell.name][0].run.score["upper"]),
+            seeds=tuple(curve.run.seed for curve in runs[cell.name]),
+            scores=tuple(cell.scores.tolist()),
+            diverged=tuple(curve.run.seed for curve in runs[cell.name] if curve.diverged_by(chosen.budget)),
+            mean=found.mean,
+            iqm=found.iqm,
+            curve=found.curve,
+            run_curves=tuple(tuple(row) for row in cell.curves.tolist()),
+        )
+        for cell, found in zip(cells, estimate_cells(engine, chosen.env_steps, cells), strict=True)
+    )
+
+
+def _run_rows(runs: Sequence[Run], chosen: Selection) -> tuple[RunRow, ...]:
+    """The runs of the report's variants, by variant, task and seed."""
+    counted = {curve.run.path for cell in chosen.cells.values() for curve in cell}
+    of_report = {*chosen.variants, *([chosen.floor] if chosen.floor else [])}
+    return tuple(
+        RunRow(r.variant, r.task, r.seed, r.status, r.reason, r.path in counted, r.identity, r.provenance, r.progress)
+        for r in sorted(runs, key=lambda r: (r.variant, r.task, r.seed))
+        if r.variant in of_report
+    )

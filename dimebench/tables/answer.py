@@ -1,0 +1,34 @@
+"""What `compare` prints: the verdict, the tables, and what to know about the runs."""
+
+from __future__ import annotations
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.text import Text
+
+from dimebench.analysis.summary import Summary
+from dimebench.tables.content import tables
+from dimebench.tables.plain import plain
+from dimebench.tables.terminal import Fitted
+from dimebench.wording.notes import remarks
+from dimebench.wording.verdict import claims, headline, winner
+
+
+def render(summary: Summary) -> RenderableType:
+    """Everything for a terminal of any width."""
+    only = summary.comparisons[0] if len(summary.comparisons) == 1 else None
+    decided = any(winner(comparison) for comparison in summary.comparisons)
+    title = Text(headline(only) if only else "Verdict", style="bold green" if decided else "bold yellow")
+    verdict = Panel(Text("\n".join(claims(summary))), title=title, title_align="left", box=box.ROUNDED)
+    found = [Fitted(table) for table in tables(summary) if table.terminal]
+    return Group(verdict, *found, *(Text(remark, style="dim") for remark in remarks(summary)))
+
+
+def plain_lines(summary: Summary) -> list[str]:
+    """The same as lines of text without colour or boxes, for a pipe or a log."""
+    lines = claims(summary)
+    for table in tables(summary):
+        lines += ["", *plain(table)] if table.terminal else []
+    found = remarks(summary)
+    return [*lines, "", *found] if found else lines
