@@ -23,8 +23,8 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._pytree import tree_leaves
 
 from dimebench.agents.base import Agent, Batch, Dims
+from dimebench.agents.parts.paths import gpu_ways
 from dimebench.agents.registry import load_algorithm
-from dimebench.agents.updates.paths import gpu_ways
 from dimebench.training.block import Block, build_settings
 from dimebench.training.execution.dispatch import DispatchMode
 from dimebench.training.rng import AHEAD_CALLS, AHEAD_NUMBERS

@@ -14,6 +14,7 @@ from typing import Any
 
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
+from dimebench.agents.updates.schedule import schedule
 from dimebench.envs import TaskSpec, task_spec
 from dimebench.planning.learner_bytes import WORD, learner_bytes
 from dimebench.store import Run, StoreError, read_run
@@ -82,7 +83,7 @@ def estimated_memory(block: Block, gpu_bytes: int | None = None) -> Memory:
 def _kinds(block: Block) -> int:
     """How many kinds of update call there are, by where in it the actor is updated: each is recorded by itself."""
     utd, delay = block.settings.get("utd", 1), block.settings.get("policy_delay", 1)
-    return len({tuple(i for i in range(utd) if (call * utd + i + 1) % delay == 0) for call in range(delay)})
+    return len({tuple(updates) for updates in schedule(utd, delay)})
 
 
 def replay_bytes(block: Block, spec: TaskSpec) -> int:

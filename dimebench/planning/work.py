@@ -7,11 +7,12 @@ left out: the sums are a floor.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+
+from dimebench.agents.updates.schedule import schedule
 
 WORD = 4  # bytes of a float32: master weights and moments are kept so at every precision
 ADAM_WORDS = 7  # per parameter: parameter and two moments read and written, gradient read
@@ -49,8 +50,7 @@ class AgentWork:
 
 def actor_updates(utd: int, policy_delay: int) -> list[int]:
     """How many actor updates each call of `Agent.update` holds, over one period of the schedule."""
-    period = policy_delay // math.gcd(utd, policy_delay)
-    return [(c + 1) * utd // policy_delay - c * utd // policy_delay for c in range(period)]
+    return [len(updates) for updates in schedule(utd, policy_delay)]
 
 
 def agent_work(algorithm: str, obs: int, act: int, settings: Any) -> AgentWork | None:

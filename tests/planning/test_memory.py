@@ -12,7 +12,7 @@ import pytest
 
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
-from dimebench.agents.updates.paths import gpu_ways
+from dimebench.agents.parts.paths import gpu_ways
 from dimebench.envs import task_spec
 from dimebench.planning.learner_bytes import NOTHING, _counted, learner_bytes
 from dimebench.planning.memory import (
@@ -28,7 +28,7 @@ from dimebench.planning.memory import (
 from dimebench.store import RunWriter
 from dimebench.training.block import Block
 from dimebench.training.replay import Replay
-from tests.agents.learners import LEARNERS, SMALL, make
+from tests.agents.learners import LEARNERS, make, small
 from tests.store.runs import make_run
 from tests.training.blocks import make_block
 
@@ -39,7 +39,7 @@ GPU = 10**9
 @pytest.mark.parametrize(("name", "seeds"), [*((name, 2) for name in LEARNERS), ("sac", 1)])
 def test_counting_without_numbers_finds_what_the_real_update_keeps(name: str, seeds: int, ways: Any) -> None:
     algorithm = load_algorithm(name)
-    settings: Any = algorithm.Settings(**(SMALL[name] | {"batch_size": 32}))
+    settings: Any = algorithm.Settings(**(small(name) | {"batch_size": 32}))
     with ways():
         counted = _counted(algorithm, settings, Dims(7, 3), seeds, fake=True)
         assert counted == _counted(algorithm, settings, Dims(7, 3), seeds, fake=False)

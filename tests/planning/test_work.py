@@ -72,7 +72,7 @@ def test_the_schedule_is_the_learners(utd: int, delay: int) -> None:
     agent = make("sac", [0], utd=utd, policy_delay=delay)
     schedule = actor_updates(utd, delay)
     for updates in 3 * schedule:
-        assert updates == len(agent._actor_updates())
+        assert updates == len(agent.actor_updates())
         agent.grad_steps += utd
 
 

@@ -176,7 +176,7 @@ def check_execution(device: str, mode: str, precision: str, chain: str = "auto")
     for option, value, known in asked:
         if value not in ("auto", *known):
             raise UsageError(f"{option} {value}: unknown{nearest(value, ['auto', *known])}")
-        if not device.startswith("cuda") and (value in ("tf32", "fused") or "graph" in value):
+        if not device.startswith("cuda") and value in ("compile+graph", "tf32", "fused"):
             raise UsageError(f"{option} {value}: needs a CUDA device; this run is on the CPU")
 
 
