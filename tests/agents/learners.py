@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from dimebench.agents.base import Batch, Dims, Noise
+from dimebench.agents.base import Agent, Batch, Dims, Noise
 from dimebench.agents.registry import built_in_algorithms, load_algorithm
 from dimebench.agents.updates.actor_critic import ActorCritic
 from dimebench.training.rng import Streams, generator
@@ -52,18 +52,26 @@ def make(name: str, seeds: list[int], device: str = "cpu", **settings: object) -
     return agent
 
 
+PURPOSES = ("update", "batch", "act")
+
+
 def streams(seeds: list[int]) -> Streams:
-    return Streams(seeds, ["update", "batch", "act"], "cpu")
+    return Streams(seeds, PURPOSES, "cpu")
 
 
 def draw(agent: ActorCritic[Any], source: Streams) -> tuple[Batch, Noise]:
     """A batch and the noise for the next update, drawn per seed."""
+    return draw_of(agent, DIMS, source)
+
+
+def draw_of(agent: Agent, dims: Dims, source: Streams) -> tuple[Batch, Noise]:
+    """The same for a task of other sizes."""
     rows = agent.settings.utd * agent.settings.batch_size
     shapes = {
-        "obs": (rows, DIMS.obs),
-        "act": (rows, DIMS.act),
+        "obs": (rows, dims.obs),
+        "act": (rows, dims.act),
         "rew": (rows,),
-        "next": (rows, DIMS.obs),
+        "next": (rows, dims.obs),
         "end": (rows,),
     }
     b = source.normal("batch", shapes)

@@ -66,7 +66,7 @@ def test_critic_forward(runs: Runs, name: str) -> None:
         obs, act = files.tensor(name, "obs", agent.seeds), files.tensor(name, "act", agent.seeds)
         logits = agent.critics(obs, act, training=training)
         if training:
-            agent._count("critics")
+            agent.count_forward("critics")
         check("probabilities", torch.softmax(logits, -1), case["probs"], 1e-5)
         check("Q", expected_value(logits, agent.atoms), case["q"], 2e-3)
         own = agent.critics.state_dict()

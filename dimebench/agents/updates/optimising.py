@@ -74,8 +74,7 @@ class NetworkAgent(Agent):
 
         Parameters of different seeds are disjoint: the gradient of the sum is each seed's own.
         """
-        for renorm in self.renorms(name):
-            renorm.set_steps(renorm.steps + 1)
+        self.count_forward(name)
         grads = torch.autograd.grad(loss, list(self.modules[name].parameters()), self._ones)
         self.stores[name].receive(grads, self.gradient_clips.get(name))
         self.optimizers[name].step()
@@ -89,6 +88,11 @@ class NetworkAgent(Agent):
     def approach(self, target: str, live: str, tau: float) -> None:
         """Polyak averaging: target <- (1 - tau) target + tau live."""
         self.stores[target].approach(self.stores[live], tau)
+
+    def count_forward(self, name: str) -> None:
+        """Network `name` has had one training-mode forward."""
+        for renorm in self.renorms(name):
+            renorm.set_steps(renorm.steps + 1)
 
     def renorms(self, *names: str) -> list[BatchRenorm]:
         """The BatchRenorm layers of these networks, or of all."""
