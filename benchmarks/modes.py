@@ -14,9 +14,9 @@ import time
 
 import torch
 
-from dimebench.agents.base import Agent, Batch, Dims
+from dimebench.agents.base import Batch, Dims
 from dimebench.agents.registry import load_algorithm
-from dimebench.agents.updates.schedule import actor_updates
+from dimebench.agents.updates.execution import ExecutableAgent
 from dimebench.training.execution.modes import Learner, prepare
 from dimebench.training.rng import Streams, generator
 
@@ -40,17 +40,21 @@ def main() -> None:
     algorithm = load_algorithm(args.algo)
     values = dict(word.split("=") for word in args.words)
     settings = algorithm.Settings(**{key: tuple(map(int, value.split(","))) for key, value in values.items()})
-    agents: dict[tuple[str, str], Agent] = {}
+    agents: dict[tuple[str, str], ExecutableAgent] = {}
     learners: dict[tuple[str, str], Learner] = {}
     for way in WAYS:
-        agents[way] = algorithm(DOG, settings, [generator(0, "parameters")], "cpu")
-        learners[way] = prepare(agents[way], "cpu", *way)
+        agent = algorithm(DOG, settings, [generator(0, "parameters")], "cpu")
+        assert isinstance(agent, ExecutableAgent)
+        agents[way], learners[way] = agent, prepare(agent, "cpu", *way)
     noise = Streams([0], ["update"], "cpu")
     times: dict[tuple[str, str], dict[int, list[float]]] = {way: {} for way in WAYS}
     for _ in range(args.calls):
         for way, agent in agents.items():
             given, drawn = batch(settings.batch_size * settings.utd), noise.normal("update", agent.update_noise())
-            kind, began = len(actor_updates(settings.utd, settings.policy_delay, agent.grad_steps)), time.process_time()
+            kind, began = (
+                len(agent.actor_updates()),
+                time.process_time(),
+            )
             learners[way].update(given, drawn)
             times[way].setdefault(kind, []).append(time.process_time() - began)
     share = settings.utd / settings.policy_delay  # actor updates per call

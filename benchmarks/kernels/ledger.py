@@ -32,7 +32,11 @@ PARTS = {
     "update_actor": "actor objective",
     "actor_objective": "actor objective",
 }
-WITHIN = {"approach": "target networks", "temperature_loss": "temperature", "descend_alpha": "temperature"}  # those of parts within a part
+WITHIN = {  # those of parts within a part
+    "approach": "target networks",
+    "temperature_loss": "temperature",
+    "descend_alpha": "temperature",
+}
 OUTSIDE = {  # of the graphs: by file, then the same
     "training/execution/modes.py": "graph buffers",
     "training/replay.py": "replay",

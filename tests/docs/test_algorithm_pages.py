@@ -6,15 +6,27 @@ import re
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import Any
 
 import pytest
 
+from dimebench import agents
 from dimebench.agents.registry import algorithm_source, load_algorithm
-from tests.agents.learners import make, streams, train
+from tests.agents.learners import LEARNERS, make, streams, train
 
 FOLDER = Path(__file__).parents[2] / "docs" / "algorithms"
-PAGES = {"dime": "dime.md", "dime-gaussian": "dime.md", "crossq": "crossq.md", "sac": "sac.md"}
+
+
+def page_of(name: str) -> str:
+    """The page that names the algorithm's source file."""
+    source = algorithm_source(name).partition(":")[0].replace(".", "/") + ".py"
+    found = [page.name for page in sorted(FOLDER.glob("*.md")) if f"`{source}`" in page.read_text()]
+    assert len(found) == 1, f"pages that name {source}: {found}"
+    return found[0]
+
+
+PAGES = {name: page_of(name) for name in LEARNERS}
 
 
 def rows(page: str, heading: str) -> list[list[str]]:
@@ -54,7 +66,7 @@ def test_every_metric_has_a_meaning_and_a_unit(name: str) -> None:
     metrics = set().union(*train(make(name, [0]), streams([0]), 4)) | {"train_return"}
     text = (FOLDER / PAGES[name]).read_text()
     table = {cells[0].strip("`"): cells[1:] for cells in rows(PAGES[name], "metric")}
-    for metric in metrics - ({"entropy"} if name == "dime-gaussian" else set()):
+    for metric in metrics:
         meaning, unit = table[metric]
         assert meaning
         assert unit
@@ -63,8 +75,9 @@ def test_every_metric_has_a_meaning_and_a_unit(name: str) -> None:
 
 @pytest.mark.parametrize("page", sorted(set(PAGES.values())))
 def test_every_equation_names_a_function_that_exists(page: str) -> None:
-    modules = [import_module(f"dimebench.agents.{name}") for name in ("base", "networks", "gaussian", "diffusion")]
-    modules += [import_module(f"dimebench.agents.{name}") for name in ("categorical", "dime", "sac", "crossq")]
+    names = [found.name for found in walk_packages(agents.__path__, "dimebench.agents.")]
+    modules = [import_module(name) for name in names if not name.startswith("dimebench.agents.parts.chain.")]
+    modules.append(import_module("dimebench.agents.parts.chain.stepwise"))
     equations = rows(page, "equation")
     assert len(equations) >= 5
     for _, functions in equations:
@@ -75,13 +88,3 @@ def test_every_equation_names_a_function_that_exists(page: str) -> None:
             owners = [vars(module)[head] for module in modules if head in vars(module)]
             assert owners, name
             assert not method or hasattr(owners[0], method), name
-
-
-def test_every_learner_has_a_page() -> None:
-    from dimebench.agents.registry import _BUILTIN
-
-    learners = {name for name in _BUILTIN if load_algorithm(name).learns}
-    assert learners == set(PAGES)
-    for name in learners:
-        source = algorithm_source(name).partition(":")[0].replace(".", "/") + ".py"
-        assert source in (FOLDER / PAGES[name]).read_text()

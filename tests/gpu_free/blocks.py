@@ -19,10 +19,10 @@ from unittest import mock
 import torch
 
 from dimebench.agents.base import Batch, Dims
-from dimebench.agents.registry import load_algorithm
 from dimebench.agents.parts import compiling
-from dimebench.agents.updates.actor_critic import ActorCritic
 from dimebench.agents.parts.paths import gpu_ways
+from dimebench.agents.registry import load_algorithm
+from dimebench.agents.updates.actor_critic import ActorCritic
 from dimebench.training.execution import modes as execution
 from dimebench.training.execution.modes import Captured, prepare
 from dimebench.training.execution.warmup import warm_up

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from dimebench.agents.base import Dims
-from dimebench.agents.registry import load_algorithm
 from dimebench.agents.parts.paths import gpu_ways
+from dimebench.agents.registry import load_algorithm
 from dimebench.envs import task_spec
 from dimebench.planning.learner_bytes import NOTHING, _counted, learner_bytes
 from dimebench.planning.memory import (

@@ -22,6 +22,7 @@ from dimebench.training.evaluate import Evaluator, StopRequestedError
 from tests.agents.learners import LEARNERS
 from tests.training.blocks import assert_same_outputs, make_block, outputs, stop_after, train, trainer
 
+
 @pytest.mark.parametrize("algorithm", built_in_algorithms())
 def test_a_run_is_evaluated_at_the_start_at_every_interval_and_at_the_end(algorithm: str, tmp_path: Path) -> None:
     block = make_block(algorithm)
@@ -73,7 +74,7 @@ def test_runs_repeat_bit_for_bit_and_seeds_differ(tmp_path: Path) -> None:
     assert not tables[0].equals(tables[2])
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", built_in_algorithms())
 def test_a_seed_among_others_has_the_bits_that_it_has_alone(algorithm: str, tmp_path: Path) -> None:
     together = make_block(algorithm, seeds=(4, 7))
     train(together, tmp_path / "together")

@@ -19,7 +19,6 @@ from dimebench.training.split import pick_chunk, pick_state, split_block
 from tests.agents.learners import DIMS, LEARNERS, PURPOSES, draw_of, having, small, streams
 from tests.training.blocks import assert_same_outputs, make_block, outputs, stop_after, train
 
-
 PARTS = [((2, 9), (5,)), ((2,), (5,), (9,))]
 
 
@@ -115,7 +114,7 @@ def test_a_seeds_share_is_what_belongs_to_the_seed_whatever_the_sizes(
 
 def test_a_tensor_that_should_have_a_seed_axis_and_has_none_is_named() -> None:
     block = make_block("sac", seeds=(0, 1), device="cuda")
-    with pytest.raises(CheckpointError, match="^sac: 'policy.table' has no seed axis, and `shared_state` does not"):
+    with pytest.raises(CheckpointError, match=r"^sac: 'policy.table' has no seed axis, and `shared_state` does not"):
         pick_state(block, {"agent.policy.table": torch.zeros(7)}, [0])
 
 

@@ -12,10 +12,10 @@ import torch
 
 from dimebench.agents.base import Agent, NoSettings
 from dimebench.agents.parts.networks import FEW_ROWS
+from dimebench.agents.parts.paths import gpu_ways
 from dimebench.agents.random import Random
 from dimebench.agents.registry import load_algorithm
 from dimebench.agents.sac import SAC
-from dimebench.agents.parts.paths import gpu_ways
 from dimebench.training.block import Protocol
 from dimebench.training.execution.graphs import CpuGraphs
 from dimebench.training.execution.modes import Captured, ExecutionError, chosen, prepare
