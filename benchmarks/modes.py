@@ -3,7 +3,7 @@
     python benchmarks/modes.py [--algo sac] [--calls 40] [KEY=VALUE ...]        e.g. critic_hidden=256,256
 
 The modes take turns, one call each, on dog-run's dimensions; medians over the calls of each kind, weighted as the
-schedule has them, and ratios to eager float32. Start it with the variables of `launch/environment.py` to see them.
+schedule has them, and ratios to eager float32. Start it with the variables of `planning/process_env.py` to see them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 
 from dimebench.agents.base import Batch, Dims
 from dimebench.agents.registry import load_algorithm
-from dimebench.agents.updates.actor_critic import ActorCritic
+from dimebench.agents.updates.execution import ExecutableAgent
 from dimebench.training.execution.modes import Learner, prepare
 from dimebench.training.rng import Streams, generator
 
@@ -25,9 +25,9 @@ WAYS = [(mode, precision) for precision in ("float32", "bf16") for mode in ("eag
 
 
 def batch(rows: int) -> Batch:
-    obs, following = torch.randn(1, rows, DOG.obs), torch.randn(1, rows, DOG.obs)
+    obs, next_obs = torch.randn(1, rows, DOG.obs), torch.randn(1, rows, DOG.obs)
     action, reward = torch.tanh(torch.randn(1, rows, DOG.act)), torch.rand(1, rows)
-    return Batch(obs, action, reward, following, torch.zeros(1, rows))
+    return Batch(obs, action, reward, next_obs, torch.zeros(1, rows))
 
 
 def main() -> None:
@@ -40,17 +40,21 @@ def main() -> None:
     algorithm = load_algorithm(args.algo)
     values = dict(word.split("=") for word in args.words)
     settings = algorithm.Settings(**{key: tuple(map(int, value.split(","))) for key, value in values.items()})
-    agents: dict[tuple[str, str], ActorCritic] = {}
+    agents: dict[tuple[str, str], ExecutableAgent] = {}
     learners: dict[tuple[str, str], Learner] = {}
     for way in WAYS:
-        agents[way] = algorithm(DOG, settings, [generator(0, "parameters")], "cpu")
-        learners[way] = prepare(agents[way], "cpu", *way)
+        agent = algorithm(DOG, settings, [generator(0, "parameters")], "cpu")
+        assert isinstance(agent, ExecutableAgent)
+        agents[way], learners[way] = agent, prepare(agent, "cpu", *way)
     noise = Streams([0], ["update"], "cpu")
     times: dict[tuple[str, str], dict[int, list[float]]] = {way: {} for way in WAYS}
     for _ in range(args.calls):
         for way, agent in agents.items():
             given, drawn = batch(settings.batch_size * settings.utd), noise.normal("update", agent.update_noise())
-            kind, began = len(agent._actor_updates()), time.process_time()
+            kind, began = (
+                len(agent.actor_updates()),
+                time.process_time(),
+            )
             learners[way].update(given, drawn)
             times[way].setdefault(kind, []).append(time.process_time() - began)
     share = settings.utd / settings.policy_delay  # actor updates per call

@@ -16,8 +16,8 @@ import torch
 from benchmarks.gpu.session import Session
 from dimebench.agents.base import Metrics
 from dimebench.agents.registry import known_algorithms
+from dimebench.agents.updates.schedule import update_schedule
 from dimebench.config import parse_words
-from dimebench.planning.clock import update_schedule
 from dimebench.planning.identity import block_identity
 from dimebench.planning.plan import make_plan
 from dimebench.training.block import Block

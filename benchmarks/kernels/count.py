@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from benchmarks.kernels.device import gpu
 from benchmarks.kernels.ledger import Ledger, Line, Watch
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
+from dimebench.agents.updates.schedule import period
 from dimebench.training.block import Block, Protocol
 from dimebench.training.execution.modes import WARM_CALLS, prepare
 from dimebench.training.off_policy import OffPolicyLearner
@@ -72,7 +72,7 @@ def count(
         agent = algorithm(dims, settings, [torch.Generator() for _ in range(seeds)], "cuda")
         learner = prepare(agent, "cuda", mode, precision, chain)
         if not warm_up:
-            agent.set_counts([0, *(10**6 for _ in agent.counts()[1:])])  # type: ignore[attr-defined]
+            agent.set_counts([0, *(10**6 for _ in agent.counts()[1:])])
         learning = OffPolicyLearner(block, dims, agent, learner)
 
         def vector_step() -> None:
@@ -83,7 +83,7 @@ def count(
             learning.replay.add(obs, action, zeros, obs, zeros, zeros > 0)
 
         learning.replay.add(obs, action, zeros, obs, zeros, zeros > 0)
-        turn = math.lcm(settings.utd, settings.policy_delay) // settings.utd  # calls until the schedule repeats
+        turn = period(settings.utd, settings.policy_delay)
         for _ in range(turn * (WARM_CALLS + 1)):
             vector_step()
         ledger.clear()

@@ -32,13 +32,17 @@ PARTS = {
     "update_actor": "actor objective",
     "actor_objective": "actor objective",
 }
-WITHIN = {"update_targets": "target networks", "update_temperature": "temperature"}  # those of parts within a part
+WITHIN = {  # those of parts within a part
+    "approach": "target networks",
+    "temperature_loss": "temperature",
+    "descend_alpha": "temperature",
+}
 OUTSIDE = {  # of the graphs: by file, then the same
-    "training/execution.py": "graph buffers",
+    "training/execution/modes.py": "graph buffers",
     "training/replay.py": "replay",
     "training/staging.py": "to and from the host",
     "training/rng.py": "noise",
-    "training/learning.py": "replay",
+    "training/off_policy.py": "replay",
 }
 KINDS = ("eager", "triton", "library", "copy")
 

@@ -1,10 +1,10 @@
 """CrossQ (Bhatt et al., ICLR 2024, arXiv 1902.05605): SAC without target networks, with wide BatchRenorm critics.
 
-| here            | source (the authors' JAX code, built on SBX)                                           |
-|-----------------|----------------------------------------------------------------------------------------|
-| `CrossQ.q_values`| `update_critic`: one joint training-mode forward of the live critics over [s; s']      |
-| losses          | those of SAC, the minimum over critics in both                                         |
-| `BatchRenorm`   | `renorm.py`; also in the actor, which runs in training mode in its own update only     |
+| here               | source (the authors' JAX code, built on SBX)                                        |
+|--------------------|-------------------------------------------------------------------------------------|
+| `critic_objective` | `update_critic`: one joint training-mode forward of the live critics over [s; s']   |
+| losses             | those of SAC, the minimum over critics in both                                      |
+| `BatchRenorm`      | `renorm.py`; also in the actor, which runs in training mode in its own update only  |
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import torch
 from annotated_types import Ge, Gt, Interval, Len
 from torch import Tensor
 
-from dimebench.agents.base import Batch
-from dimebench.agents.parts.gaussian import GaussianPolicy
+from dimebench.agents.base import Batch, Dims, Metrics, Noise
+from dimebench.agents.parts.gaussian import GaussianPolicy, GaussianSample
 from dimebench.agents.parts.networks import Critics
 from dimebench.agents.parts.renorm import RenormSettings
-from dimebench.agents.sac import SAC
-from dimebench.agents.updates.adam import Adam
+from dimebench.agents.sac import actor_loss, critic_loss, td_target, temperature_loss
+from dimebench.agents.updates.gaussian_actor import GaussianActor
 
 
 @dataclass(frozen=True)
@@ -47,27 +47,57 @@ class CrossQSettings:
     evaluation_actions: Literal["sample", "mean"] = "mean"  # tanh of the Gaussian's mean
 
 
-class CrossQ(SAC):
-    """S seeds of CrossQ: SAC's losses and updates with another critic pass and normalised networks."""
+class CrossQ(GaussianActor):
+    """S seeds of CrossQ: SAC's losses with another critic pass, normalised networks and no target critics."""
 
     Settings: ClassVar[type] = CrossQSettings
     summary: ClassVar[str] = "SAC without target networks: wide critics with BatchRenorm, one joint forward"
     graphable: ClassVar[bool] = True
+    settings: CrossQSettings
 
-    def _build(self, s: CrossQSettings, generators: Sequence[torch.Generator]) -> None:  # type: ignore[override]
+    def __init__(self, dims: Dims, s: CrossQSettings, generators: Sequence[torch.Generator], device: str) -> None:
+        super().__init__(dims, s, generators, device)
         renorm = RenormSettings(momentum=s.renorm_momentum, warmup=s.renorm_warmup)
-        obs, act = self.dims.obs, self.dims.act
-        policy = GaussianPolicy(obs, act, s.actor_hidden, generators, renorm=renorm)
-        self._add("policy", policy, s.learning_rate, s.beta1)
-        self._add("critics", Critics(obs + act, s.critic_hidden, 1, generators, renorm), s.learning_rate, s.beta1)
-        self.optimizers["alpha"] = Adam([self.log_alpha], s.learning_rate, beta1=0.9)
+        self.policy = GaussianPolicy(dims.obs, dims.act, s.actor_hidden, generators, renorm=renorm)
+        self.critics = Critics(dims.obs + dims.act, s.critic_hidden, 1, generators, renorm)
+        self.add("policy", self.policy, s.learning_rate, s.beta1)
+        self.add("critics", self.critics, s.learning_rate, s.beta1)
+        self.add_temperature(s.learning_rate)
+        self.target_entropy = s.target_entropy_per_dim * dims.act
 
-    def q_values(self, batch: Batch, next_action: Tensor) -> tuple[Tensor, Tensor]:
+    def update(self, batch: Batch, noise: Noise) -> Metrics:
+        """`utd` critic updates, each on its slice of the batch; after every `policy_delay`-th one of the actor."""
+        metrics: Metrics = {}
+        for step in self.steps(batch, noise):
+            metrics |= self.update_critic(step.batch, step.next_sample())  # a' of the actor as it is
+            if step.updates_actor:
+                metrics |= self.update_actor(step.batch, step.sample())
+        return metrics
+
+    def update_critic(self, batch: Batch, next_sample: GaussianSample) -> Metrics:
+        """The critics step towards their own target: there are no target critics."""
+        loss, metrics = self.critic_objective(batch, next_sample)
+        self.descend("critics", loss)
+        return {"critic_loss": loss.detach(), **metrics}
+
+    def critic_objective(self, batch: Batch, next_sample: GaussianSample) -> tuple[Tensor, Metrics]:
         """One forward over [s; s'], [a; a']: both halves share the batch statistics; s' only makes the target."""
-        both_obs = torch.cat([batch.obs, batch.next_obs], 1)
-        both_actions = torch.cat([batch.action, next_action], 1)
-        q, next_q = self.critics(both_obs, both_actions, training=True).squeeze(-1).chunk(2, dim=-1)
-        return q, next_q
+        both_obs = torch.cat([batch.obs, batch.next_obs], 1)  # [S, 2B, O]
+        both_actions = torch.cat([batch.action, next_sample.action], 1)
+        q, next_q = self.critics(both_obs, both_actions, training=True).squeeze(-1).chunk(2, dim=-1)  # [S, C, B] each
+        gamma = self.settings.gamma
+        target = td_target(next_q, next_sample.log_prob, batch.reward, batch.terminated, self.alpha, gamma)
+        return critic_loss(q, target), {"q_mean": q.detach().mean((1, 2))}
 
-    def update_targets(self) -> None:
-        """There are none."""
+    def update_actor(self, batch: Batch, sample: GaussianSample) -> Metrics:
+        """The actor, in training mode, steps against the critics in evaluation mode; then the temperature."""
+        loss = self.actor_objective(batch.obs, sample)
+        self.descend("policy", loss)
+        entropy = -sample.log_prob.detach().mean(-1)
+        linear_in = self.settings.temperature_loss_in
+        self.descend_alpha(temperature_loss(self.log_alpha, entropy, self.target_entropy, linear_in))
+        return {"actor_loss": loss.detach(), "entropy": entropy, "alpha": self.alpha}
+
+    def actor_objective(self, obs: Tensor, sample: GaussianSample) -> Tensor:
+        q = self.critics.of_action(obs, sample.action).squeeze(-1)  # [S, C, B]
+        return actor_loss(q, sample.log_prob, self.alpha)

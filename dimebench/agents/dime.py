@@ -15,21 +15,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import torch
 from annotated_types import Ge, Gt, Interval, Len
-from torch import Tensor
+from torch import Tensor, nn
 
 from dimebench.agents.base import Batch, Dims, Metrics, Noise, NoiseShapes
 from dimebench.agents.parts.categorical import expected_value, log_probs, project, shifted_atoms
 from dimebench.agents.parts.chain.stepwise import Chain
-from dimebench.agents.parts.diffusion import DiffusionPolicy, DiffusionSample, ScoreNetwork, denoise
+from dimebench.agents.parts.diffusion import DiffusionPolicy, DiffusionSample, ScoreNetwork, Step, denoise
 from dimebench.agents.parts.networks import Critics, float32_linspace
+from dimebench.agents.parts.paths import for_gpu
 from dimebench.agents.parts.renorm import RenormSettings
-from dimebench.agents.updates.actor_critic import ActorCritic
-from dimebench.agents.updates.adam import Adam
-from dimebench.agents.updates.paths import for_gpu
+from dimebench.agents.updates.actor_critic import ActorCritic, Sample
+
+S = TypeVar("S", bound=Sample)
 
 
 @dataclass(frozen=True)
@@ -112,33 +113,89 @@ def clip_gradients(grads: Tensor) -> Tensor:
     return torch.nan_to_num_(grads, nan=0.0, posinf=1.0, neginf=-1.0).clamp_(-1.0, 1.0)
 
 
-class DIME(ActorCritic):
+class CategoricalCritics(ActorCritic[S]):
+    """What DIME shares with its Gaussian control, `dime-gaussian`: the critics, and all that is held to them."""
+
+    def add_networks(
+        self, policy: nn.Module, settings: CriticSettings, generators: Sequence[torch.Generator]
+    ) -> None:
+        """The policy, the critics and the temperature, each with its optimiser."""
+        s, inputs = settings, self.dims.obs + self.dims.act
+        renorm = RenormSettings(momentum=s.renorm_momentum, warmup=s.renorm_warmup)
+        self.critics = Critics(inputs, s.critic_hidden, s.atoms, generators, renorm)
+        self.atoms = float32_linspace(s.v_min, s.v_max, s.atoms).to(self.device)
+        self.add("policy", policy, s.learning_rate, s.beta1)
+        self.add("critics", self.critics, s.learning_rate, s.beta1)
+        self.add_temperature(s.alpha_learning_rate)
+        self.gradient_clips["policy"] = clip_gradients
+        self.critic_settings = settings
+
+    def update_critic(self, batch: Batch, next_sample: S) -> Metrics:
+        """The critics step towards their own target: there are no target critics."""
+        loss, metrics = self.critic_objective(batch, next_sample)
+        self.descend("critics", loss)
+        return {"critic_loss": loss.detach(), **metrics}
+
+    def critic_objective(self, batch: Batch, next_sample: S) -> tuple[Tensor, Metrics]:
+        """One joint forward over [s; s'], [a; a']; the next-state half only makes the target."""
+        both_obs = torch.cat([batch.obs, batch.next_obs], 1)
+        both_actions = torch.cat([batch.action, next_sample.action], 1)
+        logits, next_logits = self.critics(both_obs, both_actions, training=True).chunk(2, dim=2)  # [S, C, B, K] each
+        s = self.critic_settings
+        target = critic_target(next_logits.detach(), next_sample.cost, batch, self.atoms, self.alpha, s.gamma)
+        loss = critic_loss(logits, target, s.critic_entropy_coefficient)
+        q_mean = expected_value(logits.detach(), self.atoms).mean((1, 2))
+        clipped = (target[..., 0] + target[..., -1]).mean(-1)
+        return loss, {"q_mean": q_mean, "mass_at_ends": clipped}
+
+    def actor_objective(self, obs: Tensor, sample: S) -> Tensor:
+        """Against the critics in evaluation mode."""
+        q = expected_value(self.critics.of_action(obs, sample.action), self.atoms)
+        return actor_loss(q, sample.cost, self.alpha)
+
+
+class DIME(CategoricalCritics[DiffusionSample]):
     """S seeds of DIME. Actions are sampled in evaluation as in training (the authors' flag is ignored)."""
 
     Settings: ClassVar[type] = DIMESettings
     summary: ClassVar[str] = "diffusion policy in MaxEnt RL: categorical BatchRenorm critics, entropy lower bound"
     graphable: ClassVar[bool] = True
     chains: ClassVar[tuple[str, ...]] = ("plain", "fused")
+    shared_state: ClassVar[tuple[str, ...]] = ("schedule", "frequencies")  # of the steps n, the same for all seeds
+    settings: DIMESettings
 
-    def __init__(self, dims: Dims, settings: Any, generators: Sequence[torch.Generator], device: str) -> None:
-        super().__init__(dims, settings, generators, device)
-        s: CriticSettings = settings
-        renorm = RenormSettings(momentum=s.renorm_momentum, warmup=s.renorm_warmup)
-        self.policy = self._policy(generators)
-        self.critics = Critics(dims.obs + dims.act, s.critic_hidden, s.atoms, generators, renorm)
-        self.atoms = float32_linspace(s.v_min, s.v_max, s.atoms).to(self.device)
-        self._add("policy", self.policy, s.learning_rate, s.beta1)
-        self._add("critics", self.critics, s.learning_rate, s.beta1)
-        self.optimizers["alpha"] = Adam([self.log_alpha], s.alpha_learning_rate, beta1=0.9)
-        self.gradient_clips["policy"] = clip_gradients
-        self.denoise: Any = denoise  # compiled where the learner is
+    def __init__(self, dims: Dims, s: DIMESettings, generators: Sequence[torch.Generator], device: str) -> None:
+        super().__init__(dims, s, generators, device)
+        obs, act = dims.obs, dims.act
+        score = ScoreNetwork(obs, act, s.score_hidden, s.time_frequencies, s.time_embedding, generators)
+        self.policy = DiffusionPolicy(score, act, self.seeds, s.diffusion_steps, s.prior_std, s.step_size, s.friction)
+        self.add_networks(self.policy, s, generators)
+        self.denoise: Step = denoise  # compiled where the learner is
         self.chain: Chain | None = None
         self.use_chain("plain")
 
-    def _policy(self, generators: Sequence[torch.Generator]) -> Any:
-        s, obs, act = self.settings, self.dims.obs, self.dims.act
-        score = ScoreNetwork(obs, act, s.score_hidden, s.time_frequencies, s.time_embedding, generators)
-        return DiffusionPolicy(score, act, self.seeds, s.diffusion_steps, s.prior_std, s.step_size, s.friction)
+    def update(self, batch: Batch, noise: Noise) -> Metrics:
+        """`utd` critic updates, each on its slice of the batch; after every `policy_delay`-th one of the actor."""
+        metrics: Metrics = {}
+        for step in self.steps(batch, noise):
+            metrics |= self.update_critic(step.batch, step.next_sample())  # a' of the actor as it is
+            if step.updates_actor:
+                metrics |= self.update_actor(step.batch, step.sample())
+        return metrics
+
+    def update_actor(self, batch: Batch, sample: DiffusionSample) -> Metrics:
+        """The actor steps, its gradients clipped; then the temperature.
+
+        The authors hold the running cost alone to the target, not the whole bound.
+        """
+        loss = self.actor_objective(batch.obs, sample)
+        self.descend("policy", loss)
+        running, bound = sample.running_cost.detach().mean(-1), -sample.cost.detach().mean(-1)
+        cost = running if self.settings.temperature_cost == "running" else -bound
+        self.descend_alpha(temperature_loss(self.log_alpha, cost, self.settings.target_cost_per_dim * self.dims.act))
+        return {"actor_loss": loss.detach(), "running_cost": running, "entropy_bound": bound, "alpha": self.alpha}
+
+    # --- the policy -------------------------------------------------------------------------------------------
 
     def policy_noise(self, rows: int) -> NoiseShapes:
         return {"x0": (rows, self.dims.act), "eps": (self.settings.diffusion_steps, rows, self.dims.act)}
@@ -146,7 +203,7 @@ class DIME(ActorCritic):
     @torch.no_grad()
     def act(self, obs: Tensor, noise: Noise) -> Tensor:
         if self.chain is None:  # the eager step: compiling it again for a few rows would take longer than it saves
-            return self.policy.sample(obs, **noise).action
+            return self.policy.sample(obs, noise["x0"], noise["eps"]).action
         return self.chain.act(obs, **noise)
 
     @torch.no_grad()
@@ -155,7 +212,7 @@ class DIME(ActorCritic):
 
     def actor_sample(self, obs: Tensor, noise: Noise) -> DiffusionSample:
         if self.chain is None:
-            return self.policy.sample(obs, **noise, step=self.denoise)
+            return self.policy.sample(obs, noise["x0"], noise["eps"], self.denoise)
         return self.chain.sample(obs, **noise)
 
     def use_chain(self, name: str) -> None:
@@ -171,27 +228,3 @@ class DIME(ActorCritic):
         """One step of the chain, not all of them in a row, which takes minutes to compile."""
         of_chain = [(self, "denoise")] if self.chain is None else self.chain.compiled_functions()
         return [*of_chain, *super().compiled_functions()]
-
-    def critic_objective(self, batch: Batch, next_sample: DiffusionSample) -> tuple[Tensor, Metrics]:
-        """One joint forward over [s; s'], [a; a']; the next-state half only makes the target."""
-        both_obs = torch.cat([batch.obs, batch.next_obs], 1)
-        both_actions = torch.cat([batch.action, next_sample.action], 1)
-        logits, next_logits = self.critics(both_obs, both_actions, training=True).chunk(2, dim=2)  # [S, C, B, K] each
-        alpha = self.log_alpha.detach().exp()
-        target = critic_target(next_logits.detach(), next_sample.cost, batch, self.atoms, alpha, self.settings.gamma)
-        loss = critic_loss(logits, target, self.settings.critic_entropy_coefficient)
-        q_mean = expected_value(logits.detach(), self.atoms).mean((1, 2))
-        clipped = (target[..., 0] + target[..., -1]).mean(-1)
-        return loss, {"q_mean": q_mean, "mass_at_ends": clipped}
-
-    def actor_objective(self, obs: Tensor, sample: DiffusionSample) -> tuple[Tensor, Metrics]:
-        """Against the critics in evaluation mode."""
-        q = expected_value(self.critics.of_action(obs, sample.action), self.atoms)
-        return actor_loss(q, sample.cost, self.log_alpha.detach().exp()), {}
-
-    def update_temperature(self, sample: Any) -> Metrics:
-        """The authors hold the running cost alone to the target, not the whole bound."""
-        running, bound = sample.running_cost.detach().mean(-1), -sample.cost.detach().mean(-1)
-        cost = running if self.settings.temperature_cost == "running" else -bound
-        self._descend_alpha(temperature_loss(self.log_alpha, cost, self.settings.target_cost_per_dim * self.dims.act))
-        return {"running_cost": running, "entropy_bound": bound, "alpha": self.log_alpha.detach().exp()}

@@ -15,18 +15,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Len
-from torch import Tensor
 
-from dimebench.agents.base import Metrics, Noise, NoiseShapes
-from dimebench.agents.dime import DIME, CriticSettings
+from dimebench.agents.base import Batch, Dims, Metrics, Noise
+from dimebench.agents.dime import CategoricalCritics, CriticSettings
 from dimebench.agents.parts.diffusion import gelu
 from dimebench.agents.parts.gaussian import GaussianPolicy, GaussianSample
-from dimebench.agents.sac import gaussian_compiled_functions, temperature_loss
-from dimebench.agents.updates.actor_critic import ActorCritic
+from dimebench.agents.sac import temperature_loss
+from dimebench.agents.updates.gaussian_actor import GaussianActor
 
 
 @dataclass(frozen=True)
@@ -38,40 +37,35 @@ class GaussianDIMESettings(CriticSettings):
     evaluation_actions: Literal["sample", "mean"] = "sample"  # as DIME is evaluated
 
 
-class GaussianDIME(DIME):
-    """S seeds of Gaussian-DIME."""
+class GaussianDIME(GaussianActor, CategoricalCritics[GaussianSample]):
+    """S seeds of Gaussian-DIME: a Gaussian actor on DIME's critics."""
 
     Settings: ClassVar[type] = GaussianDIMESettings
     summary: ClassVar[str] = "DIME with a tanh-Gaussian actor, all else equal: the control for what diffusion buys"
     graphable: ClassVar[bool] = True
-    chains: ClassVar[tuple[str, ...]] = ("plain",)
+    settings: GaussianDIMESettings
 
-    def _policy(self, generators: Sequence[torch.Generator]) -> Any:
-        return GaussianPolicy(self.dims.obs, self.dims.act, self.settings.actor_hidden, generators, gelu)
+    def __init__(
+        self, dims: Dims, s: GaussianDIMESettings, generators: Sequence[torch.Generator], device: str
+    ) -> None:
+        super().__init__(dims, s, generators, device)
+        self.policy = GaussianPolicy(dims.obs, dims.act, s.actor_hidden, generators, gelu)
+        self.add_networks(self.policy, s, generators)
+        self.target_entropy = s.target_entropy_per_dim * dims.act
 
-    def policy_noise(self, rows: int) -> NoiseShapes:
-        return {"eps": (rows, self.dims.act)}
+    def update(self, batch: Batch, noise: Noise) -> Metrics:
+        """`utd` critic updates, each on its slice of the batch; after every `policy_delay`-th one of the actor."""
+        metrics: Metrics = {}
+        for step in self.steps(batch, noise):
+            metrics |= self.update_critic(step.batch, step.next_sample())  # DIME's; a' of the actor as it is
+            if step.updates_actor:
+                metrics |= self.update_actor(step.batch, step.sample())
+        return metrics
 
-    def use_chain(self, name: str) -> None:
-        """It has none."""
-
-    @torch.no_grad()
-    def act(self, obs: Tensor, noise: Noise) -> Tensor:
-        return self.policy.act(obs, **noise)
-
-    def target_sample(self, next_obs: Tensor, noise: Noise) -> GaussianSample:  # type: ignore[override]
-        with torch.no_grad():
-            return self.policy.sample(next_obs, **noise)
-
-    def actor_sample(self, obs: Tensor, noise: Noise) -> GaussianSample:  # type: ignore[override]
-        return self.policy.sample(obs, **noise)
-
-    def compiled_functions(self) -> list[tuple[Any, str]]:
-        return [*gaussian_compiled_functions(self), *ActorCritic.compiled_functions(self)]
-
-    def update_temperature(self, sample: Any) -> Metrics:
-        """SAC's: alpha (entropy - target)."""
+    def update_actor(self, batch: Batch, sample: GaussianSample) -> Metrics:
+        """The actor steps on DIME's loss, its gradients clipped as DIME's are; then the temperature on SAC's."""
+        loss = self.actor_objective(batch.obs, sample)
+        self.descend("policy", loss)
         entropy = -sample.log_prob.detach().mean(-1)
-        target = self.settings.target_entropy_per_dim * self.dims.act
-        self._descend_alpha(temperature_loss(self.log_alpha, entropy, target))
-        return {"entropy": entropy, "alpha": self.log_alpha.detach().exp()}
+        self.descend_alpha(temperature_loss(self.log_alpha, entropy, self.target_entropy))
+        return {"actor_loss": loss.detach(), "entropy": entropy, "alpha": self.alpha}

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from dimebench.agents.base import Agent, Batch, Dims, Metrics, Noise, NoiseShapes
-
-
-@dataclass(frozen=True)
-class RandomSettings:
-    """A uniform policy has nothing to set."""
+from dimebench.agents.base import Agent, Batch, Dims, Metrics, Noise, NoiseShapes, NoSettings
 
 
 class Random(Agent):
     """Uniform random actions, from normal noise through its distribution function."""
 
-    Settings: ClassVar[type] = RandomSettings
     summary: ClassVar[str] = "uniform random actions, the floor"
-    learns: ClassVar[bool] = False
+    learns = False
 
-    def __init__(self, dims: Dims, settings: Any, generators: Sequence[torch.Generator], device: str) -> None:
+    def __init__(self, dims: Dims, settings: NoSettings, generators: Sequence[torch.Generator], device: str) -> None:
         self.dims = dims
 
     def policy_noise(self, rows: int) -> NoiseShapes:

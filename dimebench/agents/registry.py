@@ -8,10 +8,12 @@ A package of your own adds an algorithm with an entry point:
 
 from __future__ import annotations
 
-from functools import cache
+import os
+import sys
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from dimebench.errors import DimebenchError, nearest
 
@@ -41,9 +43,26 @@ class BrokenAlgorithmError(DimebenchError):
     """An installed package announces an algorithm that cannot be used."""
 
 
-@cache
 def _external() -> dict[str, EntryPoint]:
+    """Algorithms of other packages: looked for again when a folder of the path has changed, as on an installation."""
+    return _entry_points(tuple((folder, _changed(folder)) for folder in sys.path))
+
+
+def _changed(folder: str) -> int:
+    try:
+        return os.stat(folder or ".").st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=1)
+def _entry_points(path: tuple[tuple[str, int], ...]) -> dict[str, EntryPoint]:
     return {e.name: e for e in entry_points(group=ENTRY_POINTS) if e.name not in _BUILTIN}
+
+
+def built_in_algorithms() -> list[str]:
+    """The names of this package's own."""
+    return list(_BUILTIN)
 
 
 def known_algorithms() -> list[str]:
@@ -65,13 +84,14 @@ def load_algorithm(name: str) -> type[Agent]:
     source = algorithm_source(name)
     module, _, attribute = source.partition(":")
     if name in _BUILTIN:
-        return getattr(import_module(module), attribute)
-    from dimebench.agents.base import Agent
+        return cast("type[Agent]", getattr(import_module(module), attribute))
+    from dimebench.agents.base import Agent, NoSettings
 
     try:
-        loaded = _external()[name].load()
+        loaded: Any = _external()[name].load()
     except (Exception, SystemExit) as error:
         raise BrokenAlgorithmError(f"algorithm '{name}' ({source}) cannot be loaded: {error}") from error
-    if not (isinstance(loaded, type) and issubclass(loaded, Agent) and hasattr(loaded, "Settings")):
-        raise BrokenAlgorithmError(f"algorithm '{name}' ({source}) is not an Agent class with Settings")
-    return loaded
+    is_agent = isinstance(loaded, type) and issubclass(loaded, Agent)
+    if is_agent and not (loaded.learns and loaded.Settings is NoSettings):
+        return cast("type[Agent]", loaded)
+    raise BrokenAlgorithmError(f"algorithm '{name}' ({source}) is not an Agent class with Settings")

@@ -12,18 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Interval, Len
 from torch import Tensor
 
-from dimebench.agents.base import Batch, Dims, Metrics, Noise, NoiseShapes
+from dimebench.agents.base import Batch, Dims, Metrics, Noise
 from dimebench.agents.parts.gaussian import GaussianPolicy, GaussianSample
 from dimebench.agents.parts.networks import Critics
-from dimebench.agents.updates.actor_critic import ActorCritic
-from dimebench.agents.updates.adam import Adam
-from dimebench.agents.updates.paths import for_gpu
+from dimebench.agents.updates.gaussian_actor import GaussianActor
 
 
 @dataclass(frozen=True)
@@ -76,74 +74,61 @@ def temperature_loss(log_alpha: Tensor, entropy: Tensor, target: float, linear_i
     return factor * (entropy.detach() - target)
 
 
-def gaussian_compiled_functions(agent: Any) -> list[tuple[Any, str]]:
-    """What a compiler is given of a learner with a Gaussian policy; on a CPU acting gains less than it takes."""
-    acting = [(agent.policy, "act")] if for_gpu(agent.device) else []
-    return [*acting, (agent, "target_sample"), (agent, "actor_sample")]
-
-
-class SAC(ActorCritic):
+class SAC(GaussianActor):
     """S seeds of soft actor-critic."""
 
     Settings: ClassVar[type] = SACSettings
     summary: ClassVar[str] = "soft actor-critic: tanh-Gaussian policy, two critics with Polyak targets"
     graphable: ClassVar[bool] = True
+    settings: SACSettings
 
-    def __init__(self, dims: Dims, settings: Any, generators: Sequence[torch.Generator], device: str) -> None:
-        super().__init__(dims, settings, generators, device)
-        self._build(settings, generators)
-        self.policy: GaussianPolicy = self.modules["policy"]  # type: ignore[assignment]
-        self.critics: Critics = self.modules["critics"]  # type: ignore[assignment]
-        self.target_entropy = settings.target_entropy_per_dim * dims.act
+    def __init__(self, dims: Dims, s: SACSettings, generators: Sequence[torch.Generator], device: str) -> None:
+        super().__init__(dims, s, generators, device)
+        inputs = dims.obs + dims.act
+        self.policy = GaussianPolicy(dims.obs, dims.act, s.actor_hidden, generators)
+        self.critics = Critics(inputs, s.critic_hidden, 1, generators, renorm=None)
+        self.target_critics = Critics(inputs, s.critic_hidden, 1, generators, renorm=None)
+        self.target_critics.load_state_dict(self.critics.state_dict())
+        self.add("policy", self.policy, s.learning_rate)
+        self.add("critics", self.critics, s.learning_rate)
+        self.add("target_critics", self.target_critics)
+        self.add_temperature(s.learning_rate)
+        self.target_entropy = s.target_entropy_per_dim * dims.act
 
-    def _build(self, s: SACSettings, generators: Sequence[torch.Generator]) -> None:
-        inputs = self.dims.obs + self.dims.act
-        policy = GaussianPolicy(self.dims.obs, self.dims.act, s.actor_hidden, generators)
-        self._add("policy", policy, s.learning_rate)
-        self._add("critics", Critics(inputs, s.critic_hidden, 1, generators, renorm=None), s.learning_rate)
-        self._add("target_critics", Critics(inputs, s.critic_hidden, 1, generators, renorm=None))
-        self.modules["target_critics"].load_state_dict(self.modules["critics"].state_dict())
-        self.optimizers["alpha"] = Adam([self.log_alpha], s.learning_rate, beta1=0.9)
+    def update(self, batch: Batch, noise: Noise) -> Metrics:
+        """`utd` critic updates, each on its slice of the batch; after every `policy_delay`-th one of the actor."""
+        metrics: Metrics = {}
+        for step in self.steps(batch, noise):
+            metrics |= self.update_critic(step.batch, step.next_sample())  # a' of the actor as it is
+            if step.updates_actor:
+                metrics |= self.update_actor(step.batch, step.sample())
+        return metrics
 
-    def policy_noise(self, rows: int) -> NoiseShapes:
-        return {"eps": (rows, self.dims.act)}
-
-    @torch.no_grad()
-    def act(self, obs: Tensor, noise: Noise) -> Tensor:
-        return self.policy.act(obs, noise["eps"])
-
-    def target_sample(self, next_obs: Tensor, noise: Noise) -> GaussianSample:
-        with torch.no_grad():
-            return self.policy.sample(next_obs, noise["eps"])
-
-    def actor_sample(self, obs: Tensor, noise: Noise) -> GaussianSample:
-        return self.policy.sample(obs, noise["eps"], training=True)
-
-    def compiled_functions(self) -> list[tuple[Any, str]]:
-        return [*gaussian_compiled_functions(self), *super().compiled_functions()]
-
-    def q_values(self, batch: Batch, next_action: Tensor) -> tuple[Tensor, Tensor]:
-        """Q of the batch by the live critics and of (s', a') by the target critics, [S, C, B] each."""
-        with torch.no_grad():
-            next_q = self.modules["target_critics"](batch.next_obs, next_action).squeeze(-1)
-        return self.critics(batch.obs, batch.action, training=True).squeeze(-1), next_q
+    def update_critic(self, batch: Batch, next_sample: GaussianSample) -> Metrics:
+        """The critics step towards the target; then the target critics follow them."""
+        loss, metrics = self.critic_objective(batch, next_sample)
+        self.descend("critics", loss)
+        self.approach("target_critics", "critics", self.settings.tau)
+        return {"critic_loss": loss.detach(), **metrics}
 
     def critic_objective(self, batch: Batch, next_sample: GaussianSample) -> tuple[Tensor, Metrics]:
-        q, next_q = self.q_values(batch, next_sample.action)
-        alpha, gamma = self.log_alpha.detach().exp(), self.settings.gamma
-        target = td_target(next_q, next_sample.log_prob, batch.reward, batch.terminated, alpha, gamma)
+        """The target by the target critics at (s', a'), the loss by the live ones at (s, a)."""
+        with torch.no_grad():
+            next_q = self.target_critics(batch.next_obs, next_sample.action).squeeze(-1)  # [S, C, B]
+        q = self.critics(batch.obs, batch.action, training=True).squeeze(-1)  # [S, C, B]
+        gamma = self.settings.gamma
+        target = td_target(next_q, next_sample.log_prob, batch.reward, batch.terminated, self.alpha, gamma)
         return critic_loss(q, target), {"q_mean": q.detach().mean((1, 2))}
 
-    @torch.no_grad()
-    def update_targets(self) -> None:
-        self.stores["target_critics"].approach(self.stores["critics"], self.settings.tau)
-
-    def actor_objective(self, obs: Tensor, sample: GaussianSample) -> tuple[Tensor, Metrics]:
-        q = self.critics.of_action(obs, sample.action).squeeze(-1)
-        return actor_loss(q, sample.log_prob, self.log_alpha.detach().exp()), {}
-
-    def update_temperature(self, sample: GaussianSample) -> Metrics:
+    def update_actor(self, batch: Batch, sample: GaussianSample) -> Metrics:
+        """The actor steps against the critics just updated; then the temperature, on the entropy of that sample."""
+        loss = self.actor_objective(batch.obs, sample)
+        self.descend("policy", loss)
         entropy = -sample.log_prob.detach().mean(-1)
         linear_in = self.settings.temperature_loss_in
-        self._descend_alpha(temperature_loss(self.log_alpha, entropy, self.target_entropy, linear_in))
-        return {"entropy": entropy, "alpha": self.log_alpha.detach().exp()}
+        self.descend_alpha(temperature_loss(self.log_alpha, entropy, self.target_entropy, linear_in))
+        return {"actor_loss": loss.detach(), "entropy": entropy, "alpha": self.alpha}
+
+    def actor_objective(self, obs: Tensor, sample: GaussianSample) -> Tensor:
+        q = self.critics.of_action(obs, sample.action).squeeze(-1)  # [S, C, B]
+        return actor_loss(q, sample.log_prob, self.alpha)

@@ -14,18 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from dimebench.agents.registry import load_algorithm
+from dimebench.agents.updates.schedule import update_schedule
 from dimebench.bench.physics import PhysicsTimes, physics_times
 from dimebench.envs import all_packages
 from dimebench.planning.cells import Plan
-from dimebench.planning.clock import (
-    FEWEST,
-    Ceilings,
-    by_schedule,
-    measure_ceilings,
-    one_core,
-    repeat,
-    update_schedule,
-)
+from dimebench.planning.clock import FEWEST, Ceilings, by_schedule, measure_ceilings, one_core, repeat
 from dimebench.planning.learner_cost import LearnerWork, Work, learner_work
 from dimebench.planning.timed_parts import TimedLearner, execution, loop_times
 from dimebench.store.provenance import machine, package_versions

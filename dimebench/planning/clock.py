@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import statistics
 import time
@@ -46,7 +45,7 @@ def timed(call: Callable[[], object], device: str) -> float:
         began = now(device)
         call()
         return now(device) - began
-    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))  # type: ignore[no-untyped-call]
+    start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     torch.cuda.synchronize()
     start.record()
     call()
@@ -70,12 +69,6 @@ def repeat(
         for kind in kinds:
             took[kind].append(timed(call, device))
     return {kind: statistics.median(times) for kind, times in took.items()}
-
-
-def update_schedule(utd: int, policy_delay: int) -> list[tuple[int, ...]]:
-    """For each `Agent.update` call of one period: which of its critic updates (from 0) an actor update follows."""
-    period = math.lcm(utd, policy_delay) // utd
-    return [tuple(i for i in range(utd) if (call * utd + i + 1) % policy_delay == 0) for call in range(period)]
 
 
 def by_schedule(times: Sequence[float], period: int) -> float:

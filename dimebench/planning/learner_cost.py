@@ -23,9 +23,9 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from dimebench.agents.base import Agent, Batch, Dims, NoiseShapes
+from dimebench.agents.parts.paths import gpu_ways
 from dimebench.agents.registry import load_algorithm
-from dimebench.agents.updates.paths import gpu_ways
-from dimebench.planning.clock import update_schedule
+from dimebench.agents.updates.schedule import update_schedule
 from dimebench.training.block import Block, build_settings
 from dimebench.training.execution.dispatch import DispatchMode
 from dimebench.training.rng import AHEAD_CALLS, AHEAD_NUMBERS
@@ -170,11 +170,11 @@ def _fake() -> Iterator[None]:
         yield
 
 
-class _Alive(DispatchMode):  # type: ignore[no-untyped-call]
+class _Alive(DispatchMode):
     """Follows the bytes of all storages that are alive."""
 
     def __init__(self, fake: bool) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.peak = 0
         self._fake, self._now = fake, 0
         self._alive: dict[int, tuple[int, weakref.ref[Any]]] = {}  # by address: bytes, a reference
@@ -200,7 +200,7 @@ class _Alive(DispatchMode):  # type: ignore[no-untyped-call]
         self._now -= self._alive.pop(key)[0]
 
 
-class _Counter(_Alive):  # type: ignore[no-untyped-call]
+class _Counter(_Alive):
     """Counts what a call computes and moves as well."""
 
     def __init__(self, fake: bool) -> None:

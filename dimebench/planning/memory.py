@@ -14,8 +14,8 @@ from typing import Any
 
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
+from dimebench.agents.updates.schedule import update_schedule
 from dimebench.envs import TaskSpec, library_of, task_spec
-from dimebench.planning.clock import update_schedule
 from dimebench.planning.learner_cost import WORD, learner_bytes
 from dimebench.store import Run, StoreError, read_run
 from dimebench.store.schema import RUN_FILE

@@ -73,8 +73,9 @@ def probe(block: Block, seconds: float) -> Pace:
 def measure(block: Block, seconds: float) -> Pace:
     """As `probe`, in this process."""
     from dimebench.agents.registry import load_algorithm
+    from dimebench.agents.updates.schedule import update_schedule
     from dimebench.envs import task_spec
-    from dimebench.planning.clock import by_schedule, one_core, update_schedule
+    from dimebench.planning.clock import by_schedule, one_core
     from dimebench.planning.timed_parts import RANDOM_START, evaluation_times, step_times
     from dimebench.training import peak
     from dimebench.training.execution.modes import WARM_CALLS

@@ -64,6 +64,11 @@ class Block:
             named = f"{len(self.seeds)}-of-them-{zlib.crc32(named.encode()):08x}"
         return f"seeds-{named}"
 
+    @property
+    def unstacked(self) -> bool:
+        """Whether each seed has a learner of its own: several on a CPU."""
+        return self.device == "cpu" and len(self.seeds) > 1
+
     def run_folder(self, results: Path, seed: int) -> Path:
         return results / self.cell / f"seed-{seed:03d}"
 

@@ -231,7 +231,7 @@ def _read_manifest(file: Path) -> dict[str, Any]:
     """The manifest's content. Raises CheckpointError for anything that `_manifest` has not written."""
     try:
         with file.open("rb") as stream:
-            content = json.loads(stream.read(LARGEST_MANIFEST))
+            content: dict[str, Any] = json.loads(stream.read(LARGEST_MANIFEST))
         sha256 = content.pop("sha256")
         if content["version"] != CHECKPOINT_VERSION:
             raise CheckpointError(f"{file.name} is of version {content['version']}, not {CHECKPOINT_VERSION}")

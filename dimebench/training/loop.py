@@ -55,10 +55,9 @@ class Trainer:
         self.settings = build_settings(algorithm.Settings, block.settings)
         self.dims = dims = Dims(self.spec.obs_dim, self.spec.act_dim)
         initial = [generator(seed, "parameters") for seed in block.seeds]
-        apart = device == "cpu" and seeds > 1
         self.agent: Agent = (
             UnstackedSeeds(dims, self.settings, initial, device, algorithm)
-            if apart
+            if block.unstacked
             else algorithm(dims, self.settings, initial, device)
         )
         self.learner = prepare(self.agent, device, block.mode, block.precision, block.chain)

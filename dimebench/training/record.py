@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from dimebench.training.energy import joules_of
 
 MOST_EVENTS = 100
 PEAKS = ("peak_memory_bytes", "peak_host_memory_bytes")
+BY_SEED = ("episode", "ended_sum", "ended_count", "latest", "diverged")  # of a checkpoint's facts: lists [S]
 
 
 class Records:
@@ -219,6 +220,16 @@ class Records:
 
     def _wall_time(self) -> float:
         return self._before + time.monotonic() - self._begun
+
+
+def pick_facts(facts: Mapping[str, Any], which: Sequence[int]) -> dict[str, Any]:
+    """The share of the seeds at places `which`, of what `Records.facts` gives."""
+
+    def pick(values: list[Any]) -> list[Any]:
+        return [values[place] for place in which]
+
+    shares = {name: pick(facts[name]) for name in BY_SEED}
+    return {**facts, **shares, "sums": {name: pick(values) for name, values in facts["sums"].items()}}
 
 
 def event(text: str) -> dict[str, str]:

@@ -78,9 +78,9 @@ class Replay:
         row, after = self.added % self.rows, (self.added + 1) % self.rows
         self._release(row)
         self._release(after)  # the oldest transition gives way to the newest observation
-        following = self._write(row, after, obs, action, reward, terminated, next_obs)
+        next_obs_there = self._write(row, after, obs, action, reward, terminated, next_obs)
         for seed in np.flatnonzero(ended):
-            self._store_end(int(seed), row, following[seed])
+            self._store_end(int(seed), row, next_obs_there[seed])
         self.added += 1
 
     def _write(self, row: int, after: int, *transition: np.ndarray) -> Tensor:
@@ -95,8 +95,9 @@ class Replay:
         for name, values in zip(FIELDS, sent, strict=False):
             column = getattr(self, name)[:, row]
             column.copy_(values.reshape(column.shape))
-        self.obs[:, after] = sent[-1]
-        return sent[-1]
+        next_obs: Tensor = sent[-1]
+        self.obs[:, after] = next_obs
+        return next_obs
 
     def sample(self, indices: Tensor) -> Batch:
         """The transitions [S, B, ...] on the device; indices [S, B] on the host in [0, len(self)), 0 the oldest.

@@ -1,7 +1,8 @@
-"""A block's seeds go on as several blocks: each part takes its share of the newest checkpoint along.
+"""A block's seeds go on as several blocks: each part takes its share of the newest checkpoint with it.
 
-The seeds of a block never touch each other's numbers, so a share is a matter of picking along the seed axis:
-learner tensors, replay and the records' lists by their first dimension, random streams and environments by name.
+The seeds of a block never touch each other's numbers, so a share is picked along the seed axis: of the learner's
+tensors where its class says so (`Agent.has_seed_axis`), of the replay and of the facts that are lists by seed; random
+streams and environments by name.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from dimebench.agents.registry import load_algorithm
 from dimebench.store import read_run, write_run
 from dimebench.training.block import Block
-from dimebench.training.checkpoint import Checkpoints
-from dimebench.training.record import event, with_event
+from dimebench.training.checkpoint import CheckpointError, Checkpoints
+from dimebench.training.record import event, pick_facts, with_event
 
 
 def split_block(block: Block, results: Path, parts: Sequence[tuple[int, ...]], reason: str) -> list[Block]:
@@ -33,12 +35,11 @@ def split_block(block: Block, results: Path, parts: Sequence[tuple[int, ...]], r
     if checkpoint is not None:
         for part in made:
             which = [block.seeds.index(seed) for seed in part.seeds]
-            seeds = len(block.seeds)
             new = Checkpoints(part.checkpoint_folder(results))
             new.remove()
             new.copy(
-                _pick(checkpoint.facts, which, seeds),
-                pick_state(checkpoint.state, which, seeds),
+                _pick_facts(checkpoint.facts, which),
+                pick_state(block, checkpoint.state, which),
                 checkpoint.chunks,
                 lambda chunk, which=which: pick_chunk(chunk, which),  # type: ignore[misc]
             )
@@ -52,18 +53,21 @@ def split_block(block: Block, results: Path, parts: Sequence[tuple[int, ...]], r
     return made
 
 
-def pick_state(state: Mapping[str, Tensor], which: Sequence[int], seeds: int) -> dict[str, Tensor]:
-    """The share of the seeds at places `which`, of a checkpoint's state of `seeds` seeds."""
+def pick_state(block: Block, state: Mapping[str, Tensor], which: Sequence[int]) -> dict[str, Tensor]:
+    """The share of the seeds at places `which`, of a checkpoint's state of the block.
+
+    Raises CheckpointError for a tensor of the learner that should have a seed axis and has none.
+    """
     picked: dict[str, Tensor] = {}
     for name, value in state.items():
         room, _, rest = name.partition(".")
         if room == "agent":
-            _pick_learner(picked, rest, value, which, seeds)
+            _pick_learner(picked, rest, value, which, block)
         elif room == "env":
             _pick_environment(picked, rest, value, which)
         else:  # streams.<purpose>.<place>
             head, _, place = name.rpartition(".")
-            if place == "taken":  # of numbers drawn ahead, by all seeds alike
+            if place == "taken":  # calls taken of a noise buffer, by all seeds alike
                 picked[name] = value
             elif int(place) in which:
                 picked[f"{head}.{which.index(int(place))}"] = value
@@ -88,24 +92,22 @@ def _pick_environment(picked: dict[str, Tensor], rest: str, value: Tensor, which
         picked[f"env.{which.index(int(place))}.{key}"] = value
 
 
-def _pick_learner(picked: dict[str, Tensor], rest: str, value: Tensor, which: Sequence[int], seeds: int) -> None:
-    """Of one learner of all seeds its rows; of learners apart (agent.<place>.<key>) those of `which`."""
-    place, _, key = rest.partition(".")
-    if not place.isdigit():
-        picked[f"agent.{rest}"] = _rows(value, which, seeds)
-    elif int(place) in which:
-        new = f"{which.index(int(place))}." if len(which) > 1 else ""  # one seed is a learner by itself
-        picked[f"agent.{new}{key}"] = value
+def _pick_learner(picked: dict[str, Tensor], key: str, value: Tensor, which: Sequence[int], block: Block) -> None:
+    """Of one learner of all seeds its rows; of unstacked ones (agent.<place>.<key>) those of `which`."""
+    if block.unstacked:
+        place, _, key = key.partition(".")
+        if int(place) in which:
+            new = f"{which.index(int(place))}." if len(which) > 1 else ""  # one seed is a learner by itself
+            picked[f"agent.{new}{key}"] = value
+    elif not load_algorithm(block.algorithm).has_seed_axis(key, value):
+        picked[f"agent.{key}"] = value
+    elif value.shape[0] != len(block.seeds):
+        raise CheckpointError(f"{block.algorithm}: '{key}' has no seed axis, and `shared_state` does not name it")
+    else:
+        picked[f"agent.{key}"] = value[list(which)].contiguous()
 
 
-def _rows(value: Tensor, which: Sequence[int], seeds: int) -> Tensor:
-    return value[list(which)].contiguous() if value.ndim and value.shape[0] == seeds else value
-
-
-def _pick(facts: Any, which: Sequence[int], seeds: int) -> Any:
-    """Facts with the share of every list that has an entry per seed."""
-    if isinstance(facts, dict):
-        return {key: _pick(value, which, seeds) for key, value in facts.items()}
-    if isinstance(facts, list) and len(facts) == seeds:
-        return [facts[place] for place in which]
-    return facts
+def _pick_facts(facts: Mapping[str, Any], which: Sequence[int]) -> dict[str, Any]:
+    """What `Trainer` notes, with the share of its list by seed."""
+    diverged = [facts["diverged"][place] for place in which]
+    return {**facts, "diverged": diverged, "records": pick_facts(facts["records"], which)}

@@ -12,8 +12,8 @@ from dimebench.agents.parts.categorical import project
 from dimebench.agents.parts.chain.stepwise import Chain
 from dimebench.agents.parts.diffusion import DiffusionPolicy, DiffusionSample
 from dimebench.agents.parts.networks import stacked_product
-from dimebench.agents.updates.paths import gpu_ways
-from tests.agents.learners import DIMS, LEARNERS, draw, make, streams, train
+from dimebench.agents.parts.paths import gpu_ways
+from tests.agents.learners import DIMS, LEARNERS, assert_learn_alike, make, streams, train
 
 SEEDS = [3, 11]
 
@@ -84,24 +84,11 @@ def test_a_score_that_is_clipped_has_no_gradient(on_gpu: None) -> None:
 
 @pytest.mark.parametrize("name", LEARNERS)
 def test_a_learner_in_a_gpu_s_ways_learns_the_same(name: str) -> None:
-    """To rounding; Adam magnifies that of tiny gradients, so most elements, not all, agree."""
     usual = make(name, SEEDS)
-    one, other = streams(SEEDS), streams(SEEDS)
     with gpu_ways():
         made = make(name, SEEDS)
         assert not made.arenas
-    for _ in range(15):
-        expected = usual.update(*draw(usual, one))
-        with gpu_ways():
-            found = made.update(*draw(made, other))
-        assert expected.keys() == found.keys()
-        for key in expected:
-            torch.testing.assert_close(found[key], expected[key], rtol=1e-3, atol=1e-3)
-    for key, module in usual.modules.items():
-        for p, q in zip(module.parameters(), made.modules[key].parameters(), strict=True):
-            assert ((p - q).abs() > 2e-5).float().mean() < 0.02, key
-    assert usual.counts() == made.counts()
-    assert torch.equal(usual.diverged(), made.diverged())
+    assert_learn_alike(usual, made, 15, 1e-3, off=(2e-5, 0.02), ways=gpu_ways)
 
 
 @pytest.mark.parametrize("name", LEARNERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from dimebench.agents.dime import DIME, CriticSettings
 from dimebench.agents.dime_gaussian import GaussianDIME
 from dimebench.agents.parts.categorical import expected_value, project
 from dimebench.agents.registry import load_algorithm
-from tests.agents.learners import DIMS, LEARNERS, draw, make, streams, train
+from dimebench.agents.updates.actor_critic import ActorCritic
+from tests.agents.learners import DIMS, GAUSSIAN, LEARNERS, draw, make, streams, train
 
 ROWS = 7
 
@@ -22,7 +24,7 @@ def observations(seeds: int) -> torch.Tensor:
     return torch.randn(seeds, ROWS, DIMS.obs, generator=torch.Generator().manual_seed(1))
 
 
-def first_update(agent: DIME, seeds: list[int]) -> tuple[Batch, Noise]:
+def first_update(agent: ActorCritic[Any], seeds: list[int]) -> tuple[Batch, Noise]:
     """A call's batch and noise, as far as its first critic update goes."""
     batch, noise = draw(agent, streams(seeds))
     return batch.split(agent.settings.batch_size)[0], under(noise, "0.next.")
@@ -48,7 +50,7 @@ def test_mean_actions_do_not_depend_on_the_noise_and_sampled_ones_do(name: str) 
         assert one.abs().max() <= 1
 
 
-@pytest.mark.parametrize("name", ["sac", "crossq", "dime-gaussian"])
+@pytest.mark.parametrize("name", GAUSSIAN)
 def test_a_gaussians_mean_action_is_tanh_of_its_mean(name: str) -> None:
     agent, obs = make(name, [0, 1], evaluation_actions="mean"), observations(2)
     noise = streams([0, 1]).normal("act", agent.policy_noise(ROWS))
@@ -78,7 +80,7 @@ def test_the_temperature_holds_the_cost_that_it_is_told_to(reading: str) -> None
 
 
 def test_the_control_keeps_all_of_dime_but_the_actor() -> None:
-    for name in ("critic_objective", "actor_objective", "update", "_descend"):
+    for name in ("update_critic", "critic_objective", "actor_objective", "steps", "descend"):
         assert getattr(GaussianDIME, name) is getattr(DIME, name)
     assert make("dime-gaussian", [0]).gradient_clips == make("dime", [0]).gradient_clips
     dime, control = DIME.Settings(), GaussianDIME.Settings()

@@ -41,6 +41,14 @@ FIRST_EIGHT = COMMANDS.partition(", algos")[0]
             ["run", "suite=tiny", "--device", "cpu", "--chain", "fused"],
             "--chain fused: needs a CUDA device; this run is on the CPU",
         ),
+        (
+            ["run", "suite=tiny", "--device", "cpu", "--mode", "compile+graph"],
+            "--mode compile+graph: needs a CUDA device; this run is on the CPU",
+        ),
+        (
+            ["run", "suite=tiny", "--device", "cpu", "--precision", "tf32"],
+            "--precision tf32: needs a CUDA device; this run is on the CPU",
+        ),
         (["run", "suite=tiny", "--device", "gpu"], "--device gpu: unknown device (known: auto, cpu, cuda)"),
         (["compare", "dime", "sac", "--budget", "-5"], "--budget -5: must be at least 1 env step"),
         (["compare", "dime", "sac", "--budget", "0"], "--budget 0: must be at least 1 env step"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,15 +55,9 @@ def package(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def installed(package: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def installed(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The package is there for this process."""
-    from dimebench.agents import registry
-
     monkeypatch.syspath_prepend(package)
-    registry._external.cache_clear()
-    yield
-    monkeypatch.undo()
-    registry._external.cache_clear()
 
 
 @pytest.mark.usefixtures("installed")
@@ -79,6 +72,23 @@ def test_algos_lists_them_and_says_which_cannot_be_used(dimebench: Call) -> None
     assert rows["strange"]["summary"] == f"cannot be used: {STRANGE}"
     assert rows["sac"]["source"] == "dimebench.agents.sac:SAC", "nobody takes a built-in name"
     assert "uniform actions [bold] of another package" in dimebench("algos").out
+
+
+def test_a_package_that_is_installed_while_the_process_runs_is_found(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dimebench.agents.registry import known_algorithms, load_algorithm
+
+    monkeypatch.syspath_prepend(tmp_path / "later")
+    (tmp_path / "later").mkdir()
+    before = known_algorithms()
+    assert "mine" not in before
+    for part in package.iterdir():
+        part.rename(tmp_path / "later" / part.name)
+    assert "mine" in known_algorithms()
+    assert load_algorithm("mine").summary == "uniform actions [bold] of another package"
+    monkeypatch.undo()
+    assert known_algorithms() == before
 
 
 @pytest.mark.usefixtures("installed")

@@ -29,6 +29,13 @@ def test_the_plan_is_what_run_would_do_and_writes_nothing(dimebench: Call, place
     assert snapshot(place) == before
 
 
+def test_graphs_may_be_asked_for_on_a_cpu_where_auto_has_them(dimebench: Call, place: Path) -> None:
+    words = ["plan", "suite=tiny", "algo=sac", "--seeds", "1", "--device", "cpu", "--no-probe", "--json"]
+    asked, auto = dimebench(*words, "--mode", "graph"), dimebench(*words)
+    assert (asked.code, asked.err) == (0, "")
+    assert asked.out == auto.out
+
+
 def test_a_cluster_that_is_not_here_is_described(dimebench: Call) -> None:
     words = ["plan", "suite=tiny", "algo=sac", "--seeds", "6", "--on", "slurm", "--gpus", "2", "--nodes", "2"]
     found = json.loads(dimebench(*words, "--price", "2", "--json").out)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,13 +28,8 @@ def place(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def faulty(place: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def faulty(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The faulty algorithms are there for this process and its workers."""
-    from dimebench.agents import registry
-
     monkeypatch.syspath_prepend(place / "site")
     monkeypatch.setenv("PYTHONPATH", with_package(place)["PYTHONPATH"])
-    registry._external.cache_clear()
-    yield place / "results"
-    monkeypatch.undo()
-    registry._external.cache_clear()
+    return place / "results"

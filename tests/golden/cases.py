@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from dimebench.agents.updates.actor_critic import ActorCritic
 
-A = TypeVar("A", bound=ActorCritic)
+A = TypeVar("A", bound=ActorCritic[Any])
 
 
 class Error(NamedTuple):
@@ -95,13 +95,13 @@ def every_seed(build: Callable[[int], A], seeds: int) -> Iterator[tuple[A, Check
         yield single, Check(seed, seeds, check.seen)
 
 
-def set_log_alpha(agent: ActorCritic, check: Check, golden: np.ndarray | float) -> None:
+def set_log_alpha(agent: ActorCritic[Any], check: Check, golden: np.ndarray | float) -> None:
     """The golden temperature for the golden seed, others for its neighbours."""
     with torch.no_grad():
         agent.log_alpha.copy_((torch.as_tensor(golden) + 0.5 * check.distance).to(agent.log_alpha))
 
 
-def _move(agent: ActorCritic, seeds: list[int]) -> None:
+def _move(agent: ActorCritic[Any], seeds: list[int]) -> None:
     """Other parameters and another temperature for these seeds."""
     g = torch.Generator().manual_seed(0)
     with torch.no_grad():
@@ -125,7 +125,7 @@ def _alone(single: A, stack: A, seed: int) -> A:
     return single
 
 
-def gradients(agent: ActorCritic, network: str) -> dict[str, Tensor]:
+def gradients(agent: ActorCritic[Any], network: str) -> dict[str, Tensor]:
     """The gradients that the optimiser last saw, by parameter name."""
     names = [name for name, _ in agent.modules[network].named_parameters()]
     return dict(zip(names, agent.stores[network].gradients(), strict=True))

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from dimebench.agents.updates.paths import gpu_ways
+from dimebench.agents.parts.paths import gpu_ways
 from tests.golden import files
 from tests.golden.cases import ERRORS
 

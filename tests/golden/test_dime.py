@@ -66,7 +66,7 @@ def test_critic_forward(runs: Runs, name: str) -> None:
         obs, act = files.tensor(name, "obs", agent.seeds), files.tensor(name, "act", agent.seeds)
         logits = agent.critics(obs, act, training=training)
         if training:
-            agent._count("critics")
+            agent.count_forward("critics")
         check("probabilities", torch.softmax(logits, -1), case["probs"], 1e-5)
         check("Q", expected_value(logits, agent.atoms), case["q"], 2e-3)
         own = agent.critics.state_dict()
@@ -126,7 +126,7 @@ def test_actor_updates(runs: Runs, name: str) -> None:
                     check(f"gradient {key}", raw[key], value, 5e-4, relative=True)
             check(f"loss {u}", loss, case[f"u{u}_loss"], 1e-5, relative=True)
             check(f"running cost {u}", sample.running_cost.mean(-1), case[f"u{u}_run_mean"], 5e-4)
-            agent._descend("policy", loss)
+            agent.descend("policy", loss)
             if u in (1, 3):
                 check.parameters(f"after {u}", agent.policy, files.actor_state(name, f"after{u}"), 1e-3)
 
@@ -142,7 +142,7 @@ def test_temperature_updates(runs: Runs, start: str) -> None:
         for u in (1, 2, 3):
             loss = temperature_loss(agent.log_alpha, costs[:, u - 1], target)
             check(f"loss {u}", loss, case[f"{start}_loss{u}"], 1e-5, relative=True)
-            agent._descend_alpha(loss)
+            agent.descend_alpha(loss)
             check(f"log alpha {u}", agent.log_alpha, case[f"{start}_log_ent_coef{u}"], 1e-6)
 
 

@@ -19,15 +19,15 @@ from unittest import mock
 import torch
 
 from dimebench.agents.base import Batch, Dims
+from dimebench.agents.parts import compiling
+from dimebench.agents.parts.paths import gpu_ways
 from dimebench.agents.registry import load_algorithm
-from dimebench.agents.updates import compiling
 from dimebench.agents.updates.actor_critic import ActorCritic
-from dimebench.agents.updates.paths import gpu_ways
 from dimebench.training.execution import modes as execution
 from dimebench.training.execution.modes import Captured, prepare
 from dimebench.training.execution.warmup import warm_up
 from dimebench.training.rng import NoiseBuffer, generator
-from tests.agents.learners import SMALL
+from tests.agents.learners import having, small
 from tests.gpu_free.compiling import Compiled, counting_compiler
 from tests.gpu_free.watch import Watch
 
@@ -56,15 +56,14 @@ class Marking:
 
 def train(name: str, dims: Dims, mode: str, updates: int, watch: Watch, compiled: Compiled) -> int:
     """A block as the trainer has it on CUDA; returns what has been compiled after the warm-up."""
-    renorm = {} if name == "sac" else {"renorm_warmup": UPDATES // 2}
-    settings = SMALL[name] | renorm | {"batch_size": 6, "utd": 1, "policy_delay": 1}
+    settings = small(name) | having(name, renorm_warmup=UPDATES // 2) | {"batch_size": 6, "utd": 1, "policy_delay": 1}
     algorithm = load_algorithm(name)
     agent: Any = algorithm(
         dims, algorithm.Settings(**settings), [generator(seed, "parameters") for seed in SEEDS], "cpu"
     )
     prepare(agent, "cpu", "compile", "float32")
     learner: Any = Captured(agent, Marking(watch)) if "graph" in mode else execution.Compiled(agent)
-    warm_up(agent, learner, dims, {"act": 1}, updates)
+    warm_up(agent, learner, dims, {"act": 1, "evaluate": 1}, updates)
     before = sum(compiled.variants.values())
     shapes = {"obs": (6, dims.obs), "action": (6, dims.act), "next_obs": (6, dims.obs), "reward": (6,)}
     batches, noise = (
@@ -77,8 +76,8 @@ def train(name: str, dims: Dims, mode: str, updates: int, watch: Watch, compiled
     return sum(compiled.variants.values()) - before
 
 
-def shared(agent: ActorCritic) -> None:
-    for owner, name in agent.regions():
+def shared(agent: ActorCritic[Any]) -> None:
+    for owner, name in agent.compiled_functions():
         setattr(owner, name, torch.compile(getattr(owner, name), fullgraph=True, dynamic=False))
 
 

@@ -18,7 +18,7 @@ from tests.gpu_free.watch import Watch
 
 @dataclass
 class Compiled:
-    """What has been compiled: `variants` by region, and `kinds`, the different calls of each region.
+    """What has been compiled: `variants` by function, and `kinds`, the different calls of each.
 
     Two calls are of one kind if their tensors have the same shapes and want gradients alike, whatever their strides.
     """
@@ -28,7 +28,7 @@ class Compiled:
     told: Callable[[], None] = lambda: None  # called for each variant
 
     def counts(self) -> dict[str, tuple[int, int]]:
-        """By region: variants, kinds."""
+        """By function: variants, kinds."""
         return {name: (self.variants[name], len(kinds)) for name, kinds in sorted(self.kinds.items())}
 
 
@@ -50,7 +50,7 @@ def counting_compiler(watch: Watch) -> Iterator[Compiled]:
         compiled = real(function, **options, backend=backend)
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            if not torch.compiler.is_compiling():  # else it is part of another region
+            if not torch.compiler.is_compiling():  # else it is part of another one
                 kind = torch.is_grad_enabled(), *((tuple(t.shape), t.requires_grad) for t in _tensors((args, kwargs)))
                 found.kinds.setdefault(name, set()).add(kind)
             return compiled(*args, **kwargs)

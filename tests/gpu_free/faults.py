@@ -109,9 +109,9 @@ def unread_buffers() -> AbstractContextManager[Any]:
 
 ONES = torch.ones(len(SEEDS))  # on the host
 PLANTS: dict[str, tuple[str, Plant]] = {  # mode, fault
-    "what is not for a capture": ("graph", wherever("update_temperature", not_for_a_capture)),
-    "work that is not joined": ("graph", lambda: mock.patch.object(ActorCritic, "_join")),
-    "work that is not joined, eager": ("eager", lambda: mock.patch.object(ActorCritic, "_join")),
+    "what is not for a capture": ("graph", wherever("update_actor", not_for_a_capture)),
+    "work that is not joined": ("graph", lambda: mock.patch.object(ActorCritic, "join")),
+    "work that is not joined, eager": ("eager", lambda: mock.patch.object(ActorCritic, "join")),
     "layouts that change": ("compile+graph", layouts_of_former_captures),
     "no warm-up": ("compile+graph", no_warm_up),
     "a count in the loss": ("graph", scaled_by_a_count),

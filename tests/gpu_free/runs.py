@@ -21,15 +21,17 @@ from tests.gpu_free import guard
 if __name__ == "__main__":
     guard.load()  # before torch is imported
 
+from dimebench.agents.registry import load_algorithm
 from dimebench.training.block import Block, Protocol
 from dimebench.training.split import split_block
+from tests.agents.learners import having
 from tests.gpu_free.compiling import counting_compiler
 from tests.gpu_free.device import MEMORY, fake_cuda
 from tests.training.blocks import assert_same_outputs, carry_out, make_block, outputs, trainer
 
 STARTS, CUT, STEPS = 4, 14, 20  # env steps: of random actions, when some runs are cut off, in all
 PROTOCOL = Protocol(env_steps=STEPS, action_repeat=100, eval_interval=20, eval_episodes=2)  # episodes of 10 env steps
-ENDS = {"crossq": 4, "dime": 13, "dime-gaussian": 13}  # BatchRenorm's warm-up, for DIME inside a call of two updates
+ENDS = {1: 4, 2: 13}  # BatchRenorm's warm-up by UTD: inside a call where that has two critic updates
 SEEDS = (2, 5, 9)
 
 
@@ -40,7 +42,7 @@ class Shown:
     status: str  # as the trainer says
     faults: dict[str, int]
     waits: dict[str, int]
-    compiled: dict[str, tuple[int, int]]  # by region: variants, kinds of calls
+    compiled: dict[str, tuple[int, int]]  # by function: variants, kinds of calls
     began: int  # env steps done before
     prepared: int  # the env steps done when something was compiled or captured for the last time
     captures: int
@@ -50,9 +52,7 @@ class Shown:
 
 def block_on_cuda(algorithm: str, seeds: tuple[int, ...], mode: str) -> Block:
     block = make_block(algorithm, protocol=PROTOCOL, device="cuda", seeds=seeds, mode=mode)
-    if algorithm == "random":
-        return block
-    short = {"learning_starts": STARTS} | ({"renorm_warmup": ENDS[algorithm]} if algorithm in ENDS else {})
+    short = having(algorithm, learning_starts=STARTS, renorm_warmup=ENDS.get(block.settings.get("utd", 1)))
     return replace(block, settings=block.settings | short)
 
 
@@ -86,7 +86,7 @@ def repeats(shown: Shown, block: Block, results: Path, other: Path) -> Shown:
 def plain(algorithm: str, folder: Path) -> Iterator[tuple[str, Shown]]:
     """One seed and three, eager and as graphs."""
     for seeds in (SEEDS[:1], SEEDS):
-        for mode in ("eager",) if algorithm == "random" else ("eager", "graph"):
+        for mode in ("eager", "graph") if load_algorithm(algorithm).learns else ("eager",):
             block = block_on_cuda(algorithm, seeds, mode)
             shown = run(block, folder / mode)
             if mode == "graph":
@@ -97,7 +97,7 @@ def plain(algorithm: str, folder: Path) -> Iterator[tuple[str, Shown]]:
 def whole(algorithm: str, folder: Path) -> Iterator[tuple[str, Shown]]:
     """These, then three seeds that are cut off and go on together, and as two parts."""
     yield from plain(algorithm, folder)
-    if algorithm == "random":
+    if not load_algorithm(algorithm).learns:
         return
     block, none = block_on_cuda(algorithm, SEEDS, "graph"), 0  # memory: the replay is on the host
     yield "cut", run(block, folder / "cut", CUT)

@@ -22,7 +22,7 @@ FINDINGS = {  # fault: the beginnings of what is to be found
     "layouts that change": ["target_sample is compiled in a capture", "target_sample is compiled 2 times, not 1"],
     "no warm-up": ["something is compiled or captured as late as at env step"],
     "a count in the loss": ["other bits than the run that it repeats"],
-    "an action that is fetched at once": ["a copy to the host (training/learning.py OffPolicyLearner.ask)"],
+    "an action that is fetched at once": ["a copy to the host (training/off_policy.py OffPolicyLearner.ask)"],
     "an action that is not waited for": ["diverged, not finished"],
     "a buffer that is filled too early": ["a host buffer changed while its copy to the device was under way"],
 }

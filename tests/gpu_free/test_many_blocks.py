@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.agents.learners import LEARNERS
 from tests.gpu_free.blocks import LIMIT, SIZES
-from tests.gpu_free.judging import TWO_SIDED
+from tests.gpu_free.judging import two_sided
 from tests.gpu_free.processes import found_by
 
 SLOW = pytest.mark.slow
@@ -16,8 +17,8 @@ SLOW = pytest.mark.slow
     [
         ("sac", "compile+graph"),
         ("dime", "compile+graph", "acting"),
-        *(pytest.param((name, "compile+graph"), marks=SLOW) for name in ("dime", "dime-gaussian", "crossq")),
-        *(pytest.param((name, "compile"), marks=SLOW) for name in ("dime", "dime-gaussian", "crossq", "sac")),
+        *(pytest.param((name, "compile+graph"), marks=SLOW) for name in LEARNERS if name != "sac"),
+        *(pytest.param((name, "compile"), marks=SLOW) for name in LEARNERS),
     ],
     ids=" ".join,
 )
@@ -26,8 +27,8 @@ def test_ten_blocks_of_ten_sizes_in_one_process(what: tuple[str, ...]) -> None:
     assert len(found) == len(SIZES)
     for block in found:
         assert len(block["compiled"]) >= 2
-        for region, (variants, kinds) in block["compiled"].items():
-            assert variants == kinds * (2 if region in TWO_SIDED[what[0]] else 1), region
+        for function, (variants, kinds) in block["compiled"].items():
+            assert variants == kinds * (2 if function in two_sided(what[0]) else 1), function
         assert block["late"] == 0, "nothing is compiled once training has begun"
         assert block["faults"] == {}, "nor in a capture"
 

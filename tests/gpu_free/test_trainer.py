@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.agents.learners import LEARNERS
 from tests.gpu_free.judging import problems
 from tests.gpu_free.processes import found_by
 
 SLOW = pytest.mark.slow
-OTHERS = ("crossq", "dime-gaussian")
+OTHERS = [name for name in LEARNERS if name not in ("dime", "sac")]
 
 
 @pytest.mark.parametrize(
@@ -31,10 +32,10 @@ def test_a_learner_trains_on_cuda_as_a_gpu_wants_it(runs: tuple[str, ...]) -> No
 
 @pytest.mark.parametrize(
     "algorithm",
-    ["dime", "sac", *(pytest.param(name, marks=pytest.mark.slow) for name in ("crossq", "dime-gaussian"))],
+    ["dime", "sac", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS)],
 )
 def test_nothing_is_compiled_in_a_capture_or_once_training_has_begun(algorithm: str) -> None:
-    """And each region once for each kind of call and side of BatchRenorm's warm-up."""
+    """And each function once for each kind of call and side of BatchRenorm's warm-up."""
     assert wrong("compiled", algorithm) == {}
 
 

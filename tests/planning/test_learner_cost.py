@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dimebench.agents.base import Agent, Batch, Dims, Metrics, Noise, NoiseShapes
+from dimebench.agents.parts.paths import gpu_ways
 from dimebench.agents.registry import load_algorithm
-from dimebench.agents.updates.paths import gpu_ways
-from dimebench.planning.clock import update_schedule
+from dimebench.agents.updates.schedule import update_schedule
 from dimebench.planning.learner_cost import (
     NOTHING,
     WORD,

@@ -22,12 +22,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dimebench.agents.registry import load_algorithm
+from dimebench.agents.registry import built_in_algorithms, load_algorithm
 from dimebench.training.block import Block, Protocol
 from dimebench.training.execution.modes import chosen
 from tests.training.blocks import assert_same_outputs, make_block, outputs, train, trainer
 
-ALGORITHMS = ("dime", "dime-gaussian", "crossq", "sac", "random")
+ALGORITHMS = tuple(built_in_algorithms())
 TASKS = ("dm_control/pendulum-swingup", "gymnasium/Hopper-v5")
 PROTOCOL = {  # evaluated in the middle of episodes and at the end of the budget
     "dm_control": Protocol(env_steps=60, action_repeat=40, eval_interval=40, eval_episodes=1),

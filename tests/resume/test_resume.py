@@ -7,21 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from dimebench.agents.registry import load_algorithm
+from dimebench.agents.registry import built_in_algorithms
 from dimebench.store import read_run
 from dimebench.training.block import Protocol
-from dimebench.training.execution.modes import chosen
 from tests.training.blocks import assert_same_outputs, make_block, outputs, stop_after, train
 
 HOPPER = Protocol(env_steps=60, action_repeat=1, eval_interval=25, eval_episodes=1)
 
 
-@pytest.mark.parametrize("algorithm", ["dime", "dime-gaussian", "crossq", "sac", "random"])
+@pytest.mark.parametrize("algorithm", built_in_algorithms())
 @pytest.mark.parametrize("task", ["dm_control/pendulum-swingup", "gymnasium/Hopper-v5"])
 def test_stopping_anywhere_and_resuming_changes_nothing(algorithm: str, task: str, tmp_path: Path) -> None:
-    block = make_block(algorithm, task=task, mode=chosen(load_algorithm(algorithm), "cpu")[0])  # as `run` does
-    if task.startswith("gymnasium"):
-        block = make_block(algorithm, task=task, protocol=HOPPER)
+    block = make_block(algorithm, task=task, **({"protocol": HOPPER} if task.startswith("gymnasium") else {}))
     assert train(block, tmp_path / "whole") == "finished"
     expected = outputs(block, tmp_path / "whole")
     source = random.Random(f"{algorithm} {task}")

@@ -15,28 +15,34 @@ from safetensors.torch import save_file
 from dimebench.agents.registry import load_algorithm
 from dimebench.planning.identity import block_identity
 from dimebench.training.block import Block, Protocol, plain_settings
+from dimebench.training.execution.modes import chosen
 from dimebench.training.loop import Hooks, Trainer
+from tests.agents.learners import having
 
-TINY: dict[str, dict[str, Any]] = {
-    "dime": {"diffusion_steps": 2, "score_hidden": (8,), "time_frequencies": 4, "time_embedding": 4, "atoms": 11},
-    "dime-gaussian": {"actor_hidden": (8,), "atoms": 11},
-    "crossq": {"actor_hidden": (8,)},
-    "sac": {"actor_hidden": (8,)},
-    "random": {},
+TINY = {  # of settings that some algorithms have and others have not
+    "diffusion_steps": 2,
+    "score_hidden": (8,),
+    "time_frequencies": 4,
+    "time_embedding": 4,
+    "actor_hidden": (8,),
+    "critic_hidden": (8,),
+    "atoms": 11,
+    "batch_size": 4,
+    "learning_starts": 12,
+    "replay_capacity": 50,
 }
-SHARED = {"critic_hidden": (8,), "batch_size": 4, "learning_starts": 12, "replay_capacity": 50}
 
 
 def make_block(algorithm: str, task: str = "dm_control/pendulum-swingup", **changes: Any) -> Block:
     """60 env steps, evaluated every 25 with 2 episodes; the replay wraps."""
-    settings = {} if algorithm == "random" else TINY[algorithm] | SHARED
+    loaded = load_algorithm(algorithm)
     block = Block(
         suite="tiny",
         algorithm=algorithm,
         variant=algorithm,
         task=task,
         seeds=(0,),
-        settings=plain_settings(load_algorithm(algorithm).Settings(**settings)),
+        settings=plain_settings(loaded.Settings(**having(algorithm, **TINY))),
         protocol=Protocol(env_steps=60, action_repeat=20, eval_interval=25, eval_episodes=2),
         score={"kind": "final", "lower": 0.0, "upper": 1000.0},
         device="cpu",
@@ -45,7 +51,7 @@ def make_block(algorithm: str, task: str = "dm_control/pendulum-swingup", **chan
         versions={},
         cell=f"tiny/{algorithm}/{task}",
         command="test",
-        mode="eager" if algorithm == "random" else "graph",  # what a run on a CPU has
+        mode=chosen(loaded, "cpu")[0],  # what a run on a CPU has
     )
     return replace(block, **changes)
 

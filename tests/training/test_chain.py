@@ -17,7 +17,7 @@ from dimebench.planning.timed_parts import with_execution
 from dimebench.training.block import Block
 from dimebench.training.execution import modes as execution
 from dimebench.training.execution.modes import ExecutionError, chosen_chain, prepare
-from tests.agents.learners import DIMS, draw, make, streams
+from tests.agents.learners import DIMS, LEARNERS, draw, make, streams
 from tests.planning.requests import request
 from tests.training.blocks import make_block
 
@@ -74,7 +74,7 @@ def test_an_algorithm_of_another_package_has_the_fused_chain_only_if_it_says_so(
     assert chosen_chain(Sure, "cuda", "fused") == "fused"
 
 
-@pytest.mark.parametrize("name", ["dime-gaussian", "crossq"])
+@pytest.mark.parametrize("name", [name for name in LEARNERS if "fused" not in load_algorithm(name).chains])
 @pytest.mark.usefixtures("triton")
 def test_learners_without_a_chain_refuse_a_fused_one(name: str) -> None:
     with pytest.raises(ExecutionError, match="has no chain to fuse"):

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from dimebench.agents.base import Batch, Dims, Noise
-from dimebench.agents.registry import load_algorithm
+from dimebench.agents.registry import built_in_algorithms, load_algorithm
 from dimebench.agents.updates.actor_critic import ActorCritic
 from dimebench.store import read_run
 from dimebench.training.execution.modes import prepare
 from dimebench.training.replay import Replay
 from dimebench.training.rng import NoiseBuffer
-from tests.agents.learners import LEARNERS, draw, make, streams
+from tests.agents.learners import LEARNERS, draw, having, make, streams
 from tests.training.blocks import assert_same_outputs, make_block, outputs, stop_after, train
 
 pytestmark = [
@@ -35,7 +36,7 @@ class Drawn:
     layout. A copy to another device would not keep it.
     """
 
-    def __init__(self, agent: ActorCritic, seeds: list[int]) -> None:
+    def __init__(self, agent: ActorCritic[Any], seeds: list[int]) -> None:
         self._agent, self._batches = agent, streams(seeds)
         self._update = NoiseBuffer(seeds, "update", agent.update_noise, DEVICE)
         self._act = NoiseBuffer(seeds, "act", lambda _: agent.policy_noise(1), DEVICE)
@@ -71,7 +72,7 @@ def test_updates_agree_with_the_cpu(name: str) -> None:
         assert torch.cat(off).float().mean() < 0.02
 
 
-@pytest.mark.parametrize("algorithm", ["dime", "dime-gaussian", "crossq", "sac", "random"])
+@pytest.mark.parametrize("algorithm", built_in_algorithms())
 def test_a_block_of_seeds_trains_and_resumes(algorithm: str, tmp_path: Path) -> None:
     block = replace(make_block(algorithm), device=DEVICE, seeds=(0, 1, 2))
     assert train(block, tmp_path / "whole") == "finished"
@@ -98,10 +99,10 @@ def test_captured_and_compiled_calls_agree_with_eager_ones(name: str, mode: str)
     assert other.counts() == eager.counts()
 
 
-def _later(name: str) -> dict[str, int]:
+def _later(name: str) -> dict[str, object]:
     """The renormalisation sets in after half of the calls."""
     utd = load_algorithm(name).Settings().utd
-    return {} if name == "sac" else {"renorm_warmup": CALLS // 2 * utd}
+    return having(name, renorm_warmup=CALLS // 2 * utd)
 
 
 @pytest.mark.parametrize("mode", ["graph", "compile+graph"])

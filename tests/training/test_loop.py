@@ -12,18 +12,18 @@ import pandas as pd
 import pytest
 import torch
 
+from dimebench.agents.registry import built_in_algorithms
 from dimebench.envs import EnvError
 from dimebench.store import read_run
 from dimebench.store.writer import write_run
 from dimebench.training import peak
 from dimebench.training.block import Protocol
 from dimebench.training.evaluate import Evaluator, StopRequestedError
+from tests.agents.learners import LEARNERS
 from tests.training.blocks import assert_same_outputs, make_block, outputs, stop_after, train, trainer
 
-ALGORITHMS = ("dime", "dime-gaussian", "crossq", "sac", "random")
 
-
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", built_in_algorithms())
 def test_a_run_is_evaluated_at_the_start_at_every_interval_and_at_the_end(algorithm: str, tmp_path: Path) -> None:
     block = make_block(algorithm)
     assert train(block, tmp_path) == "finished"
@@ -37,7 +37,7 @@ def test_a_run_is_evaluated_at_the_start_at_every_interval_and_at_the_end(algori
     assert (run.status, run.progress["env_step"]) == ("finished", 60)
 
 
-@pytest.mark.parametrize("algorithm", ["dime", "dime-gaussian", "crossq", "sac"])
+@pytest.mark.parametrize("algorithm", LEARNERS)
 def test_learning_starts_after_the_random_env_steps(algorithm: str, tmp_path: Path) -> None:
     """Actions 1 to learning_starts are uniform; the next comes from the policy, and updates start beside its step."""
     made = trainer(make_block(algorithm), tmp_path)
@@ -74,7 +74,7 @@ def test_runs_repeat_bit_for_bit_and_seeds_differ(tmp_path: Path) -> None:
     assert not tables[0].equals(tables[2])
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", built_in_algorithms())
 def test_a_seed_among_others_has_the_bits_that_it_has_alone(algorithm: str, tmp_path: Path) -> None:
     together = make_block(algorithm, seeds=(4, 7))
     train(together, tmp_path / "together")

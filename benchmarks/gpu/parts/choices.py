@@ -16,6 +16,7 @@ from benchmarks.gpu.learners import Setting, made, tidy
 from benchmarks.gpu.session import Case, Session
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
+from dimebench.agents.updates.execution import ExecutableAgent
 from dimebench.planning.clock import repeat
 from dimebench.training.execution.graphs import CudaGraphs
 from dimebench.training.rng import generator
@@ -164,10 +165,10 @@ def _order(case: Case, session: Session, setting: Setting, seconds: float, strea
     if not streams:
         return
     with made(session, setting) as learner:
-        if not hasattr(learner.agent, "_aside"):
+        if not isinstance(learner.agent, ExecutableAgent):
             case.note = "the agent has no second stream to switch off"
             return
-        learner.agent._aside = lambda function, *args: function(*args)
+        learner.agent.aside = lambda function, *args: function(*args)
         learner.warm()
         case.values["ms_per_update_one_stream"] = statistics.median(learner.ms(learner.update, seconds))
 

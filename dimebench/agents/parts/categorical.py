@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from dimebench.agents.updates.paths import for_gpu
+from dimebench.agents.parts.paths import for_gpu
 
 LOG_FLOOR = 1e-15  # the authors take log(p + 1e-15)
 

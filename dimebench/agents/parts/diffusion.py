@@ -66,7 +66,8 @@ class ScoreNetwork(nn.Module):
         n = torch.arange(steps, dtype=torch.float32, device=self.frequencies.device)
         angle = n[:, None] * self.frequencies + self.phase
         features = torch.cat([torch.sin(angle), torch.cos(angle)], -1)
-        return self.time2(gelu(self.time1(features)))
+        embedding: Tensor = self.time2(gelu(self.time1(features)))
+        return embedding
 
     def prepare(self, obs: Tensor, steps: int) -> Prepared:
         """What of the network's work a chain leaves unchanged, done once for all its steps.

@@ -15,9 +15,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from dimebench.agents.parts.paths import for_gpu
 from dimebench.agents.parts.relu_mlp import relu_mlp
 from dimebench.agents.parts.renorm import BatchRenorm, RenormSettings
-from dimebench.agents.updates.paths import for_gpu
 
 Generators = Sequence[torch.Generator]
 Activation = Callable[[Tensor], Tensor]
@@ -200,7 +200,8 @@ class Critics(nn.Module):
         if self.net.written_out:
             return self.net.through([cast(Linear, self.net.out)], obs, action)[0]
         x = torch.cat([obs, action], -1)
-        return self.net(x[:, None].expand(-1, self.critics, -1, -1), training)
+        out: Tensor = self.net(x[:, None].expand(-1, self.critics, -1, -1), training)
+        return out
 
     def of_action(self, obs: Tensor, action: Tensor) -> Tensor:
         """The evaluation forward as a function of the action alone: parameters and observations are constants.

@@ -27,7 +27,8 @@ def relu_mlp(
     parameters that want one; the observations are taken as constants.
     """
     stack = parameters[0].shape[:-2]
-    heads = _ReluMLP.apply(obs, action, depth, dtype, *(_flat(p) for p in parameters))
+    given = obs, action, depth, dtype, *(_flat(p) for p in parameters)
+    heads: tuple[Tensor, ...] = _ReluMLP.apply(*given)  # type: ignore[no-untyped-call]
     return tuple(head.unflatten(0, stack) if len(stack) > 1 else head for head in heads)
 
 

@@ -59,7 +59,9 @@ class BatchRenorm(nn.Module):
             r, d = self._corrections(mean, var) if self.corrects else (None, None)
             self.running_mean.lerp_(mean, 1 - s.momentum)  # after use
             self.running_var.lerp_(var, 1 - s.momentum)
-        return _Normalise.apply(x, self.scale, self.bias, mean, var, r, d, s.eps)
+        given = x, self.scale, self.bias, mean, var, r, d, s.eps
+        out: Tensor = _Normalise.apply(*given)  # type: ignore[no-untyped-call]
+        return out
 
     def at_running_statistics(self, x: Tensor, columns: slice = slice(None)) -> Tensor:
         """The evaluation forward of some of the features: x [*stack, B, columns]. The parameters are constants."""

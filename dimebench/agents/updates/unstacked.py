@@ -16,7 +16,7 @@ from dimebench.agents.base import Agent, Batch, Dims, Metrics, Noise, NoiseShape
 
 
 class UnstackedSeeds(Agent):
-    """S learners of one seed behind the interface of one learner of S seeds."""
+    """S learners of one seed behind the interface of one learner of S seeds; `algorithm` says what they can do."""
 
     def __init__(
         self,
@@ -26,9 +26,8 @@ class UnstackedSeeds(Agent):
         device: str,
         algorithm: type[Agent],
     ) -> None:
-        self.settings = settings
-        self.learners: list[Any] = [algorithm(dims, settings, [g], device) for g in generators]
-        self.learns = algorithm.learns  # type: ignore[misc]
+        self.settings, self.algorithm, self.learns = settings, algorithm, algorithm.learns
+        self.learners = [algorithm(dims, settings, [g], device) for g in generators]
 
     @property
     def grad_steps(self) -> int:  # type: ignore[override]
@@ -46,26 +45,27 @@ class UnstackedSeeds(Agent):
     def evaluate(self, obs: Tensor, noise: Noise) -> Tensor:
         return self._each(lambda learner, o, n: learner.evaluate(o, n), obs, noise)
 
-    def _each(self, function: Callable[..., Tensor], obs: Tensor, noise: Noise) -> Tensor:
+    def _each(self, function: Callable[[Agent, Tensor, Noise], Tensor], obs: Tensor, noise: Noise) -> Tensor:
         return torch.cat([function(one, obs[i : i + 1], _of(noise, i)) for i, one in enumerate(self.learners)])
 
     def update(self, batch: Batch, noise: Noise) -> Metrics:
-        found = []
-        for i, learner in enumerate(self.learners):
-            own = Batch(*(getattr(batch, field)[i : i + 1] for field in Batch.__dataclass_fields__))
-            found.append(learner.update(own, _of(noise, i)))
+        found = [learner.update(batch.of_seed(i), _of(noise, i)) for i, learner in enumerate(self.learners)]
         return {name: torch.cat([metrics[name] for metrics in found]) for name in found[0]}
 
     def diverged(self) -> Tensor | None:
-        found = [learner.diverged() for learner in self.learners]
-        return None if found[0] is None else torch.cat(found)
+        found = [each for each in (learner.diverged() for learner in self.learners) if each is not None]
+        return torch.cat(found) if found else None
 
     def policy_state(self) -> dict[str, Tensor]:
-        """As one learner of all seeds has it: what a seed has of its own carries the seed axis and another."""
+        """As one learner of all seeds has it."""
         states = [learner.policy_state() for learner in self.learners]
-        return {key: torch.cat([s[key] for s in states]) if v.dim() > 1 else v for key, v in states[0].items()}
+        return {
+            key: torch.cat([state[key] for state in states]) if self.algorithm.has_seed_axis(key, value) else value
+            for key, value in states[0].items()
+        }
 
     def state_dict(self) -> dict[str, Tensor]:
+        """Each learner's own, under its place among the seeds: 0.log_alpha."""
         return {f"{i}.{key}": value for i, one in enumerate(self.learners) for key, value in one.state_dict().items()}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:

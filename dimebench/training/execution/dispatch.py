@@ -17,6 +17,9 @@ class DispatchMode(TorchDispatchMode):
     seconds and 100 MB. Where the compiler is not in the process yet, there is nothing to hide from.
     """
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def __enter__(self) -> Any:
         hidden = type(self).__torch_dispatch__
         function = getattr(hidden, "__wrapped__", hidden)
@@ -24,4 +27,4 @@ class DispatchMode(TorchDispatchMode):
             setattr(function, LEFT_ALONE, function)
         elif getattr(function, LEFT_ALONE, None) is function:
             delattr(function, LEFT_ALONE)
-        return super().__enter__()
+        return super().__enter__()  # type: ignore[no-untyped-call]

@@ -24,7 +24,8 @@ class Operation:
 
     @property
     def name(self) -> str:
-        return self.function._schema.name
+        name: str = self.function._schema.name
+        return name
 
     def given(self) -> Iterator[Tensor]:
         yield from tensors_in((self.args, self.kwargs))
@@ -40,7 +41,8 @@ def tensors_in(tree: Any) -> Iterator[Tensor]:
 
 def place_of(tensor: Tensor) -> int:
     """The same for tensors that share their memory."""
-    return tensor.untyped_storage()._cdata
+    place: int = tensor.untyped_storage()._cdata
+    return place
 
 
 def needed(operations: list[Operation], kept: Any, constant: list[Operation]) -> list[Operation]:

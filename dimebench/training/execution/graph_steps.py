@@ -126,7 +126,8 @@ def _by_name(function: Any, args: Any, kwargs: Any) -> dict[str, Any]:
     """All arguments by name, those left out at their defaults."""
     names = [argument.name for argument in function._schema.arguments]
     defaults = {a.name: a.default_value for a in function._schema.arguments if a.has_default_value()}
-    return defaults | dict(zip(names, args, strict=False)) | kwargs
+    named: dict[str, Any] = defaults | dict(zip(names, args, strict=False)) | kwargs
+    return named
 
 
 def _equal(one: Any, other: Any) -> bool:
@@ -134,7 +135,7 @@ def _equal(one: Any, other: Any) -> bool:
         return one is other
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
         return len(one) == len(other) and all(map(_equal, one, other))
-    return one == other
+    return bool(one == other)
 
 
 def _out_variant(function: Any) -> tuple[Any, list[str]] | None:

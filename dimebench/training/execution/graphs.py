@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -30,6 +30,8 @@ from dimebench.training.execution.graph_passes import (
 )
 from dimebench.training.execution.graph_steps import step
 
+R = TypeVar("R")
+
 
 class ExecutionError(DimebenchError):
     """A mode or a precision that this machine cannot run; one line."""
@@ -38,10 +40,10 @@ class ExecutionError(DimebenchError):
 class Recorder(Protocol):
     """Records what a function does on the device."""
 
-    def warm(self, function: Callable[[], Any]) -> Any:
+    def warm(self, function: Callable[[], R]) -> R:
         """Call the function, as a call before the capture has to be."""
 
-    def capture(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+    def capture(self, function: Callable[[], R]) -> tuple[Callable[[], None], R]:
         """Record a call; returns what replays it, and the function's result, which each replay overwrites."""
 
 
@@ -52,7 +54,7 @@ class CudaGraphs:
         self._stream = torch.cuda.Stream(device)
         self._pool = torch.cuda.graph_pool_handle()
 
-    def warm(self, function: Callable[[], Any]) -> Any:
+    def warm(self, function: Callable[[], R]) -> R:
         current = torch.cuda.current_stream()
         self._stream.wait_stream(current)
         with torch.cuda.stream(self._stream):
@@ -60,7 +62,7 @@ class CudaGraphs:
         current.wait_stream(self._stream)
         return result
 
-    def capture(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+    def capture(self, function: Callable[[], R]) -> tuple[Callable[[], None], R]:
         graph = torch.cuda.CUDAGraph()
         torch.cuda.synchronize()
         gc.collect()
@@ -97,10 +99,10 @@ CONSTANT |= {"aten::arange", "aten::full_like"}
 class CpuGraphs:
     """Recordings on a CPU: the same operations in the same order, so the same numbers bit for bit."""
 
-    def warm(self, function: Callable[[], Any]) -> Any:
+    def warm(self, function: Callable[[], R]) -> R:
         return function()
 
-    def capture(self, function: Callable[[], Any]) -> tuple[Callable[[], None], Any]:
+    def capture(self, function: Callable[[], R]) -> tuple[Callable[[], None], R]:
         """Record a call, which leaves every tensor that it writes to as it was."""
         recorder = _Recorder()
         with recorder:

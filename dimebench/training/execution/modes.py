@@ -1,14 +1,13 @@
 """How a learner's functions are run: as they are, or as graphs captured by hand.
 
 Both run the same functions of `agents`, and a test holds one to the other. A graph is a recording of work at fixed
-addresses (`graphs`): inputs are copied into buffers of its own, and whatever a call does in Python (its counts) is
-done again beside each replay.
+addresses (`graphs`): inputs are copied into buffers of its own, and what a call does in Python (its counts) is done
+again with each replay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields
 from functools import cache
 from importlib.util import find_spec
 from typing import Any, Protocol
@@ -28,7 +27,7 @@ WARM_CALLS = 3  # of each kind, before it is captured: compilers, libraries and 
 
 
 class Learner(Protocol):
-    """What the loop and the evaluation ask of whoever runs the agent."""
+    """What the loop and the evaluation ask of what runs the agent."""
 
     def act(self, obs: Tensor, noise: Noise) -> Tensor: ...
     def evaluate(self, obs: Tensor, noise: Noise) -> Tensor: ...
@@ -47,28 +46,28 @@ def prepare(agent: Agent, device: str, mode: str, precision: str, chain: str = "
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     if not agent.learns:
         return agent
-    for needed in _needed(mode, precision):
-        if not hasattr(agent.learners[0] if isinstance(agent, UnstackedSeeds) else agent, needed):
-            raise ExecutionError(f"{type(agent).__name__} has no `{needed}`: it runs eagerly and in float32 alone")
+    _check_able(agent.algorithm if isinstance(agent, UnstackedSeeds) else type(agent), mode, precision)
     if precision == "bf16":
-        agent.set_matmul_dtype(torch.bfloat16)  # type: ignore[attr-defined]
+        agent.set_matmul_dtype(torch.bfloat16)
     if chain == "fused":
         _fuse(agent, device)
     if "compile" in mode:
-        agent.compile()  # type: ignore[attr-defined]
+        agent.compile()
     if "graph" not in mode:
         return Compiled(agent) if on_gpu and mode == "compile" else agent
     return Captured(agent, CudaGraphs(device) if on_gpu else CpuGraphs())
 
 
-def _needed(mode: str, precision: str) -> list[str]:
-    """What an agent must have beside `act` and `update`."""
-    graph = ["update_key", "counts", "set_counts"] if "graph" in mode else []
-    return [
-        *(["set_matmul_dtype"] if precision == "bf16" else []),
-        *(["compile"] if "compile" in mode else []),
-        *graph,
+def _check_able(algorithm: type[Agent], mode: str, precision: str) -> None:
+    """Raises ExecutionError where the class does not declare that it can. A parent's `graphable` counts here."""
+    parents = [each for each in algorithm.__mro__ if issubclass(each, Agent)]
+    lacking = [
+        *(["graphable"] if "graph" in mode and not any(each.graphable for each in parents) else []),
+        *(["compilable"] if "compile" in mode and not algorithm.compilable else []),
+        *([precision] if precision not in algorithm.precisions else []),
     ]
+    if lacking:
+        raise ExecutionError(f"{algorithm.__name__} does not declare {' or '.join(lacking)}; --mode auto runs it")
 
 
 @cache
@@ -80,12 +79,12 @@ def chosen(algorithm: type[Agent], device: str, mode: str = "auto", precision: s
     """
     if not algorithm.learns:
         return "eager", "float32"
-    able = vars(algorithm).get("graphable", False)
     on_gpu = device.startswith("cuda")
     if mode == "auto":
-        mode = ("compile+graph" if on_gpu else "graph") if able else "eager"
+        graphs = "compile+graph" if on_gpu and algorithm.compilable else "graph"
+        mode = graphs if algorithm.graphable else "eager"
     if precision == "auto":
-        precision = "tf32" if hasattr(algorithm, "set_matmul_dtype") and on_gpu else "float32"
+        precision = "tf32" if on_gpu and "tf32" in algorithm.precisions else "float32"
     return mode, precision
 
 
@@ -103,13 +102,13 @@ def chosen_chain(algorithm: type[Agent], device: str, chain: str = "auto") -> st
 def _check_fused(algorithm: type[Agent], device: str) -> None:
     if not device.startswith("cuda"):
         raise ExecutionError("--chain fused: needs a CUDA device")
-    if "fused" not in vars(algorithm).get("chains", ()):
+    if "fused" not in algorithm.chains:
         raise ExecutionError(f"--chain fused: {algorithm.__name__} has no chain to fuse; run it without this option")
     if find_spec("triton") is None:
         raise ExecutionError("--chain fused: needs the package triton, which torch for CUDA brings along")
 
 
-def _fuse(agent: Any, device: str) -> None:
+def _fuse(agent: Agent, device: str) -> None:
     """Have the agent run its chain as kernels."""
     _check_fused(type(agent), device)
     from dimebench.agents.parts.chain.calls import unserved
@@ -123,7 +122,7 @@ def _fuse(agent: Any, device: str) -> None:
 class Compiled:
     """Runs a compiled agent on inputs of one layout: compiled code is for no other, and noise comes in slices."""
 
-    def __init__(self, agent: Any) -> None:
+    def __init__(self, agent: Agent) -> None:
         self.agent = agent
 
     def policy_noise(self, rows: int) -> NoiseShapes:
@@ -140,7 +139,7 @@ class Compiled:
 
 
 def _laid_out(obs: Tensor, noise: Noise) -> tuple[Tensor, dict[str, Tensor]]:
-    """Without gaps, whatever they were cut from."""
+    """Copies without gaps, from whichever tensors they were cut."""
     like = torch.contiguous_format
     return obs.clone(memory_format=like), {name: value.clone(memory_format=like) for name, value in noise.items()}
 
@@ -148,7 +147,7 @@ def _laid_out(obs: Tensor, noise: Noise) -> tuple[Tensor, dict[str, Tensor]]:
 class Captured:
     """Runs an agent by replaying recordings of its functions, one for each kind of call."""
 
-    def __init__(self, agent: Any, recorder: Recorder) -> None:
+    def __init__(self, agent: Agent, recorder: Recorder) -> None:
         self.agent, self._recorder = agent, recorder
         self._calls: dict[tuple[Any, ...], _Call] = {}
 
@@ -169,16 +168,16 @@ class Captured:
 
     def update(self, batch: Batch, noise: Noise) -> Metrics:
         """As the agent's own. Metrics are copies: a later call does not change them."""
-        names = [field.name for field in fields(Batch)]
+        tensors = batch.tensors()
         call = self._call("update", *self.agent.update_key(), *batch.obs.shape)
 
         def update(given: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-            metrics = self.agent.update(Batch(*(given[name] for name in names)), _without(given, *names))
+            metrics = self.agent.update(Batch(*(given[name] for name in tensors)), _without(given, *tensors))
             call.names = list(metrics)
             return (torch.stack(list(metrics.values())),)
 
         before, replays = self.agent.counts(), call.replay is not None
-        (values,) = call.run({name: getattr(batch, name) for name in names} | dict(noise), update)
+        (values,) = call.run(tensors | dict(noise), update)
         if replays:
             self.agent.set_counts([a + b for a, b in zip(before, call.counted, strict=True)])
         else:

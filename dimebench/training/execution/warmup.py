@@ -1,44 +1,44 @@
-"""Before training on a GPU: everything compiled and captured, every kind of call once, and the learner as it was.
+"""Before training on a GPU: everything is compiled and captured, each kind of call once; the learner stays as it was.
 
-Otherwise an env step here and there would wait for a compiler, the latest where BatchRenorm's warm-up ends.
+Otherwise single env steps would wait for a compiler, the last of them where BatchRenorm's warm-up ends.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from dimebench.agents.base import Batch, Dims, NoiseShapes
+from dimebench.agents.base import Agent, Batch, Dims, NoiseShapes
 from dimebench.training.execution.modes import WARM_CALLS, Learner
 
 
 def warm_up(
-    agent: Any,
+    agent: Agent,
     learner: Learner,
     dims: Dims,
     rows: Mapping[str, int],
     calls: int,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Run `learner` until it has captured every kind of call that lies ahead; `agent` comes out as it went in.
+    """Run `learner` until it has captured every kind of call to come; `agent` comes out as it went in.
 
-    `rows` says on how many observations a seed acts and is evaluated, `calls` how many updates are to come. An
-    algorithm that does not know its kinds of update sets up as it goes. Between two calls it may be told to stop.
+    `rows` says on how many observations per seed it acts and is evaluated, `calls` how many updates are to come. An
+    algorithm that does not know its kinds of update sets up as it goes. `should_stop` is asked between two calls.
     """
-    if not hasattr(agent, "update_kinds"):
+    kinds = agent.update_kinds(calls)
+    if kinds is None:
         return
     draw = _Draw(agent.seeds, agent.device)
     s, counts = agent.settings, agent.counts()
     before = {name: value.to("cpu", copy=True) for name, value in agent.state_dict().items()}
     try:
-        for name, count in rows.items():
+        for function, count in ((learner.act, rows["act"]), (learner.evaluate, rows["evaluate"])):
             obs, noise = draw({"obs": (count, dims.obs)})["obs"], draw(agent.policy_noise(count))
             for _ in range(WARM_CALLS + 1):
-                getattr(learner, name)(obs, noise)
-        for kind in agent.update_kinds(calls).values():
+                function(obs, noise)
+        for kind in kinds.values():
             for _ in range(WARM_CALLS + 1):
                 if should_stop():
                     return

@@ -17,12 +17,13 @@ TRAINING = """
 import sys, tempfile
 from pathlib import Path
 from dimebench.planning.plan import make_plan
+from tests.agents.learners import LEARNERS
 from tests.planning.requests import request
 from tests.training.blocks import train
 
 results = Path(tempfile.mkdtemp())
 for mode in ("graph", "eager"):
-    for algorithm in ("dime", "sac", "crossq"):
+    for algorithm in LEARNERS:
         plan = make_plan(request("steps=30", algo=algorithm), [0], results / mode, "cpu", mode=mode)
         ((_, block),) = plan.blocks()
         assert block.mode == mode

@@ -10,15 +10,16 @@ from typing import Any
 import pytest
 import torch
 
+from dimebench.agents.base import Agent, NoSettings
 from dimebench.agents.parts.networks import FEW_ROWS
+from dimebench.agents.parts.paths import gpu_ways
+from dimebench.agents.random import Random
 from dimebench.agents.registry import load_algorithm
 from dimebench.agents.sac import SAC
-from dimebench.agents.updates.actor_critic import ActorCritic
-from dimebench.agents.updates.paths import gpu_ways
 from dimebench.training.block import Protocol
 from dimebench.training.execution.graphs import CpuGraphs
 from dimebench.training.execution.modes import Captured, ExecutionError, chosen, prepare
-from tests.agents.learners import DIMS, LEARNERS, draw, make, streams, train
+from tests.agents.learners import DIMS, LEARNERS, assert_learn_alike, draw, having, make, small, streams, train
 from tests.training.blocks import assert_same_outputs, carry_out, make_block, outputs, trainer
 from tests.training.blocks import train as run_block
 
@@ -42,7 +43,7 @@ class Counting(CpuGraphs):
         return counted, result
 
 
-def assert_same_state(one: ActorCritic, other: ActorCritic) -> None:
+def assert_same_state(one: Agent, other: Agent) -> None:
     """Bit for bit, counts included."""
     state = other.state_dict()
     for key, value in one.state_dict().items():
@@ -52,7 +53,8 @@ def assert_same_state(one: ActorCritic, other: ActorCritic) -> None:
 @pytest.mark.parametrize("name", LEARNERS)
 def test_recorded_updates_are_the_eager_ones_bit_for_bit(name: str) -> None:
     """Across the end of BatchRenorm's warm-up, which falls inside a call, and over every kind of call."""
-    eager, recorded = (make(name, SEEDS, utd=2, policy_delay=3, **_warmup(name)) for _ in range(2))
+    warmup = having(name, renorm_warmup=41)
+    eager, recorded = (make(name, SEEDS, utd=2, policy_delay=3, **warmup) for _ in range(2))
     recorder = Counting()
     learner = Captured(recorded, recorder)
     one, other = streams(SEEDS), streams(SEEDS)
@@ -64,10 +66,6 @@ def test_recorded_updates_are_the_eager_ones_bit_for_bit(name: str) -> None:
     assert_same_state(eager, recorded)
     assert recorder.captured >= 3
     assert recorder.replayed > 30
-
-
-def _warmup(name: str) -> dict[str, int]:
-    return {} if name == "sac" else {"renorm_warmup": 41}
 
 
 @pytest.mark.parametrize("name", LEARNERS)
@@ -115,20 +113,10 @@ def test_a_whole_run_through_recordings_is_the_eager_one_bit_for_bit(
     ],
 )
 def test_compiled_updates_agree_with_eager_ones(name: str, ways: Callable[[], Any]) -> None:
-    """To rounding; Adam magnifies that of tiny gradients, so most elements, not all, agree."""
     with ways():
         eager, compiled = make(name, SEEDS), make(name, SEEDS)
         compiled.compile()
-        one, other = streams(SEEDS), streams(SEEDS)
-        for _ in range(8):
-            expected, found = eager.update(*draw(eager, one)), compiled.update(*draw(compiled, other))
-            assert expected.keys() == found.keys()
-            for key in expected:
-                torch.testing.assert_close(found[key], expected[key], rtol=2e-3, atol=2e-3)
-    for key, module in eager.modules.items():
-        for p, q in zip(module.parameters(), compiled.modules[key].parameters(), strict=True):
-            assert ((p - q).abs() > 1e-4).float().mean() < 0.1, key
-    assert compiled.counts() == eager.counts()
+        assert_learn_alike(eager, compiled, 8, 2e-3, off=(1e-4, 0.1))
 
 
 @pytest.mark.parametrize("name", LEARNERS)
@@ -189,9 +177,40 @@ def test_another_package_s_algorithm_runs_eagerly_until_it_says_that_it_is_graph
     class Sure(SAC):
         graphable = True
 
+    class Bare(Agent):
+        """Declares nothing."""
+
+    assert chosen(Bare, "cpu") == chosen(Bare, "cuda") == ("eager", "float32")
     assert chosen(Mine, "cpu") == ("eager", "float32")
     assert chosen(Mine, "cuda") == ("eager", "tf32")
     assert chosen(Sure, "cpu") == ("graph", "float32")
+
+
+@pytest.mark.parametrize(
+    ("mode", "precision", "lacking"),
+    [
+        ("graph", "float32", "graphable"),
+        ("compile", "float32", "compilable"),
+        ("eager", "bf16", "bf16"),
+        ("compile", "bf16", "compilable or bf16"),
+    ],
+)
+def test_what_a_class_does_not_declare_is_refused_in_one_line(mode: str, precision: str, lacking: str) -> None:
+    class Bare(Random):
+        learns = True
+
+    agent = Bare(DIMS, NoSettings(), [torch.Generator()], "cpu")
+    with pytest.raises(ExecutionError, match=f"^Bare does not declare {lacking}; --mode auto runs it$"):
+        prepare(agent, "cpu", mode, precision)
+    assert prepare(agent, "cpu", "eager", "float32") is agent
+
+
+def test_graphs_that_a_parent_can_be_run_as_are_to_be_had_where_they_are_asked_for() -> None:
+    class Mine(SAC):
+        pass
+
+    agent = Mine(DIMS, Mine.Settings(**small("sac")), [torch.Generator()], "cpu")
+    assert isinstance(prepare(agent, "cpu", "graph", "float32"), Captured)
 
 
 @pytest.mark.parametrize(("mode", "precision"), [("compile+graph", "bf16"), ("eager", "tf32")])
@@ -200,7 +219,7 @@ def test_what_needs_a_gpu_is_refused_on_a_cpu(mode: str, precision: str) -> None
         prepare(make("sac", [0]), "cpu", mode, precision)
 
 
-def test_a_region_is_never_wrapped_in_code_that_all_learners_share() -> None:
+def test_a_compiled_function_is_never_wrapped_in_code_that_all_learners_share() -> None:
     """Variants of one code object are limited, so a process that trains many blocks would reach the limit."""
 
     class Wrapped(SAC):
@@ -213,6 +232,6 @@ def test_a_region_is_never_wrapped_in_code_that_all_learners_share() -> None:
     with pytest.raises(TypeError, match="target_sample is wrapped by a decorator"):
         agent.compile()
     for name in LEARNERS:
-        owners = make(name, [0]).regions()
+        owners = make(name, [0]).compiled_functions()
         codes = [getattr(owner, function).__code__.co_filename for owner, function in owners]
         assert all("dimebench" in code for code in codes)

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from dimebench.agents.parts.compiling import compile_options
 from dimebench.agents.parts.diffusion import SCORE_CLIP, DiffusionPolicy, DiffusionSample, gelu
 from dimebench.agents.parts.networks import product
-from dimebench.agents.updates.compiling import compile_options
 
 ALIGNED = 4  # float32 numbers in 16 bytes
 
@@ -79,7 +79,8 @@ class Chain:
 
     def path(self, begun: Begun, dense: Sequence[Tensor]) -> Tensor:
         """x_0 .. x_N [S, N + 1, B, A], a function of `begun` and the weights."""
-        return _Path.apply(self, *begun, *dense)
+        path: Tensor = _Path.apply(self, *begun, *dense)  # type: ignore[no-untyped-call]
+        return path
 
     # --- functions of tensors ---------------------------------------------------------------------------------
 
