@@ -25,7 +25,7 @@ from dimebench.envs import (
     task_spec,
 )
 from dimebench.planning.cells import Cell
-from dimebench.planning.code import code_of, code_version
+from dimebench.planning.code.closure import code_of, code_version
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
 from dimebench.store import Run, atomic_write, read_evals, read_run, read_train
 from dimebench.store.claims import Watch

@@ -33,7 +33,7 @@ def ask(device: str) -> dict[str, Any]:
 def _facts(device: str) -> dict[str, Any]:
     import torch
 
-    from dimebench.planning.code import code_version
+    from dimebench.planning.code.closure import code_version
     from dimebench.store.provenance import machine, package_versions
 
     facts: dict[str, Any] = {"device": device, **machine()}

@@ -20,7 +20,7 @@ from dimebench.engines.messages import event_line
 from dimebench.engines.signals import SIGNALS, handled_by
 from dimebench.envs import library_of, worker_count
 from dimebench.planning.cells import Cell, Plan, usable_cores
-from dimebench.planning.code import code_of
+from dimebench.planning.code.closure import code_of
 from dimebench.planning.identity import code_difference
 from dimebench.store.provenance import package_versions
 from dimebench.training.block import Block

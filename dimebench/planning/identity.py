@@ -16,7 +16,7 @@ from dimebench.config.identity import differences, identity_hash
 from dimebench.envs import physics_fingerprint
 from dimebench.errors import NOT_COMPARABLE, DimebenchError
 from dimebench.numbers import differ
-from dimebench.planning.code import code_of
+from dimebench.planning.code.closure import code_of
 from dimebench.store import Run, StoreError, read_run, write_run
 from dimebench.store.claims import Watch
 from dimebench.store.provenance import differing_functions, keep_code, read_code, with_allowed

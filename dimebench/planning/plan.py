@@ -11,7 +11,7 @@ from dimebench.agents.registry import BrokenAlgorithmError, known_algorithms, lo
 from dimebench.config import Request, Variant, cell_settings, check_shared_settings
 from dimebench.envs import UnknownTaskError, known_tasks, library_of, worker_count
 from dimebench.planning.cells import ONE_DEVICE, Cell, Hardware, Plan, usable_cores
-from dimebench.planning.code import code_of, shared_code
+from dimebench.planning.code.closure import code_of, shared_code
 from dimebench.planning.divide import divide
 from dimebench.planning.identity import DONE, check_run, identity_text
 from dimebench.store import Run, read_run

@@ -41,7 +41,7 @@ class Block:
     score: dict[str, Any]
     device: str
     threads: int
-    code: str  # planning.code.code_of: the digest of the code that its numbers come from
+    code: str  # planning.code.closure.code_of: the digest of the code that its numbers come from
     versions: dict[str, str]
     cell: str  # the cell's folder, relative to the results folder
     command: str
@@ -49,7 +49,7 @@ class Block:
     precision: str = "float32"  # training.execution.PRECISIONS
     chain: str = "plain"  # training.execution.CHAINS
     env_workers: int = 0  # processes that step the environments; changes no number
-    shared_code: str = ""  # planning.code.shared_code: of the part that all algorithms have in common
+    shared_code: str = ""  # planning.code.closure.shared_code: of the part that all algorithms have in common
     allow_code: bool = False  # whether the cell may hold runs of other code
 
     @property

@@ -16,7 +16,7 @@ from dimebench.engines.events import PoolSettings
 from dimebench.engines.local.pool import LocalPool
 from dimebench.engines.manifest import JobManifest, ManifestError, read_manifests
 from dimebench.planning.cells import Plan
-from dimebench.planning.code import code_of
+from dimebench.planning.code.closure import code_of
 from dimebench.planning.plan import make_plan
 from dimebench.store import read_runs
 from dimebench.store.provenance import keep_code, package_versions

@@ -29,7 +29,7 @@ from dimebench.planning.learner_cost import (
     learner_bytes,
     learner_work,
 )
-from tests.agents.learners import DIMS, LEARNERS, SMALL, draw, make, streams, train
+from tests.agents.learners import DIMS, LEARNERS, draw, make, small, streams, train
 from tests.training.blocks import make_block
 
 
@@ -37,7 +37,7 @@ from tests.training.blocks import make_block
 @pytest.mark.parametrize(("name", "seeds"), [*((name, 2) for name in LEARNERS), ("sac", 1)])
 def test_counting_without_numbers_finds_what_the_real_update_keeps(name: str, seeds: int, ways: Any) -> None:
     algorithm = load_algorithm(name)
-    settings: Any = algorithm.Settings(**(SMALL[name] | {"batch_size": 32}))
+    settings: Any = algorithm.Settings(**(small(name) | {"batch_size": 32}))
     with ways():
         counted = count_bytes(algorithm, settings, Dims(7, 3), seeds, fake=True)
         assert counted == count_bytes(algorithm, settings, Dims(7, 3), seeds, fake=False)
@@ -90,7 +90,7 @@ def parameters(sizes: list[int]) -> int:
 @pytest.mark.parametrize("dims", [DIMS, Dims(67, 21)])
 def test_sac_computes_and_moves_what_its_formulas_say(dims: Dims) -> None:
     """Per update: forward, gradients of weights, gradients of inputs; Adam moves 7 words of a parameter, Polyak 3."""
-    s: Any = load_algorithm("sac").Settings(**(SMALL["sac"] | {"batch_size": 6}))
+    s: Any = load_algorithm("sac").Settings(**(small("sac") | {"batch_size": 6}))
     work = count_work(load_algorithm("sac"), s, dims, fake=True)
     batch, policy = s.batch_size, [dims.obs, *s.actor_hidden, 2 * dims.act]
     critic = [dims.obs + dims.act, *s.critic_hidden, 1]
@@ -130,7 +130,7 @@ def torch_counts() -> FlopCounterMode:
 
 
 def test_a_call_with_an_actor_update_does_more() -> None:
-    settings: Any = load_algorithm("dime").Settings(**SMALL["dime"])
+    settings: Any = load_algorithm("dime").Settings(**small("dime"))
     without, *with_actor = count_work(load_algorithm("dime"), settings, DIMS, fake=True).calls
     assert len(with_actor) == 2, "UTD 2, an actor update every third: two calls of three"
     for each in with_actor:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from benchmarks.gpu.predictions import PUBLISHED_AT_96K
 from benchmarks.gpu.session import Case, Session
-from dimebench.planning.code import code_version
+from dimebench.planning.code.closure import code_version
 from dimebench.reference import references
 
 ROOT = Path(__file__).resolve().parents[3]

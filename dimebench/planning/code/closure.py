@@ -20,8 +20,8 @@ from pathlib import Path
 import dimebench
 from dimebench.agents.registry import algorithm_source, known_algorithms, load_algorithm
 from dimebench.envs.libraries.registry import known_libraries, library_source
-from dimebench.planning.source import Module
-from dimebench.planning.syntax import MODULE_LEVEL, Definition, Key
+from dimebench.planning.code.source import Module
+from dimebench.planning.code.syntax import MODULE_LEVEL, Definition, Key
 from dimebench.store.reader import without_collecting
 
 # A run's code begins here, beside its algorithm and its environment library.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from dimebench.planning.syntax import (
+from dimebench.planning.code.syntax import (
     MODULE_LEVEL,
     Definition,
     Find,
