@@ -27,7 +27,7 @@ from dimebench.agents.parts.paths import gpu_ways
 from dimebench.agents.registry import load_algorithm
 from dimebench.training.block import Block, build_settings
 from dimebench.training.execution.dispatch import DispatchMode
-from dimebench.training.rng import AHEAD_CALLS, AHEAD_NUMBERS
+from dimebench.training.rng import BUFFERED_CALLS, BUFFERED_NUMBERS
 
 WORD = 4  # bytes of a float32
 
@@ -81,7 +81,7 @@ def _counted(algorithm: type[Agent], settings: Any, dims: Dims, seeds: int, fake
             agent.update(_batch(seeds, settings.utd * settings.batch_size, dims), drawn)
             del drawn
         state = sum(value.nbytes for value in agent.state_dict().values())
-    ahead = WORD * seeds * min(AHEAD_CALLS * noise, max(noise, AHEAD_NUMBERS))
+    ahead = WORD * seeds * min(BUFFERED_CALLS * noise, max(noise, BUFFERED_NUMBERS))
     return LearnerBytes(alive.peak, state, 2 * ahead)  # new numbers come before the last of the old ones go
 
 

@@ -49,22 +49,22 @@ class TimedLearner:
         self._obs = rng.standard_normal((seeds, self.obs_dim), np.float32)
         no = np.zeros(seeds, bool)
         obs = self._obs
-        for _ in range(min(FILLED, self._trainer.learning.replay.capacity)):
+        for _ in range(min(FILLED, self._trainer.off_policy.replay.capacity)):
             action = rng.uniform(-1, 1, (seeds, self.act_dim)).astype(np.float32)
             following = rng.standard_normal((seeds, self.obs_dim), np.float32)
-            self._trainer.learning.replay.add(obs, action, rng.random(seeds, np.float32), following, no, no)
+            self._trainer.off_policy.replay.add(obs, action, rng.random(seeds, np.float32), following, no, no)
             obs = following
         self._trainer.warm_up(lambda: False)
 
     def update(self) -> None:
         """One update call on transitions and noise drawn for it."""
-        self._trainer.learning.draw()
+        self._trainer.off_policy.draw()
         self._trainer._update()
 
     def act(self) -> None:
         """The policy's action for one observation of every seed."""
-        self._trainer.learning.ask(self._obs)
-        self._trainer.learning.wait()
+        self._trainer.off_policy.ask(self._obs)
+        self._trainer.off_policy.wait()
 
     def close(self) -> None:
         self._trainer.close()
