@@ -17,7 +17,8 @@ from torch import Tensor
 
 from dimebench.agents.parts.renorm import BatchRenorm, RenormSettings
 
-SHAPES = {(1, 2, 128, 128): 200, (1, 2, 256, 256): 100, (1, 2, 512, 2048): 5}  # [S, C, rows, features]: calls a round
+Shape = tuple[int, int, int, int]  # S, C, rows, features
+SHAPES: dict[Shape, int] = {(1, 2, 128, 128): 200, (1, 2, 256, 256): 100, (1, 2, 512, 2048): 5}  # calls a round
 
 
 def by_autograd(norm: BatchRenorm, x: Tensor) -> Tensor:
@@ -33,20 +34,21 @@ def by_autograd(norm: BatchRenorm, x: Tensor) -> Tensor:
     with torch.no_grad():
         norm.running_mean.lerp_(mean, 1 - s.momentum)
         norm.running_var.lerp_(var, 1 - s.momentum)
-    return (x - used[0]) * (torch.rsqrt(used[1] + s.eps) * norm.scale) + norm.bias
+    normalised: Tensor = (x - used[0]) * (torch.rsqrt(used[1] + s.eps) * norm.scale) + norm.bias
+    return normalised
 
 
 def ours(norm: BatchRenorm, x: Tensor) -> Tensor:
-    return norm(x, training=True)
+    return norm.forward(x, training=True)
 
 
-def microseconds(forward: Callable[[BatchRenorm, Tensor], Tensor], shape: tuple[int, ...], warmup: int) -> float:
+def microseconds(forward: Callable[[BatchRenorm, Tensor], Tensor], shape: Shape, warmup: int) -> float:
     norm = BatchRenorm(shape[:2], shape[3], RenormSettings(warmup=warmup))
     x, upstream = torch.randn(shape, requires_grad=True), torch.randn(shape)
     started = time.process_time()
     for _ in range(SHAPES[shape]):
         torch.autograd.grad(forward(norm, x), [x, norm.scale, norm.bias], upstream)
-    return (time.process_time() - started) / SHAPES[shape] * 1e6
+    return 1e6 * (time.process_time() - started) / SHAPES[shape]
 
 
 def main() -> None:

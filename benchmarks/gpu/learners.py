@@ -65,7 +65,7 @@ class Made:
         self.block = block
         self.trainer = Trainer(block, folder, block_identity(block, folder), hooks)
         self.agent: Any = self.trainer.agent
-        self.learning, self.settings, spec = self.trainer.learning, self.trainer.settings, self.trainer.spec
+        self.off_policy, self.settings, spec = self.trainer.off_policy, self.trainer.settings, self.trainer.spec
         self.obs_dim, self.act_dim, self.seeds = spec.obs_dim, spec.act_dim, len(block.seeds)
         calls = update_schedule(self.settings.utd, getattr(self.settings, "policy_delay", 1))
         self.schedule = [len(each) for each in calls]  # actor updates in each call
@@ -74,35 +74,35 @@ class Made:
     def _fill(self) -> None:
         rng, no = np.random.default_rng(0), np.zeros(self.seeds, bool)
         self.obs = obs = rng.standard_normal((self.seeds, self.obs_dim), np.float32)
-        for _ in range(min(FILLED, self.learning.replay.capacity)):
+        for _ in range(min(FILLED, self.off_policy.replay.capacity)):
             action = rng.uniform(-1, 1, (self.seeds, self.act_dim)).astype(np.float32)
             after = rng.standard_normal((self.seeds, self.obs_dim), np.float32)
-            self.learning.replay.add(obs, action, rng.random(self.seeds, np.float32), after, no, no)
+            self.off_policy.replay.add(obs, action, rng.random(self.seeds, np.float32), after, no, no)
             obs = after
 
     def act(self) -> np.ndarray:
         """The policy's actions for one observation of every seed."""
-        self.learning.ask(self.obs)
-        return self.learning.wait()
+        self.off_policy.ask(self.obs)
+        return self.off_policy.wait()
 
     def update(self) -> Metrics:
         """One update call, on transitions and noise drawn for it."""
-        self.learning.draw()
-        return self.learning.update()
+        self.off_policy.draw()
+        return self.off_policy.update()
 
     def step(self) -> None:
         """ResourceRequest for the actions, begin the update, wait for the actions alone: nothing idles meanwhile."""
-        self.learning.ask(self.obs)
-        self.learning.draw()
-        self.learning.update()
-        self.learning.wait()
+        self.off_policy.ask(self.obs)
+        self.off_policy.draw()
+        self.off_policy.update()
+        self.off_policy.wait()
 
     def step_in_order(self) -> None:
         """The same with the update begun only once the actions are there."""
-        self.learning.ask(self.obs)
-        self.learning.draw()
-        self.learning.wait()
-        self.learning.update()
+        self.off_policy.ask(self.obs)
+        self.off_policy.draw()
+        self.off_policy.wait()
+        self.off_policy.update()
 
     def warm(self, everything: bool = False) -> None:
         """So many steps that what they do is compiled and captured, in whole periods of the schedule.

@@ -154,7 +154,7 @@ class Agent(ABC):
     # --- execution: for classes that declare it ---------------------------------------------------------------
 
     def update_key(self) -> tuple[int, ...]:
-        """Equal for calls of `update` that run the same operations on tensors, whatever numbers those hold."""
+        """Equal for calls of `update` that run the same operations on tensors, for any numbers in them."""
         return ()
 
     def update_kinds(self, calls: int) -> dict[tuple[int, ...], list[int]] | None:

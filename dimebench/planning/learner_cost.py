@@ -28,7 +28,7 @@ from dimebench.agents.registry import load_algorithm
 from dimebench.agents.updates.schedule import update_schedule
 from dimebench.training.block import Block, build_settings
 from dimebench.training.execution.dispatch import DispatchMode
-from dimebench.training.rng import AHEAD_CALLS, AHEAD_NUMBERS
+from dimebench.training.rng import BUFFERED_CALLS, BUFFERED_NUMBERS
 
 WORD = 4  # bytes of a float32
 aten = torch.ops.aten
@@ -41,7 +41,7 @@ class LearnerBytes:
 
     peak: int  # in an update: parameters, moments, gradients, activations, batch and noise
     state: int  # in a checkpoint, replay left out
-    noise: int  # drawn ahead for the calls to come, `training.rng.NoiseBuffer`
+    noise: int  # drawn buffered for the calls to come, `training.rng.NoiseBuffer`
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,8 @@ def count_bytes(algorithm: type[Agent], settings: Any, dims: Dims, seeds: int, f
             if actor_updates:
                 break
         state = sum(value.nbytes for value in agent.state_dict().values())
-    ahead = WORD * seeds * min(AHEAD_CALLS * noise, max(noise, AHEAD_NUMBERS))
-    return LearnerBytes(alive.peak, state, 2 * ahead)  # new numbers come before the last of the old ones go
+    buffered = WORD * seeds * min(BUFFERED_CALLS * noise, max(noise, BUFFERED_NUMBERS))
+    return LearnerBytes(alive.peak, state, 2 * buffered)  # new numbers come before the last of the old ones go
 
 
 def count_work(algorithm: type[Agent], settings: Any, dims: Dims, fake: bool) -> LearnerWork:

@@ -41,7 +41,7 @@ class TimedLearner:
     def __init__(self, block: Block, results: Path) -> None:
         self._trainer = _trainer(block, results, Hooks(lambda event: None, lambda: False))
         self.dims: Dims = self._trainer.dims
-        seeds, replay, rng = len(block.seeds), self._trainer.learning.replay, np.random.default_rng(0)
+        seeds, replay, rng = len(block.seeds), self._trainer.off_policy.replay, np.random.default_rng(0)
         self._obs = obs = rng.standard_normal((seeds, self.dims.obs), np.float32)
         no = np.zeros(seeds, bool)
         for _ in range(min(FILLED, replay.capacity)):
@@ -53,13 +53,13 @@ class TimedLearner:
 
     def update(self) -> None:
         """One update call, with the drawing of its transitions and noise."""
-        self._trainer.learning.draw()
+        self._trainer.off_policy.draw()
         self._trainer._update()
 
     def act(self) -> None:
         """The policy's action for one observation of every seed."""
-        self._trainer.learning.ask(self._obs)
-        self._trainer.learning.wait()
+        self._trainer.off_policy.ask(self._obs)
+        self._trainer.off_policy.wait()
 
     def close(self) -> None:
         self._trainer.close()

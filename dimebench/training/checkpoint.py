@@ -4,7 +4,7 @@
                                state.safetensors  learner, optimisers, generators, environments
     checkpoints/<block>/replay/000000000-000012000.safetensors
 
-A checkpoint is written beside its place and renamed into it; the one before is removed only then. One whose
+A checkpoint is written to a temporary folder and renamed into place; only then is the one before removed. One whose
 checksums do not hold is named in `problems` and passed over for the one before.
 """
 
@@ -114,25 +114,25 @@ class Checkpoints:
     ) -> None:
         """A checkpoint of chunks that are on disk already, and (first, last, transitions) more."""
         final = self.folder / f"{self._next:06d}"
-        beside = self.folder / f".{final.name}.{secrets.token_hex(4)}.tmp"
+        temporary = self.folder / f".{final.name}.{secrets.token_hex(4)}.tmp"
         chunks = list(stay)
         try:
             for first, last, transitions in more:
                 file, data = f"{first:09d}-{last:09d}.safetensors", save(transitions)
                 atomic_write(self.folder / "replay" / file, data)
                 chunks.append({"file": file, "first": first, "last": last, "sha256": _sha256(data)})
-            make_folder(beside)
+            make_folder(temporary)
             data = save({k: v.contiguous() for k, v in state.items()})
-            write_file(beside / STATE, data)
+            write_file(temporary / STATE, data)
             content = {"version": CHECKPOINT_VERSION, "facts": dict(facts), "state": _sha256(data), "replay": chunks}
-            write_file(beside / MANIFEST, _manifest(content))
-            sync_folder(beside)
-            beside.rename(final)
+            write_file(temporary / MANIFEST, _manifest(content))
+            sync_folder(temporary)
+            temporary.rename(final)
         except BaseException as error:
-            shutil.rmtree(beside, ignore_errors=True)
+            shutil.rmtree(temporary, ignore_errors=True)
             for name in {c["file"] for c in chunks} - {c["file"] for c in self._chunks}:
                 (self.folder / "replay" / name).unlink(missing_ok=True)
-            if isinstance(error, OSError) and (error.filename is None or str(beside) in str(error.filename)):
+            if isinstance(error, OSError) and (error.filename is None or str(temporary) in str(error.filename)):
                 raise OSError(error.errno, error.strerror, str(final)) from error
             raise
         sync_folder(self.folder)
@@ -175,7 +175,7 @@ class Checkpoints:
             raise CheckpointError(f"{self.folder}: its checkpoint does not fit this run ({text})") from error
 
     def keep_policy(self, policy: Mapping[str, Tensor]) -> None:
-        """Write the trained policy's parameters, small and apart."""
+        """Write the trained policy's parameters, in a small file of their own."""
         if policy:
             atomic_write(self.folder / "policy.safetensors", save({k: v.contiguous() for k, v in policy.items()}))
 

@@ -9,10 +9,10 @@ import torch
 
 
 def joules_of(device: str) -> Callable[[], float | None] | None:
-    """A function that tells how many joules the whole device has drawn since now, or None where it
-    cannot tell any more; None where nothing tells.
+    """A function that gives the joules that the whole device has drawn since this call, or None once the counter
+    cannot be read any more. None where there is no counter.
 
-    The counter is the device's own (from Volta on): what other programs do on the device is in it.
+    The counter is the device's own (from Volta on): other programs on the device count too.
     """
     if not device.startswith("cuda"):
         return None
@@ -23,7 +23,7 @@ def joules_of(device: str) -> Callable[[], float | None] | None:
         uuid = str(torch.cuda.get_device_properties(device).uuid)
         handle = nvml.nvmlDeviceGetHandleByUUID(uuid if uuid.startswith("GPU-") else f"GPU-{uuid}")
         begun = nvml.nvmlDeviceGetTotalEnergyConsumption(handle)  # mJ since the driver was loaded
-    except Exception:  # no package, no driver, a device without a counter: then it is not told
+    except Exception:  # no package, no driver, a device without a counter: then energy is not recorded
         return None
 
     def joules() -> float | None:

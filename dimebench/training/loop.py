@@ -32,7 +32,7 @@ PROGRESS_EVERY_S = 0.5
 class Hooks:
     """What connects a trainer to the process that it runs in."""
 
-    report: Callable[[dict[str, Any]], None]  # told of progress and evaluations
+    report: Callable[[dict[str, Any]], None]  # receives progress and evaluations
     should_stop: Callable[[], bool]  # asked between env steps
     checkpoint_every_s: float = 300.0
     keep_checkpoints: bool = False  # the last one stays when training is over
@@ -75,7 +75,7 @@ class Trainer:
         if self.agent.learns:
             streams = [sequence(seed, "env") for seed in block.seeds]
             self.envs = make_vector_env(block.task, streams, protocol.action_repeat, block.env_workers)
-            self.learning = OffPolicyLearner(block, dims, self.agent, self.learner)
+            self.off_policy = OffPolicyLearner(block, dims, self.agent, self.learner)
         self._last_checkpoint = self._last_progress = time.monotonic()
         self._resume()
 
@@ -110,11 +110,11 @@ class Trainer:
         if self.env_step >= self.settings.learning_starts:
             action = self._act_and_update(obs)
         else:
-            action = self.learning.random_action()
+            action = self.off_policy.random_action()
             self.envs.start(action)
         step = self.envs.finish()
         ended = step.terminated | step.truncated
-        self.learning.replay.add(obs, action, step.reward, step.obs, step.terminated, ended)
+        self.off_policy.replay.add(obs, action, step.reward, step.obs, step.terminated, ended)
         self.records.add_rewards(step.reward, ended)
         self.obs = self.envs.reset(np.flatnonzero(ended)) if ended.any() else step.obs
         self.env_step += 1
@@ -122,14 +122,14 @@ class Trainer:
     def _act_and_update(self, obs: np.ndarray) -> np.ndarray:
         """Start the environments with the policy's actions [S, A], and one call of the learner's update.
 
-        The update learns from transitions of earlier env steps. A GPU is given it before anybody waits for the
-        action, so that it has work while the host waits; on a CPU it runs beside the environments.
+        The update learns from transitions of earlier env steps. A GPU gets it before the host waits for the
+        action, so that it has work meanwhile; on a CPU it runs while the environments step.
         """
-        self.learning.ask(obs)
-        self.learning.draw()
+        self.off_policy.ask(obs)
+        self.off_policy.draw()
         if self.on_gpu:
             self._update()
-        action = self._finite(self.learning.wait())
+        action = self._finite(self.off_policy.wait())
         self.envs.start(action)
         if not self.on_gpu:
             self._update()
@@ -137,10 +137,10 @@ class Trainer:
 
     def _update(self) -> None:
         """One call of the learner's update, the gradient steps."""
-        self.records.add_metrics(self.learning.update())
+        self.records.add_metrics(self.off_policy.update())
 
     def _finite(self, action: np.ndarray) -> np.ndarray:
-        """Actions to step with: a diverged seed idles beside the others."""
+        """Actions to step with: a diverged seed idles while the others go on."""
         self._mark_diverged(~np.isfinite(action).all(axis=1))
         return np.where(self.diverged[:, None], np.float32(0), action) if self.diverged.any() else action
 
@@ -217,7 +217,7 @@ class Trainer:
         facts |= {"diverged": self.diverged.tolist(), "records": self.records.facts()}
         added = kept = 0
         if self.agent.learns and self.env_step > 0:
-            added, kept = self.learning.replay.added, len(self.learning.replay)
+            added, kept = self.off_policy.replay.added, len(self.off_policy.replay)
         self.checkpoints.save(facts, self.state(), added, kept, self._chunk)
         self._last_checkpoint = time.monotonic()
 
@@ -225,12 +225,12 @@ class Trainer:
         """All tensors that training goes on from, but for the replay: learner, random streams, environments."""
         state: dict[str, Tensor] = {f"agent.{k}": v for k, v in self.agent.state_dict().items()}
         if self.agent.learns and self.env_step > 0:
-            state |= {f"streams.{k}": v for k, v in self.learning.state_dict().items()}
+            state |= {f"streams.{k}": v for k, v in self.off_policy.state_dict().items()}
             state |= {f"env.{k}": torch.from_numpy(np.ascontiguousarray(v)) for k, v in self.envs.save().items()}
         return state
 
     def _chunk(self, first: int, last: int) -> dict[str, Tensor]:
-        return self.learning.replay.chunk(first, last)
+        return self.off_policy.replay.chunk(first, last)
 
     def _resume(self) -> None:
         if not self.resumable:
@@ -252,8 +252,8 @@ class Trainer:
         self.records.restore(facts["records"])
         self.agent.load_state_dict(under(state, "agent."))
         if self.agent.learns:
-            self.learning.load_state_dict(under(state, "streams."))
-            self.learning.replay.restore(checkpoint.chunks, self.env_step)
+            self.off_policy.load_state_dict(under(state, "streams."))
+            self.off_policy.replay.restore(checkpoint.chunks, self.env_step)
             self.obs = self.envs.restore({k: v.numpy() for k, v in under(state, "env.").items()})
 
     def _note(self, text: str) -> None:

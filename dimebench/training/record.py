@@ -162,9 +162,9 @@ class Records:
         self._write_all(self._reached(env_step, grad_step), status="interrupted")
 
     def _reached(self, env_step: int, grad_step: int) -> dict[str, Any]:
-        told = {"env_step": env_step, "grad_step": grad_step, "wall_time_s": self._wall_time()}
+        reached = {"env_step": env_step, "grad_step": grad_step, "wall_time_s": self._wall_time()}
         energy = self._energy()
-        return {"progress": told if energy is None else told | {"energy_j": energy / len(self.block.seeds)}}
+        return {"progress": reached if energy is None else reached | {"energy_j": energy / len(self.block.seeds)}}
 
     def _write_all(
         self, changes: dict[str, Any], status: str | None = None, provenance: dict[str, Any] | None = None

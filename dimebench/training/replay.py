@@ -1,4 +1,4 @@
-"""Replay of S seeds, each observation stored once: on the learner's device, or in pinned host memory beside it.
+"""Replay of S seeds, each observation stored once: on the learner's device, or in pinned host memory.
 
 Row i of a seed holds the observation that a transition starts from; the next observation is row i + 1, since all
 seeds step together. Only where an episode ended does the next observation have a place of its own, in `ends`, because
@@ -73,7 +73,7 @@ class Replay:
         """One transition per seed: obs, next_obs [S, O]; action [S, A]; the rest [S].
 
         `next_obs` is the observation after the action, terminal ones included; `ended` marks the end of an
-        episode for whatever reason, `terminated` a terminal state.
+        episode for any reason, `terminated` a terminal state.
         """
         row, after = self.added % self.rows, (self.added + 1) % self.rows
         self._release(row)
@@ -106,30 +106,30 @@ class Replay:
         """
         row = (indices.numpy() + (self.added - len(self))) % self.rows
         of_seed = np.broadcast_to(np.arange(self.seeds)[:, None], row.shape)
-        flat, following = row + of_seed * self.rows, (row + 1) % self.rows + of_seed * self.rows
+        flat, next_flat = row + of_seed * self.rows, (row + 1) % self.rows + of_seed * self.rows
         if self._lines is not None:
-            fields = self._gathered(flat.ravel(), following.ravel(), self._lines)
+            fields = self._gathered(flat.ravel(), next_flat.ravel(), self._lines)
         else:
             ends = of_seed * self.ends.shape[1]
-            rows = torch.from_numpy(np.stack([flat, following, ends]).reshape(3, -1))
+            rows = torch.from_numpy(np.stack([flat, next_flat, ends]).reshape(3, -1))
             fields = self._gathered_there(*self._sent("rows", rows, self.place))
         batch = {name: value.unflatten(0, row.shape) for name, value in fields.items()}
         return Batch(**{name: self._sent(name, value, self.device) for name, value in batch.items()})
 
-    def _gathered(self, flat: np.ndarray, following: np.ndarray, lines: dict[str, np.ndarray]) -> dict[str, Tensor]:
+    def _gathered(self, flat: np.ndarray, next_flat: np.ndarray, lines: dict[str, np.ndarray]) -> dict[str, Tensor]:
         """On the host: numpy gathers rows with less ado than torch."""
-        fields = {name: lines[name].take(flat, 0) for name in FIELDS} | {"next_obs": lines["obs"].take(following, 0)}
+        fields = {name: lines[name].take(flat, 0) for name in FIELDS} | {"next_obs": lines["obs"].take(next_flat, 0)}
         slot = self.end_slot.numpy().ravel().take(flat)
         rows = len(flat) // self.seeds
         for at in np.flatnonzero(slot >= 0):
             fields["next_obs"][at] = self.ends[int(at) // rows, int(slot[at])].numpy()
         return {name: torch.from_numpy(value) for name, value in fields.items()}
 
-    def _gathered_there(self, flat: Tensor, following: Tensor, first: Tensor) -> dict[str, Tensor]:
+    def _gathered_there(self, flat: Tensor, next_flat: Tensor, first: Tensor) -> dict[str, Tensor]:
         """On a GPU, without asking it how many ends of episodes there are; `first` is each seed's first of `ends`."""
         slot = self._take(self.end_slot, flat)
         fields = {name: self._take(getattr(self, name), flat) for name in FIELDS}
-        ends, next_obs = self.ends.flatten(0, 1)[first + slot.clamp_min(0)], self._take(self.obs, following)
+        ends, next_obs = self.ends.flatten(0, 1)[first + slot.clamp_min(0)], self._take(self.obs, next_flat)
         return fields | {"next_obs": torch.where((slot >= 0).unsqueeze(-1), ends, next_obs)}
 
     @staticmethod
@@ -137,7 +137,7 @@ class Replay:
         return column.flatten(0, 1).index_select(0, flat)
 
     def _sent(self, name: str, value: Tensor, to: torch.device) -> Tensor:
-        """`value` on another device, or as it is; the copy goes on beside the device's work."""
+        """`value` on another device, or as it is; the copy overlaps the device's work."""
         if value.device.type == to.type:
             return value
         if name not in self._sending or self._sending[name].buffer().shape != value.shape:

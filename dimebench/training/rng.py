@@ -1,4 +1,4 @@
-"""One random stream per (seed, purpose), so that a seed's draws never depend on who trains beside it."""
+"""One random stream per (seed, purpose), so that a seed's draws never depend on which seeds train with it."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-AHEAD_CALLS = 64  # at most so many calls' numbers are drawn at once,
-AHEAD_NUMBERS = 1 << 22  # and for one seed no more than this, but for a single call
+BUFFERED_CALLS = 64  # the numbers of at most so many calls are drawn at once,
+BUFFERED_NUMBERS = 1 << 22  # and for one seed no more than this, but for a single call
 
 
 def sequence(seed: int, purpose: str, *more: int) -> np.random.SeedSequence:
-    """The seed sequence of one purpose of one seed; `more` tells apart, say, evaluations."""
+    """The seed sequence of one purpose of one seed; `more` distinguishes, say, evaluations."""
     return np.random.SeedSequence(seed, spawn_key=(zlib.crc32(purpose.encode()), *more))
 
 
@@ -55,7 +55,7 @@ class NoiseBuffer:
 
     `shapes(k)` names the tensors of the call that comes k calls after the next one; with a negative k, of one that
     has been. A checkpoint holds the generators as they stood before the numbers at hand and how many calls have been
-    taken since. How far ahead is drawn depends on one seed's shapes alone, never on the number of seeds.
+    taken since. How many calls are drawn at once depends on one seed's shapes alone, never on the number of seeds.
     """
 
     def __init__(
@@ -85,10 +85,10 @@ class NoiseBuffer:
         """Draw a block of calls, of which the first `taken` are over."""
         block: list[Mapping[str, tuple[int, ...]]] = []
         sizes: list[int] = []
-        while len(block) < AHEAD_CALLS:
+        while len(block) < BUFFERED_CALLS:
             shapes = self._shapes(len(block) - taken)
             size = sum(math.prod(shape) for shape in shapes.values())
-            if block and sum(sizes) + size > AHEAD_NUMBERS:
+            if block and sum(sizes) + size > BUFFERED_NUMBERS:
                 break
             block.append(shapes)
             sizes.append(size)

@@ -73,7 +73,7 @@ def carry_out(made: Trainer, results: Path) -> str:
         if status == "finished":
             state = made.state()
             if made.agent.learns:
-                replay = made.learning.replay
+                replay = made.off_policy.replay
                 kept = replay.chunk(replay.added - len(replay), replay.added)
                 state |= {f"replay.{key}": value for key, value in kept.items()}
             _final(made.block, results).parent.mkdir(exist_ok=True)

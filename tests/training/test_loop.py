@@ -42,8 +42,8 @@ def test_learning_starts_after_the_random_env_steps(algorithm: str, tmp_path: Pa
     """Actions 1 to learning_starts are uniform; the next comes from the policy, and updates start beside its step."""
     made = trainer(make_block(algorithm), tmp_path)
     acted, updated = [], []
-    ask, update = made.learning.ask, made._update
-    made.learning.ask = lambda obs: (acted.append(made.env_step), ask(obs))[1]  # type: ignore[method-assign, func-returns-value]
+    ask, update = made.off_policy.ask, made._update
+    made.off_policy.ask = lambda obs: (acted.append(made.env_step), ask(obs))[1]  # type: ignore[method-assign, func-returns-value]
     made._update = lambda: (updated.append(made.env_step), update())[1]  # type: ignore[method-assign, func-returns-value]
     made.train()
     made.close()
@@ -92,13 +92,13 @@ def test_a_seed_among_others_has_the_bits_that_it_has_alone(algorithm: str, tmp_
 
 def test_evaluation_is_a_function_of_agent_seed_and_env_step(tmp_path: Path) -> None:
     made = trainer(make_block("dime", task="dm_control/cartpole-balance"), tmp_path)
-    before = {key: value.clone() for key, value in made.learning.state_dict().items()}
+    before = {key: value.clone() for key, value in made.off_policy.state_dict().items()}
     evaluator = Evaluator("dm_control/cartpole-balance", [0], 2, 20, "cpu")
     first = evaluator.evaluate(made.agent, 25, lambda: False)
     other = evaluator.evaluate(made.agent, 50, lambda: False)
     assert evaluator.evaluate(made.agent, 25, lambda: False) == first
     assert other != first
-    assert all(torch.equal(value, before[key]) for key, value in made.learning.state_dict().items())
+    assert all(torch.equal(value, before[key]) for key, value in made.off_policy.state_dict().items())
     with pytest.raises(StopRequestedError):
         evaluator.evaluate(made.agent, 25, lambda: True)
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dimebench.training.rng import AHEAD_CALLS, NoiseBuffer, Streams, generator
+from dimebench.training.rng import BUFFERED_CALLS, NoiseBuffer, Streams, generator
 
 PURPOSES = ["warmup", "act", "replay", "update"]
 
@@ -63,14 +63,16 @@ def ahead(seeds: list[int], done: list[int], uniform: bool = False, device: str 
 def test_numbers_drawn_ahead_of_a_seed_do_not_depend_on_the_other_seeds(seeds: list[int], uniform: bool) -> None:
     done = [0]
     together, alone = ahead(seeds, done, uniform), ahead(seeds[1:2], done, uniform)
-    for _ in range(AHEAD_CALLS + 3):
+    for _ in range(BUFFERED_CALLS + 3):
         both, one = together.next(), alone.next()
         assert both.keys() == one.keys() == ({"a", "b"} if done[0] % 3 == 0 else {"a"})
         assert all(torch.equal(both[name][1], one[name][0]) for name in both)
         done[0] += 1
 
 
-@pytest.mark.parametrize("cut", [0, 1, 5, AHEAD_CALLS - 1, AHEAD_CALLS, AHEAD_CALLS + 1, 2 * AHEAD_CALLS + 7])
+@pytest.mark.parametrize(
+    "cut", [0, 1, 5, BUFFERED_CALLS - 1, BUFFERED_CALLS, BUFFERED_CALLS + 1, 2 * BUFFERED_CALLS + 7]
+)
 def test_numbers_drawn_ahead_go_on_where_they_were_cut(cut: int) -> None:
     done = [0]
     first = ahead([4, 9], done)
@@ -80,7 +82,7 @@ def test_numbers_drawn_ahead_go_on_where_they_were_cut(cut: int) -> None:
     state = {key: value.clone() for key, value in first.state_dict().items()}
     second = ahead([50, 51], done)
     second.load_state_dict(state)
-    for _ in range(AHEAD_CALLS + 2):
+    for _ in range(BUFFERED_CALLS + 2):
         expected, found = first.next(), second.next()
         assert expected.keys() == found.keys()
         assert all(torch.equal(expected[name], found[name]) for name in expected)
@@ -90,7 +92,7 @@ def test_numbers_drawn_ahead_go_on_where_they_were_cut(cut: int) -> None:
 def test_no_number_drawn_ahead_comes_twice() -> None:
     done = [0]
     source, seen = ahead([0], done), []
-    for _ in range(3 * AHEAD_CALLS):
+    for _ in range(3 * BUFFERED_CALLS):
         seen += [value for tensor in source.next().values() for value in tensor.flatten().tolist()]
         done[0] += 1
     assert len(set(seen)) > 0.999 * len(seen)

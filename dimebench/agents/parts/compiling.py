@@ -6,8 +6,6 @@ from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any, TypeVar
 
-import torch
-
 MOST_VARIANTS = 64  # of one function of one learner: rows to act on, to evaluate, to train on; sides of a warm-up
 
 
@@ -32,6 +30,9 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     to the code object, so every learner gets one of its own. No kernel is chosen by timing it: another machine, or
     the same one on resuming, would choose another one and get other bits.
     """
+    import torch._dynamo
+    import torch._functorch.config  # here, as they take seconds and memory that other runs save
+
     torch._functorch.config.recompute_views = True  # else masks are stored, slower on a CPU than eager
     config = torch._dynamo.config
     config.recompile_limit = max(config.recompile_limit, MOST_VARIANTS)

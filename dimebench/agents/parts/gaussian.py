@@ -17,7 +17,7 @@ LOG_STD_MIN, LOG_STD_MAX = -20.0, 2.0  # SAC's code and every one since
 
 
 def normal_log_prob(eps: Tensor, log_std: Tensor | float) -> Tensor:
-    """log N(mean + std eps; mean, std^2), element by element: exact however small std is beside the mean."""
+    """log N(mean + std eps; mean, std^2), element by element: exact however small std is relative to the mean."""
     return -0.5 * eps.square() - log_std - 0.5 * math.log(2 * math.pi)
 
 

@@ -1,6 +1,6 @@
 """Networks with a seed axis: parameters stacked as [S, ...] and applied with batched matrix products.
 
-Every layer takes a `stack`, the leading axes that it keeps apart: (S,) for an actor, (S, C) for C critics of S
+Every layer takes a `stack`, the leading axes that it never mixes: (S,) for an actor, (S, C) for C critics of S
 seeds. Inputs are [*stack, B, features]. Nothing mixes entries of the stack, so the gradient of a loss that is
 summed over seeds is each seed's own gradient.
 """
@@ -128,7 +128,7 @@ def set_matmul_dtype(module: nn.Module, dtype: torch.dtype) -> None:
 
 
 def relu(x: Tensor) -> Tensor:
-    """In place: its input is a dense layer's result, which nobody else needs."""
+    """In place: its input is a dense layer's result, which nothing else needs."""
     return torch.relu_(x)
 
 

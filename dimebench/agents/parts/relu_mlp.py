@@ -1,6 +1,6 @@
 """A ReLU network's forward and backward written out as one autograd function: the same products as layer by layer.
 
-It keeps half as many tensors, computes no gradient that nobody asked for, and writes the gradients of a network's
+It keeps half as many tensors, computes no gradient that is not needed, and writes the gradients of a network's
 parameters side by side, where the optimiser wants them. docs/benchmarks.md has what that gains on a CPU. Under
 torch.compile, which fuses operations itself, networks go layer by layer (`MLP.forward`).
 """

@@ -42,7 +42,7 @@ class BatchRenorm(nn.Module):
         self.set_steps(0)
 
     def set_steps(self, steps: int) -> None:
-        """Say how many training-mode forwards there have been: whoever runs them counts.
+        """Set how many training-mode forwards there have been: the caller counts them.
 
         `forward` is arithmetic alone, so it can be compiled and captured; the warm-up's end is another graph.
         """

@@ -91,7 +91,7 @@ class ActorCritic(ExecutableAgent, Generic[S]):
         """The critic updates of one call, in order, each with its slice of the batch.
 
         Every sample is of the actor as it is at that step. Those that can be are drawn early: a' for all critic
-        updates until the actor changes at once, a beside the critics' update, which does not change the actor.
+        updates until the actor changes at once; a during the critics' update, which does not change the actor.
         """
         actor_updates = self.actor_updates()
         next_samples: list[S] = []

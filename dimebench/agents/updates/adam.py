@@ -1,6 +1,6 @@
 """Adam, all tensors of a network in one fused step: torch's own function.
 
-The class torch.optim.Adam calls the same function and adds groups, hooks and profiling, which nobody here uses. It
+The class torch.optim.Adam calls the same function and adds groups, hooks and profiling, which are not used here. It
 also imports torch's compiler, which takes seconds and 100 MB of a process that may compile nothing.
 """
 

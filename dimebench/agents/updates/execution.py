@@ -1,18 +1,16 @@
-"""How an update is run: a second CUDA stream, compiled functions, and the counts and kinds of calls for graphs."""
+"""How an update is run: a second CUDA stream, compiled functions, counts and kinds of calls for graphs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, TypeVar
 
 import torch
 
-from dimebench.agents.base import Dims
 from dimebench.agents.parts.compiling import compiled
-from dimebench.agents.updates.optimising import ActorCriticSettings, NetworkAgent
+from dimebench.agents.updates.optimising import NetworkAgent
 from dimebench.agents.updates.schedule import actor_updates, actor_updates_between, period
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -21,23 +19,19 @@ class ExecutableAgent(NetworkAgent):
 
     compilable = True
 
-    def __init__(
-        self, dims: Dims, settings: ActorCriticSettings, generators: Sequence[torch.Generator], device: str
-    ) -> None:
-        super().__init__(dims, settings, generators, device)
-        self._second: torch.cuda.Stream | None = None
+    _second: torch.cuda.Stream | None = None
 
     # --- streams ----------------------------------------------------------------------------------------------
 
-    def aside(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call it on a second CUDA stream, to run beside what follows until `join`; elsewhere just call it."""
+    def aside(self, function: Callable[..., R], *args: Any) -> R:
+        """Call it on a second CUDA stream, in parallel with what follows until `join`; elsewhere just call it."""
         if self.device.type != "cuda":
-            return function(*args, **kwargs)
+            return function(*args)
         if self._second is None:
             self._second = torch.cuda.Stream(self.device)
         self._second.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(self._second):
-            return function(*args, **kwargs)
+            return function(*args)
 
     def join(self) -> None:
         """Wait for what runs aside."""
@@ -54,7 +48,7 @@ class ExecutableAgent(NetworkAgent):
         for owner, name in self.compiled_functions():
             setattr(owner, name, compiled(getattr(owner, name)))
 
-    # --- graphs: what tells calls of `update` apart, and the part of the state that is no tensor ---------------
+    # --- graphs: how calls of `update` differ, and the part of the state that is no tensor --------------------
 
     def actor_updates(self, ahead: int = 0) -> list[int]:
         """Which critic updates (0-based) an actor update follows, in the next call of `update` or `ahead` later."""
@@ -62,7 +56,7 @@ class ExecutableAgent(NetworkAgent):
         return actor_updates(s.utd, s.policy_delay, self.grad_steps + ahead * s.utd)
 
     def update_key(self) -> tuple[int, ...]:
-        """Tells apart which actor updates there are and, around the end of the warm-up, which forwards precede it."""
+        """Which actor updates there are and, around the end of the warm-up, how many forwards precede it."""
         left = {min(max(r.settings.warmup - r.steps, 0), self.settings.utd) for r in self.renorms()}
         return (*self.actor_updates(), -1, *sorted(left))
 

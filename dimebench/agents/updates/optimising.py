@@ -17,7 +17,7 @@ from dimebench.agents.updates.packing import GradientClip, Packed, Store, Unpack
 
 
 class ActorCriticSettings(OffPolicySettings, Protocol):
-    """The settings that every actor-critic algorithm has besides."""
+    """The settings that every actor-critic algorithm has in addition."""
 
     @property
     def policy_delay(self) -> int: ...  # critic updates per actor update

@@ -1,7 +1,7 @@
 """How a network's parameters lie in memory, as its optimiser sees them.
 
-On a CPU they are one tensor: one optimiser step on it serves the whole network. On a GPU they stay apart: kernels for
-many tensors take them as they are, so that no weight and no gradient is copied and every weight is aligned.
+On a CPU they are one tensor: one optimiser step on it serves the whole network. On a GPU they stay separate: kernels
+for many tensors take them as they are, so that no weight or gradient is copied and every weight is aligned.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from dimebench.agents.parts.relu_mlp import LANE
 
-GradientClip = Callable[[Tensor], Tensor]  # element by element, whatever the shape
+GradientClip = Callable[[Tensor], Tensor]  # element by element, of any shape
 
 
 class Store(ABC):
@@ -23,8 +23,8 @@ class Store(ABC):
     tensors: list[Tensor]  # what an optimiser steps
 
     @abstractmethod
-    def receive(self, gradients: Sequence[Tensor], treat: GradientClip | None) -> None:
-        """Make them the gradients of `tensors`, treated; they come in the order of `module.parameters()`."""
+    def receive(self, gradients: Sequence[Tensor], clip: GradientClip | None) -> None:
+        """Make them the gradients of `tensors`, clipped; they come in the order of `module.parameters()`."""
 
     @abstractmethod
     def gradients(self) -> list[Tensor]:
@@ -55,9 +55,9 @@ class Packed(Store):
         self.arena = nn.Parameter(arena)
         self.tensors = [self.arena]
 
-    def receive(self, gradients: Sequence[Tensor], treat: GradientClip | None) -> None:
+    def receive(self, gradients: Sequence[Tensor], clip: GradientClip | None) -> None:
         packed = self._pack(gradients)
-        self.arena.grad = packed if treat is None else treat(packed)
+        self.arena.grad = packed if clip is None else clip(packed)
 
     def _pack(self, gradients: Sequence[Tensor]) -> Tensor:
         """As one tensor [S, P]."""
@@ -84,9 +84,9 @@ class Unpacked(Store):
     def __init__(self, module: nn.Module) -> None:
         self.tensors = list(module.parameters())
 
-    def receive(self, gradients: Sequence[Tensor], treat: GradientClip | None) -> None:
-        if treat is not None:  # at once, of a small network
-            row = treat(torch.cat([g.flatten() for g in gradients]))
+    def receive(self, gradients: Sequence[Tensor], clip: GradientClip | None) -> None:
+        if clip is not None:  # at once, of a small network
+            row = clip(torch.cat([g.flatten() for g in gradients]))
             parts = row.split([g.numel() for g in gradients])
             gradients = [part.view(g.shape) for part, g in zip(parts, gradients, strict=True)]
         for p, g in zip(self.tensors, gradients, strict=True):

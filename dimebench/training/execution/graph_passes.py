@@ -1,4 +1,4 @@
-"""What a recording can leave out with the same numbers: results that nobody reads, and work that was done before."""
+"""What a recording can leave out with the same numbers: results that are never read, and repeated work."""
 
 from __future__ import annotations
 
@@ -64,16 +64,16 @@ def done_before(operations: list[Operation], kept: Any) -> tuple[list[Operation]
     """The operations but for those that only repeat an earlier one, whose result stands for each of their places.
 
     An operation repeats another if its arguments hold what they held then. Results that anything writes into later
-    stay apart. (Weights that are rounded, or put side by side, for every use, are so once for all of them.)
+    stay separate. (Weights that are rounded, or put side by side, for every use, are so once for all of them.)
     """
     changed = {place_of(tensor) for operation in operations for tensor in operation.written}
-    apart = changed | {place_of(tensor) for tensor in tensors_in(kept)}
+    separate = changed | {place_of(tensor) for tensor in tensors_in(kept)}
     writes: dict[int, int] = {}
     first: dict[Hashable, Operation] = {}
     same: dict[int, Tensor] = {}
     left: list[Operation] = []
     for operation in operations:
-        if not operation.written and not {place_of(t) for t in operation.fresh} & apart:
+        if not operation.written and not {place_of(t) for t in operation.fresh} & separate:
             key = operation.function, _key((operation.args, operation.kwargs), writes, same)
             before = first.setdefault(key, operation)
             if before is not operation and _alike(before.fresh, operation.fresh):
@@ -114,21 +114,23 @@ ALIGNED = 64  # bytes: where a matrix begins decides how some libraries sum, and
 Parts = dict[int, tuple[Tensor, int]]  # a place, the tensor that it is a part of, and where: in bytes
 
 
-def made_in_place(operations: list[Operation], apart: set[int]) -> tuple[list[Operation], Parts]:
-    """Without the copies that only put results in a row: those that nobody else reads are made where they would go.
+def made_in_place(operations: list[Operation], separate: set[int]) -> tuple[list[Operation], Parts]:
+    """Without the copies that only put results in a row: those that nothing else reads are made in place.
 
-    (Gradients of a network's parameters, which the optimiser sees as one.) Places in `apart` stay by themselves, as
-    does what would not be aligned.
+    (Gradients of a network's parameters, which the optimiser sees as one.) Places in `separate` stay by themselves,
+    as does what would not be aligned.
     """
     uses: dict[int, int] = {}
     for at, operation in enumerate(operations):
         uses |= {place_of(tensor): at for tensor in operation.tensors()}
-    made = {place_of(t) for operation in operations for t in operation.fresh if operation.name != "aten::cat"} - apart
+    made = {
+        place_of(t) for operation in operations for t in operation.fresh if operation.name != "aten::cat"
+    } - separate
     parts: Parts = {}
     left: list[Operation] = []
     for at, operation in enumerate(operations):
         row = operation.fresh[0] if operation.name == "aten::cat" and operation.fresh else None
-        if row is None or place_of(row) in apart or not _is_row(row, *operation.args):
+        if row is None or place_of(row) in separate or not _is_row(row, *operation.args):
             left.append(operation)
             continue
         offset, copies, given = 0, [], [place_of(tensor) for tensor in operation.args[0]]

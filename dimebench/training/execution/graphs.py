@@ -76,7 +76,7 @@ class CudaGraphs:
         except RuntimeError as error:
             for each in _with_causes(error):
                 if isinstance(each, torch.OutOfMemoryError):
-                    raise each from None  # whoever trains the block has an answer to that
+                    raise each from None  # the worker splits the block on that
             text = " ".join(str(error).split())[:200]
             raise ExecutionError(
                 f"the update cannot be captured as a CUDA graph ({text}); --mode eager runs it"
@@ -225,7 +225,7 @@ def _share_memory(
         if id(tensor) not in cache:
             home = homes.get(place_of(whole(tensor)), whole(tensor)).untyped_storage()
             offset = tensor.storage_offset()
-            if place_of(tensor) in parts:  # as whatever type it is seen
+            if place_of(tensor) in parts:  # in elements of the type that it is viewed as
                 offset += parts[place_of(tensor)][1] // tensor.element_size()
             cache[id(tensor)] = torch.empty(0, dtype=tensor.dtype).set_(home, offset, tensor.shape, tensor.stride())
         return cache[id(tensor)]

@@ -54,6 +54,14 @@ def test_no_run_that_compiles_nothing_imports_the_compiler() -> None:
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
+def test_a_process_can_compile_before_anything_else_has_imported_the_compiler() -> None:
+    code = (
+        "import torch; from dimebench.agents.parts.compiling import compiled; compiled(torch.nn.Linear(1, 1).forward)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_operations_are_hidden_from_the_compiler_once_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
     function = _Seeing.__torch_dispatch__.__wrapped__  # type: ignore[attr-defined]
 

@@ -98,7 +98,7 @@ def test_a_whole_run_through_recordings_is_the_eager_one_bit_for_bit(
     block = make_block(algorithm, protocol=protocol, mode="eager")
     assert run_block(block, tmp_path / "eager") == "finished"
     made = trainer(block, tmp_path / "recorded")
-    made.learner = made.learning.learner = Captured(made.agent, recorder := Counting())
+    made.learner = made.off_policy.learner = Captured(made.agent, recorder := Counting())
     assert carry_out(made, tmp_path / "recorded") == "finished"
     assert recorder.replayed > 1.5 * env_steps  # act and update of most env steps
     assert_same_outputs(outputs(block, tmp_path / "recorded"), outputs(block, tmp_path / "eager"))

@@ -109,7 +109,7 @@ def test_a_run_in_a_gpu_s_order_is_the_same_bit_for_bit(algorithm: str, tmp_path
     run_block(block, tmp_path / "usual")
     made = trainer(block, tmp_path / "order")
     made.on_gpu, order = True, []
-    learning, start = made.learning, made.envs.start
+    learning, start = made.off_policy, made.envs.start
     ask, wait, update = learning.ask, learning.wait, learning.update
     learning.ask = lambda obs: (order.append("ask"), ask(obs))[1]  # type: ignore[method-assign, func-returns-value]
     learning.wait = lambda: (order.append("wait"), wait())[1]  # type: ignore[method-assign, func-returns-value]
