@@ -81,7 +81,7 @@ class Block:
             "task": self.task,
             "algorithm": self.algorithm,
             "settings": self.settings,
-            "protocol": dict(vars(self.protocol)),
+            "protocol": asdict(self.protocol),
             "code": self.code,
             "versions": self.versions,
             "execution": {

@@ -1,4 +1,4 @@
-"""The most memory that this process has held since it was asked to begin counting."""
+"""The peak memory of this process since `begin`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 
 import torch
 
-RESET_PEAK = "5"  # what /proc/self/clear_refs takes to set the high-water mark to the resident set of now
+RESET_PEAK = "5"  # written to /proc/self/clear_refs, it sets the high-water mark to the current resident set
 _HIGH_WATER = re.compile(r"^VmHWM:\s+([0-9]+) kB", re.MULTILINE)
 
 
 def begin(device: str) -> None:
-    """Begin to count, as far as the system lets a process do so; else peaks are those of its whole life."""
+    """Start to count; where the system does not allow that, peaks are those of the process's whole life."""
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text(RESET_PEAK)
     if device.startswith("cuda"):

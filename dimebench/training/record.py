@@ -29,7 +29,7 @@ class Records:
     """The runs of a block's seeds, and the sums between two logging points."""
 
     def __init__(self, block: Block, results: Path, identity: dict[str, Any]) -> None:
-        """`identity` as in `store.Run`: the caller has checked it against what stands in the seeds' folders."""
+        """`identity` as in `store.Run`: the caller has checked it against the runs in the seeds' folders."""
         self.block = block
         peak.begin(block.device)
         self._sums: dict[str, Tensor] = {}
@@ -37,10 +37,10 @@ class Records:
         seeds = len(block.seeds)
         self._episode = np.zeros(seeds)  # return so far of the running training episode
         self._ended_sum, self._ended_count = np.zeros(seeds), np.zeros(seeds, dtype=np.int64)
-        self._before = 0.0  # seconds of earlier processes
+        self._before = 0.0  # seconds that earlier processes took
         self._begun = time.monotonic()
         self._joules = joules_of(block.device)
-        self._joules_before: float | None = 0.0  # of earlier processes; None where one of them had no meter
+        self._joules_before: float | None = 0.0  # drawn by earlier processes; None if one of them had no counter
         self._latest: list[float | None] = [None] * seeds
         self.writers = [RunWriter(self._run(results, seed, identity)) for seed in block.seeds]
 

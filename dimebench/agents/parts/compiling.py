@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from types import FunctionType, MethodType
 from typing import Any, TypeVar
@@ -43,11 +44,11 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 def _own(function: Callable[..., Any]) -> Callable[..., Any]:
     """A copy of a function or a bound method, with a code object of its own."""
     plain: Any = getattr(function, "__func__", function)
-    if hasattr(plain, "__wrapped__"):
+    if inspect.unwrap(plain) is not plain:
         raise TypeError(f"{plain.__qualname__} is wrapped by a decorator, whose code all learners share")
     copy = FunctionType(
         plain.__code__.replace(), plain.__globals__, plain.__name__, plain.__defaults__, plain.__closure__
     )
-    copy.__kwdefaults__, copy.__dict__ = plain.__kwdefaults__, dict(vars(plain))
+    copy.__kwdefaults__, copy.__dict__ = plain.__kwdefaults__, dict(plain.__dict__)
     owner = getattr(function, "__self__", None)
     return copy if owner is None else MethodType(copy, owner)
