@@ -20,7 +20,7 @@ from dimebench.envs import all_packages
 from dimebench.planning.cells import Plan
 from dimebench.planning.clock import FEWEST, Ceilings, by_schedule, measure_ceilings, one_core, repeat
 from dimebench.planning.learner_cost import LearnerWork, Work, learner_work
-from dimebench.planning.timed_parts import TimedLearner, execution, loop_times
+from dimebench.planning.timed_parts import RANDOM_START, TimedLearner, execution, step_times
 from dimebench.store.provenance import machine, package_versions
 from dimebench.training.block import Block
 from dimebench.training.execution.modes import WARM_CALLS
@@ -137,7 +137,7 @@ def _measure(
         learner.close()
     announce(block, "loop")
     period = len(schedule)
-    times = loop_times(block, folder, seconds, fewest=(warm + 1 + FEWEST) * period)[warm * period :]
+    times = step_times(block, folder, seconds, fewest=(warm + 1 + FEWEST) * period)[RANDOM_START + warm * period :]
     floors = Floors(ceilings, seeds)
     update_floor, act_floor = floors.mean(work.calls), floors.mean([work.act])
     learner_floor = update_floor + act_floor

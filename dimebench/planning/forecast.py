@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
@@ -89,10 +88,7 @@ class Forecast:
 
 
 def forecast(
-    plan: Plan,
-    target: Target,
-    pace: Callable[[Block], tuple[Pace, str] | None],
-    keep_checkpoints: bool = False,
+    plan: Plan, target: Target, pace: Callable[[Block], tuple[Pace, str] | None], keep_checkpoints: bool = False
 ) -> Forecast:
     """What the plan's blocks take. `pace` measures a block, or returns None; used where no earlier run exists.
 
@@ -119,13 +115,10 @@ def _block(
 
 def _left(block: Block, plan: Plan) -> float:
     """The fraction of the block's budget that is still to train."""
-    reached = [run.progress["env_step"] for run in map(read_run, _folders(block, plan)) if run is not None]
-    return 1 - min(max(reached, default=0) / block.protocol.env_steps, 1)
-
-
-def _folders(block: Block, plan: Plan) -> list[Path]:
     begun = block.checkpoint_folder(plan.results).is_dir()
-    return [block.run_folder(plan.results, seed) for seed in block.seeds] if begun else []
+    runs = [read_run(block.run_folder(plan.results, seed)) for seed in block.seeds] if begun else []
+    reached = max((run.progress["env_step"] for run in runs if run is not None), default=0)
+    return 1 - min(reached / block.protocol.env_steps, 1)
 
 
 def _as_probed(block: Block, pace: Pace) -> Memory:

@@ -10,7 +10,7 @@ from pathlib import Path
 from dimebench.agents.registry import BrokenAlgorithmError, known_algorithms, load_algorithm
 from dimebench.config import Request, Variant, cell_settings, check_shared_settings
 from dimebench.envs import UnknownTaskError, known_tasks, library_of, worker_count
-from dimebench.planning.cells import ONE_DEVICE, Cell, Hardware, Plan, usable_cores
+from dimebench.planning.cells import ONE_DEVICE, Cell, Hardware, Plan, together, usable_cores
 from dimebench.planning.code.closure import code_of, shared_code
 from dimebench.planning.divide import divide
 from dimebench.planning.identity import DONE, check_run, identity_text
@@ -81,14 +81,14 @@ def settle(
             if run.status in DONE and (run.path / EVALS_FILE).exists():
                 done[seed] = run
                 continue
-            block = make(_together(run))
+            block = make(together(run))
             if block.name == run.block and block.checkpoint_folder(results).is_dir():
                 resumed[block.seeds] = block
                 continue
         fresh.append(seed)
     on_gpu = any_seed.device.startswith("cuda")
-    together = [tuple(fresh)] if on_gpu and fresh else [(seed,) for seed in fresh]
-    blocks = [*resumed.values(), *map(make, together)]
+    groups = [tuple(fresh)] if on_gpu and fresh else [(seed,) for seed in fresh]
+    blocks = [*resumed.values(), *map(make, groups)]
     for block in blocks:  # a seed that diverged stays in its block
         for seed in block.seeds:
             done.pop(seed, None)
@@ -98,19 +98,11 @@ def settle(
 def tidy(cell: Cell) -> None:
     """Remove what killed processes left of finished runs: claims, and checkpoints unless they are kept."""
     for run in cell.done.values():
-        partners = [read_run(run.path.parent / f"seed-{seed:03d}") for seed in _together(run)]
+        partners = [read_run(run.path.parent / f"seed-{seed:03d}") for seed in together(run)]
         if all(partner is not None and partner.status in DONE for partner in partners):
             drop_claims(run.folder)
             if not run.provenance.get("checkpoints_kept"):
                 Checkpoints(run.folder.parent / "checkpoints" / run.block).remove()
-
-
-def _together(run: Run) -> tuple[int, ...]:
-    """The seeds of the block in which the run began."""
-    seeds = run.provenance.get("seeds_together")
-    if isinstance(seeds, list) and run.seed in seeds and all(type(seed) is int and seed >= 0 for seed in seeds):
-        return tuple(seeds)
-    return (run.seed,)
 
 
 def _all_settings() -> dict[str, type]:

@@ -118,9 +118,8 @@ def film(
 def _ask(request: FilmRequest) -> FilmAnswer:
     """The answer of a filming process: with the GL that the environment names, else with the first that works."""
     named = os.environ.get("MUJOCO_GL", "disabled")
-    backends = BACKENDS if named in ("", "disabled") else (named,)
     problems = []
-    for backend in backends:
+    for backend in BACKENDS if named in ("", "disabled") else (named,):
         answer = _process(request, backend)
         if not answer.error:
             return answer
