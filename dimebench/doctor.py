@@ -210,5 +210,5 @@ def _difference(block: Block, whole: Path, cut: Path) -> str:
         one, other = (read(list(filter(None, runs))).drop(columns="wall_time_s") for runs in found)
         if not one.equals(other):
             return f"{name} differs"
-    one, other = ((block.checkpoint_folder(each) / "policy.safetensors").read_bytes() for each in (whole, cut))
-    return "" if one == other else "the final policy differs"
+    first, second = ((block.checkpoint_folder(each) / "policy.safetensors").read_bytes() for each in (whole, cut))
+    return "" if first == second else "the final policy differs"
