@@ -23,7 +23,7 @@ from dimebench.planning.process_env import WORKER_ENVIRONMENT
 from dimebench.store import atomic_write, read_evals, read_run, read_train
 from dimebench.store.claims import Watch
 from dimebench.store.provenance import machine, package_versions
-from dimebench.training.block import Block
+from dimebench.training.block import Block, Protocol, plain_settings
 
 RENDER = """
 import mujoco
@@ -117,7 +117,6 @@ def tasks(names: Sequence[str]) -> Iterator[Check]:
 def self_test_block(task: str) -> Block:
     """SAC with small networks: 1,000 env steps, killed somewhere in the middle."""
     from dimebench.agents.sac import SAC
-    from dimebench.training.block import Protocol, plain_settings
 
     small: dict[str, Any] = {"critic_hidden": (16,), "actor_hidden": (16,), "batch_size": 16}
     return Block(

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from dimebench.agents.registry import load_algorithm
 from dimebench.agents.updates.schedule import update_schedule
 from dimebench.bench.physics import PhysicsTimes, physics_times
@@ -70,8 +72,7 @@ class CellBench:
 
     @property
     def dominant(self) -> str:
-        shares = self.shares
-        return max(shares, key=shares.__getitem__)
+        return max(self.shares, key=self.shares.__getitem__)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -110,8 +111,6 @@ def bench(
 
 def machine_facts() -> dict[str, Any]:
     """Machine and versions, to be read with the figures."""
-    import torch
-
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {"machine": machine() | {"gpu": gpu}, "versions": package_versions(all_packages())}
 

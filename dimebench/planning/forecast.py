@@ -23,6 +23,9 @@ EVALUATION_ROW, LOGGED_ROW, FILES = 20, 110, 12_000
 PARAMETERS_AND_MOMENTS = 3  # a policy file holds only the parameters
 
 
+Paces = Callable[[Block], tuple[Pace, str] | None]  # what measures a block, and where the figure comes from
+
+
 @dataclass(frozen=True)
 class Target:
     """Where the plan will train: `slots` processes on a CPU, or `slots` GPUs."""
@@ -87,9 +90,7 @@ class Forecast:
         return sorted({each.duration.source for each in self.blocks()})
 
 
-def forecast(
-    plan: Plan, target: Target, pace: Callable[[Block], tuple[Pace, str] | None], keep_checkpoints: bool = False
-) -> Forecast:
+def forecast(plan: Plan, target: Target, pace: Paces, keep_checkpoints: bool = False) -> Forecast:
     """What the plan's blocks take. `pace` measures a block, or returns None; used where no earlier run exists.
 
     Raises EnvError if a task does not load.
@@ -98,9 +99,7 @@ def forecast(
     return Forecast(target, cells, keep_checkpoints)
 
 
-def _block(
-    block: Block, plan: Plan, target: Target, pace: Callable[[Block], tuple[Pace, str] | None]
-) -> BlockForecast:
+def _block(block: Block, plan: Plan, target: Target, pace: Paces) -> BlockForecast:
     memory, left = block_memory(block, plan.results, target.gpu_bytes), _left(block, plan)
     duration = from_earlier(block, same_cell(block, plan.results))
     if duration.seconds is None and (measured := pace(block)) is not None:

@@ -67,9 +67,7 @@ def estimated_memory(block: Block, gpu_bytes: int | None = None) -> Memory:
     learner = learner_bytes(block, Dims(spec.obs_dim, spec.act_dim))
     replay, host = replay_bytes(block, spec), _environment_bytes(block) + saving_bytes(block, spec)
     if not block.device.startswith("cuda"):
-        # A recording keeps its intermediates: one for each kind of update call, by where the actor is updated.
-        kinds = set(update_schedule(block.settings.get("utd", 1), block.settings.get("policy_delay", 1)))
-        spare = 1 + len(kinds) if "graph" in block.mode else SPARE_ON_CPU
+        spare = 1 + _kinds(block) if "graph" in block.mode else SPARE_ON_CPU  # a recording keeps its intermediates
         return Memory(0, PROCESS + int(spare * (learner.peak + learner.noise)) + replay + host, "estimate")
     if not load_algorithm(block.algorithm).learns:
         return Memory(CONTEXT, PROCESS_ON_GPU + host, "estimate")
@@ -77,6 +75,11 @@ def estimated_memory(block: Block, gpu_bytes: int | None = None) -> Memory:
     if gpu_bytes is None or replay <= SHARE_OF_DEVICE * (gpu_bytes - CONTEXT):
         return Memory(device + replay, PROCESS_ON_GPU + host, "estimate")
     return Memory(device, PROCESS_ON_GPU + host + replay, "estimate")
+
+
+def _kinds(block: Block) -> int:
+    """How many kinds of update call there are, by where the actor is updated: each has its own recording."""
+    return len(set(update_schedule(block.settings.get("utd", 1), block.settings.get("policy_delay", 1))))
 
 
 def replay_bytes(block: Block, spec: TaskSpec) -> int:

@@ -58,11 +58,11 @@ class Pace:
 def probe(block: Block, seconds: float) -> Pace:
     """Measure the block for about `seconds`, plus the time to build it. Raises ProbeError."""
     request = json.dumps({"block": block.to_json(), "seconds": seconds})
-    environment = {**os.environ, **WORKER_ENVIRONMENT, "MUJOCO_GL": os.environ.get("MUJOCO_GL", "disabled")}
+    environment = {"MUJOCO_GL": "disabled", **os.environ, **WORKER_ENVIRONMENT}
     command = [sys.executable, "-m", "dimebench.planning.probe"]
     try:
         done = subprocess.run(
-            command, input=request, env=environment, capture_output=True, text=True, timeout=LONGEST_S, check=False
+            command, input=request, env=environment, capture_output=True, text=True, timeout=LONGEST_S
         )
         return Pace(**json.loads(done.stdout.strip().splitlines()[-1]))
     except subprocess.TimeoutExpired:

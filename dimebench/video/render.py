@@ -138,9 +138,8 @@ def _process(request: FilmRequest, backend: str) -> FilmAnswer:
         )
     except subprocess.TimeoutExpired:
         return FilmAnswer(f"no film after {LONGEST_S} s")
-    last = done.stdout.strip().splitlines()[-1:] or [""]
     try:
-        return FilmAnswer(**json.loads(last[0]))
+        return FilmAnswer(**json.loads(done.stdout.strip().rpartition("\n")[2]))
     except (ValueError, TypeError):
         words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         return FilmAnswer(words[0])

@@ -19,8 +19,6 @@ from dimebench.envs.spec import EnvError
 
 
 class GymnasiumEnvironment(Environment):
-    """See `environment.Environment`."""
-
     def __init__(self, name: str, seed: Seed) -> None:
         """Raises EnvError when its actions are not a Box, and whatever Gymnasium does when it cannot be loaded."""
         self._name = name
