@@ -15,22 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from dimebench.engines.local.process import Events, Job, WorkerProcess
-from dimebench.envs import (
-    EnvError,
-    all_packages,
-    known_libraries,
-    known_tasks,
-    library_of,
-    physics_fingerprint,
-    task_spec,
-)
+from dimebench.envs import EnvError, all_packages, known_libraries, known_tasks, library_of, task_spec
+from dimebench.envs import physics_fingerprint as physics
 from dimebench.planning.cells import Cell
 from dimebench.planning.code.closure import code_of, code_version
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
-from dimebench.store import Run, atomic_write, read_evals, read_run, read_train
+from dimebench.store import atomic_write, read_evals, read_run, read_train
 from dimebench.store.claims import Watch
 from dimebench.store.provenance import machine, package_versions
-from dimebench.training.block import Block
+from dimebench.training.block import Block, Protocol, plain_settings
 
 RENDER = """
 import mujoco
@@ -75,14 +68,8 @@ def device() -> Iterator[Check]:
 def rendering() -> Iterator[Check]:
     """Training needs no renderer; videos do. Tried in a subprocess, since a broken driver may crash it."""
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", RENDER],
-            env={**os.environ, "MUJOCO_GL": "egl"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        command, environment = [sys.executable, "-c", RENDER], {**os.environ, "MUJOCO_GL": "egl"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
         words = (done.stdout if done.returncode == 0 else done.stderr).strip().splitlines()
         detail = words[-1] if words else f"ends with exit code {done.returncode}"
     except (OSError, subprocess.SubprocessError) as error:
@@ -121,17 +108,15 @@ def tasks(names: Sequence[str]) -> Iterator[Check]:
     for name in names:
         try:
             spec = task_spec(name)
-            detail = f"{spec.obs_dim} observations, {spec.act_dim} actions, physics {physics_fingerprint(name)}"
+            detail = f"{spec.obs_dim} observations, {spec.act_dim} actions, physics {physics(name)}"
+            yield Check("task", name, True, detail)
         except EnvError as error:
             yield Check("task", name, False, str(error))
-        else:
-            yield Check("task", name, True, detail)
 
 
 def self_test_block(task: str) -> Block:
     """SAC with small networks: 1,000 env steps, killed somewhere in the middle."""
     from dimebench.agents.sac import SAC
-    from dimebench.training.block import Protocol, plain_settings
 
     small: dict[str, Any] = {"critic_hidden": (16,), "actor_hidden": (16,), "batch_size": 16}
     return Block(
@@ -219,16 +204,10 @@ def _is_done(event: dict[str, Any]) -> bool:
 
 def _difference(block: Block, whole: Path, cut: Path) -> str:
     """What differs between two results apart from wall-clock times; "" if nothing does."""
+    found = [[read_run(block.run_folder(results, seed)) for seed in block.seeds] for results in (whole, cut)]
     for name, read in (("evals.parquet", read_evals), ("train.parquet", read_train)):
-        one, other = (read(_runs(block, results)).drop(columns="wall_time_s") for results in (whole, cut))
+        one, other = (read(list(filter(None, runs))).drop(columns="wall_time_s") for runs in found)
         if not one.equals(other):
             return f"{name} differs"
-    file = block.checkpoint_folder(whole) / "policy.safetensors"
-    if file.read_bytes() != (block.checkpoint_folder(cut) / "policy.safetensors").read_bytes():
-        return "the final policy differs"
-    return ""
-
-
-def _runs(block: Block, results: Path) -> list[Run]:
-    found = [read_run(block.run_folder(results, seed)) for seed in block.seeds]
-    return [run for run in found if run is not None]
+    first, second = ((block.checkpoint_folder(each) / "policy.safetensors").read_bytes() for each in (whole, cut))
+    return "" if first == second else "the final policy differs"

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from dimebench.agents.registry import load_algorithm
 from dimebench.agents.updates.schedule import update_schedule
 from dimebench.bench.physics import PhysicsTimes, physics_times
@@ -20,7 +22,7 @@ from dimebench.envs import all_packages
 from dimebench.planning.cells import Plan
 from dimebench.planning.clock import FEWEST, Ceilings, by_schedule, measure_ceilings, one_core, repeat
 from dimebench.planning.learner_cost import LearnerWork, Work, learner_work
-from dimebench.planning.timed_parts import TimedLearner, execution, loop_times
+from dimebench.planning.timed_parts import RANDOM_START, TimedLearner, execution, step_times
 from dimebench.store.provenance import machine, package_versions
 from dimebench.training.block import Block
 from dimebench.training.execution.modes import WARM_CALLS
@@ -70,8 +72,7 @@ class CellBench:
 
     @property
     def dominant(self) -> str:
-        shares = self.shares
-        return max(shares, key=shares.__getitem__)
+        return max(self.shares, key=self.shares.__getitem__)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -110,8 +111,6 @@ def bench(
 
 def machine_facts() -> dict[str, Any]:
     """Machine and versions, to be read with the figures."""
-    import torch
-
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {"machine": machine() | {"gpu": gpu}, "versions": package_versions(all_packages())}
 
@@ -137,7 +136,7 @@ def _measure(
         learner.close()
     announce(block, "loop")
     period = len(schedule)
-    times = loop_times(block, folder, seconds, fewest=(warm + 1 + FEWEST) * period)[warm * period :]
+    times = step_times(block, folder, seconds, fewest=(warm + 1 + FEWEST) * period)[RANDOM_START + warm * period :]
     floors = Floors(ceilings, seeds)
     update_floor, act_floor = floors.mean(work.calls), floors.mean([work.act])
     learner_floor = update_floor + act_floor

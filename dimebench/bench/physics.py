@@ -23,15 +23,11 @@ class PhysicsTimes:
     simulator: float | None
 
 
-def environments(block: Block) -> VectorEnv:
-    """The environments that the block trains in, in as many processes as a run uses."""
-    streams = [sequence(seed, "env") for seed in block.seeds]
-    return make_vector_env(block.task, streams, block.protocol.action_repeat, block.env_workers)
-
-
 def physics_times(block: Block, seconds: float) -> PhysicsTimes:
     """The two sides take turns, so that a busy machine slows both equally; resets are not timed."""
-    envs, pure = environments(block), simulator(block.task, block.protocol.action_repeat)
+    streams, repeat = [sequence(seed, "env") for seed in block.seeds], block.protocol.action_repeat
+    envs = make_vector_env(block.task, streams, repeat, block.env_workers)  # in as many processes as a run uses
+    pure = simulator(block.task, repeat)
     rng, seeds, limit = np.random.default_rng(0), len(block.seeds), envs.spec.max_episode_steps or 1000
     envs.reset()
     ours: list[float] = []

@@ -10,22 +10,17 @@ import os
 
 os.environ.setdefault("MUJOCO_GL", "disabled")  # read when mujoco is imported; stepping never renders
 
-from dimebench.envs.environment import Seed
 from dimebench.envs.factory import known_tasks, make_vector_env, task_spec
 from dimebench.envs.fingerprint import physics_fingerprint
-from dimebench.envs.libraries.base import Library
 from dimebench.envs.libraries.registry import all_packages, known_libraries, library_of, loaded_libraries
 from dimebench.envs.parallel import ParallelVectorEnv, worker_count
 from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError
-from dimebench.envs.vector import SerialVectorEnv, StepResult, VectorEnv
+from dimebench.envs.vector import SerialVectorEnv, VectorEnv
 
 __all__ = [
     "EnvError",
-    "Library",
     "ParallelVectorEnv",
-    "Seed",
     "SerialVectorEnv",
-    "StepResult",
     "TaskSpec",
     "UnknownTaskError",
     "VectorEnv",

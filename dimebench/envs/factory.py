@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Literal, overload
 
 from dimebench.envs.environment import Environment, Seed
@@ -22,8 +23,7 @@ def known_tasks(library: str | None = None) -> list[str]:
     """
     if library is not None:
         return list(_tasks(load_library(library)))
-    found: list[str] = []
-    problems: list[EnvError] = []
+    found, problems = list[str](), list[EnvError]()
     for prefix in known_libraries():
         try:
             found += known_tasks(prefix)
@@ -39,7 +39,8 @@ def task_spec(task: str, action_repeat: int = 1) -> TaskSpec:
 
     Raises UnknownTaskError for an unknown name, EnvError when the task cannot be loaded here.
     """
-    _check_repeat(task, action_repeat)
+    if action_repeat < 1:
+        raise EnvError(f"{task}: action repeat must be at least 1, not {action_repeat}")
     return _spec(_library(task), task, action_repeat)
 
 
@@ -55,15 +56,14 @@ def make_vector_env(task: str, seeds: Sequence[Seed], action_repeat: int = 1, wo
     A SeedSequence gives a stream of its own; an int gives the library's own stream for that seed.
     Raises UnknownTaskError for an unknown name, EnvError when the task cannot be loaded here.
     """
-    _check_repeat(task, action_repeat)
+    spec = task_spec(task, action_repeat)
     if not len(seeds):
         raise EnvError(f"{task}: a vector env needs at least one seed")
     if workers < 0:
         raise EnvError(f"{task}: the number of worker processes must not be negative ({workers})")
     if workers:
-        return ParallelVectorEnv(task_spec(task, action_repeat), seeds, action_repeat, workers)
-    envs = build_environments(task, seeds)
-    return SerialVectorEnv(_describe(task, envs[0], action_repeat), envs, action_repeat)
+        return ParallelVectorEnv(spec, seeds, action_repeat, workers)
+    return SerialVectorEnv(spec, build_environments(task, seeds), action_repeat)
 
 
 def build_environments(task: str, seeds: Sequence[Seed]) -> list[Environment]:
@@ -74,16 +74,11 @@ def build_environments(task: str, seeds: Sequence[Seed]) -> list[Environment]:
 
 @functools.cache
 def _spec(library: Library, task: str, action_repeat: int) -> TaskSpec:
-    env = _build(library, task, 0)
-    try:
-        return _describe(task, env, action_repeat)
-    finally:
-        env.close()
-
-
-def _describe(task: str, env: Environment, action_repeat: int) -> TaskSpec:
-    limit = None if env.max_steps is None else -(-env.max_steps // action_repeat)  # the last env step may be short
-    return TaskSpec(task, sum(size for _, size in env.layout), env.low.size, limit, env.layout)
+    with closing(_build(library, task, 0)) as env:
+        limit = (
+            None if env.max_steps is None else -(-env.max_steps // action_repeat)
+        )  # the last env step may be short
+        return TaskSpec(task, sum(size for _, size in env.layout), env.low.size, limit, env.layout)
 
 
 def _build(library: Library, task: str, seed: Seed) -> Environment:
@@ -115,8 +110,3 @@ def _tasks(library: Library) -> dict[str, None]:
         return dict.fromkeys(library.tasks())
     except Exception as error:  # a broken installation, or a bad MUJOCO_GL
         raise EnvError(f"{library.prefix} cannot be imported: {first_line(error)}") from error
-
-
-def _check_repeat(task: str, action_repeat: int) -> None:
-    if action_repeat < 1:
-        raise EnvError(f"{task}: action repeat must be at least 1, not {action_repeat}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import math
+from contextlib import closing
 
 import numpy as np
 
@@ -23,11 +24,9 @@ def physics_fingerprint(task: str) -> str:
     with the same MuJoCo and libraries, and different when the simulated motion differs by more than rounding.
     Raises UnknownTaskError or EnvError as make_vector_env does.
     """
-    envs = make_vector_env(task, [0])
-    try:
+    with closing(make_vector_env(task, [0])) as envs:
         digest = hashlib.sha256(repr(envs.spec).encode())
-        obs = envs.reset()
-        total = 0.0
+        obs, total = envs.reset(), 0.0
         digest.update(_rounded(obs))
         for t in range(_STEPS):
             result = envs.step(_action(t, envs.spec.act_dim))
@@ -39,8 +38,6 @@ def physics_fingerprint(task: str) -> str:
         # the smaller the chance that one lies on a rounding boundary.
         digest.update(_rounded(obs))
         digest.update(_rounded(np.array([total])))
-    finally:
-        envs.close()
     return digest.hexdigest()[:16]
 
 
@@ -50,7 +47,7 @@ def _action(t: int, act_dim: int) -> np.ndarray:
 
 
 def _rounded(values: np.ndarray) -> bytes:
-    return ",".join(_round(float(value)) for value in values.reshape(-1)).encode()
+    return ",".join(map(_round, values.reshape(-1).tolist())).encode()
 
 
 def _round(value: float) -> str:

@@ -14,12 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from dimebench.envs.arrays import RESET, STEP, Arrays
+from dimebench.envs.arrays import RESET, STEP, Arrays, layout
 from dimebench.envs.environment import Seed
 from dimebench.envs.share import Setup, State
 from dimebench.envs.spec import EnvError, TaskSpec
 from dimebench.envs.vector import VectorEnv
-from dimebench.envs.worker_process import EnvWorkerProcess
+from dimebench.envs.worker_process import BUILDING_S, EnvWorkerProcess
 
 TIMEOUT_S = 300.0  # a worker that does not answer for so long counts as hung; steps and resets take milliseconds
 
@@ -44,19 +44,18 @@ class ParallelVectorEnv(VectorEnv):
         envs = len(seeds)
         self._workers: list[EnvWorkerProcess] = []
         self._awake: list[int] = []  # workers that carry out a command
-        size = Arrays.size(spec, envs)
+        size = layout(spec, envs).itemsize
         memory = os.memfd_create("dimebench-envs")
         try:
             os.ftruncate(memory, size)
             arrays = Arrays.over(mmap.mmap(memory, size), spec, envs)
             self._shares = _split(envs, workers)
             for number, share in enumerate(self._shares):
-                setup = Setup(
-                    spec, action_repeat, seeds[share.start : share.stop], share.start, envs, number, memory, -1, -1
-                )
+                own = seeds[share.start : share.stop]
+                setup = Setup(spec, action_repeat, own, share.start, envs, number, memory, -1, -1)
                 self._workers.append(EnvWorkerProcess(setup, len(self._shares), timeout_s))
                 self._workers[-1].build()
-            bounds, *_ = [worker.built() for worker in self._workers]
+            bounds, *_ = [worker.answer(BUILDING_S) for worker in self._workers]
         except BaseException:
             self.close()
             raise
@@ -93,8 +92,7 @@ class ParallelVectorEnv(VectorEnv):
         owners = {str(i): number for number, share in enumerate(self._shares) for i in share}
         parts: list[State] = [{} for _ in self._shares]
         for key, value in state.items():
-            owner = owners.get(key.partition(".")[0])
-            if owner is not None:
+            if (owner := owners.get(key.partition(".")[0])) is not None:
                 parts[owner][key] = value
         self._ask("restore", [(part,) for part in parts])
 
@@ -124,9 +122,8 @@ class ParallelVectorEnv(VectorEnv):
             del self._awake[0]
         failed = self._arrays.failed
         if failed.any():
-            messages = [self._workers[i].error() for i in np.flatnonzero(failed)]
+            (text, number), *_ = [self._workers[i].receive() for i in np.flatnonzero(failed)]
             failed[:] = False
-            text, number = messages[0]
             error = EnvError(text)
             error.environment = number
             raise error
@@ -135,7 +132,7 @@ class ParallelVectorEnv(VectorEnv):
         """One request to every worker, and their answers. Raises the first error, once all have answered."""
         self._wait()
         for worker, own in zip(self._workers, arguments, strict=True):
-            worker.request(name, *own)
+            worker.send((name, *own))
         answers, errors = [], []
         for worker in self._workers:
             try:

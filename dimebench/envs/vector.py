@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
-from dimebench.envs.arrays import NO_NOTION, Arrays
+from dimebench.envs.arrays import NO_NOTION, Arrays, layout
 from dimebench.envs.environment import Environment, Seed
 from dimebench.envs.libraries.registry import library_of
 from dimebench.envs.share import Share, State
@@ -142,27 +142,13 @@ class VectorEnv(ABC):
     def close(self) -> None:
         """Free the physics, and end the worker processes if there are any. Nothing can be called afterwards."""
 
-    # --- what differs between stepping here and elsewhere -----------------------------------------------------
-
-    @abstractmethod
-    def _reset(self, which: list[int]) -> None: ...
-
-    @abstractmethod
-    def _begin_step(self, which: list[int]) -> None: ...
-
-    @abstractmethod
-    def _end_step(self, which: list[int]) -> None: ...
-
-    @abstractmethod
-    def _save(self) -> State: ...
-
-    @abstractmethod
-    def _restore(self, state: State) -> None: ...
-
-    @abstractmethod
-    def _reseed(self, seeds: Sequence[Seed]) -> None: ...
-
-    # --- what does not ----------------------------------------------------------------------------------------
+    # What differs between stepping here and elsewhere.
+    _reset: Callable[[list[int]], None]
+    _begin_step: Callable[[list[int]], None]
+    _end_step: Callable[[list[int]], None]
+    _save: Callable[[], State]
+    _restore: Callable[[State], None]
+    _reseed: Callable[[Sequence[Seed]], None]
 
     def _check_idle(self, what: str) -> None:
         if self._started is not None:
@@ -209,31 +195,18 @@ class SerialVectorEnv(VectorEnv):
     """
 
     def __init__(self, spec: TaskSpec, envs: Sequence[Environment], action_repeat: int = 1) -> None:
-        arrays = Arrays.allocate(spec, len(envs))
+        arrays = Arrays.over(bytearray(layout(spec, len(envs)).itemsize), spec, len(envs))
         super().__init__(spec, arrays, (envs[0].low, envs[0].high), action_repeat)
-        self._share = Share(spec.name, envs, action_repeat, arrays)
-        self.environments = self._share.envs
+        self._share = share = Share(spec.name, envs, action_repeat, arrays)
+        self.environments = share.envs
+        self._reset, self._end_step = share.reset, share.step
+        self._save, self._restore, self._reseed = share.save, share.restore, share.reseed
 
     def close(self) -> None:
         self._share.close()
 
-    def _reset(self, which: list[int]) -> None:
-        self._share.reset(which)
-
     def _begin_step(self, which: list[int]) -> None:
         pass
-
-    def _end_step(self, which: list[int]) -> None:
-        self._share.step(which)
-
-    def _save(self) -> State:
-        return self._share.save()
-
-    def _restore(self, state: State) -> None:
-        self._share.restore(state)
-
-    def _reseed(self, seeds: Sequence[Seed]) -> None:
-        self._share.reseed(seeds)
 
 
 def _affine(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

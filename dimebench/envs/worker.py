@@ -18,7 +18,7 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
-from dimebench.envs.arrays import STEP, Arrays
+from dimebench.envs.arrays import STEP, Arrays, layout
 from dimebench.envs.factory import build_environments
 from dimebench.envs.share import Setup, Share
 from dimebench.envs.spec import EnvError
@@ -35,8 +35,8 @@ class EnvWorker:
         self._connection = connection
         self._setup: Setup = connection.recv()
         setup = self._setup
-        self._memory = mmap.mmap(setup.memory, Arrays.size(setup.spec, setup.envs))
-        self._arrays = Arrays.over(self._memory, setup.spec, setup.envs)
+        memory = mmap.mmap(setup.memory, layout(setup.spec, setup.envs).itemsize)
+        self._arrays = Arrays.over(memory, setup.spec, setup.envs)
         self._chosen = self._arrays.chosen[setup.first : setup.first + len(setup.seeds)]
 
     def serve(self) -> None:

@@ -20,7 +20,7 @@ from dimebench.envs.spec import EnvError
 _ONE_THREAD = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _SLICE_S = 1.0
 _LEAVING_S = 5.0
-_BUILDING_S = 600.0  # imports and model files may come from a slow network disk
+BUILDING_S = 600.0  # imports and model files may come from a slow network disk
 
 
 class EnvWorkerProcess:
@@ -50,12 +50,8 @@ class EnvWorkerProcess:
         self._lost: EnvError | None = None
 
     def build(self) -> None:
-        """Let it build its environments; `built` waits for that."""
-        self._send(self._setup)
-
-    def built(self) -> Any:
-        """The task's own lowest and highest actions, once the environments are built. Raises EnvError."""
-        return self._receive(max(self._timeout_s, _BUILDING_S))
+        """Let it build its environments; it answers with the task's own lowest and highest actions."""
+        self.send(self._setup)
 
     def wake(self) -> None:
         """Let it carry out the command in the shared arrays. Raises EnvError when it was lost before."""
@@ -76,18 +72,31 @@ class EnvWorkerProcess:
                 return
         raise self._hangs(self._timeout_s)
 
-    def error(self) -> tuple[str, int | None]:
-        """What went wrong in the command just carried out, and in which environment, if in one alone."""
-        text, number = self._receive_raw(self._timeout_s)
-        return text, number
+    def send(self, message: Any) -> None:
+        """A method of its share to call outside a step, as (name, *arguments). Raises EnvError when it is lost."""
+        if self._lost is not None:
+            raise self._lost
+        try:
+            self._connection.send(message)
+        except ConnectionError as error:
+            raise self._died() from error
 
-    def request(self, name: str, *arguments: Any) -> None:
-        """Call a method of its share, outside a step; `answer` has the result."""
-        self._send((name, *arguments))
+    def answer(self, at_least_s: float = 0.0) -> Any:
+        """What came of the last message, waiting `at_least_s` for it. Raises EnvError."""
+        kind, content = self.receive(max(self._timeout_s, at_least_s))
+        if kind == "error":
+            raise EnvError(content)
+        return content
 
-    def answer(self) -> Any:
-        """The result of the last request. Raises EnvError."""
-        return self._receive(self._timeout_s)
+    def receive(self, timeout_s: float | None = None) -> Any:
+        """What it says next: after a command that failed why, and in which environment, if in one alone."""
+        timeout_s = self._timeout_s if timeout_s is None else timeout_s
+        try:
+            if not self._connection.poll(timeout_s):
+                raise self._hangs(timeout_s)
+            return self._connection.recv()
+        except (EOFError, ConnectionError) as error:
+            raise self._died() from error
 
     def close(self) -> None:
         """Let it exit; `join` waits for that."""
@@ -102,28 +111,6 @@ class EnvWorkerProcess:
             self._process.wait()
         os.close(self._go)
         os.close(self._done)
-
-    def _send(self, message: Any) -> None:
-        if self._lost is not None:
-            raise self._lost
-        try:
-            self._connection.send(message)
-        except ConnectionError as error:
-            raise self._died() from error
-
-    def _receive(self, timeout_s: float) -> Any:
-        kind, content = self._receive_raw(timeout_s)
-        if kind == "error":
-            raise EnvError(content)
-        return content
-
-    def _receive_raw(self, timeout_s: float) -> Any:
-        try:
-            if not self._connection.poll(timeout_s):
-                raise self._hangs(timeout_s)
-            return self._connection.recv()
-        except (EOFError, ConnectionError) as error:
-            raise self._died() from error
 
     def _died(self) -> EnvError:
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -16,6 +16,14 @@ def usable_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def together(run: Run) -> tuple[int, ...]:
+    """The seeds of the block in which the run began."""
+    seeds = run.provenance.get("seeds_together")
+    if isinstance(seeds, list) and run.seed in seeds and all(type(seed) is int and seed >= 0 for seed in seeds):
+        return tuple(seeds)
+    return (run.seed,)
+
+
 @dataclass(frozen=True)
 class Hardware:
     """Where blocks will train, as far as that decides which seeds train together and in how many processes."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
@@ -22,6 +21,9 @@ from dimebench.training.checkpoint import KEPT
 # Bytes on disk, as measured on results/recorded.
 EVALUATION_ROW, LOGGED_ROW, FILES = 20, 110, 12_000
 PARAMETERS_AND_MOMENTS = 3  # a policy file holds only the parameters
+
+
+Paces = Callable[[Block], tuple[Pace, str] | None]  # what measures a block, and where the figure comes from
 
 
 @dataclass(frozen=True)
@@ -88,12 +90,7 @@ class Forecast:
         return sorted({each.duration.source for each in self.blocks()})
 
 
-def forecast(
-    plan: Plan,
-    target: Target,
-    pace: Callable[[Block], tuple[Pace, str] | None],
-    keep_checkpoints: bool = False,
-) -> Forecast:
+def forecast(plan: Plan, target: Target, pace: Paces, keep_checkpoints: bool = False) -> Forecast:
     """What the plan's blocks take. `pace` measures a block, or returns None; used where no earlier run exists.
 
     Raises EnvError if a task does not load.
@@ -102,9 +99,7 @@ def forecast(
     return Forecast(target, cells, keep_checkpoints)
 
 
-def _block(
-    block: Block, plan: Plan, target: Target, pace: Callable[[Block], tuple[Pace, str] | None]
-) -> BlockForecast:
+def _block(block: Block, plan: Plan, target: Target, pace: Paces) -> BlockForecast:
     memory, left = block_memory(block, plan.results, target.gpu_bytes), _left(block, plan)
     duration = from_earlier(block, same_cell(block, plan.results))
     if duration.seconds is None and (measured := pace(block)) is not None:
@@ -119,13 +114,10 @@ def _block(
 
 def _left(block: Block, plan: Plan) -> float:
     """The fraction of the block's budget that is still to train."""
-    reached = [run.progress["env_step"] for run in map(read_run, _folders(block, plan)) if run is not None]
-    return 1 - min(max(reached, default=0) / block.protocol.env_steps, 1)
-
-
-def _folders(block: Block, plan: Plan) -> list[Path]:
     begun = block.checkpoint_folder(plan.results).is_dir()
-    return [block.run_folder(plan.results, seed) for seed in block.seeds] if begun else []
+    runs = [read_run(block.run_folder(plan.results, seed)) for seed in block.seeds] if begun else []
+    reached = max((run.progress["env_step"] for run in runs if run is not None), default=0)
+    return 1 - min(reached / block.protocol.env_steps, 1)
 
 
 def _as_probed(block: Block, pace: Pace) -> Memory:

@@ -13,7 +13,7 @@ import json
 import math
 import warnings
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -80,7 +80,7 @@ def learner_bytes(block: Block, dims: Dims) -> LearnerBytes:
     seeds = len(block.seeds)
     on_gpu = block.device != "cpu"
     stacked = seeds if on_gpu else 1
-    one = _learner_bytes(block.algorithm, _plain(block), dims, stacked, on_gpu)
+    one = _learner_bytes(block.algorithm, plain(block.settings), dims, stacked, on_gpu)
     if stacked == seeds:
         return one
     return LearnerBytes(one.peak + (seeds - 1) * one.state, seeds * one.state, seeds * one.noise)
@@ -91,11 +91,12 @@ def learner_work(block: Block, dims: Dims) -> LearnerWork:
 
     As a CPU computes it: there every product is one, while a GPU takes some as sums, which fuse with what follows.
     """
-    return _learner_work(block.algorithm, _plain(block), dims)
+    return _learner_work(block.algorithm, plain(block.settings), dims)
 
 
-def _plain(block: Block) -> str:
-    return json.dumps(block.settings, sort_keys=True)
+def plain(settings: Mapping[str, Any]) -> str:
+    """Equal for equal settings."""
+    return json.dumps(settings, sort_keys=True)
 
 
 @functools.lru_cache(maxsize=512)

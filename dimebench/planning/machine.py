@@ -62,20 +62,14 @@ def here(numbers: Sequence[int]) -> Machine:
 
 def gpus(numbers: Sequence[int]) -> list[Gpu]:
     """The visible GPUs of these indices, each with the memory free now. Raises DeviceError."""
-    done = subprocess.run(
-        [sys.executable, "-c", QUERY], capture_output=True, text=True, timeout=LONGEST_S, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", QUERY], capture_output=True, text=True, timeout=LONGEST_S)
     try:
         facts = json.loads(done.stdout)
         free = [int(facts[number][0]) for number in numbers]
     except (ValueError, IndexError, TypeError) as error:
         words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise DeviceError(f"the GPUs cannot be asked for their memory: {words[0]}") from error
-    return [Gpu(visible_name(number), memory) for number, memory in zip(numbers, free, strict=True)]
-
-
-def visible_name(number: int) -> str:
-    """CUDA_VISIBLE_DEVICES of a process that sees only the GPU that is `cuda:number` here."""
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
-    names = [name.strip() for name in given.split(",")] if given else []
-    return names[number] if number < len(names) else str(number)
+    visible = [name.strip() for name in given.split(",")] if given else []  # what `cuda:number` is called there
+    names = [visible[number] if number < len(visible) else str(number) for number in numbers]
+    return [Gpu(name, memory) for name, memory in zip(names, free, strict=True)]

@@ -6,17 +6,17 @@ it trains. Figures for a GPU are estimates until a run there has recorded its pe
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
 from dimebench.agents.updates.schedule import update_schedule
 from dimebench.envs import TaskSpec, library_of, task_spec
-from dimebench.planning.learner_cost import WORD, learner_bytes
+from dimebench.planning.cells import together
+from dimebench.planning.learner_cost import WORD, learner_bytes, plain
 from dimebench.store import Run, StoreError, read_run
 from dimebench.store.schema import RUN_FILE
 from dimebench.training.block import Block
@@ -117,13 +117,9 @@ def same_cell(block: Block, results: Path) -> list[Run]:
     variant = Path(block.cell).relative_to(block.suite)
     found = []
     for file in sorted(results.glob(f"*/{variant}/seed-*/{RUN_FILE}")):
-        try:
-            run = read_run(file.parent)
-        except StoreError:
-            continue
-        if run is not None and same_work(run, block):
-            found.append(run)
-    return found
+        with suppress(StoreError):
+            found.append(read_run(file.parent))
+    return [run for run in found if run is not None and same_work(run, block)]
 
 
 def same_work(run: Run, block: Block) -> bool:
@@ -132,7 +128,7 @@ def same_work(run: Run, block: Block) -> bool:
     protocol = of["protocol"]
     return (
         (run.variant, run.task) == (block.variant, block.task)
-        and _plain(of["settings"]) == _plain(block.settings)
+        and plain(of["settings"]) == plain(block.settings)
         and of.get("execution") == block.identity()["execution"]
         and protocol.get("action_repeat") == block.protocol.action_repeat
     )
@@ -148,7 +144,9 @@ def measured_memory(block: Block, estimate: Memory, runs: Iterable[Run], gpu_byt
         reached, on_host = (_bytes(run, key) for key in ("peak_memory_bytes", "peak_host_memory_bytes"))
         if not reached or run.status not in ("finished", "diverged"):
             continue
-        its = estimated_memory(_as_it_was(block, run), gpu_bytes)
+        steps = run.identity["of"]["protocol"]["env_steps"]
+        as_it_was = replace(block, seeds=together(run), protocol=replace(block.protocol, env_steps=steps))
+        its = estimated_memory(as_it_was, gpu_bytes)
         if block.device.startswith("cuda"):
             device = max(device, (reached + CONTEXT) / its.device * estimate.device)
             host = max(host, on_host / its.host * estimate.host)
@@ -159,19 +157,7 @@ def measured_memory(block: Block, estimate: Memory, runs: Iterable[Run], gpu_byt
     return Memory(int(device) or estimate.device, int(host) or estimate.host, "earlier runs")
 
 
-def _as_it_was(block: Block, run: Run) -> Block:
-    """The block with the run's seeds and budget."""
-    together = run.provenance.get("seeds_together")
-    seeds = tuple(together) if isinstance(together, list) and together else (run.seed,)
-    steps = run.identity["of"]["protocol"]["env_steps"]
-    return replace(block, seeds=seeds, protocol=replace(block.protocol, env_steps=steps))
-
-
 def _bytes(run: Run, key: str) -> int:
     """What the run recorded; 0 if that is no number of bytes."""
     value = run.provenance.get(key)
     return value if type(value) is int and 0 < value < 2**60 else 0
-
-
-def _plain(settings: Any) -> str:
-    return json.dumps(settings, sort_keys=True)

@@ -1,19 +1,24 @@
-"""Makes the plan of a request: its cells, what of them is done, and the blocks that train the rest."""
+"""Makes the plan of a request: its cells, what of them is done, and the blocks that train the rest.
+
+Blocks of many seeds are split where one does not fit on a GPU, and where GPUs would be idle. No seed's random streams
+depend on it. Blocks that have begun stay whole: their checkpoint holds all their seeds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 from dimebench.agents.registry import BrokenAlgorithmError, known_algorithms, load_algorithm
 from dimebench.config import Request, Variant, cell_settings, check_shared_settings
 from dimebench.envs import UnknownTaskError, known_tasks, library_of, worker_count
-from dimebench.planning.cells import ONE_DEVICE, Cell, Hardware, Plan, usable_cores
+from dimebench.planning.cells import ONE_DEVICE, Cell, Hardware, Plan, together, usable_cores
 from dimebench.planning.code.closure import code_of, shared_code
-from dimebench.planning.divide import divide
 from dimebench.planning.identity import DONE, check_run, identity_text
+from dimebench.planning.memory import block_memory
 from dimebench.store import Run, read_run
 from dimebench.store.claims import drop_claims
 from dimebench.store.provenance import command_line, package_versions
@@ -22,6 +27,8 @@ from dimebench.store.schema import EVALS_FILE
 from dimebench.training.block import Block, Protocol, plain_settings
 from dimebench.training.checkpoint import Checkpoints
 from dimebench.training.execution.modes import chosen, chosen_chain
+
+ROOM = 0.95  # of a GPU's memory; the rest is for other processes and the estimate's error
 
 
 def make_plan(
@@ -81,14 +88,14 @@ def settle(
             if run.status in DONE and (run.path / EVALS_FILE).exists():
                 done[seed] = run
                 continue
-            block = make(_together(run))
+            block = make(together(run))
             if block.name == run.block and block.checkpoint_folder(results).is_dir():
                 resumed[block.seeds] = block
                 continue
         fresh.append(seed)
     on_gpu = any_seed.device.startswith("cuda")
-    together = [tuple(fresh)] if on_gpu and fresh else [(seed,) for seed in fresh]
-    blocks = [*resumed.values(), *map(make, together)]
+    groups = [tuple(fresh)] if on_gpu and fresh else [(seed,) for seed in fresh]
+    blocks = [*resumed.values(), *map(make, groups)]
     for block in blocks:  # a seed that diverged stays in its block
         for seed in block.seeds:
             done.pop(seed, None)
@@ -98,19 +105,11 @@ def settle(
 def tidy(cell: Cell) -> None:
     """Remove what killed processes left of finished runs: claims, and checkpoints unless they are kept."""
     for run in cell.done.values():
-        partners = [read_run(run.path.parent / f"seed-{seed:03d}") for seed in _together(run)]
+        partners = [read_run(run.path.parent / f"seed-{seed:03d}") for seed in together(run)]
         if all(partner is not None and partner.status in DONE for partner in partners):
             drop_claims(run.folder)
             if not run.provenance.get("checkpoints_kept"):
                 Checkpoints(run.folder.parent / "checkpoints" / run.block).remove()
-
-
-def _together(run: Run) -> tuple[int, ...]:
-    """The seeds of the block in which the run began."""
-    seeds = run.provenance.get("seeds_together")
-    if isinstance(seeds, list) and run.seed in seeds and all(type(seed) is int and seed >= 0 for seed in seeds):
-        return tuple(seeds)
-    return (run.seed,)
 
 
 def _all_settings() -> dict[str, type]:
@@ -170,3 +169,43 @@ def _block_maker(
         return replace(common, seeds=seeds, env_workers=workers)
 
     return make
+
+
+def divide(plan: Plan, hardware: Hardware) -> None:
+    """Split the plan's fresh blocks. Raises EnvError if memory has to be known and a task does not load.
+
+    Each into as few parts as fit; then, while GPUs are idle, the block with the largest part into one more.
+    """
+    everything = list(plan.blocks())
+    fresh = [each for each in everything if not each[1].checkpoint_folder(plan.results).is_dir()]
+    parts = [_fitting(block, plan, hardware) for _, block in fresh]
+    free = hardware.gpus - len(everything) - sum(parts) + len(parts)
+    for _ in range(free if fresh else 0):
+        sizes = [-(-len(block.seeds) // count) for (_, block), count in zip(fresh, parts, strict=True)]
+        if max(sizes) > 1:
+            parts[sizes.index(max(sizes))] += 1
+    cores = usable_cores() if hardware.cores is None else hardware.cores
+    for (cell, block), count in zip(fresh, parts, strict=True):
+        if count > 1:
+            cut = [(seeds, worker_count(len(seeds), cores)) for seeds in shares(block.seeds, count)]
+            at = cell.blocks.index(block)
+            cell.blocks[at : at + 1] = [replace(block, seeds=seeds, env_workers=workers) for seeds, workers in cut]
+
+
+def shares(seeds: Sequence[int], parts: int) -> list[tuple[int, ...]]:
+    """The seeds in order, in this many parts whose sizes differ by one at most, the larger ones first."""
+    edges = [-(-len(seeds) * i // parts) for i in range(parts + 1)]
+    return [tuple(seeds[first:last]) for first, last in pairwise(edges)]
+
+
+def _fitting(block: Block, plan: Plan, hardware: Hardware) -> int:
+    """The least number of parts of which the largest fits; one per seed if even that does not."""
+    if hardware.gpu_bytes is None:
+        return 1
+
+    def needs(parts: int) -> int:
+        part = replace(block, seeds=shares(block.seeds, parts)[0])
+        return block_memory(part, plan.results, hardware.gpu_bytes).device
+
+    counts = range(1, len(block.seeds))
+    return next((n for n in counts if needs(n) <= ROOM * hardware.gpu_bytes), len(block.seeds))

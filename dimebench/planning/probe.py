@@ -18,6 +18,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from dimebench.errors import DimebenchError
 from dimebench.planning.durations import PROBE
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
@@ -56,11 +58,11 @@ class Pace:
 def probe(block: Block, seconds: float) -> Pace:
     """Measure the block for about `seconds`, plus the time to build it. Raises ProbeError."""
     request = json.dumps({"block": block.to_json(), "seconds": seconds})
-    environment = {**os.environ, **WORKER_ENVIRONMENT, "MUJOCO_GL": os.environ.get("MUJOCO_GL", "disabled")}
+    environment = {"MUJOCO_GL": "disabled", **os.environ, **WORKER_ENVIRONMENT}
     command = [sys.executable, "-m", "dimebench.planning.probe"]
     try:
         done = subprocess.run(
-            command, input=request, env=environment, capture_output=True, text=True, timeout=LONGEST_S, check=False
+            command, input=request, env=environment, capture_output=True, text=True, timeout=LONGEST_S
         )
         return Pace(**json.loads(done.stdout.strip().splitlines()[-1]))
     except subprocess.TimeoutExpired:
@@ -80,7 +82,6 @@ def measure(block: Block, seconds: float) -> Pace:
     from dimebench.training import peak
     from dimebench.training.execution.modes import WARM_CALLS
 
-    on_gpu = block.device.startswith("cuda")
     random_step = step = 0.0
     with tempfile.TemporaryDirectory(prefix="dimebench-plan-") as folder, one_core(block.device):
         if load_algorithm(block.algorithm).learns:
@@ -92,15 +93,11 @@ def measure(block: Block, seconds: float) -> Pace:
             step = by_schedule(times[RANDOM_START + warm :], period)
         evaluation = statistics.median(evaluation_times(block, Path(folder) / "evaluation", EVALUATED))
     reached = peak.peak(block.device)
+    on_device, on_host = 0, reached["peak_memory_bytes"]
+    if block.device.startswith("cuda"):
+        on_device, on_host = reached["peak_memory_bytes"], reached["peak_host_memory_bytes"]
     limit = task_spec(block.task, block.protocol.action_repeat).max_episode_steps or 1000
-    return Pace(
-        random_step,
-        step,
-        evaluation,
-        limit,
-        device_bytes=reached["peak_memory_bytes"] if on_gpu else 0,
-        host_bytes=reached["peak_host_memory_bytes" if on_gpu else "peak_memory_bytes"],
-    )
+    return Pace(random_step, step, evaluation, limit, on_device, on_host)
 
 
 class Probes:
@@ -113,7 +110,7 @@ class Probes:
 
     def __call__(self, block: Block) -> tuple[Pace, str] | None:
         """The pace and where it comes from; None for a GPU if there is none here. Raises ProbeError."""
-        if block.device.startswith("cuda") and not _has_gpu():
+        if block.device.startswith("cuda") and not torch.cuda.is_available():
             return None
         key = _work(block)
         if key not in self._found:
@@ -133,12 +130,6 @@ def _work(block: Block) -> str:
     protocol = block.protocol.action_repeat, block.protocol.eval_episodes
     sizes = spec.obs_dim, spec.act_dim, spec.max_episode_steps, len(block.seeds), block.env_workers
     return json.dumps([body, sizes, block.algorithm, block.settings, protocol, block.identity()["execution"]])
-
-
-def _has_gpu() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ class TimedLearner:
     """A block's learner as its trainer builds it, with a replay of random transitions."""
 
     def __init__(self, block: Block, results: Path) -> None:
-        self._trainer = _trainer(block, results, Hooks(lambda event: None, lambda: False))
+        self._trainer = _trainer(block, results)
         self.dims: Dims = self._trainer.dims
         seeds, replay, rng = len(block.seeds), self._trainer.off_policy.replay, np.random.default_rng(0)
         self._obs = obs = rng.standard_normal((seeds, self.dims.obs), np.float32)
@@ -86,7 +86,7 @@ def whole_loop(
     capacity = min(block.settings["replay_capacity"], block.protocol.env_steps)
     settings = block.settings | {"learning_starts": random_start, "replay_capacity": capacity}
     protocol = replace(block.protocol, env_steps=ENDLESS, eval_interval=ENDLESS)
-    trainer = _trainer(replace(block, settings=settings, protocol=protocol), results, Hooks(lambda event: None, end))
+    trainer = _trainer(replace(block, settings=settings, protocol=protocol), results, end)
     trainer.evaluated_at = 0  # skips the evaluation before training
     trainer.warm_up(lambda: False)  # before the loop begins
 
@@ -100,13 +100,11 @@ def whole_loop(
         trainer.close()
 
 
-def loop_times(block: Block, results: Path, seconds: float, fewest: int) -> list[float]:
-    """Seconds of each env step of the whole loop that learns, all seeds: for `seconds`, but at least `fewest`."""
-    return step_times(block, results, seconds, fewest)[RANDOM_START:]
-
-
 def step_times(block: Block, results: Path, seconds: float, fewest: int) -> list[float]:
-    """As `loop_times`, with the RANDOM_START env steps of random actions before them."""
+    """Seconds of each env step of the whole loop, all seeds: RANDOM_START with random actions, then those that learn.
+
+    Of these for `seconds`, but at least `fewest`.
+    """
     ticks: list[float] = []
     began = 0.0
 
@@ -130,7 +128,7 @@ def evaluation_times(block: Block, results: Path, steps: int) -> list[float]:
         ticks.append(now(block.device))
         return len(ticks) > steps
 
-    trainer = _trainer(block, results, Hooks(lambda event: None, lambda: False))
+    trainer = _trainer(block, results)
     try:
         with suppress(StopRequestedError):
             trainer.evaluator.evaluate(trainer.learner, 0, stop)
@@ -139,5 +137,5 @@ def evaluation_times(block: Block, results: Path, steps: int) -> list[float]:
     return np.diff(ticks).tolist()
 
 
-def _trainer(block: Block, results: Path, hooks: Hooks) -> Trainer:
-    return Trainer(block, results, block_identity(block, results), hooks)
+def _trainer(block: Block, results: Path, stop: Callable[[], bool] = lambda: False) -> Trainer:
+    return Trainer(block, results, block_identity(block, results), Hooks(lambda event: None, stop))

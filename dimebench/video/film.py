@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import atexit
 import gc
-import io
 import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -59,22 +59,19 @@ def load_policy(algorithm: str, settings: dict[str, Any], dims: Dims, file: Path
 
 
 def frames(
-    agent: Agent, envs: SerialVectorEnv, seed: int, size: tuple[int, int], seconds: float, every: int
+    agent: Agent, envs: SerialVectorEnv, obs: np.ndarray, simulator: MuJoCo, request: FilmRequest, every: int
 ) -> Iterator[tuple[np.ndarray, float]]:
-    """One episode of the policy: every so many env steps a picture [height, width, 3] uint8, and the return so far.
+    """One episode from its first `obs`: every so many env steps a picture [height, width, 3] uint8, and the return.
 
     It ends with the episode, or after `seconds` of the task's time.
     """
     import mujoco
 
-    noises = [generator(seed, "film-noise", 0, device="cpu")]
+    noises = [generator(request.seed, "film-noise", 0, device="cpu")]
     shapes = agent.policy_noise(1)
-    obs = envs.reset()
-    simulator = _simulator(envs)
-    renderer = mujoco.Renderer(simulator.model, *size)
     total = 0.0
-    try:
-        for step in range(int(seconds / _env_step_s(envs))):
+    with closing(mujoco.Renderer(simulator.model, request.height, request.width)) as renderer:
+        for step in range(int(request.seconds / (simulator.step_s * envs.action_repeat))):
             if step % every == 0:
                 renderer.update_scene(simulator.data, camera=simulator.camera)
                 yield renderer.render(), total
@@ -86,21 +83,6 @@ def frames(
             obs = result.obs
             if result.terminated[0] or result.truncated[0]:
                 return
-    finally:
-        renderer.close()
-
-
-def _simulator(envs: SerialVectorEnv) -> MuJoCo:
-    """Raises FilmError for a task of another simulator."""
-    found = envs.environments[0].mujoco()
-    if found is None:
-        raise FilmError(f"only tasks of MuJoCo can be filmed, not those of {envs.library.prefix}")
-    return found
-
-
-def _env_step_s(envs: SerialVectorEnv) -> float:
-    """Seconds of simulated time per env step."""
-    return _simulator(envs).step_s * envs.action_repeat
 
 
 def write_film(request: FilmRequest) -> FilmAnswer:
@@ -109,13 +91,15 @@ def write_film(request: FilmRequest) -> FilmAnswer:
     envs = make_vector_env(request.task, streams, request.action_repeat)
     dims = Dims(envs.spec.obs_dim, envs.spec.act_dim)
     agent = load_policy(request.algorithm, request.settings, dims, Path(request.policy), request.place)
-    env_step_s = _env_step_s(envs)
+    obs, simulator = envs.reset(), envs.environments[0].mujoco()
+    if simulator is None:
+        raise FilmError(f"only tasks of MuJoCo can be filmed, not those of {envs.library.prefix}")
+    env_step_s = simulator.step_s * envs.action_repeat
     every = max(1, round(1 / (request.fps * env_step_s)))
     fps = 1 / (every * env_step_s)  # so that the film runs in the task's own time
     pictures, reached = [], 0.0
-    for picture, total in frames(agent, envs, request.seed, (request.height, request.width), request.seconds, every):
+    for picture, reached in frames(agent, envs, obs, simulator, request, every):  # noqa: B007
         pictures.append(picture.copy())
-        reached = total
     Path(request.out).write_bytes(encode(pictures, request.kind, fps))
     return FilmAnswer(frames=len(pictures), seconds=len(pictures) / fps, reached=reached)
 
@@ -125,9 +109,7 @@ def encode(pictures: list[np.ndarray], kind: str, fps: float) -> bytes:
     if kind == "gif":
         import imageio.v3 as iio
 
-        buffer = io.BytesIO()
-        iio.imwrite(buffer, np.stack(pictures), extension=".gif", duration=1000 / fps, loop=0)
-        return buffer.getvalue()
+        return bytes(iio.imwrite("<bytes>", np.stack(pictures), extension=".gif", duration=1000 / fps, loop=0))
     import imageio_ffmpeg
 
     height, width, _ = pictures[0].shape
@@ -145,14 +127,12 @@ def main() -> None:
     """Entry point of the process: one request, one answer."""
     atexit.register(gc.freeze)  # or Python searches everything for garbage first, which takes a second
     try:
-        answer = write_film(FilmRequest(**json.loads(sys.stdin.read())))
+        answer = write_film(FilmRequest(**json.load(sys.stdin)))
     except Exception as error:
         text = one_line(error) or type(error).__name__
         known = isinstance(error, FilmError)
-        answer = FilmAnswer(
-            error=text if known else f"{type(error).__name__}: {text}",
-            final=known or isinstance(error, UnknownTaskError),
-        )
+        final = known or isinstance(error, UnknownTaskError)
+        answer = FilmAnswer(text if known else f"{type(error).__name__}: {text}", final)
     print("\n" + to_line(answer))
 
 

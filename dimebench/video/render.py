@@ -118,9 +118,8 @@ def film(
 def _ask(request: FilmRequest) -> FilmAnswer:
     """The answer of a filming process: with the GL that the environment names, else with the first that works."""
     named = os.environ.get("MUJOCO_GL", "disabled")
-    backends = BACKENDS if named in ("", "disabled") else (named,)
     problems = []
-    for backend in backends:
+    for backend in BACKENDS if named in ("", "disabled") else (named,):
         answer = _process(request, backend)
         if not answer.error:
             return answer
@@ -139,9 +138,8 @@ def _process(request: FilmRequest, backend: str) -> FilmAnswer:
         )
     except subprocess.TimeoutExpired:
         return FilmAnswer(f"no film after {LONGEST_S} s")
-    last = done.stdout.strip().splitlines()[-1:] or [""]
     try:
-        return FilmAnswer(**json.loads(last[0]))
+        return FilmAnswer(**json.loads(done.stdout.strip().rpartition("\n")[2]))
     except (ValueError, TypeError):
         words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         return FilmAnswer(words[0])

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dimebench.planning.cells import Hardware
-from dimebench.planning.divide import ROOM, shares
 from dimebench.planning.memory import block_memory
-from dimebench.planning.plan import make_plan
+from dimebench.planning.plan import ROOM, make_plan, shares
 from tests.planning.requests import request
 from tests.planning.test_plan import block_seeds
 from tests.training.blocks import stop_after, train

@@ -7,8 +7,6 @@ from dimebench.envs.libraries.base import Footprint, Library
 
 
 class DMControl(Library):
-    """Every task of the suite."""
-
     prefix = "dm_control"
     packages = ("mujoco", "dm-control")
     aliases = ("dmc",)

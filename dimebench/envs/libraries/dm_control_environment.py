@@ -17,16 +17,13 @@ from dm_control import suite
 from dm_control.rl.control import PhysicsError
 
 from dimebench.envs.environment import Environment, Layout, MuJoCo, Seed
-from dimebench.envs.libraries import dm_control_physics as dmc_physics
-from dimebench.envs.libraries import mujoco_state
+from dimebench.envs.libraries import dm_control_physics, mujoco_state
 from dimebench.envs.libraries.random_state import pack_random_state, random_state, unpack_random_state
 from dimebench.envs.spec import EnvError
 from dimebench.errors import first_line
 
 
 class DMControlEnvironment(Environment):
-    """See `environment.Environment`."""
-
     def __init__(self, name: str, seed: Seed, needs_gl: bool = False) -> None:
         """Raises whatever dm_control does when the task cannot be loaded here."""
         self._name, self._needs_gl = name, needs_gl
@@ -112,7 +109,7 @@ class DMControlEnvironment(Environment):
 
     def close(self) -> None:
         self._env.close()
-        dmc_physics.release(self._physics)
+        vars(self._physics).clear()  # lets go of the MuJoCo data that `lighten` holds too
 
     def _build(self, random: np.random.RandomState) -> None:
         self._build_random = pack_random_state(random)
@@ -154,7 +151,7 @@ def _load(name: str, random: np.random.RandomState, needs_gl: bool) -> tuple[Any
     env = suite.load(domain, task, {"random": random}) if model_is_drawn else _clone(template, random)
     if needs_gl:
         _ = env.physics.contexts  # made here, so that a missing renderer is reported before training starts
-    dmc_physics.lighten(env.physics)
+    dm_control_physics.lighten(env.physics)
     return env, model_is_drawn
 
 

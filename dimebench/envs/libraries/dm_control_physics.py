@@ -26,11 +26,6 @@ def lighten(physics: Any) -> None:
     physics._named = NamedIndexStructs(*(_remember_names(struct) for struct in physics._named))
 
 
-def release(physics: Any) -> None:
-    """After `physics.free()`: let go of the MuJoCo data that `lighten` holds too."""
-    vars(physics).clear()
-
-
 class _WarningCheck:
     """What dm_control's `Physics.check_invalid_state` does around each step: a new warning is a PhysicsError."""
 

@@ -6,7 +6,7 @@ an unhealthy robot terminates. Both can be true on the same step, as in Gymnasiu
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -19,12 +19,13 @@ from dimebench.envs.spec import EnvError
 
 
 class GymnasiumEnvironment(Environment):
-    """See `environment.Environment`."""
-
     def __init__(self, name: str, seed: Seed) -> None:
         """Raises EnvError when its actions are not a Box, and whatever Gymnasium does when it cannot be loaded."""
         self._name = name
-        self._env, self.max_steps = _make(name)
+        with mujoco_state.quiet_compiler():
+            wrapped = gymnasium.make(name.partition("/")[2], disable_env_checker=True)
+        self._env = cast(Any, wrapped.unwrapped)  # without the wrappers and their cost
+        self.max_steps = wrapped.spec.max_episode_steps if wrapped.spec else None
         space = self._env.action_space
         if not isinstance(space, gymnasium.spaces.Box):
             raise EnvError(f"{name}: actions are {space}, not a Box of continuous values")
@@ -88,13 +89,6 @@ class GymnasiumEnvironment(Environment):
 
     def close(self) -> None:
         self._env.close()
-
-
-def _make(name: str) -> tuple[Any, int | None]:
-    """The bare environment, without the wrappers and their cost, and its time limit in steps."""
-    with mujoco_state.quiet_compiler():
-        env = gymnasium.make(name.partition("/")[2], disable_env_checker=True)
-    return env.unwrapped, env.spec.max_episode_steps if env.spec else None
 
 
 def _layout(env: Any) -> Layout:

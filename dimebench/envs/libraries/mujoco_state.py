@@ -73,14 +73,10 @@ def _fixed_size_fields() -> tuple[str, ...]:
 def quiet_compiler() -> Iterator[None]:
     """Hide deprecation notices about the libraries' own models; MuJoCo would write them to stderr and a log file."""
     previous = mujoco.get_mju_user_warning()
-    mujoco.set_mju_user_warning(_to_log)
+    mujoco.set_mju_user_warning(functools.partial(_log.info, "MuJoCo: %s"))
     try:
         yield
     finally:
         # Without a handler MuJoCo writes MUJOCO_LOG.TXT into the user's folder: then ours stays.
         if previous is not None:
             mujoco.set_mju_user_warning(previous)
-
-
-def _to_log(message: str) -> None:
-    _log.info("MuJoCo: %s", message)

@@ -47,7 +47,11 @@ def unpack_random_state(random: np.random.RandomState, packed: np.ndarray) -> No
 def pack_generator(generator: np.random.Generator) -> np.ndarray:
     """uint64 [6]: PCG64's state and increment (low word first), and the half word that it may hold back."""
     state = generator.bit_generator.state
-    words = [word for number in (state["state"]["state"], state["state"]["inc"]) for word in _split(number)]
+    words = [
+        word
+        for number in (state["state"]["state"], state["state"]["inc"])
+        for word in reversed(divmod(number, _WORD))
+    ]
     return np.array([*words, state["has_uint32"], state["uinteger"]], np.uint64)
 
 
@@ -62,7 +66,3 @@ def unpack_generator(packed: np.ndarray) -> np.random.Generator:
         "uinteger": uinteger,
     }
     return np.random.Generator(bits)
-
-
-def _split(number: int) -> tuple[int, int]:
-    return number % _WORD, number // _WORD
