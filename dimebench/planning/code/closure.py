@@ -114,78 +114,54 @@ class Sources:
 
     def __init__(self, places: Places, left_out: Collection[str] = LEFT_OUT) -> None:
         self._packages, self._left_out = frozenset(places), frozenset(left_out)
-        files = ((name, place, file) for name, each in places.items() for place in each for file in _files(place))
-        names = ((".".join((name, *_below(place, file))), file) for name, place, file in files)
-        self._files = {name: file for name, file in names if not _is_in(name, self._left_out)}
-        self._modules: dict[str, Module] = {}
-        self._definitions: dict[str, Definition] = {}
+        found = {_module(package, place, file): file for package, place, file in _files(places)}
+        self._files = {module: file for module, file in found.items() if not _is_in(module, self._left_out)}
+        self._module, self._definition = cache(self._parse), cache(self._read)
         self._found: dict[str, str] = {}
 
     def code(self, roots: Iterable[str], left_out: Collection[str] = ()) -> Code:
         """The code that the roots (`module:name`) refer to, but for what is left out beside the usual."""
-        definitions = self._closure(roots, self._left_out.union(left_out))
-        often = Counter(map(_name, definitions))  # definitions of one name are referred to by their texts too
-        told = {key: _name(key) for key in definitions}
-        told |= {
-            key: f"{_name(key)} {_digest(_written(repr(definition.parts), {}))}"
-            for key, definition in definitions.items()
-            if often[_name(key)] > 1
-        }
+        closed: dict[str, Definition] = {}
+        todo = [key for root in roots for key in self._keys(root) or [f"{root.partition(':')[0]}:*"]]
+        while todo:
+            key = todo.pop()
+            if key not in closed and not _is_in(key, self._left_out.union(left_out)):
+                closed[key] = self._definition(key)
+                todo += closed[key].references
+        often = Counter(map(_name, closed))  # definitions of one name are told apart by their texts
+        alike = {key: "".join(each.parts.values()) for key, each in closed.items() if often[_name(key)] > 1}
+        told = {key: f"{_name(key)} {_digest(_written(text, {}))}" for key, text in alike.items()}
         found: dict[str, list[str]] = defaultdict(list)
-        for key, definition in definitions.items():
+        for key, definition in closed.items():
             for name, text in definition.parts.items():
                 if f"{key.partition(':')[0]}:{name}" not in left_out:
                     found[name].append(_digest(_written(text, told)))
         joined = {name: " ".join(sorted(digests)) for name, digests in sorted(found.items())}
         return Code(_digest(repr(joined)), joined)
 
-    def _closure(self, roots: Iterable[str], left_out: Collection[str]) -> dict[str, Definition]:
-        closed: dict[str, Definition] = {}
-        todo = [
-            found[1]
-            if (found := REFERENCE.match(self.find(root.replace(":", "."))))
-            else f"{root.partition(':')[0]}:*"
-            for root in roots
-        ]
-        while todo:
-            key = todo.pop()
-            if key not in closed and not _is_in(key, left_out):
-                closed[key] = self.definition(key)
-                todo += closed[key].references
-        return closed
+    def _keys(self, root: str) -> list[str]:
+        return REFERENCE.findall(self.find(root.replace(":", ".")))
 
-    def definition(self, key: str) -> Definition:
+    def _parse(self, name: str) -> Module | None:
+        return Module(name, self._files[name]) if name in self._files else None
+
+    def _read(self, key: str) -> Definition:
         """What the key stands for; the bytes of a module that has no source."""
-        if key not in self._definitions:
-            module, _, name = key.partition(":")
-            source = self.module(module)
-            self._definitions[key] = (
-                self._read(source, name) if source else Definition({module: _bytes_of(module)}, set())
-            )
-        return self._definitions[key]
-
-    def _read(self, module: Module, name: str) -> Definition:
+        name, module = _name(key), self._module(key.partition(":")[0])
+        if module is None:
+            return Definition({key.partition(":")[0]: _bytes_of(key.partition(":")[0])}, set())
         parts: dict[str, str] = defaultdict(str)
         writer = Writer(module, self.find)
-        names, imports = set(), [module.name]
-        if name == "*":
-            names = {*module.bound}
-        elif name == MODULE_LEVEL:
-            names = {each for each, called in module.called if not writer.is_pure(called)}
-            imports += module.imports
         for statement in module.effects if name == MODULE_LEVEL else module.bound.get(name, ()):
             for part, text in writer.parts(name, statement):
                 parts[part] += text
-        references = {each for text in parts.values() for each in REFERENCE.findall(text)}
-        references |= {f"{module.name}:{each}" for each in names}
-        loaded = {above for each in imports + writer.imports for above in _above(each)}
-        return Definition(parts, references | {f"{each}:{MODULE_LEVEL}" for each in loaded if each in self._files})
-
-    def module(self, name: str) -> Module | None:
-        """A module of a package that is followed; None for any other."""
-        if name not in self._modules and name in self._files:
-            self._modules[name] = Module(name, self._files[name])
-        return self._modules.get(name)
+        names, imports = set(module.bound if name == "*" else ()), [module.name, *writer.imports]
+        if name == MODULE_LEVEL:
+            names = {each for each, called in module.called if not writer.is_pure(called)}
+            imports += module.imports
+        loaded = {above for each in imports for above in _above(each) if above in self._files}
+        keys = {f"{module.name}:{each}" for each in names} | {f"{each}:{MODULE_LEVEL}" for each in loaded}
+        return Definition(parts, keys.union(*map(REFERENCE.findall, parts.values())))
 
     def find(self, dotted: str) -> str:
         """How to write a dotted name: a reference to what it stands for in a module that is followed, and the rest.
@@ -204,7 +180,7 @@ class Sources:
         own = dotted  # without the module
         for end in range(len(parts) - 1, 0, -1):
             above, part, rest = ".".join(parts[:end]), parts[end], "".join(f".{each}" for each in parts[end + 1 :])
-            module = self.module(above)
+            module = self._module(above)
             if module is None:
                 continue
             own = own if own != dotted else f"{part}{rest}"
@@ -220,14 +196,18 @@ class Sources:
         return parts[-1] if _is_in(dotted, self._left_out) else own
 
 
-def _files(place: Path) -> Iterable[Path]:
-    return place.rglob("*.py") if place.is_dir() else [place] if place.suffix == ".py" else []
+def _files(places: Places) -> Iterator[tuple[str, Path, Path]]:
+    for package, folders in places.items():
+        for place in folders:
+            yield from (
+                (package, place, file) for file in ([place] if place.suffix == ".py" else place.rglob("*.py"))
+            )
 
 
-def _below(place: Path, file: Path) -> tuple[str, ...]:
-    """The module's name below its package's."""
-    parts = file.relative_to(place.parent).with_suffix("").parts[1:]
-    return parts[:-1] if parts[-1:] == ("__init__",) else parts
+def _module(package: str, place: Path, file: Path) -> str:
+    """The name of the module that the file is, in a package in that place."""
+    below = file.relative_to(place.parent).with_suffix("").parts[1:]
+    return ".".join((package, *below)).removesuffix(".__init__")
 
 
 def _name(key: str) -> str:

@@ -6,7 +6,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from symtable import SymbolTable, symtable
+from symtable import symtable
 
 
 class Module:
@@ -23,35 +23,37 @@ class Module:
         self.effects: list[ast.stmt] = []  # the statements that bind no name
         try:
             text = file.read_text(encoding="utf-8")
-            body, self._table = ast.parse(text).body, symtable(text, str(file), "exec")
+            body, table = ast.parse(text).body, symtable(text, str(file), "exec")
         except (SyntaxError, ValueError):  # it is imported conditionally, and cannot be here
-            body, self._table = [], symtable("", str(file), "exec")
-        self._tables = {(each.get_name(), each.get_lineno()): each for each in self._table.get_children()}
+            body, table = [], symtable("", str(file), "exec")
+        self._tables = {(each.get_name(), each.get_lineno()): each for each in table.get_children()}
+        self._referenced = {
+            each.get_name() for each in table.get_symbols() if each.is_referenced()
+        }  # as in decorators
         for statement in body:
             self._add(statement)
 
     def _add(self, statement: ast.stmt) -> None:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             self._bind([statement.name], statement, statement.decorator_list)
-        elif isinstance(statement, ast.Assign | ast.AnnAssign | ast.AugAssign):
-            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            stored = [node for target in targets for node in ast.walk(target)]
-            if any(isinstance(node, ast.Attribute | ast.Subscript) for node in stored):
+        elif targets := targets_of(statement):
+            nodes = [node for target in targets for node in ast.walk(target)]
+            value = getattr(statement, "value", None)
+            if any(isinstance(node, ast.Attribute | ast.Subscript) for node in nodes):
                 self.effects.append(statement)
-            elif statement.value is not None:
-                calls = [node.func for node in ast.walk(statement.value) if isinstance(node, ast.Call)]
-                self._bind([node.id for node in stored if isinstance(node, ast.Name)], statement, calls)
-        elif isinstance(statement, ast.If) and is_named(statement.test, "TYPE_CHECKING"):
+            elif value is not None:
+                calls = [node.func for node in ast.walk(value) if isinstance(node, ast.Call)]
+                self._bind([node.id for node in nodes if isinstance(node, ast.Name)], statement, calls)
+        elif isinstance(statement, ast.If) and for_type_checkers(statement):
             for each in statement.orelse:
                 self._add(each)
-        elif not (is_text(statement) or _for_scripts(statement)):
+        elif not (is_text(statement) or isinstance(statement, ast.If) and "'__name__'" in ast.dump(statement.test)):
             if not isinstance(statement, ast.Import | ast.ImportFrom | ast.Pass):
                 self.effects.append(statement)
             for name, origin, imported in imports_in(statement, self.package):
                 self.imports.append(imported)
-                if name == "*":
-                    self.stars.append(origin.removesuffix(".*"))
                 self.origins.setdefault(name, origin)
+                self.stars += [origin.removesuffix(".*")] if name == "*" else []
 
     def _bind(self, names: list[str], statement: ast.stmt, called: list[ast.expr]) -> None:
         for name in names:
@@ -61,17 +63,15 @@ class Module:
     def local_names(self, statement: ast.stmt) -> tuple[set[str], bool]:
         """The names of a function or class that are nowhere in it those of the module; and whether it imports any."""
         table = self._tables.get((getattr(statement, "name", ""), statement.lineno))
-        symbols = [symbol for each in _all_tables(table) for symbol in each.get_symbols()] if table else []
-        outside = [symbol for symbol in symbols if symbol.is_global()]
-        outside += [symbol for symbol in self._table.get_symbols() if symbol.is_referenced()]  # decorators, defaults
-        names = {symbol.get_name() for symbol in symbols} - {symbol.get_name() for symbol in outside}
-        return names, table is None or any(symbol.is_imported() for symbol in symbols)
-
-
-def _all_tables(table: SymbolTable) -> Iterator[SymbolTable]:
-    yield table
-    for each in table.get_children():
-        yield from _all_tables(each)
+        if table is None:
+            return set(), True
+        tables = [table]
+        for each in tables:
+            tables += each.get_children()
+        symbols = [symbol for each in tables for symbol in each.get_symbols()]
+        outside = {symbol.get_name() for symbol in symbols if symbol.is_global()} | self._referenced
+        names = {symbol.get_name() for symbol in symbols}
+        return names - outside, any(symbol.is_imported() for symbol in symbols)
 
 
 def imports_in(statement: ast.AST, package: str) -> Iterator[tuple[str, str, str]]:
@@ -93,13 +93,12 @@ def is_text(node: ast.AST) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def is_named(node: ast.expr, name: str) -> bool:
-    """Whether it is this name, of a module or not."""
-    return getattr(node, "id", getattr(node, "attr", "")) == name
+def for_type_checkers(node: ast.If) -> bool:
+    return getattr(node.test, "id", getattr(node.test, "attr", "")) == "TYPE_CHECKING"
 
 
-def _for_scripts(node: ast.AST) -> bool:
-    """`if __name__ == "__main__":`, which no import carries out."""
-    return isinstance(node, ast.If) and any(
-        is_named(each, "__name__") for each in ast.walk(node.test) if isinstance(each, ast.expr)
-    )
+def targets_of(statement: ast.stmt) -> list[ast.expr]:
+    """What an assignment assigns to; [] of another statement."""
+    if isinstance(statement, ast.Assign):
+        return statement.targets
+    return [statement.target] if isinstance(statement, ast.AnnAssign | ast.AugAssign) else []

@@ -13,12 +13,12 @@ import re
 from collections.abc import Callable, Iterator
 from copy import copy
 
-from dimebench.planning.code.source import Module, imports_in, is_named, is_text
+from dimebench.planning.code.source import Module, for_type_checkers, imports_in, is_text, targets_of
 
 # In a text: the key (`module:name`) of another definition, between signs that no text of code has.
 REFERENCE = re.compile("\0(.*?)\0")
 # Class attributes that change no number: they are only shown, or part of the identity themselves.
-DESCRIPTIONS = ("aliases", "complete", "packages", "summary")
+DESCRIPTIONS = {"aliases", "complete", "packages", "summary"}
 # Calls of these, and decorators, have no effect beyond their value; an assignment from another call may have one.
 PURE = {
     *("classmethod", "dict", "float", "frozenset", "int", "len", "list", "max", "min", "property", "range", "set"),
@@ -117,7 +117,7 @@ class Writer(ast.NodeVisitor):
         return "" if is_text(node) else self.generic_visit(node)
 
     def visit_If(self, node: ast.If) -> str:
-        return self._text(node.orelse) if is_named(node.test, "TYPE_CHECKING") else self.generic_visit(node)
+        return self._text(node.orelse) if for_type_checkers(node) else self.generic_visit(node)
 
     def visit_arg(self, node: ast.arg) -> str:
         return node.arg
@@ -128,19 +128,9 @@ class Writer(ast.NodeVisitor):
     def visit_ClassDef(self, node: ast.ClassDef) -> str:
         """Annotated names are fields, in their order, where a decorator or a base may make them such."""
         shown = copy(node)
-        shown.body = [each for each in node.body if not _describes(each)]
-        made = (
-            [each for each in shown.body if isinstance(each, ast.AnnAssign)]
-            if node.decorator_list + node.bases
-            else []
-        )
-        fields = [ast.unparse(each.target) for each in made if "ClassVar" not in ast.dump(each.annotation)]
+        names = [{getattr(target, "id", "") for target in targets_of(each)} for each in node.body]
+        shown.body = [each for each, bound in zip(node.body, names, strict=True) if not bound & DESCRIPTIONS]
+        made = node.body if node.decorator_list or node.bases else []
+        annotations = {each.annotation: each.target for each in made if isinstance(each, ast.AnnAssign)}
+        fields = [ast.dump(name) for text, name in annotations.items() if "'ClassVar'" not in ast.dump(text)]
         return f"{self.generic_visit(shown)}{fields}"
-
-
-def _describes(node: ast.stmt) -> bool:
-    """A class attribute that is only shown: `summary = "..."`."""
-    if isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(node.value, ast.Constant | ast.Tuple | None):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        return any(isinstance(target, ast.Name) and target.id in DESCRIPTIONS for target in targets)
-    return False
