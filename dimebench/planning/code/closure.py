@@ -94,10 +94,8 @@ def _sources(packages: tuple[str, ...]) -> Sources:
     places: dict[str, tuple[Path, ...]] = {"dimebench": (Path(dimebench.__file__).parent,)}
     for package in packages:
         spec = find_spec(package)
-        if spec is not None and spec.submodule_search_locations is not None:
-            places[package] = tuple(map(Path, spec.submodule_search_locations))
-        elif spec is not None and spec.origin is not None:
-            places[package] = (Path(spec.origin),)
+        if spec is not None:
+            places[package] = tuple(map(Path, spec.submodule_search_locations or filter(None, [spec.origin])))
     return Sources(places)
 
 
@@ -114,18 +112,19 @@ class Sources:
 
     def __init__(self, places: Places, left_out: Collection[str] = LEFT_OUT) -> None:
         self._packages, self._left_out = frozenset(places), frozenset(left_out)
-        found = {_module(package, place, file): file for package, place, file in _files(places)}
-        self._files = {module: file for module, file in found.items() if not _is_in(module, self._left_out)}
+        self._files = {name: file for name, file in _files(places).items() if not _is_in(name, self._left_out)}
         self._module, self._definition = cache(self._parse), cache(self._read)
         self._found: dict[str, str] = {}
 
     def code(self, roots: Iterable[str], left_out: Collection[str] = ()) -> Code:
         """The code that the roots (`module:name`) refer to, but for what is left out beside the usual."""
         closed: dict[str, Definition] = {}
-        todo = [key for root in roots for key in self._keys(root) or [f"{root.partition(':')[0]}:*"]]
+        left = self._left_out.union(left_out)
+        starts = [(root.partition(":")[0], self.find(root.replace(":", "."))) for root in roots]
+        todo = [key for module, found in starts for key in REFERENCE.findall(found) or [f"{module}:*"]]
         while todo:
             key = todo.pop()
-            if key not in closed and not _is_in(key, self._left_out.union(left_out)):
+            if key not in closed and not _is_in(key, left):
                 closed[key] = self._definition(key)
                 todo += closed[key].references
         often = Counter(map(_name, closed))  # definitions of one name are told apart by their texts
@@ -139,17 +138,16 @@ class Sources:
         joined = {name: " ".join(sorted(digests)) for name, digests in sorted(found.items())}
         return Code(_digest(repr(joined)), joined)
 
-    def _keys(self, root: str) -> list[str]:
-        return REFERENCE.findall(self.find(root.replace(":", ".")))
-
     def _parse(self, name: str) -> Module | None:
         return Module(name, self._files[name]) if name in self._files else None
 
     def _read(self, key: str) -> Definition:
         """What the key stands for; the bytes of a module that has no source."""
-        name, module = _name(key), self._module(key.partition(":")[0])
+        module_name, _, name = key.partition(":")
+        module = self._module(module_name)
         if module is None:
-            return Definition({key.partition(":")[0]: _bytes_of(key.partition(":")[0])}, set())
+            file = getattr(sys.modules.get(module_name), "__file__", None)
+            return Definition({module_name: str(Path(file).read_bytes()) if file else ""}, set())
         parts: dict[str, str] = defaultdict(str)
         writer = Writer(module, self.find)
         for statement in module.effects if name == MODULE_LEVEL else module.bound.get(name, ()):
@@ -177,37 +175,33 @@ class Sources:
         parts = dotted.split(".")
         if parts[0] not in self._packages:
             return dotted
-        own = dotted  # without the module
+        plain = ""  # without the module
         for end in range(len(parts) - 1, 0, -1):
             above, part, rest = ".".join(parts[:end]), parts[end], "".join(f".{each}" for each in parts[end + 1 :])
             module = self._module(above)
             if module is None:
                 continue
-            own = own if own != dotted else f"{part}{rest}"
+            plain = plain or f"{part}{rest}"
             if part in module.bound:
                 return f"\0{above}:{part}\0{rest}"
             if module.origins.get(part, f"{above}.{part}") != f"{above}.{part}":
                 return self.find(f"{module.origins[part]}{rest}")
-            for star in module.stars:
-                if REFERENCE.match(found := self.find(f"{star}.{part}{rest}")):
-                    return found
+            starred = (self.find(f"{star}.{part}{rest}") for star in module.stars)
+            if found := next(filter(REFERENCE.match, starred), ""):
+                return found
         if dotted in self._files:
             return f"\0{dotted}:*\0"
-        return parts[-1] if _is_in(dotted, self._left_out) else own
+        return parts[-1] if _is_in(dotted, self._left_out) else plain or dotted
 
 
-def _files(places: Places) -> Iterator[tuple[str, Path, Path]]:
-    for package, folders in places.items():
-        for place in folders:
-            yield from (
-                (package, place, file) for file in ([place] if place.suffix == ".py" else place.rglob("*.py"))
-            )
-
-
-def _module(package: str, place: Path, file: Path) -> str:
-    """The name of the module that the file is, in a package in that place."""
-    below = file.relative_to(place.parent).with_suffix("").parts[1:]
-    return ".".join((package, *below)).removesuffix(".__init__")
+def _files(places: Places) -> dict[str, Path]:
+    """The modules in these places, and the file of each."""
+    found = {}
+    for package, place in ((package, place) for package, each in places.items() for place in each):
+        for file in [place] if place.suffix == ".py" else place.rglob("*.py"):
+            below = file.relative_to(place.parent).with_suffix("").parts[1:]
+            found[".".join((package, *below)).removesuffix(".__init__")] = file
+    return found
 
 
 def _name(key: str) -> str:
@@ -227,12 +221,6 @@ def _is_in(key: str, left_out: Collection[str]) -> bool:
 def _written(text: str, told: Mapping[str, str]) -> str:
     """The text with each reference as it is told; by its name alone where it is not."""
     return REFERENCE.sub(lambda found: told.get(found[1]) or _name(found[1]), text)
-
-
-def _bytes_of(module: str) -> str:
-    """The digest of a module that has no source here, compiled maybe."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
 
 
 def _digest(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
+from importlib.util import decode_source
 from pathlib import Path
 from symtable import symtable
 
@@ -22,14 +23,13 @@ class Module:
         self.imports: list[str] = []
         self.effects: list[ast.stmt] = []  # the statements that bind no name
         try:
-            text = file.read_text(encoding="utf-8")
+            text = decode_source(file.read_bytes())
             body, table = ast.parse(text).body, symtable(text, str(file), "exec")
         except (SyntaxError, ValueError):  # it is imported conditionally, and cannot be here
             body, table = [], symtable("", str(file), "exec")
         self._tables = {(each.get_name(), each.get_lineno()): each for each in table.get_children()}
-        self._referenced = {
-            each.get_name() for each in table.get_symbols() if each.is_referenced()
-        }  # as in decorators
+        # As decorators and defaults do, which a function's own table does not know of.
+        self._referenced = {each.get_name() for each in table.get_symbols() if each.is_referenced()}
         for statement in body:
             self._add(statement)
 
@@ -47,7 +47,7 @@ class Module:
         elif isinstance(statement, ast.If) and for_type_checkers(statement):
             for each in statement.orelse:
                 self._add(each)
-        elif not (is_text(statement) or isinstance(statement, ast.If) and "'__name__'" in ast.dump(statement.test)):
+        elif not (is_text(statement) or _for_scripts(statement)):
             if not isinstance(statement, ast.Import | ast.ImportFrom | ast.Pass):
                 self.effects.append(statement)
             for name, origin, imported in imports_in(statement, self.package):
@@ -91,6 +91,11 @@ def imports_in(statement: ast.AST, package: str) -> Iterator[tuple[str, str, str
 def is_text(node: ast.AST) -> bool:
     """A docstring, or another constant that stands alone."""
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _for_scripts(node: ast.stmt) -> bool:
+    """`if __name__ == "__main__":`, which no import carries out."""
+    return isinstance(node, ast.If) and "'__name__'" in ast.dump(node.test)
 
 
 def for_type_checkers(node: ast.If) -> bool:

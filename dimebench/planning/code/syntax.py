@@ -81,7 +81,8 @@ class Writer(ast.NodeVisitor):
         """A name with the attributes asked of it, or of any other expression."""
         attributes = ""
         while isinstance(node, ast.Attribute):
-            node, attributes = node.value, f".{node.attr}{attributes}"
+            attributes = f".{node.attr}{attributes}"
+            node = node.value
         if not isinstance(node, ast.Name):
             return f"{self.visit(node)}{attributes}"
         if node.id in self._late:
@@ -130,7 +131,6 @@ class Writer(ast.NodeVisitor):
         shown = copy(node)
         names = [{getattr(target, "id", "") for target in targets_of(each)} for each in node.body]
         shown.body = [each for each, bound in zip(node.body, names, strict=True) if not bound & DESCRIPTIONS]
-        made = node.body if node.decorator_list or node.bases else []
-        annotations = {each.annotation: each.target for each in made if isinstance(each, ast.AnnAssign)}
-        fields = [ast.dump(name) for text, name in annotations.items() if "'ClassVar'" not in ast.dump(text)]
+        made = [each for each in node.body if isinstance(each, ast.AnnAssign) and (node.decorator_list or node.bases)]
+        fields = [ast.dump(each.target) for each in made if "'ClassVar'" not in ast.dump(each.annotation)]
         return f"{self.generic_visit(shown)}{fields}"
