@@ -35,7 +35,8 @@ class Module:
 
     def _add(self, statement: ast.stmt) -> None:
         if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            self._bind([statement.name], statement, statement.decorator_list)
+            self.bound[statement.name].append(statement)
+            self.called += [(statement.name, each) for each in statement.decorator_list]
         elif targets := targets_of(statement):
             nodes = [node for target in targets for node in ast.walk(target)]
             value = getattr(statement, "value", None)
@@ -43,7 +44,9 @@ class Module:
                 self.effects.append(statement)
             elif value is not None:
                 calls = [node.func for node in ast.walk(value) if isinstance(node, ast.Call)]
-                self._bind([node.id for node in nodes if isinstance(node, ast.Name)], statement, calls)
+                for name in [node.id for node in nodes if isinstance(node, ast.Name)]:
+                    self.bound[name].append(statement)
+                    self.called += [(name, each) for each in calls]
         elif isinstance(statement, ast.If) and for_type_checkers(statement):
             for each in statement.orelse:
                 self._add(each)
@@ -54,11 +57,6 @@ class Module:
                 self.imports.append(imported)
                 self.origins.setdefault(name, origin)
                 self.stars += [origin.removesuffix(".*")] if name == "*" else []
-
-    def _bind(self, names: list[str], statement: ast.stmt, called: list[ast.expr]) -> None:
-        for name in names:
-            self.bound[name].append(statement)
-            self.called += [(name, each) for each in called]
 
     def local_names(self, statement: ast.stmt) -> tuple[set[str], bool]:
         """The names of a function or class that are nowhere in it those of the module; and whether it imports any."""

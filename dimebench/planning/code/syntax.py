@@ -95,12 +95,10 @@ class Writer(ast.NodeVisitor):
 
     def visit_Constant(self, node: ast.Constant) -> str:
         """Text that names a module of a package that is followed stands for what is in it."""
-        if isinstance(node.value, str) and self._raising:
-            return "''"
-        if isinstance(node.value, str) and _MODULE_NAME.fullmatch(node.value):
-            found = REFERENCE.match(self._find(node.value.replace(":", ".")))
-            return f"Module({found[0]})" if found else repr(node.value)
-        return repr(node.value)
+        value = "" if self._raising and isinstance(node.value, str) else node.value
+        named = isinstance(value, str) and _MODULE_NAME.fullmatch(value)
+        found = REFERENCE.match(self._find(named[0].replace(":", "."))) if named else None
+        return f"Module({found[0]})" if found else repr(value)
 
     def visit_JoinedStr(self, node: ast.JoinedStr) -> str:
         return "''" if self._raising else self.generic_visit(node)
