@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 
 import dimebench
 from dimebench.agents.registry import algorithm_source, known_algorithms, load_algorithm
 from dimebench.envs.libraries.registry import known_libraries, library_source
 from dimebench.planning.code.source import Module
-from dimebench.planning.code.syntax import MODULE_LEVEL, Definition, Key
+from dimebench.planning.code.syntax import REFERENCE, Writer
 from dimebench.store.reader import without_collecting
 
 # A run's code begins here, beside its algorithm and its environment library.
@@ -49,6 +50,7 @@ LEFT_OUT = (
 FUSED = ("dimebench.agents.parts.chain.calls", "dimebench.agents.parts.chain.fused")  # for `--chain fused` alone
 # What an adapter says of its library besides how to build an environment.
 FACTS = ("aliases", "body", "bounds", "complete", "current", "footprint", "packages", "refusal", "tasks")
+MODULE_LEVEL = "module-level statements"  # the name of all that a module does when it is imported
 Places = Mapping[str, tuple[Path, ...]]  # a package's name -> its folders, or the one file that it is
 
 
@@ -92,165 +94,133 @@ def _sources(packages: tuple[str, ...]) -> Sources:
     places: dict[str, tuple[Path, ...]] = {"dimebench": (Path(dimebench.__file__).parent,)}
     for package in packages:
         spec = find_spec(package)
-        if spec is not None and spec.submodule_search_locations is not None:
-            places[package] = tuple(map(Path, spec.submodule_search_locations))
-        elif spec is not None and spec.origin is not None:
-            places[package] = (Path(spec.origin),)
+        if spec is not None:
+            places[package] = tuple(map(Path, spec.submodule_search_locations or filter(None, [spec.origin])))
     return Sources(places)
+
+
+@dataclass
+class Definition:
+    """What one key (`module:name`) stands for; the name may be "*": all of the module's, or MODULE_LEVEL."""
+
+    parts: dict[str, str]  # qualified name -> text; the methods of a class are parts of their own
+    references: set[str]  # keys
 
 
 class Sources:
     """The source files of the packages that are followed."""
 
     def __init__(self, places: Places, left_out: Collection[str] = LEFT_OUT) -> None:
-        self._places, self._left_out = places, frozenset(left_out)
-        self._modules: dict[str, Module | None] = {}
-        self._definitions: dict[Key, Definition] = {}
-        self._found: dict[str, tuple[Key | None, str]] = {}
+        self._packages, self._left_out = frozenset(places), frozenset(left_out)
+        self._files = {name: file for name, file in _files(places).items() if not _is_in(name, self._left_out)}
+        self._module, self._definition = cache(self._parse), cache(self._read)
+        self._found: dict[str, str] = {}
 
     def code(self, roots: Iterable[str], left_out: Collection[str] = ()) -> Code:
         """The code that the roots (`module:name`) refer to, but for what is left out beside the usual."""
-        definitions = self._closure(roots, frozenset(left_out))
-        texts = self._told_apart(definitions)
-        found: dict[str, list[str]] = defaultdict(list)
-        for key, definition in definitions.items():
-            for name, text in definition.parts:
-                if f"{key.module}:{name}" in left_out:
-                    continue
-                written = (each if isinstance(each, str) else texts.get(each, each.name) for each in text)
-                found[name].append(_digest("".join(written)))
-        joined = {name: " ".join(sorted(digests)) for name, digests in sorted(found.items())}
-        return Code(_digest(repr(joined))[:16], joined)
-
-    @staticmethod
-    def _told_apart(definitions: Mapping[Key, Definition]) -> dict[Key, str]:
-        """How to refer to definitions whose name is that of another one which is followed too."""
-        by_name: dict[str, list[Key]] = defaultdict(list)
-        for key in definitions:
-            by_name[key.name].append(key)
-        alike = [key for keys in by_name.values() if len(keys) > 1 for key in keys]
-
-        def plain(key: Key) -> str:
-            parts = definitions[key].parts
-            return repr([[each.name if isinstance(each, Key) else each for each in text] for _, text in parts])
-
-        return {key: f"{key.name} {_digest(plain(key))}" for key in alike}
-
-    def _closure(self, roots: Iterable[str], left_out: frozenset[str]) -> dict[Key, Definition]:
-        closed: dict[Key, Definition] = {}
-        imported: set[str] = set()
-        todo = [self._root(root) for root in roots]
+        closed: dict[str, Definition] = {}
+        left = self._left_out.union(left_out)
+        starts = [(root.partition(":")[0], self.find(root.replace(":", "."))) for root in roots]
+        todo = [key for module, found in starts for key in REFERENCE.findall(found) or [f"{module}:*"]]
         while todo:
             key = todo.pop()
-            if key in closed or self._is_left_out(key, left_out):
-                continue
-            definition = closed[key] = self.definition(key)
-            todo += definition.references
-            names = [key.module, *definition.imports]
-            while names:
-                name = names.pop()
-                if name in imported:
-                    continue
-                imported.add(name)
-                names.append(name.rpartition(".")[0])
-                module = self.module(name)
-                if module is not None and not self._is_left_out(Key(name, MODULE_LEVEL), left_out):
-                    names += module.imports
-                    todo += [Key(name, each) for each in module.doing(self.find)]
-                    todo += [Key(name, MODULE_LEVEL)] if module.effects else []
-        return closed
+            if key not in closed and not _is_in(key, left):
+                closed[key] = self._definition(key)
+                todo += closed[key].references
+        often = Counter(map(_name, closed))  # definitions of one name are told apart by their texts
+        alike = {key: "".join(each.parts.values()) for key, each in closed.items() if often[_name(key)] > 1}
+        told = {key: f"{_name(key)} {_digest(_written(text, {}))}" for key, text in alike.items()}
+        found: dict[str, list[str]] = defaultdict(list)
+        for key, definition in closed.items():
+            for name, text in definition.parts.items():
+                if f"{key.partition(':')[0]}:{name}" not in left_out:
+                    found[name].append(_digest(_written(text, told)))
+        joined = {name: " ".join(sorted(digests)) for name, digests in sorted(found.items())}
+        return Code(_digest(repr(joined)), joined)
 
-    def _root(self, root: str) -> Key:
-        key, _ = self.find(root.replace(":", "."))
-        return key or Key(root.partition(":")[0], "*")
+    def _parse(self, name: str) -> Module | None:
+        return Module(name, self._files[name]) if name in self._files else None
 
-    def _is_left_out(self, key: Key, more: frozenset[str] = frozenset()) -> bool:
-        return any(
-            each in self._left_out or each in more for each in (f"{key.module}:{key.name}", *_above(key.module))
-        )
+    def _read(self, key: str) -> Definition:
+        """What the key stands for; the bytes of a module that has no source."""
+        module_name, _, name = key.partition(":")
+        module = self._module(module_name)
+        if module is None:
+            file = getattr(sys.modules.get(module_name), "__file__", None)
+            return Definition({module_name: str(Path(file).read_bytes()) if file else ""}, set())
+        parts: dict[str, str] = defaultdict(str)
+        writer = Writer(module, self.find)
+        for statement in module.effects if name == MODULE_LEVEL else module.bound.get(name, ()):
+            for part, text in writer.parts(name, statement):
+                parts[part] += text
+        names, imports = set(module.bound if name == "*" else ()), [module.name, *writer.imports]
+        if name == MODULE_LEVEL:
+            names = {each for each, called in module.called if not writer.is_pure(called)}
+            imports += module.imports
+        loaded = {above for each in imports for above in _above(each) if above in self._files}
+        keys = {f"{module.name}:{each}" for each in names} | {f"{each}:{MODULE_LEVEL}" for each in loaded}
+        return Definition(parts, keys.union(*map(REFERENCE.findall, parts.values())))
 
-    def definition(self, key: Key) -> Definition:
-        """What the key stands for; nothing where there is no source of it."""
-        if key not in self._definitions:
-            module = self.module(key.module)
-            if module is None:
-                self._definitions[key] = Definition([(key.module, [_bytes_of(key.module)])])
-            else:
-                self._definitions[key] = module.definition(key.name, self.find)
-        return self._definitions[key]
+    def find(self, dotted: str) -> str:
+        """How to write a dotted name: a reference to what it stands for in a module that is followed, and the rest.
 
-    def module(self, name: str) -> Module | None:
-        """A module of a package that is followed; None for any other."""
-        if name not in self._modules:
-            file = self._file(name)
-            self._modules[name] = Module(name, file) if file else None
-        return self._modules[name]
-
-    def _file(self, name: str) -> Path | None:
-        top, _, below = name.partition(".")
-        if self._is_left_out(Key(name, "*")):
-            return None
-        for place in self._places.get(top, ()):
-            if place.suffix == ".py":
-                return place if not below else None
-            path = place.joinpath(*below.split(".")) if below else place
-            for file in (path / "__init__.py", path.with_suffix(".py") if below else path):
-                if file.is_file():
-                    return file
-        return None
-
-    def find(self, dotted: str) -> tuple[Key | None, str]:
-        """What a dotted name stands for: a key of a module that is followed, and the attributes asked of it.
-
-        Without a key the text is the name's own: the whole of it for another package's, the last part for what is
-        left out.
+        Another package's name is written whole, what is left out by its last part.
         """
         if dotted not in self._found:
-            self._found[dotted] = None, dotted.rpartition(".")[2]  # for circles of imports
+            self._found[dotted] = dotted.rpartition(".")[2]  # for circles of imports
             self._found[dotted] = self._find(dotted)
         return self._found[dotted]
 
-    def _find(self, dotted: str) -> tuple[Key | None, str]:
+    def _find(self, dotted: str) -> str:
         parts = dotted.split(".")
-        if parts[0] not in self._places:
-            return None, dotted
-        name, module = parts[0], self.module(parts[0])
-        for i, part in enumerate(parts[1:], 1):
-            rest = "".join(f".{each}" for each in parts[i + 1 :])
-            if module is not None and part in module.bound:
-                return Key(name, part), rest
-            imported = module.origins.get(part) if module is not None else None
-            if imported not in (None, dotted.removesuffix(rest)) and not (rest and self._is_below(f"{name}.{part}")):
-                return self.find(f"{imported}{rest}")
-            for star in module.stars if module is not None else ():
-                key, after = self.find(f"{star}.{part}{rest}")
-                if key is not None:
-                    return key, after
-            if not self._is_below(f"{name}.{part}"):
-                return None, parts[-1] if self._is_left_out(Key(f"{name}.{part}", "*")) else ".".join(parts[i:])
-            name = f"{name}.{part}"
-            module = self.module(name)
-        return (None if module is None else Key(name, "*")), ""
+        if parts[0] not in self._packages:
+            return dotted
+        plain = ""  # without the module
+        for end in range(len(parts) - 1, 0, -1):
+            above, part, rest = ".".join(parts[:end]), parts[end], "".join(f".{each}" for each in parts[end + 1 :])
+            module = self._module(above)
+            if module is None:
+                continue
+            plain = plain or f"{part}{rest}"
+            if part in module.bound:
+                return f"\0{above}:{part}\0{rest}"
+            if module.origins.get(part, f"{above}.{part}") != f"{above}.{part}":
+                return self.find(f"{module.origins[part]}{rest}")
+            starred = (self.find(f"{star}.{part}{rest}") for star in module.stars)
+            if found := next(filter(REFERENCE.match, starred), ""):
+                return found
+        if dotted in self._files:
+            return f"\0{dotted}:*\0"
+        return parts[-1] if _is_in(dotted, self._left_out) else plain or dotted
 
-    def _is_below(self, name: str) -> bool:
-        """Whether it is a module, or a package without an `__init__.py`."""
-        if self.module(name) is not None:
-            return True
-        top, *below = name.split(".")
-        places = () if self._is_left_out(Key(name, "*")) else self._places.get(top, ())
-        return any(place.joinpath(*below).is_dir() for place in places)
+
+def _files(places: Places) -> dict[str, Path]:
+    """The modules in these places, and the file of each."""
+    found = {}
+    for package, place in ((package, place) for package, each in places.items() for place in each):
+        for file in [place] if place.suffix == ".py" else place.rglob("*.py"):
+            below = file.relative_to(place.parent).with_suffix("").parts[1:]
+            found[".".join((package, *below)).removesuffix(".__init__")] = file
+    return found
+
+
+def _name(key: str) -> str:
+    return key.partition(":")[2]
 
 
 def _above(module: str) -> list[str]:
-    """The module and the packages that it lies in."""
-    parts = module.split(".")
-    return [".".join(parts[:i]) for i in range(len(parts), 0, -1)]
+    """The packages that the module lies in, and itself."""
+    return list(accumulate(module.split("."), "{}.{}".format))
 
 
-def _bytes_of(module: str) -> str:
-    """The digest of a module that has no source here, compiled maybe."""
-    file = getattr(sys.modules.get(module), "__file__", None)
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+def _is_in(key: str, left_out: Collection[str]) -> bool:
+    """Whether a definition or a module is left out, or a package above it."""
+    return key in left_out or any(each in left_out for each in _above(key.partition(":")[0]))
+
+
+def _written(text: str, told: Mapping[str, str]) -> str:
+    """The text with each reference as it is told; by its name alone where it is not."""
+    return REFERENCE.sub(lambda found: told.get(found[1]) or _name(found[1]), text)
 
 
 def _digest(text: str) -> str:
