@@ -15,15 +15,7 @@ from numpy.typing import ArrayLike
 
 from dimebench.stats.bootstrap import CHUNK, draw_counts, iqm_of_counts
 from dimebench.stats.estimators import Array, Scores, as_scores, iqm_along, run_mass
-from dimebench.stats.intervals import (
-    CONFIDENCE,
-    DEFAULT_METHOD,
-    Influence,
-    Method,
-    bounds,
-    jackknife,
-    leave_one_out,
-)
+from dimebench.stats.intervals import CONFIDENCE, DEFAULT_METHOD, Influence, Method, bounds, jackknife, leave_one_out
 
 CURVE_RESAMPLES = 2_000  # bands are drawn, not tabulated
 

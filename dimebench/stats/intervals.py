@@ -161,11 +161,7 @@ def bounds(
 
 
 def interval(
-    draws: Array,
-    point: float,
-    influence: Influence,
-    confidence: float = CONFIDENCE,
-    method: Method = DEFAULT_METHOD,
+    draws: Array, point: float, influence: Influence, confidence: float = CONFIDENCE, method: Method = DEFAULT_METHOD
 ) -> Interval:
     """The interval of one quantity, from its bootstrap draws [R]; `bounds` says how."""
     low, high = bounds(draws, np.asarray(point), influence, confidence, method)
