@@ -8,8 +8,8 @@ from dimebench.config.errors import ConfigError
 from dimebench.errors import shorten
 
 SUITE = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-TASK = re.compile(r"[a-z][a-z0-9_]{0,31}/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-ALGORITHM = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
+TASK = re.compile(r"(?!.*\.\.)[a-z][a-z0-9_]{0,31}/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+ALGORITHM = re.compile(r"(?!all$)[A-Za-z][A-Za-z0-9_-]{0,63}")
 SETTING = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 SHARED = "all"  # in place of an algorithm's name: every algorithm that has the key
@@ -17,38 +17,30 @@ SHARED = "all"  # in place of an algorithm's name: every algorithm that has the 
 
 def check_suite(name: str) -> str:
     """`name` itself; ConfigError when it cannot be a suite's name."""
-    if not SUITE.fullmatch(name):
-        raise ConfigError(f"{_quote(name)} is no suite name: lower-case letters, digits, '.', '_' and '-'")
-    return name
+    return _fitting(name, SUITE, "suite name: lower-case letters, digits, '.', '_' and '-'")
 
 
 def check_task(name: str) -> str:
     """`name` itself; ConfigError when it cannot be a task's name."""
-    if not TASK.fullmatch(name) or ".." in name:
-        raise ConfigError(
-            f"{_quote(name)} is no task name: write LIBRARY/TASK, such as dm_control/dog-run or gymnasium/Ant-v5"
-        )
-    return name
+    return _fitting(name, TASK, "task name: write LIBRARY/TASK, such as dm_control/dog-run or gymnasium/Ant-v5")
 
 
 def check_algorithm(name: str) -> str:
     """`name` itself; ConfigError when it cannot be an algorithm's name ("all" is taken)."""
-    if not ALGORITHM.fullmatch(name) or name == SHARED:
-        raise ConfigError(f"{_quote(name)} is no algorithm name")
-    return name
+    return _fitting(name, ALGORITHM, "algorithm name")
 
 
 def check_setting(key: str) -> str:
     """`key` itself; ConfigError when it cannot be a setting's name."""
-    if not SETTING.fullmatch(key):
-        raise ConfigError(f"{_quote(key)} is no setting's name")
-    return key
+    return _fitting(key, SETTING, "setting's name")
+
+
+def _fitting(name: str, form: re.Pattern[str], what: str) -> str:
+    if not form.fullmatch(name):
+        raise ConfigError(f"'{shorten(name)}' is no {what}")
+    return name
 
 
 def short_task(task: str) -> str:
     """The part after the library: "dog-run" of "dm_control/dog-run"."""
     return task.partition("/")[2]
-
-
-def _quote(name: str) -> str:
-    return f"'{shorten(name)}'"

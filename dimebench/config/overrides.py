@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from dimebench.config.errors import ConfigError
+from dimebench.config.errors import ConfigError, naming
 from dimebench.config.names import SHARED, check_setting, short_task
-from dimebench.config.problems import Problem, problem
+from dimebench.config.problems import problem
 from dimebench.config.resources import Asked
 from dimebench.config.suite import Suite
 from dimebench.config.suites import list_suites, open_suite
@@ -49,63 +50,55 @@ def parse_words(words: list[str], *, algorithms: Collection[str], cwd: Path | No
     """
     by_target: dict[tuple[str, ...], _Word] = {}
     for text in words:
-        word = _read(text, algorithms, cwd)
-        if word.target in by_target:
-            other = by_target[word.target].text
-            raise ConfigError(f"{_show(text)}: {'.'.join(word.target)} is already set by {_show(other)}")
+        with _naming(text):
+            word = _read(text, algorithms, cwd)
+            if word.target in by_target:
+                other = by_target[word.target].text
+                raise ConfigError(f"{'.'.join(word.target)} is already set by {_show(other)}")
         by_target[word.target] = word
-    suite, document = _suite(by_target.pop(("suite",), None), algorithms, cwd)
+    if ("suite",) not in by_target:
+        known = ", ".join(name for name, _ in list_suites(cwd))
+        raise ConfigError(f"suite=NAME is missing{f'; there are {known}' if known else ''}")
+    suite, document = open_suite(by_target["suite",].value, cwd, algorithms)
     suite = _set_keys(suite, [word for word in by_target.values() if word.target[0] in SECTIONS])
     if tasks := by_target.get(("task",)):
-        suite = _keep_tasks(suite, tasks)
+        with _naming(tasks.text):
+            suite = _keep_tasks(suite, split_list(tasks.value))
     if algo := by_target.get(("algo",)):
         suite = suite.model_copy(update={"algorithms": _algorithms(algo, algorithms)})
     variants = tuple(parse_variant(name) for name in suite.algorithms)
-    overrides = _overrides([word for word in by_target.values() if _is_setting(word)], variants)
-    return Request(suite, variants, overrides, document)
+    settings = [word for word in by_target.values() if len(word.target) == 2 and word.target[0] not in SECTIONS]
+    return Request(suite, variants, _overrides(settings, variants), document)
 
 
 def _read(text: str, algorithms: Collection[str], cwd: Path | None) -> _Word:
-    """One word, parsed; only its form and key are checked."""
+    """One word, parsed; only its form and key are checked. Its ConfigErrors leave naming it to the caller."""
     key, equals, value = text.partition("=")
     if not equals:
         named = [name for name, _ in list_suites(cwd)]
         hint = f"suite={text}" if text in named else f"algo={text}" if text in algorithms else "suite=dmc-hard"
-        raise ConfigError(f"{_show(text)}: not a key=value word, such as {hint}")
+        raise ConfigError(f"not a key=value word, such as {hint}")
     if not value.strip():
-        raise ConfigError(f"{_show(text)}: no value given")
+        raise ConfigError("no value given")
     if key in SHORT:
         return _Word(text, SHORT[key], value)
     if key in PLAIN:
         return _Word(text, (key,), value)
     if key in OPTIONS:
-        raise ConfigError(f"{_show(text)}: {key} is an option, write --{key} {shorten(value)}")
+        raise ConfigError(f"{key} is an option, write --{key} {shorten(value)}")
     head, dot, rest = key.partition(".")
     owners = [*SECTIONS, SHARED, *sorted(algorithms)]
     if key.partition(":")[0] in algorithms:
-        raise ConfigError(f"{_show(text)}: a variant is chosen with algo=, write algo={shorten(text)}")
+        raise ConfigError(f"a variant is chosen with algo=, write algo={shorten(text)}")
     if not dot:
-        raise ConfigError(f"{_show(text)}: unknown key {shorten(key)!r}{nearest(key, PLAIN)}")
+        raise ConfigError(f"unknown key {shorten(key)!r}{nearest(key, PLAIN)}")
     if head not in owners:
-        problem_text = f"{shorten(head)!r} is neither a section nor an algorithm"
-        raise ConfigError(f"{_show(text)}: {problem_text}{nearest(head, owners)}")
-    if head in SECTIONS:
-        known = type(Suite.model_fields[head].default).model_fields
-        if rest not in known:
-            raise ConfigError(f"{_show(text)}: unknown key in {head}{nearest(rest, known)}")
-    else:
-        try:
-            check_setting(rest)
-        except ConfigError as error:
-            raise ConfigError(f"{_show(text)}: {error}") from None
+        raise ConfigError(f"{shorten(head)!r} is neither a section nor an algorithm{nearest(head, owners)}")
+    if head not in SECTIONS:
+        check_setting(rest)
+    elif rest not in (known := type(Suite.model_fields[head].default).model_fields):
+        raise ConfigError(f"unknown key in {head}{nearest(rest, known)}")
     return _Word(text, (head, rest), value)
-
-
-def _suite(word: _Word | None, algorithms: Collection[str], cwd: Path | None) -> tuple[Suite, Document]:
-    if word is None:
-        known = ", ".join(name for name, _ in list_suites(cwd))
-        raise ConfigError(f"suite=NAME is missing{f'; there are {known}' if known else ''}")
-    return open_suite(word.value, cwd, algorithms)
 
 
 def _set_keys(suite: Suite, words: list[_Word]) -> Suite:
@@ -115,7 +108,8 @@ def _set_keys(suite: Suite, words: list[_Word]) -> Suite:
     data = suite.model_dump()
     for word in words:
         section, key = word.target
-        data[section][key] = _value(word)
+        with _naming(word.text):
+            data[section][key] = parse_value(word.value)
         if section == "resources" and key in Asked.model_fields:
             for own in data["resources"]["tasks"].values():
                 own[key] = None  # the word is meant for all tasks
@@ -123,26 +117,18 @@ def _set_keys(suite: Suite, words: list[_Word]) -> Suite:
         return Suite.model_validate(data)
     except ValidationError as error:
         found = problem(error.errors(include_url=False)[0], Suite)
-        raise ConfigError(f"{_show(_culprit(found, words).text)}: {_sentence(found)}") from None
+        # The word that set the key at fault, or else one of the same section (a rule between two keys).
+        word = min(words, key=lambda each: (found.path[:2] != each.target, found.path[:1] != each.target[:1]))
+        joined = " " if found.text.startswith(("must ", "is ")) else ": "
+        raise ConfigError(f"{_show(word.text)}: {dotted(found.path)}{joined}{found.text}") from None
 
 
-def _culprit(found: Problem, words: list[_Word]) -> _Word:
-    """The word that set the key at fault, or else one of the same section (a rule between two keys)."""
-    return min(words, key=lambda word: (found.path[:2] != word.target, found.path[:1] != word.target[:1]))
-
-
-def _sentence(found: Problem) -> str:
-    """ "budget.env_steps must be at least 1"; other texts follow a colon."""
-    joined = " " if found.text.startswith(("must ", "is ")) else ": "
-    return f"{dotted(found.path)}{joined}{found.text}"
-
-
-def _keep_tasks(suite: Suite, word: _Word) -> Suite:
-    """`suite` with the tasks that the word names, in the word's order."""
-    tasks = [_task(name, suite, word) for name in _items(word)]
+def _keep_tasks(suite: Suite, names: Sequence[str]) -> Suite:
+    """`suite` with the tasks of these names, in their order."""
+    tasks = [_task(name, suite) for name in names]
     for index, task in enumerate(tasks):
         if task in tasks[:index]:
-            raise ConfigError(f"{_show(word.text)}: {task} is named twice")
+            raise ConfigError(f"{task} is named twice")
     bounds = {task: each for task, each in suite.score.tasks.items() if task in tasks}
     return suite.model_copy(
         update={
@@ -153,7 +139,7 @@ def _keep_tasks(suite: Suite, word: _Word) -> Suite:
     )
 
 
-def _task(name: str, suite: Suite, word: _Word) -> str:
+def _task(name: str, suite: Suite) -> str:
     """The suite's task of that full name, or of that short name when only one has it."""
     if name in suite.tasks:
         return name
@@ -161,34 +147,29 @@ def _task(name: str, suite: Suite, word: _Word) -> str:
     if len(matching) == 1:
         return matching[0]
     if matching:
-        raise ConfigError(f"{_show(word.text)}: {name!r} could be {' or '.join(matching)}; write one of them")
+        raise ConfigError(f"{name!r} could be {' or '.join(matching)}; write one of them")
     known = suite.tasks if "/" in name else [short_task(task) for task in suite.tasks]
-    raise ConfigError(
-        f"{_show(word.text)}: unknown task {shorten(name)!r} in suite {suite.name}{nearest(name, known)}"
-    )
+    raise ConfigError(f"unknown task {shorten(name)!r} in suite {suite.name}{nearest(name, known)}")
 
 
 def _algorithms(word: _Word, known: Collection[str]) -> list[str]:
     """The canonical names of the variants that the word lists."""
     names: list[str] = []
-    for item in _items(word):
+    with _naming(word.text):
+        items = split_list(word.value)
+    for item in items:
         try:
             variant = parse_variant(item)
         except ConfigError as error:
             raise ConfigError(f"algo={error}") from None
-        if variant.algorithm not in known:
-            raise ConfigError(
-                f"{_show(word.text)}: unknown algorithm {variant.algorithm!r}"
-                f"{nearest(variant.algorithm, sorted(known))}"
-            )
-        if variant.name in names:
-            raise ConfigError(f"{_show(word.text)}: {shorten(variant.name)} is named twice")
+        with _naming(word.text):
+            if variant.algorithm not in known:
+                near = nearest(variant.algorithm, sorted(known))
+                raise ConfigError(f"unknown algorithm {variant.algorithm!r}{near}")
+            if variant.name in names:
+                raise ConfigError(f"{shorten(variant.name)} is named twice")
         names.append(variant.name)
     return names
-
-
-def _is_setting(word: _Word) -> bool:
-    return len(word.target) == 2 and word.target[0] not in SECTIONS
 
 
 def _overrides(words: list[_Word], variants: tuple[Variant, ...]) -> dict[str, dict[str, Any]]:
@@ -197,25 +178,16 @@ def _overrides(words: list[_Word], variants: tuple[Variant, ...]) -> dict[str, d
     overrides: dict[str, dict[str, Any]] = {}
     for word in words:
         owner, key = word.target
-        if owner != SHARED and owner not in asked:
-            raise ConfigError(f"{_show(word.text)}: {owner} is not among the algorithms ({', '.join(asked)})")
-        overrides.setdefault(owner, {})[key] = _value(word)
+        with _naming(word.text):
+            if owner != SHARED and owner not in asked:
+                raise ConfigError(f"{owner} is not among the algorithms ({', '.join(asked)})")
+            overrides.setdefault(owner, {})[key] = parse_value(word.value)
     return overrides
-
-
-def _value(word: _Word) -> Any:
-    try:
-        return parse_value(word.value)
-    except ConfigError as error:
-        raise ConfigError(f"{_show(word.text)}: {error}") from None
-
-
-def _items(word: _Word) -> list[str]:
-    try:
-        return split_list(word.value)
-    except ConfigError as error:
-        raise ConfigError(f"{_show(word.text)}: {error}") from None
 
 
 def _show(text: str) -> str:
     return shorten(text) or "''"
+
+
+def _naming(text: str) -> AbstractContextManager[None]:
+    return naming(_show(text))

@@ -6,11 +6,12 @@ None of it changes a number, and none of it is part of a run's identity.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from dimebench.config.section import Count, Section, Task, rule
+from dimebench.config.section import Count, Section, Task, checked, rule
 
 _MEMORY = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([MGT])B?", re.IGNORECASE)
 _MEBIBYTES = {"M": 1, "G": 1 << 10, "T": 1 << 20}
@@ -36,7 +37,7 @@ def megabytes(text: str) -> int:
     """`32GB`, `1.5TB`, `900M` in MiB, as batch systems count. ValueError for anything else."""
     match = _MEMORY.fullmatch(text.strip())
     if match is None or not (size := round(float(match[1]) * _MEBIBYTES[match[2].upper()])):
-        raise ValueError(text)
+        raise ValueError("must be a size such as 32GB or 900MB")
     return size
 
 
@@ -46,34 +47,27 @@ def minutes(text: str) -> int:
     Without days: MINUTES, MINUTES:SECONDS, HOURS:MINUTES:SECONDS; after `DAYS-`: HOURS, HOURS:MINUTES and so on.
     ValueError for anything else.
     """
-    match = _CLOCK.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(text)
-    parts = [int(part) for part in match["clock"].split(":")]
-    if match["days"] is not None:
-        hours, mins, seconds = [*parts, 0, 0][:3]
-    else:
-        hours, mins, seconds = [(0, parts[0], 0), (0, *parts), tuple(parts)][len(parts) - 1]
-    total = int(match["days"] or 0) * 1440 + hours * 60 + mins + (seconds + 59) // 60
+    match, total = _CLOCK.fullmatch(text.strip()), 0
+    if match is not None:
+        parts = [int(part) for part in match["clock"].split(":")]
+        if match["days"] is not None:
+            hours, mins, seconds = [*parts, 0, 0][:3]
+        else:
+            hours, mins, seconds = [(0, parts[0], 0), (0, *parts), tuple(parts)][len(parts) - 1]
+        total = int(match["days"] or 0) * 1440 + hours * 60 + mins + (seconds + 59) // 60
     if not 0 < total <= LONGEST_MIN:
-        raise ValueError(text)
+        raise ValueError("must be minutes (90) or a time such as 8:00:00 or 1-12:00:00")
     return total
 
 
-def _memory(value: str) -> str:
-    try:
-        megabytes(value)
-    except ValueError:
-        raise rule("must be a size such as 32GB or 900MB") from None
-    return value
+def _readable(read: Callable[[str], int]) -> AfterValidator:
+    """Text that `read` takes, kept as it is."""
 
+    def check(text: str) -> str:
+        read(text)
+        return text
 
-def _time(value: str) -> str:
-    try:
-        minutes(value)
-    except ValueError:
-        raise rule("must be minutes (90) or a time such as 8:00:00 or 1-12:00:00") from None
-    return value
+    return checked(check)
 
 
 def _text(value: Any) -> Any:
@@ -110,9 +104,7 @@ def _word(value: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_word), BeforeValidator(_text)]
-
-
-Memory = Annotated[str, AfterValidator(_memory), BeforeValidator(_text)]
+Memory = Annotated[str, _readable(megabytes), BeforeValidator(_text)]
 
 
 class Asked(Section):
@@ -121,7 +113,7 @@ class Asked(Section):
     gpus: Annotated[int, Field(ge=0, le=64)] | None = None
     cpus: Count | None = None
     memory: Memory | None = None
-    time: Annotated[str, AfterValidator(_time), BeforeValidator(_text)] | None = None  # limit of one stretch
+    time: Annotated[str, _readable(minutes), BeforeValidator(_text)] | None = None  # limit of one stretch
     partition: Name | None = None
     account: Name | None = None
     notice: Annotated[int, Field(ge=10, le=3600)] | None = None  # seconds before the limit at which a run saves

@@ -23,13 +23,13 @@ def rule(text: str, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
     return PydanticCustomError("rule", "{text}", {"text": text, "at": at})
 
 
-def named(check: Callable[[str], str]) -> AfterValidator:
-    """A name check of `names.py` as a pydantic validator."""
+def checked(check: Callable[[str], str]) -> AfterValidator:
+    """A check that raises ConfigError or ValueError as a pydantic validator."""
 
     def validate(value: str) -> str:
         try:
             return check(value)
-        except ConfigError as error:
+        except (ConfigError, ValueError) as error:
             raise rule(str(error)) from None
 
     return AfterValidator(validate)
@@ -41,4 +41,4 @@ def _whole(value: Any) -> Any:
 
 
 Count = Annotated[int, Field(ge=1, le=MOST), BeforeValidator(_whole)]
-Task = Annotated[str, named(check_task)]
+Task = Annotated[str, checked(check_task)]

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from dimebench.config.names import SHARED, check_algorithm, check_setting, check_suite
 from dimebench.config.resources import Resources
-from dimebench.config.section import Count, Section, Task, named, rule
+from dimebench.config.section import Count, Section, Task, checked, rule
 from dimebench.config.variant import parse_variant
 from dimebench.errors import nearest
 
@@ -29,8 +29,8 @@ def _settings_owner(name: str) -> str:
     return name if name == SHARED else check_algorithm(name)
 
 
-Settings = dict[Annotated[str, named(check_setting)], Any]
-SettingsByAlgorithm = dict[Annotated[str, named(_settings_owner)], Settings]
+Settings = dict[Annotated[str, checked(check_setting)], Any]
+SettingsByAlgorithm = dict[Annotated[str, checked(_settings_owner)], Settings]
 
 
 class Budget(Section):
@@ -47,17 +47,18 @@ class Evaluation(Section):
     episodes: Count = 10  # per evaluation
 
 
+def _check_order(section: Any) -> Any:
+    if section.upper <= section.lower:
+        raise rule(f"must be more than lower, {section.lower:g}", at=("upper",))
+    return section
+
+
 class Bounds(Section):
     """Returns that score 0 and 1."""
 
     lower: float
     upper: float
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Bounds:
-        if self.upper <= self.lower:
-            raise rule(f"must be more than lower, {self.lower:g}", at=("upper",))
-        return self
+    _ordered = model_validator(mode="after")(_check_order)
 
 
 class Score(Section):
@@ -67,22 +68,17 @@ class Score(Section):
     lower: float = 0.0
     upper: float = 1000.0  # where rewards lie in [0, 1] and episodes last 1,000 env steps
     tasks: dict[Task, Bounds] = Field(default={})  # for tasks with bounds of their own
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Score:
-        if self.upper <= self.lower:
-            raise rule(f"must be more than lower, {self.lower:g}", at=("upper",))
-        return self
+    _ordered = model_validator(mode="after")(_check_order)
 
 
 class Suite(Section):
     """One suite, as its file and the words on the command line make it."""
 
-    name: Annotated[str, named(check_suite)]
+    name: Annotated[str, checked(check_suite)]
     description: str = ""
     tasks: Annotated[list[Task], Field(min_length=1), AfterValidator(_unique)]
     algorithms: Annotated[
-        list[Annotated[str, named(lambda text: parse_variant(text).name)]],  # canonical names
+        list[Annotated[str, checked(lambda text: parse_variant(text).name)]],  # canonical names
         Field(min_length=1),
         AfterValidator(_unique),
     ]
@@ -95,15 +91,16 @@ class Suite(Section):
 
     @model_validator(mode="after")
     def _only_own_tasks(self) -> Suite:
-        self._refuse_foreign(self.score.tasks, ("score", "tasks"))
-        self._refuse_foreign(self.task_settings, ("task_settings",))
-        self._refuse_foreign(self.resources.tasks, ("resources", "tasks"))
+        named: dict[tuple[str, ...], Iterable[str]] = {
+            ("score", "tasks"): self.score.tasks,
+            ("task_settings",): self.task_settings,
+            ("resources", "tasks"): self.resources.tasks,
+        }
+        for at, tasks in named.items():
+            for task in tasks:
+                if task not in self.tasks:
+                    raise rule("is no task of this suite" + nearest(task, self.tasks), at=(*at, task))
         return self
-
-    def _refuse_foreign(self, tasks: Iterable[str], at: tuple[str, ...]) -> None:
-        for task in tasks:
-            if task not in self.tasks:
-                raise rule("is no task of this suite" + nearest(task, self.tasks), at=(*at, task))
 
     def bounds(self, task: str) -> Bounds:
         """The returns that score 0 and 1 on `task`."""

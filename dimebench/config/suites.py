@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def find_suite(name_or_path: str, cwd: Path | None = None) -> Path:
     base = cwd or Path()
     if name_or_path.endswith((".yaml", ".yml")):
         path = base / name_or_path
-        if path.name != name_or_path or _exists(path):
+        if path.name != name_or_path or os.path.exists(path):
             return path  # the reader reports whether it can be read
         stem = path.name.rpartition(".")[0]
         known = {name for name, _ in list_suites(cwd)}
@@ -33,7 +34,7 @@ def find_suite(name_or_path: str, cwd: Path | None = None) -> Path:
     if SUITE.fullmatch(name_or_path):
         for folder in _folders(base):
             path = folder / f"{name_or_path}.yaml"
-            if _is_file(path):
+            if os.path.isfile(path):
                 return path
     known_names = [name for name, _ in list_suites(cwd)]
     raise ConfigError(f"unknown suite {shorten(name_or_path)!r}{nearest(name_or_path, known_names)}")
@@ -48,7 +49,7 @@ def list_suites(cwd: Path | None = None) -> list[tuple[str, Path]]:
         except OSError:
             continue
         for file in files:
-            if SUITE.fullmatch(file.stem) and _is_file(file):
+            if SUITE.fullmatch(file.stem) and os.path.isfile(file):
                 found.setdefault(file.stem, file)
     return sorted(found.items())
 
@@ -67,17 +68,6 @@ def open_suite(
 ) -> tuple[Suite, Document]:
     """As `load_suite`, with its document, for messages that name lines."""
     path = find_suite(name_or_path, cwd)
-    suite, document = _read(path, algorithms)
-    if (
-        suite.name != path.stem == name_or_path
-    ):  # results would be stored under another name than the one used to call it
-        wrong = f"name: {suite.name!r} is not the file's name: leave it out, or rename the file"
-        raise ConfigError(f"{document.at(('name',))}: {wrong}")
-    return suite, document
-
-
-def _read(path: Path, algorithms: Collection[str] | None) -> tuple[Suite, Document]:
-    """As `open_suite` from a file."""
     document = read_document(path)
     try:
         suite = Suite.model_validate({"name": path.stem, **document.data})
@@ -87,18 +77,20 @@ def _read(path: Path, algorithms: Collection[str] | None) -> tuple[Suite, Docume
         raise ConfigError(f"{_at(document, first.path)}: {first.text}{first.got}") from None
     if algorithms is not None:
         _check_algorithms(suite, document, algorithms)
+    if suite.name != path.stem == name_or_path:  # results would be stored under another name than it is called by
+        wrong = f"name: {suite.name!r} is not the file's name: leave it out, or rename the file"
+        raise ConfigError(f"{document.at(('name',))}: {wrong}")
     return suite, document
 
 
 def _check_algorithms(suite: Suite, document: Document, known: Collection[str]) -> None:
     """Every algorithm that the file names exists."""
-    named: list[tuple[KeyPath, str]] = [
-        (("algorithms", index), parse_variant(text).algorithm) for index, text in enumerate(suite.algorithms)
-    ]
-    named += [(("settings", name), name) for name in suite.settings]
-    for task, by_algorithm in suite.task_settings.items():
-        named += [(("task_settings", task, name), name) for name in by_algorithm]
-    for path, name in named:
+    named: dict[KeyPath, str] = {
+        ("algorithms", n): parse_variant(v).algorithm for n, v in enumerate(suite.algorithms)
+    }
+    named |= {("settings", name): name for name in suite.settings}
+    named |= {("task_settings", task, name): name for task, own in suite.task_settings.items() for name in own}
+    for path, name in named.items():
         if name not in known and name != SHARED:
             raise ConfigError(f"{_at(document, path)}: unknown algorithm {name!r}{nearest(name, sorted(known))}")
 
@@ -111,17 +103,3 @@ def _folders(base: Path) -> list[Path]:
     """Where suites are called by name: the user's folder, the wheel's, the checkout's."""
     package = Path(__file__).parents[1]
     return [base / "suites", package / "suites", package.parent / "suites"]
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):
-        return False
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name too long for the file system, a null byte
-        return False

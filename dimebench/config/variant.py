@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from dimebench.config.errors import ConfigError
+from dimebench.config.errors import ConfigError, naming
 from dimebench.config.names import check_algorithm, check_setting
 from dimebench.config.yaml_io import kind, parse_value, plain_scalar
 from dimebench.errors import shorten
@@ -79,20 +79,16 @@ class Variant:
 
 def parse_variant(text: str) -> Variant:
     """The variant written as `text`. ConfigError "TEXT: problem" when it is none."""
-    try:
+    with naming(shorten(text)):
         algorithm, *parts = split_outside(text.strip(), ":")
         settings = []
         for part in parts:
             key, equals, value = part.partition("=")
             if not equals:
                 raise ConfigError(f"'{shorten(part)}' is not key=value")
-            try:
+            with naming(key):
                 settings.append((key, parse_value(value)))
-            except ConfigError as error:
-                raise ConfigError(f"{key}: {error}") from None
         return Variant(algorithm, tuple(settings))
-    except ConfigError as error:
-        raise ConfigError(f"{shorten(text)}: {error}") from None
 
 
 def split_list(text: str) -> list[str]:

@@ -19,17 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dimebench.stats.estimators import (
-    AGGREGATES,
-    GAMMA,
-    Array,
-    Scores,
-    as_scores,
-    iqm,
-    run_mass,
-    trimmed_mass,
-    wins,
-)
+from dimebench.stats.estimators import AGGREGATES, GAMMA, Array, Scores, as_scores, iqm, run_mass, trimmed_mass, wins
 from dimebench.stats.intervals import (
     CONFIDENCE,
     DEFAULT_METHOD,
@@ -213,12 +203,7 @@ class Sample:
 
 
 def bootstrap_improvement(
-    a: Scores,
-    b: Scores,
-    resamples: int,
-    rng_a: np.random.Generator,
-    rng_b: np.random.Generator,
-    chunk: int = CHUNK,
+    a: Scores, b: Scores, resamples: int, rng_a: np.random.Generator, rng_b: np.random.Generator, chunk: int = CHUNK
 ) -> Array:
     """Bootstrap draws [resamples] of P(A > B); the runs of A and of B are resampled independently."""
     tasks_a, tasks_b = as_scores(a), as_scores(b)

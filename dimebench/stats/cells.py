@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from dimebench.stats.bootstrap import draw_counts, iqm_of_counts, stream
-from dimebench.stats.curves import CURVE_RESAMPLES, Band, iqm_band_of
+from dimebench.stats.curves import CURVE_RESAMPLES, Band
 from dimebench.stats.engine import Engine, NumpyEngine
 from dimebench.stats.estimators import Array, as_scores, iqm_along, run_mass, trimmed_mass
 from dimebench.stats.intervals import Estimate, Interval, bounds, jackknife, leave_one_out
@@ -86,32 +86,27 @@ def _together(engine: NumpyEngine, x: Array, cells: Sequence[Cell]) -> list[Cell
     """Cells with equally many runs: each cell is a column, and so is each env step of its curve."""
     scores = np.stack([cell.scores for cell in cells], axis=1)  # [n, cells]
     curves = np.concatenate([cell.curves for cell in cells], axis=1)  # [n, cells x K]
-    runs, confidence, method = len(scores), engine.confidence, engine.method
+    runs, confidence = len(scores), engine.confidence
     without = leave_one_out([runs])
-    columns = {  # points, and what they are without each run
-        "mean": (np.ascontiguousarray(scores.T).mean(axis=1), without @ scores / runs),
-        "iqm": (iqm_along([scores]), iqm_of_counts(without, scores, run_mass([runs]))),
-    }
-    found: dict[str, list[Estimate]] = {}
-    for name, (points, left) in columns.items():
-        draws = rank_draws(name, scores, engine.resamples, engine.seed)
-        ends = bounds(draws, points, jackknife(left, [runs]), confidence, method)
-        found[name] = [
+
+    def ends(name: str, values: Array, points: Array, left: Array, resamples: int) -> tuple[Array, Array]:
+        """Of the intervals [K] of the runs' values [n, K]; left [n, K]: the points without each run."""
+        draws = rank_draws(name, values, resamples, engine.seed)
+        return bounds(draws, points, jackknife(left, [runs]), confidence, engine.method)
+
+    def estimates(name: str, points: Array, left: Array) -> list[Estimate]:
+        return [
             Estimate(float(point), Interval(float(low), float(high), confidence))
-            for point, low, high in zip(points, *ends, strict=True)
+            for point, low, high in zip(points, *ends(name, scores, points, left, engine.resamples), strict=True)
         ]
-    resamples = min(engine.resamples, CURVE_RESAMPLES)
-    band = iqm_band_of(
-        np.tile(x, len(cells)),
-        [curves],
-        lambda: rank_draws("iqm", curves, resamples, engine.seed),
-        confidence,
-        method,
-    )
-    return [
-        CellEstimates(mean, iqm, band.part(slice(start, start + x.size)))
-        for mean, iqm, start in zip(found["mean"], found["iqm"], range(0, x.size * len(cells), x.size), strict=True)
-    ]
+
+    means = estimates("mean", np.ascontiguousarray(scores.T).mean(axis=1), without @ scores / runs)
+    iqms = estimates("iqm", iqm_along([scores]), iqm_of_counts(without, scores, run_mass([runs])))
+    points, left = iqm_along([curves]), iqm_of_counts(without, curves, run_mass([runs]))
+    limits = ends("iqm", curves, points, left, min(engine.resamples, CURVE_RESAMPLES))
+    band = Band.of(np.tile(x, len(cells)), points, limits, confidence)
+    parts = [band.part(slice(start, start + x.size)) for start in range(0, x.size * len(cells), x.size)]
+    return [CellEstimates(*each) for each in zip(means, iqms, parts, strict=True)]
 
 
 def rank_draws(name: str, runs: Array, resamples: int, seed: int) -> Array:

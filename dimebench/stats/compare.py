@@ -203,12 +203,7 @@ def _family(
 
 
 def _measure(
-    pair: tuple[str, str],
-    a: Sample,
-    b: Sample,
-    tasks: Sequence[str] | None,
-    confidence: float,
-    delta: float | None,
+    pair: tuple[str, str], a: Sample, b: Sample, tasks: Sequence[str] | None, confidence: float, delta: float | None
 ) -> Comparison:
     """The comparison without intervals, which is all that one seed allows."""
     names = list(tasks) if tasks is not None else [f"task {index}" for index in range(len(a.tasks))]

@@ -9,21 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dimebench.stats.bootstrap import CHUNK, draw_counts, iqm_of_counts
+from dimebench.stats.bootstrap import draw_counts, iqm_of_counts
 from dimebench.stats.estimators import Array, Scores, as_scores, iqm_along, run_mass
-from dimebench.stats.intervals import (
-    CONFIDENCE,
-    DEFAULT_METHOD,
-    Influence,
-    Method,
-    bounds,
-    jackknife,
-    leave_one_out,
-)
+from dimebench.stats.intervals import CONFIDENCE, DEFAULT_METHOD, Method, bounds, jackknife, leave_one_out
 
 CURVE_RESAMPLES = 2_000  # bands are drawn, not tabulated
 
@@ -37,6 +30,11 @@ class Band:
     low: tuple[float, ...] | None
     high: tuple[float, ...] | None
     confidence: float
+
+    @classmethod
+    def of(cls, x: Array, point: Array, ends: tuple[Array, Array] | None, confidence: float) -> Band:
+        low, high = (tuple(end.tolist()) for end in ends) if ends else (None, None)
+        return cls(tuple(x.tolist()), tuple(point.tolist()), low, high, confidence)
 
     def part(self, places: slice) -> Band:
         """The curve at some of its x."""
@@ -83,26 +81,9 @@ def iqm_band(
     env_steps [K]; curves: over tasks, each [runs, K].
     """
     tasks = [np.asarray(task, dtype=np.float64) for task in curves]  # each [runs, K]
-    sizes = [len(task) for task in tasks]
-
-    def draw() -> Array:
-        values, mass = np.concatenate(tasks), run_mass(sizes)  # [N, K], [N]
-        parts = draw_counts(sizes, resamples, rng, CHUNK)
-        return np.concatenate([iqm_of_counts(counts, values, mass) for counts in parts])
-
-    return iqm_band_of(env_steps, tasks, draw, confidence, method)
-
-
-def iqm_band_of(
-    env_steps: ArrayLike, tasks: Sequence[Array], draw: Callable[[], Array], confidence: float, method: Method
-) -> Band:
-    """As `iqm_band`, from `draw`, which gives bootstrap draws [R, K] of the IQM; called only if needed."""
     x, sizes = np.asarray(env_steps, dtype=np.float64), [len(task) for task in tasks]
-    points = iqm_along(tasks)
-    if min(sizes) < 2:
-        return Band(tuple(x.tolist()), tuple(points.tolist()), None, None, confidence)
-    without = iqm_of_counts(leave_one_out(sizes), np.concatenate(tasks), run_mass(sizes))
-    return _band(x, points, draw(), jackknife(without, sizes), confidence, method)
+    on_counts = partial(iqm_of_counts, values=np.concatenate(tasks), mass=run_mass(sizes))
+    return _band(x, iqm_along(tasks), sizes, on_counts, resamples, rng, confidence, method)
 
 
 def performance_profile(
@@ -123,15 +104,22 @@ def performance_profile(
     x = np.asarray(thresholds, dtype=np.float64)
     above = (np.concatenate(tasks)[:, None] > x).astype(np.float64)  # [N, K]
     above *= (run_mass(sizes) / sum(sizes))[:, None]
-    points = above.sum(axis=0)
+    return _band(x, above.sum(axis=0), sizes, lambda counts: counts @ above, resamples, rng, confidence, method)
+
+
+def _band(
+    x: Array,
+    points: Array,
+    sizes: Sequence[int],
+    on_counts: Callable[[Array], Array],
+    resamples: int,
+    rng: np.random.Generator,
+    confidence: float,
+    method: Method,
+) -> Band:
+    """The band of points [K], from `on_counts`: what they are [r, K] where the runs were drawn so often, [r, N]."""
     if min(sizes) < 2:
-        return Band(tuple(x.tolist()), tuple(points.tolist()), None, None, confidence)
-    draws = np.concatenate([counts @ above for counts in draw_counts(sizes, resamples, rng)])  # [R, K]
-    pulls = jackknife(leave_one_out(sizes) @ above, sizes)
-    return _band(x, points, draws, pulls, confidence, method)
-
-
-def _band(x: Array, points: Array, draws: Array, pulls: Influence, confidence: float, method: Method) -> Band:
-    low, high = bounds(draws, points, pulls, confidence, method)
-    xs, ys, lows, highs = (tuple(each.tolist()) for each in (x, points, low, high))
-    return Band(xs, ys, lows, highs, confidence)
+        return Band.of(x, points, None, confidence)
+    draws = np.concatenate([on_counts(counts) for counts in draw_counts(sizes, resamples, rng)])  # [R, K]
+    pulls = jackknife(on_counts(leave_one_out(sizes)), sizes)
+    return Band.of(x, points, bounds(draws, points, pulls, confidence, method), confidence)

@@ -31,8 +31,8 @@ from dimebench.stats.intervals import (
     evidence,
     improvement_influence,
     improvement_interval,
+    interval,
 )
-from dimebench.stats.intervals import interval as interval_of
 
 
 class Side(Protocol):
@@ -100,14 +100,7 @@ class NumpyEngine:
     def estimates(
         self, scores: Scores, names: Sequence[str] = tuple(AGGREGATES), *purpose: str
     ) -> dict[str, Estimate]:
-        return estimate(
-            scores,
-            names,
-            rng=stream(self.seed, *purpose),
-            resamples=self.resamples,
-            confidence=self.confidence,
-            method=self.method,
-        )
+        return estimate(scores, names, **self._ways(self.resamples, purpose))
 
     def side(self, scores: Scores, name: str) -> NumpySide:
         return NumpySide(self, Sample.of(scores), name)
@@ -116,16 +109,14 @@ class NumpyEngine:
         return NumpyPair(self, a, b)
 
     def band(self, x: ArrayLike, curves: Sequence[ArrayLike], *purpose: str) -> Band:
-        resamples = min(self.resamples, CURVE_RESAMPLES)
-        rng = stream(self.seed, *purpose)
-        return iqm_band(x, curves, rng=rng, resamples=resamples, confidence=self.confidence, method=self.method)
+        return iqm_band(x, curves, **self._ways(min(self.resamples, CURVE_RESAMPLES), purpose))
 
     def profile(self, scores: Scores, thresholds: ArrayLike, *purpose: str) -> Band:
-        resamples = min(self.resamples, CURVE_RESAMPLES)
+        return performance_profile(scores, thresholds, **self._ways(min(self.resamples, CURVE_RESAMPLES), purpose))
+
+    def _ways(self, resamples: int, purpose: tuple[str, ...]) -> dict[str, Any]:
         rng = stream(self.seed, *purpose)
-        return performance_profile(
-            scores, thresholds, rng=rng, resamples=resamples, confidence=self.confidence, method=self.method
-        )
+        return {"rng": rng, "resamples": resamples, "confidence": self.confidence, "method": self.method}
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,7 +140,7 @@ class NumpySide:
 
     def iqm(self, confidence: float) -> Estimate:
         drawn, sample = self.draws(["iqm"])["iqm"], self.sample
-        return Estimate(sample.iqm, interval_of(drawn, sample.iqm, sample.influence, confidence, self.engine.method))
+        return Estimate(sample.iqm, interval(drawn, sample.iqm, sample.influence, confidence, self.engine.method))
 
     def stream(self) -> np.random.Generator:
         return stream(self.engine.seed, "runs", self.name)
@@ -177,7 +168,7 @@ class NumpyPair:
         return self.a.sample.iqm - self.b.sample.iqm
 
     def difference(self, confidence: float) -> Interval:
-        return interval_of(self.draws, self.point, self.influence, confidence, self.engine.method)
+        return interval(self.draws, self.point, self.influence, confidence, self.engine.method)
 
     def evidence(self) -> float:
         return evidence(self.draws, self.point, self.influence, self.engine.method)
@@ -189,4 +180,4 @@ class NumpyPair:
             return improvement_interval(a, b, confidence)
         draws = bootstrap_improvement(a, b, self.engine.resamples, self.a.stream(), self.b.stream())
         point = probability_of_improvement(a, b)
-        return interval_of(draws, point, improvement_influence(a, b), confidence, self.engine.method)
+        return interval(draws, point, improvement_influence(a, b), confidence, self.engine.method)

@@ -9,6 +9,7 @@ the easy tasks.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -53,13 +54,24 @@ def trimmed_mass(total: int) -> int:
     return int(TRIM * total)
 
 
-def iqm(scores: Scores) -> float:
-    """Interquartile mean over all runs of all tasks (`rliable.metrics.aggregate_iqm`)."""
-    tasks = as_scores(scores)
-    if is_full(tasks):
+def _as_rliable(ragged: Callable[[Sequence[Array]], float]) -> Callable[[Scores], float]:
+    """rliable's aggregate of that name where every task has equally many runs, else the function itself."""
+
+    @functools.wraps(ragged)
+    def aggregate(scores: Scores) -> float:
+        tasks = as_scores(scores)
+        if not is_full(tasks):
+            return ragged(tasks)
         from rliable import metrics
 
-        return float(metrics.aggregate_iqm(np.stack(tasks, axis=1)))
+        return float(getattr(metrics, f"aggregate_{ragged.__name__}")(np.stack(tasks, axis=1)))
+
+    return aggregate
+
+
+@_as_rliable
+def iqm(tasks: Sequence[Array]) -> float:
+    """Interquartile mean over all runs of all tasks (`rliable.metrics.aggregate_iqm`)."""
     values = np.concatenate(tasks)  # [N]
     order = np.argsort(values, kind="stable")
     ends = np.cumsum(run_mass([task.size for task in tasks])[order])  # [N], last = N
@@ -81,34 +93,22 @@ def iqm_along(curves: Sequence[Array]) -> Array:
     return found
 
 
-def mean(scores: Scores) -> float:
+@_as_rliable
+def mean(tasks: Sequence[Array]) -> float:
     """Mean over tasks of the mean over runs (`rliable.metrics.aggregate_mean`)."""
-    tasks = as_scores(scores)
-    if is_full(tasks):
-        from rliable import metrics
-
-        return float(metrics.aggregate_mean(np.stack(tasks, axis=1)))
     return float(np.mean([task.mean() for task in tasks]))
 
 
-def median(scores: Scores) -> float:
+@_as_rliable
+def median(tasks: Sequence[Array]) -> float:
     """Median over tasks of the mean over runs (`rliable.metrics.aggregate_median`)."""
-    tasks = as_scores(scores)
-    if is_full(tasks):
-        from rliable import metrics
-
-        return float(metrics.aggregate_median(np.stack(tasks, axis=1)))
     return float(np.median([task.mean() for task in tasks]))
 
 
-def optimality_gap(scores: Scores, gamma: float = GAMMA) -> float:
-    """How far runs fall short of `gamma` on average (`rliable.metrics.aggregate_optimality_gap`)."""
-    tasks = as_scores(scores)
-    if is_full(tasks):
-        from rliable import metrics
-
-        return float(metrics.aggregate_optimality_gap(np.stack(tasks, axis=1), gamma))
-    return float(gamma - np.mean([np.minimum(task, gamma).mean() for task in tasks]))
+@_as_rliable
+def optimality_gap(tasks: Sequence[Array]) -> float:
+    """How far runs fall short of `GAMMA` on average (`rliable.metrics.aggregate_optimality_gap`)."""
+    return float(GAMMA - np.mean([np.minimum(task, GAMMA).mean() for task in tasks]))
 
 
 def wins(a: Array, b: Array) -> Array:
@@ -129,9 +129,4 @@ def probability_of_improvement(a: Scores, b: Scores) -> float:
     return float(np.mean([wins(x, y).mean() for x, y in zip(tasks_a, tasks_b, strict=True)]))
 
 
-AGGREGATES: dict[str, Callable[[Scores], float]] = {
-    "iqm": iqm,
-    "median": median,
-    "mean": mean,
-    "optimality_gap": optimality_gap,
-}
+AGGREGATES = {"iqm": iqm, "median": median, "mean": mean, "optimality_gap": optimality_gap}

@@ -8,7 +8,6 @@ the degrees of freedom are Satterthwaite's (1946) over the tasks. Coverage of ea
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -85,26 +84,26 @@ class Influence:
         free = np.asarray(self.sizes, dtype=np.float64).reshape(-1, *[1] * (shares.ndim - 1)) - 1
         total = shares.sum(axis=0)
         weight = (shares**2 / np.maximum(free, 1)).sum(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            degrees = total**2 / weight
-        return np.where(weight > 0, degrees, max(1.0, min(self.sizes) - 1.0))
+        return _over(total**2, weight, max(1.0, min(self.sizes) - 1.0))
 
     @property
     def shortfall(self) -> Array:
         """How many times the true spread is wider than the bootstrap's [...]; sqrt(n/(n-1)) for n runs each."""
         drawn = (self.pulls**2).sum(axis=0)
         least = min(self.sizes)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = np.sqrt(self.variance / drawn)
-        return np.where(drawn > 0, ratio, math.sqrt(least / max(least - 1.0, 1.0)))
+        return np.sqrt(_over(self.variance, drawn, least / max(least - 1.0, 1.0)))
 
     @property
     def acceleration(self) -> Array:
         """Efron's a for a stratified sample [...]: sum of cubed pulls / 6 (sum of squares)^1.5."""
         squares = (self.pulls**2).sum(axis=0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            skew = (self.pulls**3).sum(axis=0) / (6 * squares**1.5)
-        return np.where(squares > 0, skew, 0.0)
+        return _over((self.pulls**3).sum(axis=0), 6 * squares**1.5, 0.0)
+
+
+def _over(above: Array, below: Array, otherwise: float) -> Array:
+    """above / below, [...] both, and `otherwise` where below is 0."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(below > 0, above / below, otherwise)
 
 
 def leave_one_out(sizes: Sequence[int]) -> Array:
@@ -161,11 +160,7 @@ def bounds(
 
 
 def interval(
-    draws: Array,
-    point: float,
-    influence: Influence,
-    confidence: float = CONFIDENCE,
-    method: Method = DEFAULT_METHOD,
+    draws: Array, point: float, influence: Influence, confidence: float = CONFIDENCE, method: Method = DEFAULT_METHOD
 ) -> Interval:
     """The interval of one quantity, from its bootstrap draws [R]; `bounds` says how."""
     low, high = bounds(draws, np.asarray(point), influence, confidence, method)

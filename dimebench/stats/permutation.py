@@ -45,7 +45,7 @@ def permutation_test(
     members = every_arrangement(sizes) if exact else random_arrangements(sizes, permutations, rng)
     pooled = [np.concatenate(pair) for pair in zip(tasks_a, tasks_b, strict=True)]
     drawn = np.abs(iqm_differences(members, pooled, sizes))
-    seen = abs(float(iqm_differences(_as_seen(sizes), pooled, sizes)[0]))
+    seen = abs(float(iqm_differences(as_named(sizes), pooled, sizes)[0]))
     beyond = int((drawn >= seen - TIE).sum())
     least = smallest_p_value(sizes) if exact else 1 / (permutations + 1)
     p_value = beyond / possible if exact else (beyond + 1) / (permutations + 1)
@@ -131,7 +131,8 @@ def every_arrangement(sizes: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
     return np.concatenate([part[pick] for part, pick in zip(per_task, picks, strict=True)], axis=1)
 
 
-def _as_seen(sizes: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+def as_named(sizes: Sequence[tuple[int, int]]) -> NDArray[np.bool_]:
+    """The runs as they are named [1, N]."""
     return np.concatenate([np.repeat([True, False], pair) for pair in sizes])[None]
 
 

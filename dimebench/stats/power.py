@@ -58,9 +58,8 @@ def seeds_to_decide(design: Design, difference: float, alpha: float = 0.05, chan
     """Seeds per task and variant that find a true difference with this chance; None beyond `MOST_SEEDS`."""
     seeds = np.arange(2, MOST_SEEDS + 1, dtype=np.float64)
     reach = (design.quantile(1 - alpha / 2, seeds) + design.quantile(chance, seeds)) * design.error(seeds)
-    return _first(
-        seeds, (abs(difference) >= reach) & (difference != 0) & (seeds >= fewest_testable(design.tasks, alpha))
-    )
+    testable = seeds >= fewest_testable(design.tasks, alpha)
+    return _first(seeds, (abs(difference) >= reach) & (difference != 0) & testable)
 
 
 def seeds_to_equate(

@@ -7,7 +7,7 @@ and resamples each point of a curve on its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -72,16 +72,18 @@ class RliableEngine:
             return {
                 name: Estimate(float(function(runs)), None) for name, function in zip(names, functions, strict=True)
             }
-        points, low, high = intervals(
-            runs, lambda x: np.array([function(x) for function in functions]), self.resamples, self.confidence
-        )
+
+        def aggregates(values: Array) -> Array:
+            return np.array([function(values) for function in functions])
+
+        found = intervals(runs, aggregates, self.resamples, self.confidence)
         return {
-            name: Estimate(float(points[k]), Interval(float(low[k]), float(high[k]), self.confidence))
-            for k, name in enumerate(names)
+            name: Estimate(float(point), Interval(float(low), float(high), self.confidence))
+            for name, point, low, high in zip(names, *found, strict=True)
         }
 
     def side(self, scores: Scores, name: str) -> RliableSide:
-        return RliableSide(matrix(scores), self.resamples, self.confidence)
+        return RliableSide(matrix(scores), self)
 
     def pair(self, a: RliableSide, b: RliableSide) -> RliablePair:
         return RliablePair(a.runs, b.runs, self.resamples)
@@ -99,30 +101,23 @@ class RliableEngine:
         def at_each(values: Array) -> Array:
             return np.array([metrics.aggregate_iqm(values[..., k]) for k in range(width)])
 
-        xs = tuple(np.asarray(x, dtype=np.float64).tolist())
+        xs = np.asarray(x, dtype=np.float64)
         if len(runs) < 2:
-            return Band(xs, tuple(at_each(runs).tolist()), None, None, self.confidence)
-        resamples = min(self.resamples, RLIABLE_CURVE_RESAMPLES)
-        ends = intervals(runs, at_each, resamples, self.confidence)
-        points, low, high = (tuple(each.tolist()) for each in ends)
-        return Band(xs, points, low, high, self.confidence)
+            return Band.of(xs, at_each(runs), None, self.confidence)
+        points, *ends = intervals(runs, at_each, min(self.resamples, RLIABLE_CURVE_RESAMPLES), self.confidence)
+        return Band.of(xs, points, (ends[0], ends[1]), self.confidence)
 
     def profile(self, scores: Scores, thresholds: ArrayLike, *_: str) -> Band:
         from rliable import library
 
         runs, taus = matrix(scores), np.asarray(thresholds, dtype=np.float64)
-        xs = tuple(taus.tolist())
         if len(runs) < 2:
-            points = library.score_distributions(runs, taus)
-            return Band(xs, tuple(np.asarray(points).tolist()), None, None, self.confidence)
+            return Band.of(taus, np.asarray(library.score_distributions(runs, taus)), None, self.confidence)
+        resamples = min(self.resamples, RLIABLE_CURVE_RESAMPLES)
         found, bands = library.create_performance_profile(
-            {"": runs},
-            taus,
-            reps=min(self.resamples, RLIABLE_CURVE_RESAMPLES),
-            confidence_interval_size=self.confidence,
+            {"": runs}, taus, reps=resamples, confidence_interval_size=self.confidence
         )
-        low, high = bands[""]
-        return Band(xs, tuple(found[""].tolist()), tuple(low.tolist()), tuple(high.tolist()), self.confidence)
+        return Band.of(taus, found[""], tuple(bands[""]), self.confidence)
 
 
 @dataclass(frozen=True)
@@ -130,14 +125,13 @@ class RliableSide:
     """One variant's matrix [runs, tasks]."""
 
     runs: Array
-    resamples: int
-    confidence: float
+    engine: RliableEngine
 
     def iqm(self, confidence: float) -> Estimate:
-        return RliableEngine(self.resamples, confidence).estimates(list(self.runs.T), ["iqm"])["iqm"]
+        return RliableSide(self.runs, replace(self.engine, confidence=confidence)).estimates(["iqm"])["iqm"]
 
     def estimates(self, names: Sequence[str]) -> dict[str, Estimate]:
-        return RliableEngine(self.resamples, self.confidence).estimates(list(self.runs.T), names)
+        return self.engine.estimates(list(self.runs.T), names)
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from scipy import special
 
 from dimebench.stats.bootstrap import resamplable
 from dimebench.stats.estimators import Array, Scores, as_scores
-from dimebench.stats.permutation import TIE, iqm_differences, random_arrangements
+from dimebench.stats.permutation import TIE, as_named, iqm_differences, random_arrangements
 from dimebench.stats.power import interval_test
 
 SHUFFLES = 20_000
@@ -101,8 +101,7 @@ def monitor(
         pulled.append((a, b))
         sizes.append([(x.size, y.size) for x, y in zip(a, b, strict=True)])
         pooled.append([np.concatenate(pair) for pair in zip(a, b, strict=True)])
-        named = np.concatenate([np.repeat([True, False], pair) for pair in sizes[-1]])[None]
-        members.append(np.concatenate([named, random_arrangements(sizes[-1], shuffles, rng)]))
+        members.append(np.concatenate([as_named(sizes[-1]), random_arrangements(sizes[-1], shuffles, rng)]))
         differences = _so_far(members, pooled, sizes)
         spent = spending(seeds / planned[-1], alpha)
         critical = _critical(np.abs(differences), stopped, spent)

@@ -52,13 +52,16 @@ class Held:
     raw: bytes = field(repr=False)
 
 
+@dataclass(eq=False)
 class Claim:
     """A claim held by this process, or passed to it as JSON."""
 
-    def __init__(self, folder: Path, generation: int, token: str, owner: Owner, lease_s: float) -> None:
-        self.folder, self.generation, self.token = folder, generation, token
-        self.owner, self.lease_s = owner, lease_s
-        self._beats = 0
+    folder: Path
+    generation: int
+    token: str
+    owner: Owner
+    lease_s: float
+    _beats: int = field(default=0, init=False)
 
     @property
     def path(self) -> Path:
@@ -66,8 +69,8 @@ class Claim:
 
     def with_process(self, pid: int) -> Claim:
         """The same claim, held by that process as well."""
-        owner = replace(self.owner, processes=(*self.owner.processes, (pid, started_at(pid) or 0)))
-        return Claim(self.folder, self.generation, self.token, owner, self.lease_s)
+        processes = (*self.owner.processes, (pid, started_at(pid) or 0))
+        return replace(self, owner=replace(self.owner, processes=processes))
 
     def beat(self) -> None:
         """Raise the counter. Raises ClaimLostError, or OSError where it cannot be written for now."""
@@ -87,55 +90,40 @@ class Claim:
                 self._write(free=True)
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "folder": str(self.folder),
-            "generation": self.generation,
-            "token": self.token,
-            "owner": asdict(self.owner),
-            "lease_s": self.lease_s,
-        }
+        content = asdict(self) | {"folder": str(self.folder)}
+        return {name: value for name, value in content.items() if name != "_beats"}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Claim:
         owner = content["owner"]
         processes = tuple((pid, ticks) for pid, ticks in owner["processes"])
-        return cls(
-            Path(content["folder"]),
-            content["generation"],
-            content["token"],
-            Owner(owner["host"], processes, owner["space"]),
-            content["lease_s"],
-        )
+        known = {"folder": Path(content["folder"]), "owner": Owner(owner["host"], processes, owner["space"])}
+        return cls(**content | known)
 
     def _check(self) -> None:
         """Raises ClaimLostError where the claim no longer counts."""
-        if max(_generations(self.folder), default=0) != self.generation:
-            raise ClaimLostError(f"{self.folder} is trained by another process now")
-        held = read_claim(self.path)
-        if held is not None and held.raw[:SIZE].find(self.token.encode()) < 0:
-            raise ClaimLostError(f"{self.folder} is trained by another process now")
+        newest = max(_generations(self.folder), default=0)
+        held = read_claim(self.path) if newest == self.generation else None
+        if newest != self.generation or (held is not None and self.token.encode() not in held.raw[:SIZE]):
+            raise self._lost()
 
     def _write(self, free: bool) -> None:
         self._check()
         try:
             descriptor = os.open(self.path, os.O_WRONLY)
         except FileNotFoundError:
-            raise ClaimLostError(f"{self.folder} is trained by another process now") from None
+            raise self._lost() from None
         try:
             os.pwrite(descriptor, self._content(free), 0)
         finally:
             os.close(descriptor)
 
+    def _lost(self) -> ClaimLostError:
+        return ClaimLostError(f"{self.folder} is trained by another process now")
+
     def _content(self, free: bool) -> bytes:
-        content = {
-            "host": self.owner.host[:LONGEST_HOST],
-            "processes": self.owner.processes,
-            "space": self.owner.space,
-            "token": self.token,
-            "lease_s": self.lease_s,
-            "free": free,
-            "beats": self._beats,
-        }
+        content = asdict(self.owner) | {"host": self.owner.host[:LONGEST_HOST]}
+        content |= {"token": self.token, "lease_s": self.lease_s, "free": free, "beats": self._beats}
         return json.dumps(content).encode().ljust(SIZE)
 
 
@@ -151,12 +139,8 @@ class Watch:
         """Who holds the run of that folder; None where it is free."""
         return self._judge(folder)[1]
 
-    def _judge(self, folder: Place) -> tuple[int, Owner | None]:
-        """The generation that counts (0 for none), and its holder."""
-        return self._after(folder, 1.0)
-
-    def _after(self, folder: Place, share: float) -> tuple[int, Owner | None]:
-        """As `_judge`, for an owner whose counter may stay unchanged for that share of its lease."""
+    def _judge(self, folder: Place, share: float = 1.0) -> tuple[int, Owner | None]:
+        """The generation that counts (0 for none), and its holder; `share` of its lease may pass without a beat."""
         now = self._clock()
         generation = max(_generations(folder), default=0)
         held = read_claim(folder / _name(generation)) if generation else None
@@ -179,7 +163,7 @@ class Watch:
         owner = self.holder(folder)
         if owner is None or owner.host not in hosts:
             return False
-        judged, owner = self._after(folder, 2.5 / BEATS_PER_LEASE)
+        judged, owner = self._judge(folder, 2.5 / BEATS_PER_LEASE)
         claim = self._make(folder, judged, [os.getpid()]) if owner is None else None
         if claim is not None:
             claim.release(finished=False)
@@ -220,16 +204,14 @@ class Watch:
     def acquire_all(self, folders: Sequence[Path]) -> list[Claim] | None:
         """All of these runs, or none of them."""
         claims: list[Claim] = []
-        for folder in folders:
-            try:
+        with contextlib.ExitStack() as undo:
+            for folder in folders:
                 claim = self.acquire(folder)
-            except OSError:
-                _release_all(claims)
-                raise
-            if claim is None:
-                _release_all(claims)
-                return None
-            claims.append(claim)
+                if claim is None:
+                    return None
+                undo.callback(claim.release, finished=False)
+                claims.append(claim)
+            undo.pop_all()
         return claims
 
 
@@ -276,11 +258,6 @@ class _AwakeClock:
         self._awake += min(now - self._last, LONGEST_PAUSE_S)
         self._last = now
         return self._awake
-
-
-def _release_all(claims: Sequence[Claim]) -> None:
-    for claim in claims:
-        claim.release(finished=False)
 
 
 def _name(generation: int) -> str:

@@ -71,9 +71,8 @@ def _sb3(file: Path, given: Mapping[str, str]) -> pd.DataFrame:
         lengths = _numbers(arrays["ep_lengths"], "ep_lengths") if "ep_lengths" in arrays else np.zeros_like(results)
     results, lengths = (array[:, None] if array.ndim == 1 else array for array in (results, lengths))
     if steps.ndim != 1 or results.ndim != 2 or len(results) != len(steps) or lengths.shape != results.shape:
-        raise StoreError(
-            f"timesteps {steps.shape}, results {results.shape} and ep_lengths {lengths.shape} do not fit together"
-        )
+        shapes = f"timesteps {steps.shape}, results {results.shape} and ep_lengths {lengths.shape}"
+        raise StoreError(f"{shapes} do not fit together")
     return _frame(np.repeat(steps, results.shape[1]), results.ravel(), None, lengths.ravel(), given)
 
 
@@ -118,9 +117,7 @@ def _frame(step: Any, score: Any, seed: Any, length: Any, given: Mapping[str, st
     """Numbers as columns, `given` as the texts. Raises StoreError for an infinite number or a step too large."""
     numbers = {"step": np.asarray(step, np.float64), "score": np.asarray(score, np.float64)}
     for key, values in numbers.items():
-        if np.isinf(values).any() or (
-            key == "step" and (np.isnan(values).any() or np.abs(values).max(initial=0) > 1e15)
-        ):
+        if np.isinf(values).any() or (key == "step" and not (np.abs(values) <= 1e15).all()):
             raise StoreError(f"the {key}s are not all finite")
     frame = pd.DataFrame(numbers | {"seed": None if seed is None else np.asarray(seed)})
     frame["length"] = np.asarray(length).astype(np.int64)

@@ -8,7 +8,7 @@ says what they are: `paper:DIME` was published, `ext:my-sac` came from another t
 from __future__ import annotations
 
 import hashlib
-import io
+import itertools
 import json
 import re
 import zlib
@@ -20,15 +20,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dimebench.errors import NOT_COMPARABLE
-from dimebench.store.atomic import atomic_write
 from dimebench.store.errors import StoreError
 from dimebench.store.foreign import read_file
 from dimebench.store.reader import read_run
-from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, SCHEMA_VERSION, Run
-from dimebench.store.writer import write_run
+from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, Run
+from dimebench.store.writer import write_run, write_table
 
 PUBLISHED, OTHER = "paper:", "ext:"
 AGGREGATES = ("mean", "median", "iqm")  # in place of a seed where a row is no run
@@ -119,11 +117,8 @@ def external_runs(frame: pd.DataFrame, origin: Origin, target: Target) -> list[t
     frame["episode"] = frame.groupby([*KEYS, "env_step"], sort=False).cumcount()
     table = _table(frame, target.suite)
     begins = np.flatnonzero((frame[KEYS] != frame[KEYS].shift()).any(axis=1))
-    found = []
-    for begin, end in zip(begins, [*begins[1:], len(frame)], strict=True):
-        rows = table.slice(begin, end - begin)
-        found.append((_run(frame.iloc[begin], rows, origin, target), rows))
-    return found
+    pieces = [table.slice(begin, end - begin) for begin, end in itertools.pairwise([*begins, len(frame)])]
+    return [(_run(frame.iloc[begin], rows, origin, target), rows) for begin, rows in zip(begins, pieces, strict=True)]
 
 
 def write_external(results: Path, run: Run, evals: pa.Table) -> bool:
@@ -139,10 +134,7 @@ def write_external(results: Path, run: Run, evals: pa.Table) -> bool:
         was = external(there)
         what = f"imported from {was.get('source')}" if was else "trained here"
         raise ImportConflictError(f"{run.path}: holds another run ({what}): move it away or use another --results")
-    facts = {"dimebench.schema": str(SCHEMA_VERSION), "dimebench.identity": json.dumps(run.identity)}
-    buffer = io.BytesIO()
-    pq.write_table(evals.replace_schema_metadata(facts), buffer, compression="zstd", write_page_checksum=True)
-    atomic_write(run.folder / EVALS_FILE, buffer.getvalue())
+    write_table(run, EVALS_FILE, evals)
     write_run(run)
     return True
 

@@ -166,9 +166,8 @@ def open_place(text: str) -> Place:
     if protocol in NATIVE and not shown.partition("://")[2].strip("/"):
         raise StoreError(f"{text}: names no bucket: {protocol}://BUCKET/FOLDER")
     file_system, base = (_native(text) if protocol in NATIVE else None) or _through_fsspec(text, protocol)
-    return RemotePath(
-        "", _Folder(shown if shown.endswith("://") else shown.rstrip("/"), base.rstrip("/"), file_system)
-    )
+    url = shown if shown.endswith("://") else shown.rstrip("/")
+    return RemotePath("", _Folder(url, base.rstrip("/"), file_system))
 
 
 def stamp(place: Place) -> tuple[int, int]:

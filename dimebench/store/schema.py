@@ -122,7 +122,7 @@ def _problem(content: Any, shallow: bool = False) -> str:
         return f"written in schema {version}; this dimebench reads schema {SCHEMA_VERSION}"
     if not shallow and _depth_exceeds(content, DEEPEST):
         return "nested too deeply"
-    if not _matches(content, _SHAPE) and (problem := _misfit(content, _SHAPE, "")):
+    if problem := _misfit(content, _SHAPE):
         return problem
     for key, form in _NAMES.items():
         if not form.fullmatch(content[key]) or ".." in content[key]:
@@ -137,50 +137,29 @@ def _problem(content: Any, shallow: bool = False) -> str:
     return ""
 
 
-def _matches(value: dict[str, Any], shape: dict[str, Any]) -> bool:
-    """Whether `_misfit` finds nothing: the same checks in a quarter of the time, for 100,000 runs."""
+def _misfit(value: dict[str, Any], shape: dict[str, Any], above: str = "") -> str:
+    """The first place where `value` does not fit the shape; "" for none. Quick where all fits, for 100,000 runs."""
     for key, inner in shape.items():
         if key not in value:
-            return False
+            return f"'{above}{key}' is missing"
         own = value[key]
         kind = type(own)
-        if inner is str:
+        if type(inner) is dict:
+            problem = _misfit(own, inner, f"{above}{key}.") if kind is dict else f"'{above}{key}' must be a mapping"
+            if problem:
+                return problem
+            continue
+        if inner is str:  # a name: it is printed, and names a folder
             fits = kind is str and own != "" and own.isprintable()
         elif inner is int:
             fits = kind is int and 0 <= own < 2**63
         elif inner is float:
             fits = (kind is float or kind is int) and abs(own) < 1e300
-        elif type(inner) is dict:
-            fits = kind is dict and _matches(own, inner)
         else:
             fits = isinstance(own, inner)
         if not fits:
-            return False
-    return True
-
-
-def _misfit(value: Any, shape: Any, where: str) -> str:
-    """The first place where `value` does not fit the shape."""
-    if not isinstance(shape, dict):
-        return "" if _fits(value, shape) else f"'{where}' must be {_WORDS.get(shape, 'text or null')}"
-    if not isinstance(value, dict):
-        return f"'{where}' must be a mapping"
-    for key, inner in shape.items():
-        name = f"{where}.{key}" if where else key
-        problem = _misfit(value[key], inner, name) if key in value else f"'{name}' is missing"
-        if problem:
-            return problem
+            return f"'{above}{key}' must be {_WORDS.get(inner, 'text or null')}"
     return ""
-
-
-def _fits(value: Any, kind: Any) -> bool:
-    if kind is str:  # a name: it is printed, and names a folder
-        return isinstance(value, str) and value.isprintable() and bool(value)
-    if kind is int:
-        return type(value) is int and 0 <= value < 2**63
-    if kind is float:
-        return type(value) in (int, float) and abs(value) < 1e300
-    return isinstance(value, kind)
 
 
 def _depth_exceeds(content: Any, deepest: int) -> bool:

@@ -24,8 +24,7 @@ MOST_ROWS, MOST_COLUMNS = 5_000_000, 1000  # a file of a few kB can expand to mo
 
 def read_evals(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per evaluation episode of the given runs: the columns of EVALS_SCHEMA."""
-    tables = _tables(runs, EVALS_FILE)
-    table = pa.concat_tables([EVALS_SCHEMA.empty_table(), *tables])
+    table = pa.concat_tables([EVALS_SCHEMA.empty_table(), *_tables(runs, EVALS_FILE)])
     frame: pd.DataFrame = table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
     return frame.astype({"diverged": bool})
 
@@ -54,8 +53,7 @@ def read_curves(runs: Sequence[Run]) -> pd.DataFrame:
 
 def read_train(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per logging point of the given runs; a metric that an algorithm does not have is NaN."""
-    tables = _tables(runs, TRAIN_FILE)
-    table = pa.concat_tables([TRAIN_SCHEMA.empty_table(), *tables], promote_options="default")
+    table = pa.concat_tables([TRAIN_SCHEMA.empty_table(), *_tables(runs, TRAIN_FILE)], promote_options="default")
     frame: pd.DataFrame = table.to_pandas()
     return frame
 
@@ -79,8 +77,12 @@ def read_table(file: Place) -> pa.Table:
     schema = EVALS_SCHEMA if file.name == EVALS_FILE else TRAIN_SCHEMA
     if not table.schema.equals(schema):
         table = _in_schema(file, table, schema)
-    for name in _NEVER_NULL[schema is EVALS_SCHEMA]:
-        if table.column(name).null_count:
+    return _without_nulls(file, table)
+
+
+def _without_nulls(file: Place, table: pa.Table) -> pa.Table:
+    for name in (*(name for name, _ in KEY_COLUMNS), *(("diverged",) if file.name == EVALS_FILE else ())):
+        if name in table.column_names and table.column(name).null_count:
             raise StoreError(f"{file}: column '{name}' has rows without a value")
     return table
 
@@ -99,10 +101,6 @@ def _open(file: Place) -> pq.ParquetFile:
     if stored.metadata.num_rows > MOST_ROWS or stored.metadata.num_columns > MOST_COLUMNS:
         raise StoreError(f"{file}: more rows or columns than a run has")
     return stored
-
-
-_KEYS = tuple(name for name, _ in KEY_COLUMNS)
-_NEVER_NULL = {False: _KEYS, True: (*_KEYS, "diverged")}
 
 
 def _in_schema(file: Place, table: pa.Table, schema: pa.Schema) -> pa.Table:
@@ -131,10 +129,7 @@ def _curve_columns(run: Run) -> pa.Table:
         table = stored.read(CURVE_COLUMNS, use_threads=False) if quick else None
     if table is None:
         return _of_run(run, EVALS_FILE).select(CURVE_COLUMNS)
-    for name in ("env_step", "grad_step", "diverged"):
-        if table.column(name).null_count:
-            raise StoreError(f"{file}: column '{name}' has rows without a value")
-    return table
+    return _without_nulls(file, table)
 
 
 def _all_rows_of(run: Run, metadata: pq.FileMetaData) -> bool:
@@ -157,10 +152,8 @@ def _of_run(run: Run, name: str) -> pa.Table:
     for key in _OF_RUN:
         ends = pc.min_max(table[key]).as_py() if table.num_rows else {}  # quicker than comparing all values
         for value in dict.fromkeys(ends.values()):
-            if value != getattr(run, key):
-                raise StoreError(
-                    f"{run.path / name}: rows of {key} {value!r} in a run of {key} {getattr(run, key)!r}"
-                )
+            if value != (own := getattr(run, key)):
+                raise StoreError(f"{run.path / name}: rows of {key} {value!r} in a run of {key} {own!r}")
     return table
 
 

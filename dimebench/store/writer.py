@@ -60,11 +60,15 @@ class RunWriter:
 
     def _write_table(self, name: str, rows: list[Row], schema: pa.Schema) -> None:
         rows = sorted(rows, key=lambda row: (row["env_step"], row.get("episode", 0)))
-        facts = {"dimebench.schema": str(SCHEMA_VERSION), "dimebench.identity": json.dumps(self.run.identity)}
-        table = pa.Table.from_pylist(rows, schema=schema.with_metadata(facts))
-        buffer = io.BytesIO()
-        pq.write_table(table, buffer, compression="zstd", write_page_checksum=True)
-        atomic_write(self.run.folder / name, buffer.getvalue())
+        write_table(self.run, name, pa.Table.from_pylist(rows, schema=schema))
+
+
+def write_table(run: Run, name: str, table: pa.Table) -> None:
+    """Replace a run's evals.parquet or train.parquet."""
+    facts = {"dimebench.schema": str(SCHEMA_VERSION), "dimebench.identity": json.dumps(run.identity)}
+    buffer = io.BytesIO()
+    pq.write_table(table.replace_schema_metadata(facts), buffer, compression="zstd", write_page_checksum=True)
+    atomic_write(run.folder / name, buffer.getvalue())
 
 
 def write_run(run: Run) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dimebench.store import Run, StoreError
-from dimebench.store.schema import _matches, _misfit
+from dimebench.store.schema import _misfit
 from tests.store.runs import make_run
 
 PATH = Path("results/small/dime/dm_control/dog-run/seed-000")
@@ -146,17 +146,23 @@ json_values = st.recursive(
 
 
 @given(st.data())
-def test_the_quick_look_at_a_run_json_agrees_with_the_thorough_one(data: st.DataObject) -> None:
+def test_a_misfit_is_found_where_it_is_and_nowhere_else(data: st.DataObject) -> None:
     shape = {"a": str, "b": {"a": int, "b": float, "c": {}}, "c": (str, type(None))}
     good = {"a": "x", "b": {"a": 3, "b": 2.5, "c": {"z": 1}}, "c": None}
     at = data.draw(st.sampled_from([(), ("a",), ("b",), ("b", "a"), ("b", "b"), ("b", "c"), ("c",)]))
     value: Any = json.loads(json.dumps(good))
+    missing = bool(at) and data.draw(st.booleans())
     if at:
         holder = value
         for key in at[:-1]:
             holder = holder[key]
-        if data.draw(st.booleans()):
+        if missing:
             del holder[at[-1]]
         else:
             holder[at[-1]] = data.draw(json_values)
-    assert _matches(value, shape) == (_misfit(value, shape, "") == "")
+    problem = _misfit(value, shape)
+    if missing:
+        assert problem == f"'{'.'.join(at)}' is missing"
+    else:
+        assert problem.startswith(f"'{'.'.join(at)}") or not problem
+        assert at or not problem
