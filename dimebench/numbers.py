@@ -2,28 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
-
-
-class Interval(Protocol):
-    """What is written of a confidence interval: its two ends."""
-
-    @property
-    def low(self) -> float: ...
-
-    @property
-    def high(self) -> float: ...
-
-
-class Estimate(Protocol):
-    """What is written of an estimate: its point and, where there is one, its interval."""
-
-    @property
-    def point(self) -> float: ...
-
-    @property
-    def interval(self) -> Interval | None: ...
+from collections.abc import Sequence
 
 
 def unit(value: float, digits: int = 3) -> str:
@@ -90,13 +69,6 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
-
-
-def estimate(value: Estimate, write: Callable[[float], str] = unit) -> str:
-    """A point with its interval, each number as `write` has it: 0.412 [0.380, 0.455]."""
-    if value.interval is None:
-        return write(value.point)
-    return f"{write(value.point)} [{write(value.interval.low)}, {write(value.interval.high)}]"
 
 
 def probability(value: float) -> str:

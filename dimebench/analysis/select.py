@@ -70,11 +70,7 @@ def choose_variants(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[str
 
 
 def select(
-    runs: Sequence[Run],
-    evals: pd.DataFrame,
-    names: Sequence[str],
-    budget: int | None,
-    allow: Collection[str] = (),
+    runs: Sequence[Run], evals: pd.DataFrame, names: Sequence[str], budget: int | None, allow: Collection[str] = ()
 ) -> Selection:
     """The runs of one suite that the statistics count. Raises the errors of `analysis.errors`.
 

@@ -15,7 +15,7 @@ from dimebench.figures.curves import WIDTH, shown
 from dimebench.figures.marks import Drawing
 from dimebench.figures.style import INK, MUTED, SERIES, VariantStyle, label, styles
 from dimebench.stats import Estimate
-from dimebench.wording.terms import STATISTICS
+from dimebench.wording.terms import STATISTICS, estimate
 from dimebench.wording.verdict import turned
 
 MOST_ROWS = 40  # comparisons in one figure; the matrix shows them all
@@ -27,7 +27,7 @@ def draw_aggregates(summary: Summary) -> Drawing:
     panels = drawing.figure.subplots(1, len(STATISTICS), sharey=True)
     for axes, (name, title) in zip(panels, STATISTICS.items(), strict=True):
         for place, (row, style) in enumerate(shown(summary)):
-            text = f"{row.variant}: {title} {numbers.estimate(row.estimates[name])}"
+            text = f"{row.variant}: {title} {estimate(row.estimates[name])}"
             _interval(drawing, axes, place, row.estimates[name], style, row.variant, text)
         axes.set_title(title)
         axes.set_xlabel("lower is better" if name == "optimality_gap" else "normalised score", fontsize=8)
@@ -44,8 +44,8 @@ def draw_improvement(summary: Summary) -> Drawing:
     by_name = styles(summary.shown, summary.floor)
     for place, c in enumerate(found):
         better = c.a if c.difference.point >= 0 else c.b
-        difference = f"{c.a} - {c.b}: {numbers.estimate(c.difference, numbers.signed)}"
-        chance = f"P({c.a} > {c.b}): {numbers.estimate(c.improvement, numbers.probability)}"
+        difference = f"{c.a} - {c.b}: {estimate(c.difference, numbers.signed)}"
+        chance = f"P({c.a} > {c.b}): {estimate(c.improvement, numbers.probability)}"
         _interval(drawing, left, place, c.difference, by_name[better], better, difference)
         _interval(drawing, right, place, c.improvement, by_name[better], better, chance)
     for axes, nothing, title in ((left, 0.0, "IQM(A) - IQM(B)"), (right, 0.5, "P(A > B)")):
@@ -75,7 +75,7 @@ def draw_matrix(summary: Summary) -> Drawing:
         written = numbers.probability(chance.point)
         text = axes.text(x, y, written, ha="center", va="center", fontsize=8 if size <= 12 else 5.5)
         drawing.mark(row, cell, text)
-        hint = f"P({row} > {column}): {numbers.estimate(chance, numbers.probability)}"
+        hint = f"P({row} > {column}): {estimate(chance, numbers.probability)}"
         drawing.add_text(axes, row, x, y, hint, (x - 0.5, x + 0.5))
     axes.set_xlim(-0.5, size - 0.5)
     axes.set_xticks(range(size), [label(name, 16) for name in names], rotation=30, ha="left", rotation_mode="anchor")
@@ -116,15 +116,15 @@ def draw_cost(summary: Summary) -> Drawing:
 
 
 def _interval(
-    drawing: Drawing, axes: Axes, place: int, estimate: Estimate, style: VariantStyle, variant: str, text: str
+    drawing: Drawing, axes: Axes, place: int, value: Estimate, style: VariantStyle, variant: str, text: str
 ) -> None:
     """A horizontal bar with a tick at the point; the marker alone where there is no interval."""
-    x, y = [estimate.point], [place]
-    drawing.add_text(axes, variant, estimate.point, place, text)
-    if estimate.interval is None:
+    x, y = [value.point], [place]
+    drawing.add_text(axes, variant, value.point, place, text)
+    if value.interval is None:
         drawing.mark(variant, *axes.plot(x, y, color=style.light, marker=style.marker, markersize=6))
         return
-    ends = (estimate.interval.low, estimate.interval.high)
+    ends = (value.interval.low, value.interval.high)
     bar = axes.plot(ends, (place, place), color=style.light, linewidth=9, alpha=0.35, solid_capstyle="butt")
     tick = axes.plot(x, y, color=style.light, marker="|", markersize=11, markeredgewidth=2.2)
     drawing.mark(variant, *bar, *tick)

@@ -27,15 +27,7 @@ from dimebench.figures.files import PER_TASK, draw_of, render_for_page, specs
 from dimebench.figures.marks import numbers_of
 from dimebench.figures.pool import FigurePool
 from dimebench.figures.style import css_variables
-from dimebench.page.parts import (
-    commands_of,
-    origins_of,
-    plain,
-    series_of,
-    settings_of,
-    strip_of,
-    verdict_of,
-)
+from dimebench.page.parts import commands_of, origins_of, plain, series_of, settings_of, strip_of, verdict_of
 from dimebench.page.svg import inline
 from dimebench.store import atomic_write
 from dimebench.tables.content import cited_iqm, time_of

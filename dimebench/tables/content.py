@@ -6,14 +6,14 @@ point: the data do not distinguish them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dimebench import numbers
 from dimebench.analysis.notes import LeftOut
 from dimebench.analysis.summary import CellRow, Citation, Cited, RunRow, Summary, VariantRow
 from dimebench.stats import Comparison, Estimate
-from dimebench.tables.model import PAPER, TERMINAL, Caption, Cell, Column, Table, ends, interval, number, text
+from dimebench.tables.model import PAPER, TERMINAL, Caption, Cell, Column, Table
 from dimebench.wording import terms
 from dimebench.wording.notes import reason
 from dimebench.wording.verdict import winner
@@ -38,7 +38,7 @@ def _aggregates(summary: Summary) -> Table[VariantRow]:
         def cell(row: VariantRow) -> Cell:
             value = row.estimates[name]
             data = (*ends(value), row.fewest_seeds, row.most_seeds, row.runs, row.diverged)
-            return Cell(numbers.estimate(value), data, value in best and not row.is_floor)
+            return Cell(terms.estimate(value), data, value in best and not row.is_floor)
 
         return Column(terms.STATISTICS[name], cell, (name,))
 
@@ -58,9 +58,6 @@ def _aggregates(summary: Summary) -> Table[VariantRow]:
 
 
 def _comparisons(summary: Summary) -> Table[Comparison]:
-    def level(c: Comparison) -> Cell:
-        return Cell(numbers.percent(c.judged.confidence) if c.judged else "")
-
     def verdict(c: Comparison) -> Cell:
         pair = winner(c)
         return Cell(f"{pair[0]} better" if pair else c.verdict, (c.verdict, c.judged and c.judged.confidence))
@@ -71,7 +68,9 @@ def _comparisons(summary: Summary) -> Table[Comparison]:
         [
             Column("A - B", lambda c: Cell(f"{c.a} - {c.b}", (c.a, c.b)), ("a", "b")),
             Column("IQM difference", lambda c: interval(c.difference, numbers.signed), _ends("iqm_difference")),
-            Column("judged at", level, only=TERMINAL),
+            Column(
+                "judged at", lambda c: Cell(numbers.percent(c.judged.confidence) if c.judged else ""), only=TERMINAL
+            ),
             Column("P(A > B)", lambda c: interval(c.improvement, numbers.probability), _ends("improvement")),
             Column("verdict", verdict, ("verdict", "judged_at"), prose=True),
         ],
@@ -86,7 +85,7 @@ def _tasks(summary: Summary) -> Table[str]:
             c = summary.cell(variant, task)
             lost = f", {len(c.diverged)} diverged" if c.diverged else ""
             data = (len(c.seeds), len(c.diverged), *ends(c.mean), *ends(c.iqm), c.lower, c.upper)
-            return Cell(numbers.estimate(c.mean, numbers.raw), data, c.mean in best[task], f" ({len(c.seeds)}{lost})")
+            return Cell(terms.estimate(c.mean, numbers.raw), data, c.mean in best[task], f" ({len(c.seeds)}{lost})")
 
         return Column(variant, cell, (variant,))
 
@@ -106,9 +105,8 @@ def _tasks(summary: Summary) -> Table[str]:
 def _seeds(summary: Summary) -> Table[tuple[CellRow, int, float]]:
     def score(row: tuple[CellRow, int, float]) -> Cell:
         cell, seed, value = row
-        normalised = (value - cell.lower) / (cell.upper - cell.lower)
-        if summary.threshold:  # the share of the budget that was left
-            normalised = 1 - value / summary.budget
+        left = 1 - value / summary.budget  # the share of the budget
+        normalised = left if summary.threshold else (value - cell.lower) / (cell.upper - cell.lower)
         return Cell(numbers.raw(value), (value, normalised, seed in cell.diverged))
 
     scored, field = "return", "return"
@@ -183,7 +181,6 @@ def _cited(summary: Summary, citation: Citation) -> Table[str]:
 
 
 def _published(summary: Summary) -> Table[tuple[Citation, str, Cited]]:
-    """All references."""
     return Table[tuple[Citation, str, Cited]](
         "published",
         [(c, task, point) for c in summary.published for task, point in c.matched.items()],
@@ -225,7 +222,6 @@ def cited_iqm(point: Cited) -> str:
 
 
 def _counts(summary: Summary) -> Table[VariantRow]:
-    """How many runs count."""
     return Table[VariantRow](
         "counts",
         summary.aggregates,
@@ -277,10 +273,28 @@ def bold(estimates: Sequence[Estimate], least: bool = False) -> list[Estimate]:
     return [e for e in estimates if e.point == best or (e.interval and e.interval.low <= best <= e.interval.high)]
 
 
+def interval(value: Estimate, write: Callable[[float], str] = numbers.unit) -> Cell:
+    """An estimate with its interval; in full three values."""
+    return Cell(terms.estimate(value, write), ends(value))
+
+
+def ends(value: Estimate) -> tuple[float, float | None, float | None]:
+    """Point, low and high."""
+    return value.point, *((value.interval.low, value.interval.high) if value.interval else (None, None))
+
+
+def number(value: float | None, write: Callable[[Any], str], *more: Any) -> Cell:
+    """A number, empty where it is None or 0; `more` data for programs."""
+    return Cell(write(value) if value else "", (value, *more))
+
+
+def text(value: object) -> Cell:
+    return Cell(str(value), (value,))
+
+
 def _ends(name: str) -> tuple[str, ...]:
     return tuple(f"{name}_{end}" for end in ENDS)
 
 
 def _method(summary: Summary) -> str:
-    """How the intervals were made."""
     return f"[{numbers.percent(summary.confidence)} intervals: {terms.method(summary)}]"

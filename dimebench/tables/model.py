@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
-from dimebench.numbers import Estimate, estimate, unit
-
 TERMINAL, PAPER = "terminal", "paper"
 Row = TypeVar("Row")
 
@@ -20,26 +18,6 @@ class Cell:
     data: tuple[Any, ...] = ()
     bold: bool = False  # in a paper
     remark: str = ""  # on a terminal, after the text
-
-
-def interval(value: Estimate, write: Callable[[float], str] = unit) -> Cell:
-    """An estimate with its interval; in full three values."""
-    return Cell(estimate(value, write), ends(value))
-
-
-def number(value: float | None, write: Callable[[Any], str], *more: Any) -> Cell:
-    """A number, empty where it is None or 0; `more` data for programs."""
-    return Cell(write(value) if value else "", (value, *more))
-
-
-def text(value: object) -> Cell:
-    return Cell(str(value), (value,))
-
-
-def ends(value: Estimate) -> tuple[float, float | None, float | None]:
-    """Point, low and high."""
-    low, high = (None, None) if value.interval is None else (value.interval.low, value.interval.high)
-    return value.point, low, high
 
 
 @dataclass(frozen=True)

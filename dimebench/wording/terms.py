@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dimebench import numbers
 from dimebench.analysis.summary import Summary
+from dimebench.stats import Estimate
 
 STATISTICS = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
 SCORED = {
@@ -53,3 +56,10 @@ def seeds(fewest: int, most: int) -> str:
 
 def tasks(summary: Summary) -> str:
     return numbers.count(len(summary.tasks), "task")
+
+
+def estimate(value: Estimate, write: Callable[[float], str] = numbers.unit) -> str:
+    """A point with its interval, each number as `write` has it: 0.412 [0.380, 0.455]."""
+    if value.interval is None:
+        return write(value.point)
+    return f"{write(value.point)} [{write(value.interval.low)}, {write(value.interval.high)}]"

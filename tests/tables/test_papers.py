@@ -24,10 +24,7 @@ from dimebench.page.parts import commands_of
 from dimebench.page.pdf import write_pdf
 from dimebench.stats import Estimate, Interval, NumpyEngine, RliableEngine
 from dimebench.tables.content import bold, tables
-from dimebench.tables.csv import csv_text, records
-from dimebench.tables.files import write_tables
-from dimebench.tables.latex import latex
-from dimebench.tables.markdown import markdown
+from dimebench.tables.files import csv_text, latex, markdown, records, write_tables
 from dimebench.tables.model import PAPER, Caption, Cell, Column, Table
 from tests.analysis.factory import RUN, Book, two_variants
 from tests.analysis.test_summary import of
