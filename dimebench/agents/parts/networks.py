@@ -62,11 +62,7 @@ def product_type(x: Tensor, dtype: torch.dtype) -> torch.dtype:
 
 
 def stacked_product(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    dtype: torch.dtype = torch.float32,
-    activation: Activation | None = None,
+    x: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype = torch.float32, activation: Activation | None = None
 ) -> Tensor:
     """x [*stack, B, I] times weight [*stack, I, O] plus bias, which broadcasts against [*stack, B, O].
 
