@@ -21,8 +21,7 @@ from dimebench.agents.base import Batch, Dims, Metrics, Noise
 from dimebench.agents.parts.gaussian import GaussianPolicy, GaussianSample
 from dimebench.agents.parts.networks import Critics
 from dimebench.agents.parts.renorm import RenormSettings
-from dimebench.agents.sac import actor_loss, critic_loss, td_target, temperature_loss
-from dimebench.agents.updates.gaussian_actor import GaussianActor
+from dimebench.agents.sac import SoftActor, critic_loss, td_target
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class CrossQSettings:
     evaluation_actions: Literal["sample", "mean"] = "mean"  # tanh of the Gaussian's mean
 
 
-class CrossQ(GaussianActor):
+class CrossQ(SoftActor):
     """S seeds of CrossQ: SAC's losses with another critic pass, normalised networks and no target critics."""
 
     Settings: ClassVar[type] = CrossQSettings
@@ -74,12 +73,6 @@ class CrossQ(GaussianActor):
                 metrics |= self.update_actor(step.batch, step.sample())
         return metrics
 
-    def update_critic(self, batch: Batch, next_sample: GaussianSample) -> Metrics:
-        """The critics step towards their own target: there are no target critics."""
-        loss, metrics = self.critic_objective(batch, next_sample)
-        self.descend("critics", loss)
-        return {"critic_loss": loss.detach(), **metrics}
-
     def critic_objective(self, batch: Batch, next_sample: GaussianSample) -> tuple[Tensor, Metrics]:
         """One forward over [s; s'], [a; a']: both halves share the batch statistics; s' only makes the target."""
         both_obs = torch.cat([batch.obs, batch.next_obs], 1)  # [S, 2B, O]
@@ -88,16 +81,3 @@ class CrossQ(GaussianActor):
         gamma = self.settings.gamma
         target = td_target(next_q, next_sample.log_prob, batch.reward, batch.terminated, self.alpha, gamma)
         return critic_loss(q, target), {"q_mean": q.detach().mean((1, 2))}
-
-    def update_actor(self, batch: Batch, sample: GaussianSample) -> Metrics:
-        """The actor, in training mode, steps against the critics in evaluation mode; then the temperature."""
-        loss = self.actor_objective(batch.obs, sample)
-        self.descend("policy", loss)
-        entropy = -sample.log_prob.detach().mean(-1)
-        linear_in = self.settings.temperature_loss_in
-        self.descend_alpha(temperature_loss(self.log_alpha, entropy, self.target_entropy, linear_in))
-        return {"actor_loss": loss.detach(), "entropy": entropy, "alpha": self.alpha}
-
-    def actor_objective(self, obs: Tensor, sample: GaussianSample) -> Tensor:
-        q = self.critics.of_action(obs, sample.action).squeeze(-1)  # [S, C, B]
-        return actor_loss(q, sample.log_prob, self.alpha)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Interval, Len
@@ -28,9 +28,7 @@ from dimebench.agents.parts.diffusion import DiffusionPolicy, DiffusionSample, S
 from dimebench.agents.parts.networks import Critics, float32_linspace
 from dimebench.agents.parts.paths import for_gpu
 from dimebench.agents.parts.renorm import RenormSettings
-from dimebench.agents.updates.actor_critic import ActorCritic, Sample
-
-S = TypeVar("S", bound=Sample)
+from dimebench.agents.updates.actor_critic import ActorCritic, S
 
 
 @dataclass(frozen=True)
@@ -130,12 +128,6 @@ class CategoricalCritics(ActorCritic[S]):
         self.gradient_clips["policy"] = clip_gradients
         self.critic_settings = settings
 
-    def update_critic(self, batch: Batch, next_sample: S) -> Metrics:
-        """The critics step towards their own target: there are no target critics."""
-        loss, metrics = self.critic_objective(batch, next_sample)
-        self.descend("critics", loss)
-        return {"critic_loss": loss.detach(), **metrics}
-
     def critic_objective(self, batch: Batch, next_sample: S) -> tuple[Tensor, Metrics]:
         """One joint forward over [s; s'], [a; a']; the next-state half only makes the target."""
         both_obs = torch.cat([batch.obs, batch.next_obs], 1)
@@ -166,9 +158,9 @@ class DIME(CategoricalCritics[DiffusionSample]):
 
     def __init__(self, dims: Dims, s: DIMESettings, generators: Sequence[torch.Generator], device: str) -> None:
         super().__init__(dims, s, generators, device)
-        obs, act = dims.obs, dims.act
-        score = ScoreNetwork(obs, act, s.score_hidden, s.time_frequencies, s.time_embedding, generators)
-        self.policy = DiffusionPolicy(score, act, self.seeds, s.diffusion_steps, s.prior_std, s.step_size, s.friction)
+        embedding = s.time_frequencies, s.time_embedding
+        score = ScoreNetwork(dims.obs, dims.act, s.score_hidden, *embedding, generators)
+        self.policy = DiffusionPolicy(score, s.diffusion_steps, s.prior_std, s.step_size, s.friction)
         self.add_networks(self.policy, s, generators)
         self.denoise: Step = denoise  # compiled where the learner is
         self.chain: Chain | None = None

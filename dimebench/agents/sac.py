@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Interval, Len
@@ -74,7 +74,28 @@ def temperature_loss(log_alpha: Tensor, entropy: Tensor, target: float, linear_i
     return factor * (entropy.detach() - target)
 
 
-class SAC(GaussianActor):
+class SoftActor(GaussianActor):
+    """What CrossQ takes over from SAC: the actor's objective and its update."""
+
+    settings: Any  # SAC's or CrossQ's
+    critics: Critics
+    target_entropy: float
+
+    def update_actor(self, batch: Batch, sample: GaussianSample) -> Metrics:
+        """The actor steps against the critics just updated; then the temperature, on the entropy of that sample."""
+        loss = self.actor_objective(batch.obs, sample)
+        self.descend("policy", loss)
+        entropy = -sample.log_prob.detach().mean(-1)
+        linear_in = self.settings.temperature_loss_in
+        self.descend_alpha(temperature_loss(self.log_alpha, entropy, self.target_entropy, linear_in))
+        return {"actor_loss": loss.detach(), "entropy": entropy, "alpha": self.alpha}
+
+    def actor_objective(self, obs: Tensor, sample: GaussianSample) -> Tensor:
+        q = self.critics.of_action(obs, sample.action).squeeze(-1)  # [S, C, B]
+        return actor_loss(q, sample.log_prob, self.alpha)
+
+
+class SAC(SoftActor):
     """S seeds of soft actor-critic."""
 
     Settings: ClassVar[type] = SACSettings
@@ -106,10 +127,9 @@ class SAC(GaussianActor):
 
     def update_critic(self, batch: Batch, next_sample: GaussianSample) -> Metrics:
         """The critics step towards the target; then the target critics follow them."""
-        loss, metrics = self.critic_objective(batch, next_sample)
-        self.descend("critics", loss)
+        metrics = super().update_critic(batch, next_sample)
         self.approach("target_critics", "critics", self.settings.tau)
-        return {"critic_loss": loss.detach(), **metrics}
+        return metrics
 
     def critic_objective(self, batch: Batch, next_sample: GaussianSample) -> tuple[Tensor, Metrics]:
         """The target by the target critics at (s', a'), the loss by the live ones at (s, a)."""
@@ -119,16 +139,3 @@ class SAC(GaussianActor):
         gamma = self.settings.gamma
         target = td_target(next_q, next_sample.log_prob, batch.reward, batch.terminated, self.alpha, gamma)
         return critic_loss(q, target), {"q_mean": q.detach().mean((1, 2))}
-
-    def update_actor(self, batch: Batch, sample: GaussianSample) -> Metrics:
-        """The actor steps against the critics just updated; then the temperature, on the entropy of that sample."""
-        loss = self.actor_objective(batch.obs, sample)
-        self.descend("policy", loss)
-        entropy = -sample.log_prob.detach().mean(-1)
-        linear_in = self.settings.temperature_loss_in
-        self.descend_alpha(temperature_loss(self.log_alpha, entropy, self.target_entropy, linear_in))
-        return {"actor_loss": loss.detach(), "entropy": entropy, "alpha": self.alpha}
-
-    def actor_objective(self, obs: Tensor, sample: GaussianSample) -> Tensor:
-        q = self.critics.of_action(obs, sample.action).squeeze(-1)  # [S, C, B]
-        return actor_loss(q, sample.log_prob, self.alpha)

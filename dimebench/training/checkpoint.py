@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,10 @@ _CHUNK_NAME = re.compile(r"[0-9]{9,18}-[0-9]{9,18}\.safetensors")
 _NUMBER = re.compile(r"[0-9]{6,12}")
 
 
+Facts = dict[str, Any]  # as JSON
+Tensors = dict[str, Tensor]
+
+
 class CheckpointError(DimebenchError):
     """A checkpoint that cannot be used; one line that names it."""
 
@@ -47,13 +52,13 @@ class CheckpointError(DimebenchError):
 class Checkpoint:
     """A checkpoint that was found whole: every checksum held."""
 
-    facts: dict[str, Any]
-    state: dict[str, Tensor]
+    facts: Facts
+    state: Tensors
     chunks: Chunks  # of replay: number of the first transition, the transitions
 
 
 @dataclass(frozen=True)
-class Chunks(Sequence[tuple[int, dict[str, Tensor]]]):
+class Chunks(Sequence[tuple[int, Tensors]]):
     """Replay chunks, each read when it is asked for: replay and all of its chunks need not fit in memory."""
 
     folder: Path
@@ -79,14 +84,7 @@ class Checkpoints:
         self._next = int(self._numbered()[-1].name) + 1 if self._numbered() else 0
         self._chunks: list[dict[str, Any]] = []  # of the newest checkpoint: file, first, last, sha256
 
-    def save(
-        self,
-        facts: Mapping[str, Any],
-        state: Mapping[str, Tensor],
-        added: int,
-        kept: int,
-        chunk: Callable[[int, int], dict[str, Tensor]],
-    ) -> None:
+    def save(self, facts: Facts, state: Tensors, added: int, kept: int, chunk: Callable[[int, int], Tensors]) -> None:
         """Write a checkpoint. `chunk(a, b)` gives transitions a to b - 1; of `added` the last `kept` still count.
 
         Raises OSError (a full disk, say) with the checkpoint before intact.
@@ -94,23 +92,13 @@ class Checkpoints:
         stay, spans = _spans(self._chunks, added, kept)
         self._commit(facts, state, stay, ((first, last, chunk(first, last)) for first, last in spans))
 
-    def copy(
-        self,
-        facts: Mapping[str, Any],
-        state: Mapping[str, Tensor],
-        chunks: Chunks,
-        change: Callable[[dict[str, Tensor]], dict[str, Tensor]],
-    ) -> None:
+    def copy(self, facts: Facts, state: Tensors, chunks: Chunks, change: Callable[[Tensors], Tensors]) -> None:
         """Write a checkpoint whose replay is that of another block's, each chunk changed on the way."""
         spans = zip(chunks.entries, chunks, strict=True)
         self._commit(facts, state, [], ((e["first"], e["last"], change(chunk)) for e, (_, chunk) in spans))
 
     def _commit(
-        self,
-        facts: Mapping[str, Any],
-        state: Mapping[str, Tensor],
-        stay: list[dict[str, Any]],
-        more: Iterable[tuple[int, int, dict[str, Tensor]]],
+        self, facts: Facts, state: Tensors, stay: list[Facts], more: Iterable[tuple[int, int, Tensors]]
     ) -> None:
         """A checkpoint of chunks that are on disk already, and (first, last, transitions) more."""
         final = self.folder / f"{self._next:06d}"
@@ -124,7 +112,7 @@ class Checkpoints:
             make_folder(temporary)
             data = save({k: v.contiguous() for k, v in state.items()})
             write_file(temporary / STATE, data)
-            content = {"version": CHECKPOINT_VERSION, "facts": dict(facts), "state": _sha256(data), "replay": chunks}
+            content = {"version": CHECKPOINT_VERSION, "facts": facts, "state": _sha256(data), "replay": chunks}
             write_file(temporary / MANIFEST, _manifest(content))
             sync_folder(temporary)
             temporary.rename(final)
@@ -159,8 +147,7 @@ class Checkpoints:
                 self._torn.append((folder.name, str(error)))
                 continue
             self._chunks = manifest["replay"]
-            chunks = Chunks(self.folder / "replay", manifest["replay"])
-            return folder, Checkpoint(manifest["facts"], state, chunks)
+            return folder, Checkpoint(manifest["facts"], state, Chunks(self.folder / "replay", self._chunks))
         return None
 
     @contextmanager
@@ -213,9 +200,7 @@ def _spans(chunks: list[dict[str, Any]], added: int, kept: int) -> tuple[list[di
     so that the number of files stays bounded however often a long run is checkpointed.
     """
     stay = [c for c in chunks if c["last"] > added - kept]
-    small = 0
-    while small < len(stay) and stay[-1 - small]["last"] - stay[-1 - small]["first"] < CHUNK_ROWS:
-        small += 1
+    small = len(list(takewhile(lambda c: c["last"] - c["first"] < CHUNK_ROWS, reversed(stay))))
     if small >= SMALL_CHUNKS:
         stay = stay[:-small]
     first = max(stay[-1]["last"] if stay else 0, added - kept)

@@ -7,6 +7,7 @@ leaves nothing behind that a checkpoint would have to hold.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -36,11 +37,8 @@ class Evaluator:
         self._envs: VectorEnv | None = None
 
     def _environments(self, env_step: int) -> VectorEnv:
-        streams = [
-            sequence(seed, "evaluation-env", env_step, episode)
-            for seed in self.seeds
-            for episode in range(self.episodes)
-        ]
+        each = product(self.seeds, range(self.episodes))
+        streams = [sequence(seed, "evaluation-env", env_step, episode) for seed, episode in each]
         if self._envs is None:
             self._envs = make_vector_env(self.task, streams, self.action_repeat, self.workers)
         else:
@@ -82,19 +80,12 @@ class Evaluator:
             success = np.where(running, so_far, success)
             running &= ~(step.terminated | step.truncated)
             obs = step.obs
-        rows = [
-            [
-                {
-                    "episode": i % episodes,
-                    "return": float(returns[i]),
-                    "length": int(lengths[i]),
-                    "success": None if success[i] < 0 else bool(success[i]),
-                }
-                for i in range(s * episodes, (s + 1) * episodes)
-            ]
-            for s in range(seeds)
+        counted = (each.tolist() for each in (returns, lengths, success))
+        rows: list[dict[str, Any]] = [
+            {"episode": i % episodes, "return": gained, "length": steps, "success": None if won < 0 else bool(won)}
+            for i, (gained, steps, won) in enumerate(zip(*counted, strict=True))
         ]
-        return rows, broken
+        return [rows[i : i + episodes] for i in range(0, len(rows), episodes)], broken
 
     def close(self) -> None:
         if self._envs is not None:

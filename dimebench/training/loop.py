@@ -136,7 +136,6 @@ class Trainer:
         return action
 
     def _update(self) -> None:
-        """One call of the learner's update, the gradient steps."""
         self.records.add_metrics(self.off_policy.update())
 
     def _finite(self, action: np.ndarray) -> np.ndarray:
@@ -218,7 +217,7 @@ class Trainer:
         added = kept = 0
         if self.agent.learns and self.env_step > 0:
             added, kept = self.off_policy.replay.added, len(self.off_policy.replay)
-        self.checkpoints.save(facts, self.state(), added, kept, self._chunk)
+        self.checkpoints.save(facts, self.state(), added, kept, lambda a, b: self.off_policy.replay.chunk(a, b))
         self._last_checkpoint = time.monotonic()
 
     def state(self) -> dict[str, Tensor]:
@@ -228,9 +227,6 @@ class Trainer:
             state |= {f"streams.{k}": v for k, v in self.off_policy.state_dict().items()}
             state |= {f"env.{k}": torch.from_numpy(np.ascontiguousarray(v)) for k, v in self.envs.save().items()}
         return state
-
-    def _chunk(self, first: int, last: int) -> dict[str, Tensor]:
-        return self.off_policy.replay.chunk(first, last)
 
     def _resume(self) -> None:
         if not self.resumable:

@@ -62,20 +62,10 @@ class Records:
             kept = ("events", "code_allowed", *(PEAKS if alike else ()))
             provenance |= {key: before.provenance[key] for key in kept if key in before.provenance}
         return Run(
-            path=path,
-            suite=block.suite,
-            algorithm=block.algorithm,
-            variant=block.variant,
-            task=block.task,
-            seed=seed,
-            status="running",
-            reason=None,
-            identity=identity,
-            score=block.score,
-            provenance=provenance,
-            progress={"env_step": 0, "grad_step": 0, "wall_time_s": 0.0},
-            block=block.name,
-        )
+            path=path, suite=block.suite, algorithm=block.algorithm, variant=block.variant, task=block.task,
+            seed=seed, status="running", reason=None, identity=identity, score=block.score, provenance=provenance,
+            progress={"env_step": 0, "grad_step": 0, "wall_time_s": 0.0}, block=block.name,
+        )  # fmt: skip
 
     # --- adding -----------------------------------------------------------------------------------------------
 
@@ -124,16 +114,14 @@ class Records:
         """Seeds whose numbers are not finite any more: a row that says so, and the run's status."""
         row = {"episode": 0, "return": None, "length": 0, "success": None, "diverged": True}
         for i in np.flatnonzero(which):
-            self.writers[i].add_evaluation(
-                env_step, [row | {"grad_step": grad_step, "wall_time_s": self._wall_time()}]
-            )
+            now = {"grad_step": grad_step, "wall_time_s": self._wall_time()}
+            self.writers[i].add_evaluation(env_step, [row | now])
             self.writers[i].write(status="diverged", reason=reason)
 
     def allow_code(self, codes: Sequence[str]) -> None:
         """Runs of these codes lie beside the block's, as `--allow code` lets them."""
         for writer in self.writers:
-            facts = writer.run.provenance
-            writer.run = replace(writer.run, provenance=with_allowed(facts, codes))
+            writer.run = replace(writer.run, provenance=with_allowed(writer.run.provenance, codes))
 
     def note(self, text: str) -> None:
         """Something that happened to the block and that a reader of its run.json should know."""
@@ -224,12 +212,9 @@ class Records:
 
 def pick_facts(facts: Mapping[str, Any], which: Sequence[int]) -> dict[str, Any]:
     """The share of the seeds at places `which`, of what `Records.facts` gives."""
-
-    def pick(values: list[Any]) -> list[Any]:
-        return [values[place] for place in which]
-
-    shares = {name: pick(facts[name]) for name in BY_SEED}
-    return {**facts, **shares, "sums": {name: pick(values) for name, values in facts["sums"].items()}}
+    shares = {name: [facts[name][place] for place in which] for name in BY_SEED}
+    sums = {name: [values[place] for place in which] for name, values in facts["sums"].items()}
+    return {**facts, **shares, "sums": sums}
 
 
 def event(text: str) -> dict[str, str]:

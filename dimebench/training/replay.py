@@ -49,9 +49,7 @@ class Replay:
         self._staging = Staging((seeds, sum(self._widths)), self.place)
         on_cpu = self.place.type == "cpu"  # there a transition is written as it comes: numpy is quickest
         self._arrays = {name: getattr(self, name).numpy() for name in FIELDS} if on_cpu else None
-        self._lines = (
-            {name: a.reshape(-1, *a.shape[2:]) for name, a in self._arrays.items()} if self._arrays else None
-        )
+        self._lines = self._arrays and {name: a.reshape(-1, *a.shape[2:]) for name, a in self._arrays.items()}
         self._sending: dict[str, Staging] = {}
 
     def _empty(self, *shape: int) -> Tensor:
@@ -62,14 +60,9 @@ class Replay:
         return min(self.added, self.capacity)
 
     def add(
-        self,
-        obs: np.ndarray,
-        action: np.ndarray,
-        reward: np.ndarray,
-        next_obs: np.ndarray,
-        terminated: np.ndarray,
-        ended: np.ndarray,
-    ) -> None:
+        self, obs: np.ndarray, action: np.ndarray, reward: np.ndarray, next_obs: np.ndarray,
+        terminated: np.ndarray, ended: np.ndarray,
+    ) -> None:  # fmt: skip
         """One transition per seed: obs, next_obs [S, O]; action [S, A]; the rest [S].
 
         `next_obs` is the observation after the action, terminal ones included; `ended` marks the end of an
@@ -193,9 +186,8 @@ class Replay:
     def _grow(self) -> None:
         old = self.ends.shape[1]
         new = min(old + old // 2 + 1, self.rows)
-        more = self._empty(self.seeds, new, self.ends.shape[2])
-        more[:, :old] = self.ends
-        self.ends = more
+        before, self.ends = self.ends, self._empty(self.seeds, new, self.ends.shape[2])
+        self.ends[:, :old] = before
         for free in self._free:
             free.extend(range(new - 1, old - 1, -1))
 

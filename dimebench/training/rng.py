@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+Shapes = Mapping[str, tuple[int, ...]]  # name -> shape of one seed's numbers
+
 BUFFERED_CALLS = 64  # the numbers of at most so many calls are drawn at once,
 BUFFERED_NUMBERS = 1 << 22  # and for one seed no more than this, but for a single call
 
@@ -32,7 +34,7 @@ class Streams:
         self.device = device
         self._of = {p: [generator(seed, p, device=device) for seed in seeds] for p in purposes}
 
-    def normal(self, purpose: str, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    def normal(self, purpose: str, shapes: Shapes) -> dict[str, Tensor]:
         """Standard normal noise: name -> [S, *shape]."""
         return {name: normal(self._of[purpose], shape, self.device) for name, shape in shapes.items()}
 
@@ -59,12 +61,7 @@ class NoiseBuffer:
     """
 
     def __init__(
-        self,
-        seeds: Sequence[int],
-        purpose: str,
-        shapes: Callable[[int], Mapping[str, tuple[int, ...]]],
-        device: str,
-        uniform: bool = False,
+        self, seeds: Sequence[int], purpose: str, shapes: Callable[[int], Shapes], device: str, uniform: bool = False
     ) -> None:
         """Standard normal float32 numbers or, with `uniform`, float64 ones on [0, 1)."""
         self._shapes, self._device, self._uniform = shapes, device, uniform
@@ -83,7 +80,7 @@ class NoiseBuffer:
 
     def _draw(self, taken: int) -> None:
         """Draw a block of calls, of which the first `taken` are over."""
-        block: list[Mapping[str, tuple[int, ...]]] = []
+        block: list[Shapes] = []
         sizes: list[int] = []
         while len(block) < BUFFERED_CALLS:
             shapes = self._shapes(len(block) - taken)
@@ -115,7 +112,7 @@ class NoiseBuffer:
             self._draw(self._taken)
 
 
-def _named(numbers: Tensor, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+def _named(numbers: Tensor, shapes: Shapes) -> dict[str, Tensor]:
     """Cut [S, n] into tensors [S, *shape] by name."""
     parts = numbers.split([math.prod(shape) for shape in shapes.values()], dim=1)
     return {name: part.unflatten(1, shape) for part, (name, shape) in zip(parts, shapes.items(), strict=True)}

@@ -12,7 +12,6 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,10 +34,11 @@ def split_block(block: Block, results: Path, parts: Sequence[tuple[int, ...]], r
     if checkpoint is not None:
         for part in made:
             which = [block.seeds.index(seed) for seed in part.seeds]
+            diverged = [checkpoint.facts["diverged"][place] for place in which]
             new = Checkpoints(part.checkpoint_folder(results))
             new.remove()
             new.copy(
-                _pick_facts(checkpoint.facts, which),
+                checkpoint.facts | {"diverged": diverged, "records": pick_facts(checkpoint.facts["records"], which)},
                 pick_state(block, checkpoint.state, which),
                 checkpoint.chunks,
                 lambda chunk, which=which: pick_chunk(chunk, which),  # type: ignore[misc]
@@ -105,9 +105,3 @@ def _pick_learner(picked: dict[str, Tensor], key: str, value: Tensor, which: Seq
         raise CheckpointError(f"{block.algorithm}: '{key}' has no seed axis, and `shared_state` does not name it")
     else:
         picked[f"agent.{key}"] = value[list(which)].contiguous()
-
-
-def _pick_facts(facts: Mapping[str, Any], which: Sequence[int]) -> dict[str, Any]:
-    """What `Trainer` notes, with the share of its list by seed."""
-    diverged = [facts["diverged"][place] for place in which]
-    return {**facts, "diverged": diverged, "records": pick_facts(facts["records"], which)}

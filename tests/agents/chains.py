@@ -75,7 +75,8 @@ def by_kernels(inputs: Sequence[Tensor], gradient: Tensor, precision: str) -> tu
     begun = Begun(x, keep_leaf[:, :, None], eta_leaf[:, :, None], *others[:3])
     path = chain.path(begun, others[3:])
     gradients = torch.autograd.grad(path, leaves, gradient)
-    last = sample_no_grad(x0, keep, eta, scale, eps, base, time, dense, precision)
+    plain = Begun(x0, keep[:, :, None], eta[:, :, None], eps, base, time)
+    last = sample_no_grad(plain, scale[:, :, None], eps, dense, precision)
     return (path.detach(), *last, *gradients)
 
 

@@ -36,7 +36,7 @@ def make_policy(score: str, steps: int, prior_std: float, step_size: Tensor, fri
     seeds, act = friction.shape
     generators = [torch.Generator().manual_seed(seed) for seed in range(seeds)]
     net = ScoreNetwork(OBS, act, (16, 16), 6, 5, generators)
-    policy = DiffusionPolicy(net, act, seeds, steps, prior_std, 0.1, 1.0).double().requires_grad_(False)
+    policy = DiffusionPolicy(net, steps, prior_std, 0.1, 1.0).double().requires_grad_(False)
     for of_seed, weight in zip(generators, net.out.weight, strict=True):
         weight.normal_(generator=of_seed)
     if score == "blind":
@@ -235,7 +235,7 @@ def test_untrained_policy_has_the_costs_and_entropy_of_the_noising_chain() -> No
     """
     s, rows, g = DIMESettings(), 50_000, torch.Generator().manual_seed(0)
     net = ScoreNetwork(OBS, ACT, (16, 16), 6, 5, [torch.Generator()])
-    policy = DiffusionPolicy(net, ACT, 1, s.diffusion_steps, s.prior_std, s.step_size, s.friction)
+    policy = DiffusionPolicy(net, s.diffusion_steps, s.prior_std, s.step_size, s.friction)
     x0, eps = torch.randn(1, rows, ACT, generator=g), torch.randn(1, s.diffusion_steps, rows, ACT, generator=g)
     with torch.no_grad():
         sample = policy.sample(OBSERVATION[:1].float().expand(-1, rows, -1), x0, eps)

@@ -38,7 +38,7 @@ def generators(count: int = SEEDS) -> list[torch.Generator]:
 @pytest.fixture
 def policy() -> DiffusionPolicy:
     score = ScoreNetwork(OBS, ACT, (8, 7), 6, 5, generators())
-    policy = DiffusionPolicy(score, ACT, SEEDS, STEPS, prior_std=2.5, step_size=0.1, friction=1.0)
+    policy = DiffusionPolicy(score, STEPS, prior_std=2.5, step_size=0.1, friction=1.0)
     torch.manual_seed(0)
     with torch.no_grad():  # away from the near-zero start, so that every term counts
         for p in policy.parameters():

@@ -40,17 +40,11 @@ class ScoreNetwork(nn.Module):
     frequencies: Tensor
 
     def __init__(
-        self,
-        obs_dim: int,
-        act_dim: int,
-        hidden: Sequence[int],
-        frequencies: int,
-        embedding: int,
-        generators: Generators,
+        self, obs: int, act: int, hidden: Sequence[int], frequencies: int, embedding: int, generators: Generators
     ) -> None:
         super().__init__()
         stack = (len(generators),)
-        self.parts = (act_dim, obs_dim, embedding)
+        self.parts = (act, obs, embedding)
         self.register_buffer("frequencies", float32_linspace(0.1, 100.0, frequencies))
         self.phase = nn.Parameter(torch.zeros(*stack, 1, frequencies))
         self.time1 = Linear(stack, 2 * frequencies, embedding, generators)
@@ -58,7 +52,7 @@ class ScoreNetwork(nn.Module):
         sizes = [sum(self.parts), *hidden]
         self.first = Linear(stack, sizes[0], sizes[1], generators)
         self.layers = nn.ModuleList(Linear(stack, i, o, generators) for i, o in pairwise(sizes[1:]))
-        self.out = Linear(stack, sizes[-1], act_dim, generators)
+        self.out = Linear(stack, sizes[-1], act, generators)
         nn.init.constant_(self.out.weight, 1e-8)  # the policy starts as the noising chain itself
 
     def time_embedding(self, steps: int) -> Tensor:
@@ -140,20 +134,12 @@ class DiffusionPolicy(nn.Module):
 
     schedule: Tensor
 
-    def __init__(
-        self,
-        score: ScoreNetwork,
-        act_dim: int,
-        seeds: int,
-        steps: int,
-        prior_std: float,
-        step_size: float,
-        friction: float,
-    ) -> None:
+    def __init__(self, score: ScoreNetwork, steps: int, prior_std: float, step_size: float, friction: float) -> None:
         super().__init__()
         self.score, self.steps, self.prior_std = score, steps, prior_std
+        seeds, act = len(score.phase), score.parts[0]
         self.dt = nn.Parameter(torch.full((seeds, 1), inverse_softplus(step_size)))
-        self.friction = nn.Parameter(torch.full((seeds, act_dim), inverse_softplus(friction)))
+        self.friction = nn.Parameter(torch.full((seeds, act), inverse_softplus(friction)))
         self.register_buffer("schedule", cosine_schedule(steps))
 
     def step_sizes(self) -> Tensor:

@@ -40,14 +40,9 @@ class GaussianPolicy(nn.Module):
     """pi(a|s): a = tanh(mean(s) + std(s) * eps); log std clipped to [-20, 2] (SAC, Haarnoja et al. 2018)."""
 
     def __init__(
-        self,
-        obs_dim: int,
-        act_dim: int,
-        hidden: Sequence[int],
-        generators: Generators,
-        activation: Activation = relu,
-        renorm: RenormSettings | None = None,
-    ) -> None:
+        self, obs_dim: int, act_dim: int, hidden: Sequence[int], generators: Generators,
+        activation: Activation = relu, renorm: RenormSettings | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         stack = (len(generators),)
         self.trunk = MLP(stack, obs_dim, hidden, None, activation, generators, renorm)

@@ -22,6 +22,7 @@ from dimebench.agents.parts.renorm import BatchRenorm, RenormSettings
 Generators = Sequence[torch.Generator]
 Activation = Callable[[Tensor], Tensor]
 
+CRITICS = 2  # per seed, C
 FEW_ROWS = 64  # below it, on a CPU, float32 products are quicker than bfloat16's
 
 # A normal distribution cut at two standard deviations keeps this fraction of its standard deviation.
@@ -62,11 +63,7 @@ def product_type(x: Tensor, dtype: torch.dtype) -> torch.dtype:
 
 
 def stacked_product(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor,
-    dtype: torch.dtype = torch.float32,
-    activation: Activation | None = None,
+    x: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype = torch.float32, activation: Activation | None = None
 ) -> Tensor:
     """x [*stack, B, I] times weight [*stack, I, O] plus bias, which broadcasts against [*stack, B, O].
 
@@ -139,15 +136,9 @@ class MLP(nn.Module):
     """
 
     def __init__(
-        self,
-        stack: tuple[int, ...],
-        inputs: int,
-        hidden: Sequence[int],
-        outputs: int | None,
-        activation: Activation,
-        generators: Generators,
-        renorm: RenormSettings | None = None,
-    ) -> None:
+        self, stack: tuple[int, ...], inputs: int, hidden: Sequence[int], outputs: int | None,
+        activation: Activation, generators: Generators, renorm: RenormSettings | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.activation = activation
         sizes = [inputs, *hidden]
@@ -184,23 +175,16 @@ class Critics(nn.Module):
     """C critics per seed on concat(observation, action): [S, B, O], [S, B, A] -> [S, C, B, outputs]."""
 
     def __init__(
-        self,
-        inputs: int,
-        hidden: Sequence[int],
-        outputs: int,
-        generators: Generators,
-        renorm: RenormSettings | None,
-        critics: int = 2,
+        self, inputs: int, hidden: Sequence[int], outputs: int, generators: Generators, renorm: RenormSettings | None
     ) -> None:
         super().__init__()
-        self.critics = critics
-        self.net = MLP((len(generators), critics), inputs, hidden, outputs, relu, generators, renorm)
+        self.net = MLP((len(generators), CRITICS), inputs, hidden, outputs, relu, generators, renorm)
 
     def forward(self, obs: Tensor, action: Tensor, training: bool = False) -> Tensor:
         if self.net.written_out:
             return self.net.through([cast(Linear, self.net.out)], obs, action)[0]
         x = torch.cat([obs, action], -1)
-        out: Tensor = self.net(x[:, None].expand(-1, self.critics, -1, -1), training)
+        out: Tensor = self.net(x[:, None].expand(-1, CRITICS, -1, -1), training)
         return out
 
     def of_action(self, obs: Tensor, action: Tensor) -> Tensor:
@@ -212,7 +196,7 @@ class Critics(nn.Module):
         if net.written_out:
             return net.through([cast(Linear, net.out)], obs, action, constant=True)[0]
         layers, out = [cast(Linear, layer) for layer in net.hidden], cast(Linear, net.out)
-        obs, action = (x[:, None].expand(-1, self.critics, -1, -1) for x in (obs, action))
+        obs, action = (x[:, None].expand(-1, CRITICS, -1, -1) for x in (obs, action))
         if net.renorm is not None:
             renorm = cast(BatchRenorm, net.renorm[0])
             obs = renorm.at_running_statistics(obs, slice(None, size))

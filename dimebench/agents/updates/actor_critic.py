@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -80,6 +80,12 @@ class ActorCritic(ExecutableAgent, Generic[S]):
     def actor_objective(self, obs: Tensor, sample: S) -> Tensor:
         """The actor's loss [S] against the critics just updated, a from `actor_sample`."""
 
+    def update_critic(self, batch: Batch, next_sample: S) -> Metrics:
+        """The critics step towards the target; without target critics it is their own."""
+        loss, metrics = self.critic_objective(batch, next_sample)
+        self.descend("critics", loss)
+        return {"critic_loss": loss.detach(), **metrics}
+
     # --- what it needs when -----------------------------------------------------------------------------------
 
     def update_noise(self, ahead: int = 0) -> NoiseShapes:
@@ -115,8 +121,4 @@ class ActorCritic(ExecutableAgent, Generic[S]):
         parts: Iterator[tuple[Tensor, ...]] = zip(*(field.split(rows, dim=1) for field in sample), strict=True)
         if for_gpu(self.device) and len(drawn) > 1:  # laid out as one alone: compiled code is for one layout
             parts = (tuple(t.clone(memory_format=torch.contiguous_format) for t in part) for part in parts)
-        return [_like(sample, part) for part in parts]
-
-
-def _like(sample: S, tensors: Sequence[Tensor]) -> S:
-    return type(sample)(*tensors)  # a named tuple takes its fields
+        return [type(sample)(*part) for part in parts]  # a named tuple takes its fields

@@ -33,22 +33,9 @@ class Adam:
         gradients = [tensor.grad for tensor in self.tensors if tensor.grad is not None]
         steps, means, squares = self.slots.values()
         adam(
-            self.tensors,
-            gradients,
-            means,
-            squares,
-            [],
-            steps,
-            fused=True,
-            capturable=self.tensors[0].is_cuda,
-            amsgrad=False,
-            beta1=self._beta1,
-            beta2=BETA2,
-            lr=self._lr,
-            weight_decay=0.0,
-            eps=EPS,
-            maximize=False,
-        )
+            self.tensors, gradients, means, squares, [], steps, fused=True, capturable=self.tensors[0].is_cuda,
+            amsgrad=False, beta1=self._beta1, beta2=BETA2, lr=self._lr, weight_decay=0.0, eps=EPS, maximize=False,
+        )  # fmt: skip
 
     def state_dict(self) -> dict[str, Tensor]:
         """By the number of the tensor and the name of the slot: 0.exp_avg."""

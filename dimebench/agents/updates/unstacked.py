@@ -19,12 +19,7 @@ class UnstackedSeeds(Agent):
     """S learners of one seed behind the interface of one learner of S seeds; `algorithm` says what they can do."""
 
     def __init__(
-        self,
-        dims: Dims,
-        settings: Any,
-        generators: Sequence[torch.Generator],
-        device: str,
-        algorithm: type[Agent],
+        self, dims: Dims, settings: Any, generators: Sequence[torch.Generator], device: str, algorithm: type[Agent]
     ) -> None:
         self.settings, self.algorithm, self.learns = settings, algorithm, algorithm.learns
         self.learners = [algorithm(dims, settings, [g], device) for g in generators]

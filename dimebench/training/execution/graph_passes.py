@@ -120,12 +120,8 @@ def made_in_place(operations: list[Operation], separate: set[int]) -> tuple[list
     (Gradients of a network's parameters, which the optimiser sees as one.) Places in `separate` stay by themselves,
     as does what would not be aligned.
     """
-    uses: dict[int, int] = {}
-    for at, operation in enumerate(operations):
-        uses |= {place_of(tensor): at for tensor in operation.tensors()}
-    made = {
-        place_of(t) for operation in operations for t in operation.fresh if operation.name != "aten::cat"
-    } - separate
+    uses = {place_of(tensor): at for at, operation in enumerate(operations) for tensor in operation.tensors()}
+    made = {place_of(t) for each in operations if each.name != "aten::cat" for t in each.fresh} - separate
     parts: Parts = {}
     left: list[Operation] = []
     for at, operation in enumerate(operations):

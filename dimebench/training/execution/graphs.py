@@ -18,16 +18,9 @@ from torch import Tensor
 
 from dimebench.errors import DimebenchError
 from dimebench.store.reader import without_collecting
+from dimebench.training.execution import graph_passes
 from dimebench.training.execution.dispatch import DispatchMode
-from dimebench.training.execution.graph_passes import (
-    Operation,
-    Parts,
-    done_before,
-    made_in_place,
-    needed,
-    place_of,
-    tensors_in,
-)
+from dimebench.training.execution.graph_passes import Operation, Parts, place_of, tensors_in
 from dimebench.training.execution.graph_steps import step
 
 R = TypeVar("R")
@@ -78,9 +71,8 @@ class CudaGraphs:
                 if isinstance(each, torch.OutOfMemoryError):
                     raise each from None  # the worker splits the block on that
             text = " ".join(str(error).split())[:200]
-            raise ExecutionError(
-                f"the update cannot be captured as a CUDA graph ({text}); --mode eager runs it"
-            ) from error
+            why = f"the update cannot be captured as a CUDA graph ({text}); --mode eager runs it"
+            raise ExecutionError(why) from error
         return graph.replay, result
 
 
@@ -111,10 +103,12 @@ class CpuGraphs:
             for storage, value in recorder.before.values():
                 storage.copy_(value)
         constant = _constant(recorder.operations)
-        operations, same = done_before(needed(recorder.operations, result, constant), result)
+        wanted = graph_passes.needed(recorder.operations, result, constant)
+        operations, same = graph_passes.done_before(wanted, result)
         kept = [result, *(o.fresh for o in constant)]
         stay = {place_of(tensor) for tensor in tensors_in(kept)}
-        operations, parts = made_in_place(operations, stay | same.keys() | {place_of(t) for t in same.values()})
+        separate = stay | same.keys() | {place_of(t) for t in same.values()}
+        operations, parts = graph_passes.made_in_place(operations, separate)
         moved = _share_memory(operations, same, parts, stay)
         idle = {id(o) for o in constant} | {id(o) for o in operations if o.name in UNFILLED}
         steps = [step(o, moved) for o in operations if id(o) not in idle]
@@ -155,7 +149,11 @@ class _Recorder(DispatchMode):
         return result
 
 
-UNTOLD = {"aten::native_batch_norm"}  # it writes running statistics, of which its schema says nothing
+UNTOLD = {"aten::lift_fresh", "aten::native_batch_norm"}  # the latter's schema is silent on the statistics it writes
+DIFFERING = {
+    torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape, torch.Tag.nondeterministic_seeded,
+    torch.Tag.inplace_view,
+}  # fmt: skip
 
 
 def _differs(func: Any, args: Any) -> bool:
@@ -166,15 +164,9 @@ def _differs(func: Any, args: Any) -> bool:
     """
     if func._schema.name == "aten::index":  # by a mask, or by numbers, which is no trouble
         return any(index.dtype in (torch.bool, torch.uint8) for index in tensors_in(args[1]))
-    sorts = (
-        torch.Tag.data_dependent_output,
-        torch.Tag.dynamic_output_shape,
-        torch.Tag.nondeterministic_seeded,
-        torch.Tag.inplace_view,
-    )
     return (
-        func._schema.name in UNTOLD | {"aten::lift_fresh"}
-        or any(tag in func.tags for tag in sorts)
+        func._schema.name in UNTOLD
+        or not DIFFERING.isdisjoint(func.tags)
         or any(tensor.is_conj() or tensor.is_neg() for tensor in tensors_in(args))
     )
 
@@ -204,10 +196,7 @@ def _share_memory(
         tensor = same.get(place_of(tensor), tensor)
         return parts[place_of(tensor)][0] if place_of(tensor) in parts else tensor
 
-    last: dict[int, int] = {}
-    for at, operation in enumerate(operations):
-        for tensor in operation.tensors():
-            last[place_of(whole(tensor))] = at
+    last = {place_of(whole(t)): at for at, operation in enumerate(operations) for t in operation.tensors()}
     ends: dict[int, list[int]] = {}
     homes: dict[int, Tensor] = {}
     free: list[Tensor] = []  # the latest given up last: it is still in the caches

@@ -15,13 +15,9 @@ from dimebench.training.execution.modes import WARM_CALLS, Learner
 
 
 def warm_up(
-    agent: Agent,
-    learner: Learner,
-    dims: Dims,
-    rows: Mapping[str, int],
-    calls: int,
+    agent: Agent, learner: Learner, dims: Dims, rows: Mapping[str, int], calls: int,
     should_stop: Callable[[], bool] = lambda: False,
-) -> None:
+) -> None:  # fmt: skip
     """Run `learner` until it has captured every kind of call to come; `agent` comes out as it went in.
 
     `rows` says on how many observations per seed it acts and is evaluated, `calls` how many updates are to come. An

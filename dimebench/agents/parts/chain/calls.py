@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dimebench.agents.parts.chain import kernels
-from dimebench.agents.parts.chain.stepwise import PathGradient
+from dimebench.agents.parts.chain.stepwise import Begun, PathGradient
 
 PRECISIONS = ("float32", "tf32", "bf16")
 MOST_ACTIONS = 256  # a state's columns are one tile
@@ -79,106 +79,61 @@ def launch(shape: Shape, precision: str, processors: int = 132, shared: int = 23
     stage = (columns + tile) * deep * (2 if precision == "bf16" else 4)
     stages = max(2, min(4, shared // stage - 1))
     constants = {
-        "N": shape.steps,
-        "A": shape.actions,
-        "H1": shape.width,
-        "LAYERS": shape.layers,
-        "HP": shape.padded,
-        "BA": shape.padded_actions,
-        "BM": tile,
-        "BN": columns,
-        "BK": deep,
-        "PRECISION": precision,
-    }
+        "N": shape.steps, "A": shape.actions, "H1": shape.width, "LAYERS": shape.layers, "HP": shape.padded,
+        "BA": shape.padded_actions, "BM": tile, "BN": columns, "BK": deep, "PRECISION": precision,
+    }  # fmt: skip
     grid = (shape.seeds, -(-shape.rows // tile))
     return Launch(grid, constants, {"num_warps": 8 if columns > 64 else 4, "num_stages": stages})
 
 
-def forward_path(
-    x0: Tensor,
-    keep: Tensor,
-    eta: Tensor,
-    noise: Tensor,
-    base: Tensor,
-    time: Tensor,
-    dense: Sequence[Tensor],
-    precision: str,
-) -> Tensor:
-    """The path x_0 .. x_N [S, N + 1, B, A] of x_{n+1} = keep_n x_n + noise_n + eta_n f_n(x_n).
-
-    x0 [S, B, A]; keep, eta [S, N, A]; noise [S, N, B, A]; base [S, B, H], time [S, N, H] and dense as
-    `ScoreNetwork.prepare` returns them.
-    """
-    shape = Shape.of(x0, eta.shape[1], dense)
-    path = x0.new_empty(shape.seeds, shape.steps + 1, shape.rows, shape.actions)
-    _forward(shape, precision, x0, keep, eta, eta, noise, base, time, dense, path, path, whole=True)
+def forward_path(begun: Begun, dense: Sequence[Tensor], precision: str) -> Tensor:
+    """The path x_0 .. x_N [S, N + 1, B, A]; `dense` as `ScoreNetwork.dense` returns it."""
+    seeds, rows, actions = begun.x.shape
+    path = begun.x.new_empty(seeds, begun.eta.shape[1] + 1, rows, actions)
+    _forward(begun, begun.eta, begun.noise, dense, precision, path)
     return path
 
 
 def sample_no_grad(
-    x0: Tensor,
-    keep: Tensor,
-    eta: Tensor,
-    scale: Tensor,
-    eps: Tensor,
-    base: Tensor,
-    time: Tensor,
-    dense: Sequence[Tensor],
-    precision: str,
+    begun: Begun, scale: Tensor, eps: Tensor, dense: Sequence[Tensor], precision: str
 ) -> tuple[Tensor, Tensor]:
     """x_N [S, B, A] and the log ratio [S, B] of the path that eps [S, N, B, A] gives, the path itself kept nowhere.
 
-    As `forward_path` with noise = scale eps, scale [S, N, A].
+    scale [S, N, 1, A]: `begun.noise` is not read, so that it need not be there at any time.
     """
-    shape = Shape.of(x0, eta.shape[1], dense)
-    x, log_w = torch.empty_like(x0, memory_format=torch.contiguous_format), x0.new_empty(shape.seeds, shape.rows)
-    _forward(shape, precision, x0, keep, eta, scale, eps, base, time, dense, x, log_w, whole=False)
+    x, log_w = torch.empty_like(begun.x, memory_format=torch.contiguous_format), begun.x.new_empty(begun.x.shape[:2])
+    _forward(begun, scale, eps, dense, precision, x, log_w)
     return x, log_w
 
 
 def _forward(
-    shape: Shape,
-    precision: str,
-    x0: Tensor,
-    keep: Tensor,
-    eta: Tensor,
-    scale: Tensor,
-    noise: Tensor,
-    base: Tensor,
-    time: Tensor,
-    dense: Sequence[Tensor],
-    path: Tensor,
-    log_w: Tensor,
-    whole: bool,
+    begun: Begun, scale: Tensor, noise: Tensor, dense: Sequence[Tensor], precision: str, *into: Tensor
 ) -> None:
-    how = _launch(shape, precision, x0.device)
-    given = [_ready(tensor) for tensor in (x0, keep, eta, scale, noise, base, time)]
+    """Into the whole path or, where there are two results, into x_N and its log ratio."""
+    shape, device = Shape.of(begun.x, begun.eta.shape[1], dense), begun.x.device
+    how = _launch(shape, precision, device)
+    by_step = (each.squeeze(2) for each in (begun.keep, begun.eta, scale))
+    given = [_ready(tensor) for tensor in (begun.x, *by_step, noise, begun.base, begun.time)]
     dtype = operand_type(precision)
-    x_rows = torch.empty(shape.seeds, shape.rows, shape.padded_actions, dtype=dtype, device=x0.device)
-    h_rows = torch.empty(2, shape.seeds, shape.rows, shape.padded, dtype=dtype, device=x0.device)
+    x_rows = torch.empty(shape.seeds, shape.rows, shape.padded_actions, dtype=dtype, device=device)
+    h_rows = torch.empty(2, shape.seeds, shape.rows, shape.padded, dtype=dtype, device=device)
     packed = pack_weights(weights_of(dense), shape, precision), pack_biases(dense, shape)
     kernels.forward_kernel[how.grid](
-        *given, *packed, x_rows, h_rows, path, log_w, shape.rows,
-        PATH=whole, **how.constants, **how.options,
+        *given, *packed, x_rows, h_rows, into[0], into[-1], shape.rows,
+        PATH=len(into) == 1, **how.constants, **how.options,
     )  # fmt: skip
 
 
 def backward_path(
-    grad_path: Tensor,
-    path: Tensor,
-    keep: Tensor,
-    eta: Tensor,
-    base: Tensor,
-    time: Tensor,
-    dense: Sequence[Tensor],
-    precision: str,
+    of_path: Tensor, path: Tensor, begun: Begun, dense: Sequence[Tensor], precision: str
 ) -> PathGradient:
-    """From the gradient of every state of the path [S, N + 1, B, A]; arguments as for `forward_path`."""
-    shape = Shape.of(path[:, 0], eta.shape[1], dense)
+    """From the gradient of every state of the path [S, N + 1, B, A]."""
+    shape = Shape.of(begun.x, begun.eta.shape[1], dense)
     how = _launch(shape, precision, path.device)
     dtype, device = operand_type(precision), path.device
     steps = (shape.seeds, shape.steps, shape.rows)
-    given = [_ready(tensor) for tensor in (grad_path, path, keep, eta, base, time)]
+    by_step = begun.keep.squeeze(2), begun.eta.squeeze(2)
+    given = [_ready(tensor) for tensor in (of_path, path, *by_step, begun.base, begun.time)]
     packed = pack_weights(weights_of(dense), shape, precision), pack_biases(dense, shape)
     turned = pack_weights([weight.mT for weight in weights_of(dense)[::-1]], shape, precision)
     x_rows = torch.empty(shape.seeds, shape.rows, shape.padded_actions, dtype=dtype, device=device)

@@ -33,30 +33,20 @@ class FusedChain(Chain):
     @torch.no_grad()
     def act(self, obs: Tensor, x0: Tensor, eps: Tensor) -> Tensor:
         begun, scale = self.begin(obs, x0, eps)
-        return torch.tanh(self._end(begun, self.policy.score.dense(), eps, scale)[0])
+        return torch.tanh(calls.sample_no_grad(begun, scale, eps, self.policy.score.dense(), self.precision)[0])
 
     def sample_no_grad(
         self, begun: Begun, dense: Sequence[Tensor], x0: Tensor, eps: Tensor, scale: Tensor
     ) -> DiffusionSample:
-        return self.costs(x0, *self._end(begun, dense, eps, scale))
-
-    def _end(self, begun: Begun, dense: Sequence[Tensor], eps: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        """x_N [S, B, A] and the log ratio [S, B]."""
-        return calls.sample_no_grad(
-            begun.x, begun.keep.squeeze(2), begun.eta.squeeze(2), scale.squeeze(2), eps,
-            begun.base, begun.time, dense, self.precision,
-        )  # fmt: skip
+        return self.costs(x0, *calls.sample_no_grad(begun, scale, eps, dense, self.precision))
 
     def costs(self, x0: Tensor, x: Tensor, log_w: Tensor) -> DiffusionSample:
         return self.policy.costs(x0, x, log_w)
 
     def run_keeping(self, begun: Begun, dense: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        keep, eta = begun.keep.squeeze(2), begun.eta.squeeze(2)
-        path = calls.forward_path(begun.x, keep, eta, begun.noise, begun.base, begun.time, dense, self.precision)
-        return path, []
+        return calls.forward_path(begun, dense, self.precision), []
 
     def run_back(
         self, of_path: Tensor, begun: Begun, path: Tensor, kept: Sequence[Tensor], dense: Sequence[Tensor]
     ) -> PathGradient:
-        keep, eta = begun.keep.squeeze(2), begun.eta.squeeze(2)
-        return calls.backward_path(of_path, path, keep, eta, begun.base, begun.time, dense, self.precision)
+        return calls.backward_path(of_path, path, begun, dense, self.precision)
