@@ -108,7 +108,9 @@ class Cluster:
     def kill_node(self, processes: list[int]) -> None:
         """The node dies as in a power cut, with those processes of its jobs; Slurm notices."""
         daemon = self._running.pop()
-        send(signal.SIGKILL, daemon.pid, *self._stepds(), *processes)
+        dying = [daemon.pid, *self._stepds(), *processes]
+        send(signal.SIGSTOP, *dying)  # so that none sees another one die, and saves
+        send(signal.SIGKILL, *dying)
         daemon.wait()
         self.call("scontrol", "update", f"NodeName={platform.node()}", "State=DOWN", "Reason=died")
 

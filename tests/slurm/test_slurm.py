@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from dimebench.engines.slurm.queue import read_queue
 from dimebench.planning.cells import Plan
 from dimebench.planning.plan import make_plan
 from dimebench.store import read_runs
+from dimebench.training.block import Block
 from dimebench.training.checkpoint import Checkpoints
 from tests.cli.calls import Call, refused
 from tests.processes import wait_until
@@ -36,10 +37,10 @@ def planned(results: Path, words: list[str], seeds: list[int]) -> Plan:
     return make_plan(parse_words(words, algorithms=known_algorithms()), seeds, results, "cpu")
 
 
-def of_plan(plan: Plan, results: Path) -> dict[str, Any]:
-    """What the plan's runs leave: their tables, the final policies, and the whole state of the kept checkpoints."""
+def left_by(blocks: Iterable[Block], results: Path) -> dict[str, Any]:
+    """What the blocks' runs leave: tables, final policies, and the whole state of the kept checkpoints."""
     found: dict[str, Any] = {}
-    for _, block in plan.blocks():
+    for block in blocks:
         found |= {f"{block.variant}/{key}": value for key, value in left_on_disk(block, results).items()}
         kept = Checkpoints(block.checkpoint_folder(results)).load()
         assert kept is not None
@@ -69,6 +70,7 @@ def test_jobs_that_are_queued_again_in_mid_run_end_with_the_bits_of_a_local_run(
     assert (answer.code, answer.err) == (0, "")
     assert answer.lines[0].startswith("tiny: 2 runs in 2 jobs: ")
     (manifest,) = read_manifests(place / "results")
+    blocks = manifest.blocks
     wait_until(lambda: len(read_queue(["tiny"])) == 2, "both are in the queue")
     (first, second) = sorted(read_queue(["tiny"]))
     again = dimebench("run", *WORDS, "--seeds", "1", *SLURM)
@@ -93,7 +95,7 @@ def test_jobs_that_are_queued_again_in_mid_run_end_with_the_bits_of_a_local_run(
     assert answer.lines[-1] == "tiny: 2 finished; results in results/"
     assert [manifest.ended(index)["attempt"] for index in range(2)] == [2, 2]  # type: ignore[index]
     assert {run.provenance["resumed"] for run in read_runs(place / "results")} == {1}
-    assert_same_outputs(of_plan(local, place / "results"), of_plan(local, place / "local"))
+    assert_same_outputs(left_by(blocks, place / "results"), left_by(blocks, place / "local"))
 
 
 def test_cancelled_jobs_leave_runs_that_go_on(cluster: Cluster, dimebench: Call, place: Path) -> None:
