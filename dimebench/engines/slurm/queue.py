@@ -108,7 +108,7 @@ def _fates(ids: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in _parts(ids):
         told = _try("sacct", "-nPX", "--format=JobID,State", f"--jobs={','.join(part)}")
-        found |= dict(line.split("|", 1) for line in told.splitlines())
+        found |= dict(line.partition("|")[::2] for line in told.splitlines())
     for job in [each for each in ids if each not in found][: MOST_ARGUMENTS // 10]:
         facts = dict(word.partition("=")[::2] for word in _try("scontrol", "--oneliner", "show", "job", job).split())
         if "JobState" in facts:
