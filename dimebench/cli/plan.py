@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dimebench.cli.common import options
-from dimebench.cli.common.checks import check_execution, check_folder, check_looks
+from dimebench.cli.common.checks import check_execution, check_folder, check_looks, say_remarks
 from dimebench.cli.common.parsers import parse_allow, parse_request, parse_seeds
-from dimebench.cli.common.remarks import say_remarks
 from dimebench.errors import UsageError
 
 if TYPE_CHECKING:

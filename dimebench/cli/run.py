@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dimebench.cli.common import options
-from dimebench.cli.common.checks import check_execution, check_folder, check_looks, make_folder
+from dimebench.cli.common.checks import check_execution, check_folder, check_looks, make_folder, say_remarks
 from dimebench.cli.common.parsers import parse_allow, parse_request, parse_seeds, parse_trackers
-from dimebench.cli.common.remarks import say_remarks
 from dimebench.cli.common.signals import interrupt_on_signals, leave_on_signals
 from dimebench.errors import UsageError
 
