@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
-import typer
-
 from dimebench.cli.common.options import Json
 
 
-def algos(as_json: Json = False) -> int:
+def algos(as_json: Json = False) -> None:
     """List the algorithms: those built in, and those that installed packages add."""
     from dimebench.agents.registry import BrokenAlgorithmError, algorithm_source, known_algorithms, load_algorithm
+    from dimebench.cli.common.output import print_json, print_table
 
     rows = []
     for name in known_algorithms():
@@ -21,9 +18,6 @@ def algos(as_json: Json = False) -> int:
             summary = f"cannot be used: {error}"
         rows.append({"name": name, "summary": summary, "source": algorithm_source(name)})
     if as_json:
-        typer.echo(json.dumps(rows, indent=1))
-        return 0
-    from dimebench.cli.common.output import print_table
-
-    print_table([[row["name"], row["summary"], row["source"]] for row in rows], ("algorithm", "what it is", "source"))
-    return 0
+        print_json(rows)
+    else:
+        print_table([list(row.values()) for row in rows], ("algorithm", "what it is", "source"))

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
-
-import typer
 
 from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_execution
@@ -23,10 +20,9 @@ SEEDS = {"cpu": "1", "cuda": "10"}  # as a process of `run` trains them together
 def bench(
     words: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="As for run: algo=a,b task=x,y suite=NAME ALGORITHM.SETTING=VALUE (default: dime, crossq and sac on "
-            "dog-run and humanoid-run at full size).",
-            metavar="[WORDS]...",
+        options.words(
+            "As for run: algo=a,b task=x,y suite=NAME ALGORITHM.SETTING=VALUE (default: dime, crossq and sac on "
+            "dog-run and humanoid-run at full size)."
         ),
     ] = None,
     seeds: Annotated[
@@ -38,7 +34,7 @@ def bench(
     precision: options.Precision = "auto",
     chain: options.Chain = "auto",
     as_json: options.Json = False,
-) -> int:
+) -> None:
     """Measure physics, learner, acting and the whole loop per algorithm and task, each beside its floor."""
     asked = parse_seeds(seeds) if seeds else None
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -49,7 +45,7 @@ def bench(
     check_execution(chosen, mode, precision, chain)
     from dimebench.bench.cells import bench as measure
     from dimebench.bench.cells import learning_blocks, machine_facts
-    from dimebench.cli.common.output import status_line
+    from dimebench.cli.common.output import print_json, status_line
     from dimebench.planning.plan import make_plan
 
     with tempfile.TemporaryDirectory(prefix="dimebench-bench-") as folder:
@@ -63,18 +59,15 @@ def bench(
             found = list(measure(blocks, Path(folder), seconds, progress))
     if as_json:
         facts = machine_facts() | {"seeds": len(blocks[0].seeds), "seconds": seconds}
-        typer.echo(json.dumps(facts | {"cells": [cell.to_json() for cell in found]}, indent=1, allow_nan=False))
-        return 0
-    _show(found)
-    return 0
+        print_json(facts | {"cells": [cell.to_json() for cell in found]}, allow_nan=False)
+    else:
+        _show(found)
 
 
 def _with_defaults(words: list[str]) -> list[str]:
     """The words, and the defaults for what they leave open; a named suite says everything itself."""
     keys = {word.partition("=")[0] for word in words}
-    if "suite" in keys:
-        return words
-    return [*words, *(f"{key}={value}" for key, value in DEFAULTS.items() if key not in keys)]
+    return words + [f"{key}={value}" for key, value in DEFAULTS.items() if not {"suite", key} & keys]
 
 
 PARTS = ("physics", "learner", "acting", "loop")
@@ -94,9 +87,8 @@ def _show(found: list[Any]) -> None:
     for cell in found:
         parts = ", ".join(f"{part} {share:.0%}" for part, share in cell.shares.items())
         print_line(f"{cell.variant} on {cell.task}: {cell.dominant} dominates the loop ({parts}, each by itself)")
-    how, best = found[0].execution, max(cell.ceilings.gemm for cell in found)
-    copy = max(cell.ceilings.copy for cell in found)
-    seeds = found[0].figures["loop"].seeds
+    how, seeds = found[0].execution, found[0].figures["loop"].seeds
+    best, copy = max(cell.ceilings.gemm for cell in found), max(cell.ceilings.copy for cell in found)
     chain = f", {how['chain']} chain" if "chain" in how else ""
     print_line(
         f"{how['device']}, {how['threads']} thread, {how['mode']} {how['precision']}{chain}, {seeds} seeds together; "
@@ -108,7 +100,6 @@ def _figures(figure: Any) -> list[str]:
     """Env steps per second over all seeds; milliseconds per env step of all seeds, and the floor's; the fraction."""
     from dimebench.numbers import rate
 
-    floor = ["", ""]
-    if figure.floor_seconds is not None:
-        floor = [rate(figure.floor_seconds * 1e3), f"{figure.fraction:.0%}"]
-    return [rate(figure.seeds / figure.seconds, 4), rate(figure.seconds * 1e3), *floor]
+    own = [rate(figure.seeds / figure.seconds, 4), rate(figure.seconds * 1e3)]
+    known = figure.floor_seconds is not None
+    return own + ([rate(figure.floor_seconds * 1e3), f"{figure.fraction:.0%}"] if known else ["", ""])

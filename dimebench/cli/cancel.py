@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_folder
-from dimebench.cli.common.options import DEFAULT_RESULTS, Results
 from dimebench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ LONGEST_S = 300.0  # for the jobs to save and end
 def cancel(
     words: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="Which jobs: suite=NAME algo=a,b task=x,y, or the numbers of jobs (12, 12_3). All without any.",
-            metavar="[WORDS...]",
+        options.words(
+            "Which jobs: suite=NAME algo=a,b task=x,y, or the numbers of jobs (12, 12_3). All without any.",
+            "[WORDS...]",
         ),
     ] = None,
-    results: Results = DEFAULT_RESULTS,
-) -> int:
+    results: options.Results = options.DEFAULT_RESULTS,
+) -> None:
     """Cancel the jobs of `run --on slurm`; what they were training is saved, and `run` goes on with it."""
     check_folder("--results", results)
     from dimebench.engines.jobs import cancel_jobs, job_statuses
@@ -40,13 +40,12 @@ def cancel(
     chosen = _chosen([each for each in job_statuses(results) if each.queued], words or [])
     if not chosen:
         typer.echo(f"no jobs in the queue for '{results}'")
-        return 0
+        return
     left = cancel_jobs(chosen, LONGEST_S)
     running = sum(each.state not in ("pending", "requeued", "held") for each in chosen)
     typer.echo(f"cancelled {count(len(chosen), 'job')}, {running} of them running; `run` goes on from what is saved")
     for each in left:
         typer.echo(f"job {each.job} on {each.node} has not ended yet ({each.state})")
-    return 0
 
 
 def _chosen(queued: Sequence[JobStatus], words: Sequence[str]) -> list[JobStatus]:
@@ -63,8 +62,8 @@ def _chosen(queued: Sequence[JobStatus], words: Sequence[str]) -> list[JobStatus
             continue
         if key not in KEYS:
             raise UsageError(f"{word}: unknown key '{key}'{nearest(key, KEYS)}")
+        known = [text for each in queued for text in KEYS[key](each)]
         for name in value.split(","):
-            known = list(dict.fromkeys(text for each in queued for text in KEYS[key](each)))
             if name not in known:
                 raise UsageError(f"{word}: no job in the queue is of {key} '{name}'{nearest(name, known)}")
         chosen = [each for each in chosen if set(value.split(",")) & set(KEYS[key](each))]

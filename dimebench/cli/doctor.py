@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from dimebench.cli.common import options
 from dimebench.cli.common.checks import existing
-from dimebench.cli.common.options import DEFAULT_RESULTS, Json, Results
 from dimebench.cli.common.parsers import split_words
 from dimebench.errors import OK, SOME_FAILED, UsageError
-
-if TYPE_CHECKING:
-    from dimebench.doctor import Check
 
 DEFAULT_SUITE = "quick"
 
 
 def doctor(
     words: Annotated[
-        list[str] | None,
-        typer.Argument(help=f"suite=NAME: whose tasks to load (default: {DEFAULT_SUITE}).", metavar="[WORDS]"),
+        list[str] | None, options.words(f"suite=NAME: whose tasks to load (default: {DEFAULT_SUITE}).", "[WORDS]")
     ] = None,
-    results: Results = DEFAULT_RESULTS,
-    as_json: Json = False,
+    results: options.Results = options.DEFAULT_RESULTS,
+    as_json: options.Json = False,
 ) -> int:
     """Check versions, device, rendering, the results folder, every task of a suite, and that a killed run resumes."""
     names, suite = split_words(words)
@@ -34,6 +29,7 @@ def doctor(
         raise UsageError(f"'{names[0]}': doctor takes suite=NAME alone")
     os.environ.setdefault("MUJOCO_GL", "disabled")
     from dimebench import doctor as checks
+    from dimebench.cli.common.output import print_json, print_line
     from dimebench.config import load_suite
 
     tasks = load_suite(suite or DEFAULT_SUITE).tasks
@@ -46,17 +42,11 @@ def doctor(
         for each in check():
             found.append(each)
             if not as_json:
-                _say(each)
+                mark = "ok    " if each.ok else "FAILED"
+                print_line(f"{mark}  {each.group:<9}  {each.name}: {each.detail}")
     bad = sum(not each.ok for each in found)
     if as_json:
-        typer.echo(json.dumps([asdict(each) for each in found], indent=1))
+        print_json([asdict(each) for each in found])
     else:
         typer.echo(f"{len(found)} checks, {bad} failed" if bad else f"{len(found)} checks, all well")
     return SOME_FAILED if bad else OK
-
-
-def _say(check: Check) -> None:
-    from dimebench.cli.common.output import print_line
-
-    mark = "ok    " if check.ok else "FAILED"
-    print_line(f"{mark}  {check.group:<9}  {check.name}: {check.detail}")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_folder
-from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead
 from dimebench.cli.common.parsers import some_of, split_words
-from dimebench.cli.compare import BudgetOfSteps
 
 TABLES = ("csv", "markdown", "latex")
 FORMATS = (*TABLES, "figures", "zip", "tensorboard", "wandb")
@@ -19,30 +17,30 @@ FORMATS = (*TABLES, "figures", "zip", "tensorboard", "wandb")
 
 def export(
     words: Annotated[
-        list[str] | None,
-        typer.Argument(help="Algorithms or variants (default: all there are), and suite=NAME.", metavar="[WORDS]..."),
+        list[str] | None, options.words("Algorithms or variants (default: all there are), and suite=NAME.")
     ] = None,
     formats: Annotated[str, typer.Option("--format", help=f"Of {', '.join(FORMATS)}.", metavar="A,B")] = "csv",
-    budget: BudgetOfSteps = None,
+    budget: options.BudgetOfSteps = None,
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.", metavar="DIR")] = Path("export"),
-    results: ResultsToRead = DEFAULT_RESULTS,
-    as_json: Json = False,
-) -> int:
+    results: options.ResultsToRead = options.DEFAULT_RESULTS,
+    as_json: options.Json = False,
+) -> None:
     """Write per-seed and aggregate tables, figures, the raw runs as a zip, or events for TensorBoard and W&B."""
     chosen = some_of("--format", formats, FORMATS)
     check_folder("--out", out)
     names, suite = split_words(words)
+    from dimebench.cli.common.output import print_json
+
     written: dict[str, Any] = {}
     if {*TABLES, "figures"} & set(chosen):
         written |= _tables_and_figures(results, names, suite, budget, chosen, out)
     if {"zip", "tensorboard", "wandb"} & set(chosen):
         written |= _raw(results, names, suite, chosen, out)
     if as_json:
-        typer.echo(json.dumps(written, indent=1))
-        return 0
+        print_json(written)
+        return
     for form, what in written.items():
         typer.echo(f"{form}: {what if isinstance(what, str) else f'{len(what)} files in {Path(what[0]).parent}/'}")
-    return 0
 
 
 def _tables_and_figures(
@@ -52,13 +50,13 @@ def _tables_and_figures(
     from dimebench.tables.files import write_tables
 
     found = read_summary(results, names, suite=suite, budget=budget)
-    written: dict[str, Any] = {}
-    for form in [form for form in chosen if form in TABLES]:
-        written[form] = [str(path) for path in write_tables(found, out / found.suite / "tables", [form])]
+    folder = out / found.suite
+    tables = [form for form in chosen if form in TABLES]
+    written = {form: [str(path) for path in write_tables(found, folder / "tables", [form])] for form in tables}
     if "figures" in chosen:
         from dimebench.figures.files import write_figures
 
-        written["figures"] = [str(p) for p in write_figures(found, out / found.suite / "figures", ["pdf", "svg"])]
+        written["figures"] = [str(path) for path in write_figures(found, folder / "figures", ["pdf", "svg"])]
     return written
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,9 +9,9 @@ from typing import Annotated, Any
 
 import typer
 
+from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_folder, check_writable
-from dimebench.cli.common.options import DEFAULT_RESULTS, Json, Results, whole
-from dimebench.errors import UsageError
+from dimebench.errors import UsageError, nearest
 
 WRITERS = 16
 UNITS = ("env-steps", "frames")
@@ -23,10 +22,10 @@ BOUNDS_SUITE = "gym-mujoco"  # has bounds for each of its tasks
 def import_(
     words: Annotated[
         list[str],
-        typer.Argument(
-            help="Files (.npz of SB3, .csv, .parquet, a folder with env_interacts.npy and mean_return.npy), "
+        options.words(
+            "Files (.npz of SB3, .csv, .parquet, a folder with env_interacts.npy and mean_return.npy), "
             "and suite=NAME to stand beside the runs of that suite.",
-            metavar="FILE... [suite=NAME]",
+            "FILE... [suite=NAME]",
         ),
     ],
     algorithm: Annotated[str, typer.Option(help="The algorithm, where the file does not name it.")] = "",
@@ -34,14 +33,14 @@ def import_(
     source: Annotated[str, typer.Option(help="Where the curves come from (default: the file's name).")] = "",
     licence: Annotated[str, typer.Option(help="The licence of the curves.")] = "",
     unit: Annotated[str, typer.Option(help="What the steps count: env-steps or frames.", metavar="UNIT")] = "",
-    action_repeat: Annotated[int, whole("--action-repeat", "Frames per env step at the source.", 1)] = 1,
-    seed: Annotated[int, whole("--seed", "Seed of the first file that tells none.", 0)] = 0,
+    action_repeat: Annotated[int, options.whole("--action-repeat", "Frames per env step at the source.", 1)] = 1,
+    seed: Annotated[int, options.whole("--seed", "Seed of the first file that tells none.", 0)] = 0,
     bounds: Annotated[str, typer.Option(help="Returns that score 0 and 1.", metavar="LOWER,UPPER")] = "",
     published: Annotated[
         bool, typer.Option("--published", help="Mark as published: paper:NAME, not ext:NAME.")
     ] = False,
-    results: Results = DEFAULT_RESULTS,
-    as_json: Json = False,
+    results: options.Results = options.DEFAULT_RESULTS,
+    as_json: options.Json = False,
 ) -> int:
     """Read curves of another tool or paper into the results folder, marked ext: or paper:, with their source."""
     files = [Path(word) for word in words if not word.startswith("suite=")]
@@ -75,23 +74,18 @@ def import_(
         action_repeat=action_repeat,
         published=published or told,
     )
-    return _store(frame, origin, suites[0] if suites else None, _bounds(bounds), results, lost, as_json)
+    suite = suites[0] if suites else None
+    return _store(frame, origin, suite, _targets(frame, suite, _bounds(bounds), results), results, lost, as_json)
 
 
 def _store(
-    frame: Any,
-    origin: Any,
-    suite: str | None,
-    bounds: dict[str, float] | None,
-    results: Path,
-    lost: int,
-    as_json: bool,
+    frame: Any, origin: Any, suite: str | None, targets: list[Any], results: Path, lost: int, as_json: bool
 ) -> int:
+    from dimebench.cli.common.output import print_json
     from dimebench.store.importers import external_runs, write_external
 
     written = there = 0
     variants: Counter[str] = Counter()
-    targets = _targets(frame, suite, bounds, results)
     for target in targets:
         mine = frame[frame["task"].isin(list(target.score))]
         runs = external_runs(mine, origin, target)
@@ -102,13 +96,8 @@ def _store(
     kept = {task for target in targets for task in target.score}
     others = sorted(set(frame["task"]) - kept)
     if as_json:
-        facts = {
-            "suites": [t.suite for t in targets],
-            "written": written,
-            "already_there": there,
-            "variants": variants,
-        }
-        typer.echo(json.dumps(facts | {"rows_left_out": lost, "tasks_left_out": others}, indent=1))
+        facts = {"suites": [target.suite for target in targets], "written": written, "already_there": there}
+        print_json(facts | {"variants": variants, "rows_left_out": lost, "tasks_left_out": others})
         return 0
     place = ", ".join(f"{results}/{target.suite}" for target in targets)
     again = f", {there} were there already" if there else ""
@@ -130,14 +119,8 @@ def _targets(frame: Any, suite: str | None, bounds: dict[str, float] | None, res
     tasks = sorted(set(frame["task"]))
     if suite is None:
         families = sorted({task.split("/")[0] for task in tasks})
-        return [
-            Target(
-                f"external-{family}".lower().replace("/", "-"),
-                1,
-                {t: _score(t, bounds) for t in tasks if t.split("/")[0] == family},
-            )
-            for family in families
-        ]
+        scores = {family: {t: _score(t, bounds) for t in tasks if t.split("/")[0] == family} for family in families}
+        return [Target(f"external-{family}".lower().replace("/", "-"), 1, score) for family, score in scores.items()]
     if _is_new(suite, results):
         return [Target(suite, 1, {task: _score(task, bounds) for task in tasks})]
     loaded = load_suite(suite)
@@ -153,7 +136,6 @@ def _is_new(suite: str, results: Path) -> bool:
     """Whether that suite is one of imports alone. Raises UsageError for a misspelt name, ConfigError for no name."""
     from dimebench.config import list_suites
     from dimebench.config.names import check_suite
-    from dimebench.errors import nearest
 
     known = [name for name, _ in list_suites()]
     if suite in known or suite.endswith((".yaml", ".yml")):
@@ -200,9 +182,6 @@ def _full_tasks(frame: Any, given: str, files: list[Path]) -> dict[str, str]:
     from dimebench.cli.common.tasks import imported_task
 
     where = ", ".join(map(str, files))
-    return {
-        task: imported_task(
-            task, f"--task {task}: unknown task" if task == given else f"{where}: unknown task '{task}'"
-        )
-        for task in frame["task"].unique()
-    }
+    problems = {task: f"{where}: unknown task '{task}'" for task in frame["task"].unique()}
+    problems |= {given: f"--task {given}: unknown task"} if given in problems else {}
+    return {task: imported_task(task, problem) for task, problem in problems.items()}

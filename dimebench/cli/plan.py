@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dimebench.cli.common import options
-from dimebench.cli.common.checks import check_execution, check_folder, check_looks
+from dimebench.cli.common.checks import check_execution, check_folder, check_looks, say_remarks
 from dimebench.cli.common.parsers import parse_allow, parse_request, parse_seeds
-from dimebench.cli.common.remarks import say_remarks
-from dimebench.errors import OK, UsageError
+from dimebench.errors import UsageError
 
 if TYPE_CHECKING:
     from dimebench.planning.cells import Hardware
-    from dimebench.planning.forecast import Forecast, Target
+    from dimebench.planning.forecast import BlockForecast, Forecast, Target
 
 GPU_MEMORY_GB = 80.0  # of a GPU that is described and not asked
 CORES_PER_GPU = 8  # of a machine that is described: for the processes that step environments
 
 
 def plan(
-    words: Annotated[list[str] | None, typer.Argument(help="As for run.", metavar="WORDS...")] = None,
+    words: Annotated[list[str] | None, options.words("As for run.", "WORDS...")] = None,
     seeds: options.Seeds = "5",
     results: options.Results = options.DEFAULT_RESULTS,
     on: options.On = "local",
     device: options.Device = "auto",
     workers: Annotated[
-        int,
-        options.whole("--workers", "CPU workers at a time, on each node; 0 for one per core of this machine.", 0),
+        int, options.whole("--workers", "CPU workers at a time, on each node; 0 for one per core of this machine.", 0)
     ] = 0,
     gpus: Annotated[
         int, options.whole("--gpus", "GPUs of a machine or cluster that is not this one, on each node.", 0)
@@ -60,7 +57,7 @@ def plan(
     hang_timeout: Annotated[float, options.vary(options.HangTimeout, hidden=True)] = 1800.0,
     log: Annotated[str, options.vary(options.Log, hidden=True)] = "",
     wait: Annotated[bool, options.vary(options.Wait, hidden=True)] = False,
-) -> int:
+) -> None:
     """Show what run would train with the same words, and the memory, disk, hours and money that it takes."""
     most, _ = check_looks(until_decided, seeds, max_seeds, block_seeds)
     seed_list = list(range(most)) if until_decided else parse_seeds(seeds)
@@ -69,7 +66,7 @@ def plan(
     request = parse_request(words)
     target, hardware = _target(on, device, workers, gpus, gpu_memory, nodes)
     check_execution(target.device, mode, precision, chain)
-    from dimebench.cli.common.output import status_line
+    from dimebench.cli.common.output import print_json, status_line
     from dimebench.planning.forecast import forecast
     from dimebench.planning.plan import make_plan
     from dimebench.planning.probe import Probes
@@ -81,10 +78,9 @@ def plan(
         probes = Probes(probe_seconds, target.here, lambda of: show(f"a probe of {of.variant} on {of.task}"))
         found = forecast(made, target, probes if probe else lambda block: None, keep_checkpoints)
     if as_json:
-        typer.echo(json.dumps(_plain(found, price, on), indent=1, allow_nan=False))
+        print_json(_plain(found, price, on), allow_nan=False)
     else:
         _show(found, price, on)
-    return OK
 
 
 def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, nodes: int) -> tuple[Target, Hardware]:
@@ -113,9 +109,7 @@ def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, no
 
 
 def _hours(seconds: float) -> str:
-    if seconds < 3600:
-        return f"{seconds / 60:,.1f} min"
-    return f"{seconds / 3600:,.1f} h"
+    return f"{seconds / 60:,.1f} min" if seconds < 3600 else f"{seconds / 3600:,.1f} h"
 
 
 def _size(count: float) -> str:
@@ -128,43 +122,40 @@ HEADER = ("algorithm", "task", "seeds", "done", "blocks", "GPU memory", "memory"
 def _show(found: Forecast, price: float | None, on: str) -> None:
     from dimebench.cli.common.output import print_line, print_table
 
+    header = [name for name in HEADER if name != "GPU memory" or found.target.device == "cuda"]
     rows = []
-    on_gpu = found.target.device == "cuda"
     for cell, blocks in found.cells:
         known = [each.duration.seconds for each in blocks if each.duration.seconds is not None]
         row = [cell.variant, cell.task, str(len(cell.seeds)), str(len(cell.done)), str(len(blocks))]
-        row.append(_size(max(each.memory.device for each in blocks)) if blocks and on_gpu else "")
+        if "GPU memory" in header:
+            row.append(_size(max(each.memory.device for each in blocks)) if blocks else "")
         row.append(_size(max(each.memory.host for each in blocks)) if blocks else "")
         row.append(_size(sum(each.results_bytes + each.checkpoint_bytes for each in blocks)) if blocks else "")
         row.append(_hours(sum(known)) if known else "")
-        row.append(", ".join(dict.fromkeys(each.duration.source for each in blocks)))
-        rows.append(row)
-    keep = [i for i, name in enumerate(HEADER) if on_gpu or name != "GPU memory"]
-    print_table([[row[i] for i in keep] for row in rows], [HEADER[i] for i in keep], HEADER[2:9])
+        rows.append([*row, ", ".join(dict.fromkeys(each.duration.source for each in blocks))])
+    print_table(rows, header, HEADER[2:9])
     for line in _sums(found, price, on):
         print_line(line)
 
 
 def _sums(found: Forecast, price: float | None, on: str) -> list[str]:
     """The lines below the table."""
+    from dimebench.numbers import count
+
     target, blocks = found.target, found.blocks()
-    unit = f"{target.unit}{'' if target.slots == 1 else 's'}"
-    runs = sum(len(cell.seeds) - len(cell.done) for cell, _ in found.cells)
-    lines = [f"{runs} runs to train in {len(blocks)} blocks, on {target.slots} {unit}"]
     if not blocks:
         return ["nothing is left to train"]
+    units = count(target.slots, target.unit)
+    runs = sum(len(cell.seeds) - len(cell.done) for cell, _ in found.cells)
+    lines = [f"{runs} runs to train in {len(blocks)} blocks, on {units}"]
     hosts = sorted((each.memory.host for each in blocks), reverse=True)
     sources = ", ".join(sorted({each.memory.source for each in blocks}))
-    lines.append(
-        f"memory: {_size(hosts[0])} for the largest block, {_size(sum(hosts[: target.slots]))} at once ({sources})"
-    )
+    at_once = _size(sum(hosts[: target.slots]))
+    lines.append(f"memory: {_size(hosts[0])} for the largest block, {at_once} at once ({sources})")
     lines.append(f"disk: {_size(found.disk_bytes)} at most, {_size(_stays(found))} of it stays")
     if found.unknown < len(blocks):
-        took = _hours(found.seconds)
-        lines.append(
-            f"time: {took} on {target.slots} {unit}, {_hours(found.device_seconds)} of one "
-            f"({'; '.join(found.sources())})"
-        )
+        took, of_one, sources = _hours(found.seconds), _hours(found.device_seconds), "; ".join(found.sources())
+        lines.append(f"time: {took} on {units}, {of_one} of one ({sources})")
         if target.device == "cuda":
             lines.append("blocks that share a GPU are counted as if they took turns")
     if found.unknown:
@@ -174,16 +165,13 @@ def _sums(found: Forecast, price: float | None, on: str) -> list[str]:
         what = "of CPU time, as on a machine with nothing else to do" if target.device == "cpu" else "by the clock"
         lines.append(f"a probe is {what}; early ends of episodes and checkpoints are left out")
     if price is not None and not found.unknown:
-        lines.append(
-            f"cost: {_cost(found, price, on):,.2f}, at {price:g} for an hour of one {target.unit}{_paid(on)}"
-        )
+        paid = ", all of them until the end" if on == "local" else ", each while it works"
+        lines.append(f"cost: {_cost(found, price, on):,.2f}, at {price:g} for an hour of one {target.unit}{paid}")
     return lines
 
 
 def _stays(found: Forecast) -> int:
-    return sum(
-        each.results_bytes + (each.checkpoint_bytes if found.keep_checkpoints else 0) for each in found.blocks()
-    )
+    return sum(each.results_bytes + found.keep_checkpoints * each.checkpoint_bytes for each in found.blocks())
 
 
 def _cost(found: Forecast, price: float, on: str) -> float:
@@ -191,8 +179,13 @@ def _cost(found: Forecast, price: float, on: str) -> float:
     return price * seconds / 3600
 
 
-def _paid(on: str) -> str:
-    return ", all of them until the end" if on == "local" else ", each while it works"
+def _plain_block(one: BlockForecast) -> dict[str, Any]:
+    memory = one.memory
+    size = {"gpu_memory_bytes": memory.device, "memory_bytes": memory.host, "memory_from": memory.source}
+    disk = {"results_bytes": one.results_bytes, "checkpoint_bytes": one.checkpoint_bytes}
+    time = {"seconds": one.duration.seconds, "seconds_from": one.duration.source}
+    workers = {"environment_processes": one.block.env_workers}
+    return {"seeds": list(one.block.seeds), "left": one.left, **size, **disk, **time, **workers}
 
 
 def _plain(found: Forecast, price: float | None, on: str) -> dict[str, Any]:
@@ -200,27 +193,8 @@ def _plain(found: Forecast, price: float | None, on: str) -> dict[str, Any]:
     return {
         "target": {"on": on, "device": target.device, "slots": target.slots, "gpu_memory_bytes": target.gpu_bytes},
         "cells": [
-            {
-                "variant": cell.variant,
-                "task": cell.task,
-                "seeds": list(cell.seeds),
-                "done": sorted(cell.done),
-                "blocks": [
-                    {
-                        "seeds": list(each.block.seeds),
-                        "left": each.left,
-                        "gpu_memory_bytes": each.memory.device,
-                        "memory_bytes": each.memory.host,
-                        "memory_from": each.memory.source,
-                        "results_bytes": each.results_bytes,
-                        "checkpoint_bytes": each.checkpoint_bytes,
-                        "seconds": each.duration.seconds,
-                        "seconds_from": each.duration.source,
-                        "environment_processes": each.block.env_workers,
-                    }
-                    for each in blocks
-                ],
-            }
+            {"variant": cell.variant, "task": cell.task, "seeds": list(cell.seeds), "done": sorted(cell.done)}
+            | {"blocks": [_plain_block(each) for each in blocks]}
             for cell, blocks in found.cells
         ],
         "blocks": len(found.blocks()),

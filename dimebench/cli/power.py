@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead
-from dimebench.cli.common.parsers import number_above_0, split_words, whole_number
-from dimebench.cli.compare import BudgetOfSteps
+from dimebench.cli.common import options
+from dimebench.cli.common.parsers import split_words
 from dimebench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -22,56 +20,40 @@ if TYPE_CHECKING:
 def power(
     words: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="One algorithm or variant with runs to take the spread from, or the two to compare; suite=NAME.",
-            metavar="A [B] [WORDS]...",
+        options.words(
+            "One algorithm or variant with runs to take the spread from, or the two to compare; suite=NAME.",
+            "A [B] [WORDS]...",
         ),
     ] = None,
     difference: Annotated[
         float | None,
-        typer.Option(
-            help="IQM difference of normalised scores to find (default: the one seen between A and B).",
-            metavar="D",
-            parser=number_above_0("--difference"),
+        options.above_0(
+            "--difference",
+            "IQM difference of normalised scores to find (default: the one seen between A and B).",
+            "D",
         ),
     ] = None,
-    chance: Annotated[
-        float,
-        typer.Option(help="Chance of finding it, between 0 and 1.", metavar="P", parser=number_above_0("--chance")),
-    ] = 0.8,
+    chance: Annotated[float, options.above_0("--chance", "Chance of finding it, between 0 and 1.", "P")] = 0.8,
     comparisons: Annotated[
-        int,
-        typer.Option(
-            help="How many comparisons are judged together.", metavar="M", parser=whole_number("--comparisons", 1)
-        ),
+        int, options.whole("--comparisons", "How many comparisons are judged together.", 1, metavar="M")
     ] = 1,
     simulations: Annotated[
-        int,
-        typer.Option(
-            help="Simulated comparisons per number of seeds.", metavar="N", parser=whole_number("--simulations", 20)
-        ),
+        int, options.whole("--simulations", "Simulated comparisons per number of seeds.", 20)
     ] = 300,
-    budget: BudgetOfSteps = None,
+    budget: options.BudgetOfSteps = None,
     published: Annotated[
         Path | None,
-        typer.Option(
-            "--from",
-            help="Runs from this csv or Parquet table (algorithm, task, env_steps, seed, score).",
-            metavar="FILE",
+        options.option(
+            "Runs from this csv or Parquet table (algorithm, task, env_steps, seed, score).", "FILE", "--from"
         ),
     ] = None,
-    task: Annotated[str, typer.Option(help="With --from: only these tasks.", metavar="X,Y")] = "",
+    task: Annotated[str, options.option("With --from: only these tasks.", "X,Y")] = "",
     upper: Annotated[
-        float | None,
-        typer.Option(
-            help="With --from: the score that counts as 1 (default: 1000).",
-            metavar="S",
-            parser=number_above_0("--upper"),
-        ),
+        float | None, options.above_0("--upper", "With --from: the score that counts as 1 (default: 1000).", "S")
     ] = None,
-    results: ResultsToRead = DEFAULT_RESULTS,
-    as_json: Json = False,
-) -> int:
+    results: options.ResultsToRead = options.DEFAULT_RESULTS,
+    as_json: options.Json = False,
+) -> None:
     """Say how many seeds per task and variant find an IQM difference, from the spread of runs there are."""
     names, suite = split_words(words)
     if not 1 <= len(set(names)) <= 2:
@@ -84,6 +66,7 @@ def power(
     if not 0 < chance < 1:
         raise UsageError(f"--chance {chance}: must be between 0 and 1")
     from dimebench.analysis.pilot import pilot_of_file, pilot_of_results
+    from dimebench.cli.common.output import print_json
     from dimebench.stats import how_many_seeds
     from dimebench.stats.bootstrap import stream
     from dimebench.stats.estimators import iqm
@@ -91,9 +74,8 @@ def power(
     if published is None:
         pilot = pilot_of_results(results, names, suite, budget)
     else:
-        pilot = pilot_of_file(
-            published, names, budget, (0.0, upper or 1000.0), [name for name in task.split(",") if name]
-        )
+        wanted_tasks = [name for name in task.split(",") if name]
+        pilot = pilot_of_file(published, names, budget, (0.0, upper or 1000.0), wanted_tasks)
     for name, scores in pilot.scores.items():
         for on, runs in zip(pilot.tasks, scores, strict=True):
             if len(runs) < 2:
@@ -107,11 +89,10 @@ def power(
     )
     if as_json:
         about = {"variants": names, "tasks": pilot.tasks, "budget": pilot.budget, "source": pilot.source}
-        typer.echo(json.dumps(about | {"comparisons": comparisons} | asdict(answer), indent=1, allow_nan=False))
+        print_json(about | {"comparisons": comparisons} | asdict(answer), allow_nan=False)
     else:
         for line in _lines(names, pilot, answer, comparisons):
             typer.echo(line)
-    return 0
 
 
 def _lines(names: list[str], pilot: Pilot, answer: PowerAnswer, comparisons: int) -> list[str]:

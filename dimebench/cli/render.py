@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +9,6 @@ import typer
 
 from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_folder
-from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead, whole
 from dimebench.cli.common.parsers import split_words
 from dimebench.errors import UsageError
 
@@ -18,19 +16,17 @@ SUFFIXES = ("mp4", "gif")
 
 
 def render(
-    words: Annotated[
-        list[str], typer.Argument(help="An algorithm or variant, task=NAME and suite=NAME.", metavar="A task=NAME")
-    ],
-    seed: Annotated[int | None, whole("--seed", "Which run (default: the first).", 0)] = None,
-    episode: Annotated[int, whole("--episode", "Which start.", 0)] = 0,
+    words: Annotated[list[str], options.words("An algorithm or variant, task=NAME and suite=NAME.", "A task=NAME")],
+    seed: Annotated[int | None, options.whole("--seed", "Which run (default: the first).", 0)] = None,
+    episode: Annotated[int, options.whole("--episode", "Which start.", 0)] = 0,
     seconds: Annotated[float, options.seconds("--seconds", "Longest length.")] = 20.0,
-    width: Annotated[int, whole("--width", None, 32, metavar="PIXELS")] = 480,
-    height: Annotated[int, whole("--height", None, 32, metavar="PIXELS")] = 360,
-    fps: Annotated[int, whole("--fps", "Pictures per second.", 1)] = 25,
+    width: Annotated[int, options.whole("--width", None, 32, metavar="PIXELS")] = 480,
+    height: Annotated[int, options.whole("--height", None, 32, metavar="PIXELS")] = 360,
+    fps: Annotated[int, options.whole("--fps", "Pictures per second.", 1)] = 25,
     out: Annotated[Path | None, typer.Option("--out", help="File to write, .mp4 or .gif.", metavar="FILE")] = None,
-    results: ResultsToRead = DEFAULT_RESULTS,
-    as_json: Json = False,
-) -> int:
+    results: options.ResultsToRead = options.DEFAULT_RESULTS,
+    as_json: options.Json = False,
+) -> None:
     """Film a trained policy: one episode, in the task's own time, as mp4 or gif."""
     tasks = [word.removeprefix("task=") for word in words if word.startswith("task=")]
     names, suite = split_words([word for word in words if not word.startswith("task=")])
@@ -40,23 +36,21 @@ def render(
         raise UsageError(f"--out {out}: must end in .mp4 or .gif")
     if max(width, height) > 1920 or width % 2 or height % 2:
         raise UsageError(f"--width {width} --height {height}: even numbers up to 1920")
+    from dimebench.cli.common.output import print_json
     from dimebench.store import atomic_write
     from dimebench.video.render import film
 
     policy = _policy(results, names[0], suite, tasks[0] if tasks else None, seed)
-    file = out or Path(f"{policy.run.variant.replace(':', '@')}-{policy.run.task.split('/')[1]}.mp4")
+    run = policy.run
+    file = out or Path(f"{run.variant.replace(':', '@')}-{run.task.split('/')[1]}.mp4")
     check_folder("--out", file.parent)
     shot = film(policy, kind=file.suffix[1:], width=width, height=height, seconds=seconds, fps=fps, episode=episode)
     atomic_write(file, shot.data)
-    facts = {"file": str(file), "frames": shot.frames, "seconds": shot.seconds, "return": shot.reached}
     if as_json:
-        typer.echo(json.dumps(facts, indent=1))
-        return 0
-    run = policy.run
-    typer.echo(
-        f"{file}: {run.variant} on {run.task}, seed {run.seed}: {shot.seconds:.1f} s, return {shot.reached:.1f}"
-    )
-    return 0
+        print_json({"file": str(file), "frames": shot.frames, "seconds": shot.seconds, "return": shot.reached})
+        return
+    length = f"{shot.seconds:.1f} s, return {shot.reached:.1f}"
+    typer.echo(f"{file}: {run.variant} on {run.task}, seed {run.seed}: {length}")
 
 
 def _policy(results: Any, name: str, suite: str | None, task: str | None, seed: int | None) -> Any:
@@ -68,7 +62,7 @@ def _policy(results: Any, name: str, suite: str | None, task: str | None, seed: 
     from dimebench.video.render import policy_of
 
     runs = choose_suite(results, read_runs(results), suite)
-    choose_variants(runs, [name])
+    choose_variants(runs, [name])  # refuses a name that no run has
     runs = [run for run in runs if run.variant == name]
     if any(external(run) for run in runs):
         raise UsageError(f"{name}: its runs were imported: there is no policy to film")

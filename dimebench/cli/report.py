@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_folder
-from dimebench.cli.common.options import DEFAULT_RESULTS, Allow, Json, ResultsToRead
-from dimebench.cli.common.parsers import parse_allow, seconds_above_0, some_of, split_words
-from dimebench.cli.compare import Axis, Budget, Delta, EngineName, Interval, MetricName, question
+from dimebench.cli.common.parsers import parse_allow, some_of, split_words
+from dimebench.cli.compare import question
 from dimebench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,10 +26,7 @@ FORMATS = ("svg", "png", "pdf")
 def report(
     words: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="Algorithms, variants or published references (default: all there are), and suite=NAME.",
-            metavar="[WORDS]...",
-        ),
+        options.words("Algorithms, variants or published references (default: all there are), and suite=NAME."),
     ] = None,
     html: Annotated[bool, typer.Option("--html", help="Write one self-contained page as well.")] = False,
     pdf: Annotated[bool, typer.Option("--pdf", help="Write everything as one PDF as well.")] = False,
@@ -40,21 +37,19 @@ def report(
     watch: Annotated[
         bool, typer.Option("--watch", help="Write the page anew as evaluations land, until all runs are done.")
     ] = False,
-    every: Annotated[
-        float, typer.Option(help="Seconds between two looks.", metavar="S", parser=seconds_above_0("--every"))
-    ] = 10.0,
-    budget: Budget = None,
-    axis: Axis = "env_step",
-    metric: MetricName = None,
-    delta: Delta = None,
-    interval: Interval = "expanded",
-    engine: EngineName = "numpy",
-    allow: Allow = None,
+    every: Annotated[float, options.seconds("--every", "Seconds between two looks.")] = 10.0,
+    budget: options.Budget = None,
+    axis: options.Axis = "env_step",
+    metric: options.Metric = None,
+    delta: options.Delta = None,
+    interval: options.Interval = "expanded",
+    engine: options.Engine = "numpy",
+    allow: options.Allow = None,
     formats: Annotated[str, typer.Option(help="Figure formats, of svg, png and pdf.", metavar="A,B")] = "svg,png,pdf",
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.", metavar="DIR")] = Path("report"),
-    results: ResultsToRead = DEFAULT_RESULTS,
-    as_json: Json = False,
-) -> int:
+    results: options.ResultsToRead = options.DEFAULT_RESULTS,
+    as_json: options.Json = False,
+) -> None:
     """Write learning curves, aggregates, profiles, tables and, with --html, a page with all of them."""
     chosen = some_of("--formats", formats, FORMATS)
     if (watch or clips) and not html:
@@ -66,18 +61,19 @@ def report(
     from dimebench.analysis.published import cite, peers
 
     def read() -> Summary:
-        asked = question(axis=axis, metric=metric, delta=delta, interval=interval, engine=engine)
+        asked = question(axis, metric, delta, interval, engine)
         found = read_summary(results, names, suite=suite, budget=budget, question=asked, allow=allowed)
         return cite(found, peers(found), asked=False) if published and not found.published else found
 
     if watch:
-        return _watch(read, results, suite, out, every)
+        _watch(read, results, suite, out, every)
+        return
+    from dimebench.cli.common.output import print_json
+    from dimebench.figures.files import begin_figures
     from dimebench.figures.pool import FigurePool
 
     with FigurePool(_cells(results, suite, names), preload="dimebench.page.html") as pool:
         found = read()
-        from dimebench.figures.files import begin_figures
-
         folder = out / found.suite
         pool.show(found)
         begin_figures(found, chosen, pool)
@@ -94,18 +90,13 @@ def report(
 
         written["pdf"] = str(write_pdf(found, folder / "report.pdf"))
     if as_json:
-        import json
-
-        typer.echo(json.dumps(written, indent=1))
-        return 0
-    figures = len(written["figures"])
-    typer.echo(
-        f"{figures} figures in {folder / 'figures'}/, tables in {folder / 'tables.txt'} and {folder / 'tables'}/"
-    )
+        print_json(written)
+        return
+    count, tables = len(written["figures"]), folder / "tables"
+    typer.echo(f"{count} figures in {folder / 'figures'}/, tables in {tables}.txt and {tables}/")
     for kind in ("page", "pdf"):
         if kind in written:
             typer.echo(f"{kind}: {written[kind]}")
-    return 0
 
 
 def _cells(results: Place, suite: str | None, names: list[str]) -> int:
@@ -159,7 +150,7 @@ def _clips(found: Summary, results: Place) -> list[Clip]:
     return clips
 
 
-def _watch(read: Callable[[], Summary], results: Place, suite: str | None, out: Path, every: float) -> int:
+def _watch(read: Callable[[], Summary], results: Place, suite: str | None, out: Path, every: float) -> None:
     """Write the page whenever a run's files have changed; the last one, when all is done, stays as it is."""
     from dimebench.analysis import NoRunsError, NotComparableError
     from dimebench.analysis.watch import watch
@@ -183,4 +174,3 @@ def _watch(read: Callable[[], Summary], results: Place, suite: str | None, out: 
         with FigurePool.of(found) as pool:
             write_html(found, path, refresh_s=None if last else max(2, round(every)), pool=pool)
         typer.echo(f"page: {path} at {found.budget:,} env steps, {state.words()}")
-    return 0

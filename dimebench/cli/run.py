@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dimebench.cli.common import options
-from dimebench.cli.common.checks import check_execution, check_folder, check_looks, make_folder
+from dimebench.cli.common.checks import check_execution, check_folder, check_looks, make_folder, say_remarks
 from dimebench.cli.common.parsers import parse_allow, parse_request, parse_seeds, parse_trackers
-from dimebench.cli.common.remarks import say_remarks
 from dimebench.cli.common.signals import interrupt_on_signals, leave_on_signals
 from dimebench.errors import UsageError
 
@@ -26,10 +25,10 @@ if TYPE_CHECKING:
 def run(
     words: Annotated[
         list[str] | None,
-        typer.Argument(
-            help="suite=NAME, and any of algo=a,b task=x,y steps=N SECTION.KEY=VALUE ALGORITHM.SETTING=VALUE "
+        options.words(
+            "suite=NAME, and any of algo=a,b task=x,y steps=N SECTION.KEY=VALUE ALGORITHM.SETTING=VALUE "
             "all.SETTING=VALUE. A variant is written dime:diffusion_steps=8.",
-            metavar="WORDS...",
+            "WORDS...",
         ),
     ] = None,
     seeds: options.Seeds = "5",
@@ -38,10 +37,9 @@ def run(
     wait: options.Wait = False,
     ray_address: Annotated[
         str,
-        typer.Option(
-            "--ray-address",
-            help="With --on ray: HOST:PORT of the head node (default: RAY_ADDRESS, else a cluster started here).",
-            metavar="ADDRESS",
+        options.option(
+            "With --on ray: HOST:PORT of the head node (default: RAY_ADDRESS, else a cluster started here).",
+            "ADDRESS",
         ),
     ] = "",
     device: options.Device = "auto",
@@ -80,9 +78,8 @@ def run(
     from dimebench.planning.identity import keep_codes
     from dimebench.planning.plan import make_plan
 
-    settings = PoolSettings(
-        checkpoint_every_s=checkpoint_every, keep_checkpoints=keep_checkpoints, hang_timeout_s=hang_timeout
-    )
+    every, keep, hang = checkpoint_every, keep_checkpoints, hang_timeout
+    settings = PoolSettings(checkpoint_every_s=every, keep_checkpoints=keep, hang_timeout_s=hang)
     said: set[str] = set()  # with --until-decided there is a plan for each block of seeds
 
     def train(asked: Request, seed_list: Sequence[int]) -> int:

@@ -3,43 +3,36 @@
 from __future__ import annotations
 
 import inspect
-import json
 import re
 from dataclasses import asdict, is_dataclass
 from typing import Annotated, Any
 
 import typer
 
-from dimebench.cli.common.options import Json
+from dimebench.cli.common import options
 from dimebench.errors import UsageError
 
 
 def show(
     name: Annotated[
-        str,
-        typer.Argument(
-            help="A suite, an algorithm or variant, or a task such as dm_control/dog-run.", metavar="NAME"
-        ),
+        str, options.words("A suite, an algorithm or variant, or a task such as dm_control/dog-run.", "NAME")
     ],
-    as_json: Json = False,
-) -> int:
+    as_json: options.Json = False,
+) -> None:
     """Show a suite's protocol, an algorithm's settings or a task's sizes."""
+    from dimebench.cli.common.output import print_json, print_table
+
     facts = _facts(name)
     if as_json:
-        typer.echo(json.dumps(facts, indent=1))
-        return 0
-    from dimebench.cli.common.output import print_table
-
-    if "comments" not in facts:
-        print_table(_flat(facts))
-        return 0
-    settings, comments = facts.pop("settings"), facts.pop("comments")
+        print_json(facts)
+        return
+    comments = facts.pop("comments", None)
+    settings = {} if comments is None else facts.pop("settings")  # a suite has settings of its own
     print_table(_flat(facts))
     if settings:
         typer.echo()
         rows = [[key, value, comments.get(key, "")] for key, value in _flat(settings)]
         print_table(rows, ("setting", "value", "comment"))
-    return 0
 
 
 def _facts(name: str) -> dict[str, Any]:
@@ -103,7 +96,6 @@ def _flat(facts: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         if isinstance(value, dict) and value:
             rows += _flat(value, f"{prefix}{key}.")
         else:
-            rows.append(
-                (f"{prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
-            )
+            text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            rows.append((f"{prefix}{key}", text))
     return rows

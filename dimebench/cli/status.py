@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from dimebench.cli.common import options
 from dimebench.cli.common.errors import explain
-from dimebench.cli.common.options import DEFAULT_RESULTS, Json, ResultsToRead, seconds
 from dimebench.cli.common.parsers import split_words
-from dimebench.errors import USAGE, UsageError
+from dimebench.errors import USAGE, UsageError, nearest
 
 
 def status(
-    words: Annotated[list[str] | None, typer.Argument(help="suite=NAME to see one suite.", metavar="[WORDS]")] = None,
+    words: Annotated[list[str] | None, options.words("suite=NAME to see one suite.", "[WORDS]")] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Show it anew until all runs are done.")] = False,
-    every: Annotated[float, seconds("--every", "Seconds between two looks.")] = 2.0,
-    results: ResultsToRead = DEFAULT_RESULTS,
-    as_json: Json = False,
+    every: Annotated[float, options.seconds("--every", "Seconds between two looks.")] = 2.0,
+    results: options.ResultsToRead = options.DEFAULT_RESULTS,
+    as_json: options.Json = False,
 ) -> int:
     """Show the runs of a results folder, one line per algorithm and task; failures with their reasons."""
     names, suite = split_words(words)
     if names:
         raise UsageError(f"'{names[0]}': status takes suite=NAME alone")
-    if watch:
-        if as_json:
-            raise UsageError("--watch: redraws for a person: leave --json out")
-        return _watch(results, suite, every)
-    return _show(results, suite, as_json)
+    if watch and as_json:
+        raise UsageError("--watch: redraws for a person: leave --json out")
+    return _watch(results, suite, every) if watch else _show(results, suite, as_json)
 
 
 def _watch(results: Any, suite: str | None, every: float) -> int:
@@ -52,6 +49,7 @@ def _watch(results: Any, suite: str | None, every: float) -> int:
 
 def _show(results: Any, suite: str | None, as_json: bool) -> int:
     from dimebench.cli.common.jobs import plain_job, print_jobs
+    from dimebench.cli.common.output import print_json, print_line, print_table
     from dimebench.engines.jobs import Jobs, jobs_beside
     from dimebench.store import Run, StoreError, read_runs
     from dimebench.store.claims import claimed_by
@@ -66,22 +64,17 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
     taken = [path for path, owner in held.items() if owner is not None]
     jobs = jobs_beside(results, suite, runs, taken) if isinstance(results, Path) else Jobs()  # jobs' files are local
     if suite is not None and everything and not runs and not jobs.statuses and not broken:
-        from dimebench.errors import nearest
-
-        raise UsageError(
-            f"no runs of suite '{suite}' in '{results}'{nearest(suite, sorted({r.suite for r in everything}))}"
-        )
+        known = sorted({run.suite for run in everything})
+        raise UsageError(f"no runs of suite '{suite}' in '{results}'{nearest(suite, known)}")
     if as_json:
         plain = [_plain(run, held.get(run.path), jobs.of(run.path)) for run in runs]
         plain += [plain_job(path, job) for path, job in jobs.others([run.path for run in runs])]
-        typer.echo(json.dumps(plain, indent=1))
+        print_json(plain)
         return code
     if not runs and not jobs.statuses:
         typer.echo(f"no runs in '{results}'" if not broken else f"no run in '{results}' can be read")
         print_jobs(jobs)
         return code
-    from dimebench.cli.common.output import print_line, print_table
-
     cells: dict[tuple[str, str, str], list[Run]] = {}
     for run in runs:
         cells.setdefault((run.suite, run.variant, run.task), []).append(run)
@@ -93,9 +86,8 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
         name = f"{run.variant} on {run.task} seed {run.seed}"
         if run.reason:
             print_line(f"{run.status}: {name}: {run.reason}")
-        owner = held.get(run.path)
-        if owner is not None:
-            print_line(f"held: {name}: {owner}")
+        if held.get(run.path) is not None:
+            print_line(f"held: {name}: {held[run.path]}")
     print_jobs(jobs)
     return code
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
-
-import typer
 
 from dimebench.cli.common.options import Json
 
 
-def suites(as_json: Json = False) -> int:
+def suites(as_json: Json = False) -> None:
     """List the suites: those shipped, and those in ./suites."""
+    from dimebench.cli.common.output import print_json, print_table
     from dimebench.config import ConfigError, list_suites, load_suite
 
     rows: list[dict[str, Any]] = []
@@ -24,12 +22,10 @@ def suites(as_json: Json = False) -> int:
         facts = {"tasks": len(suite.tasks), "env_steps": suite.budget.env_steps, "algorithms": suite.algorithms}
         rows.append({"name": name, "path": str(path), **facts, "description": suite.description})
     if as_json:
-        typer.echo(json.dumps(rows, indent=1))
-        return 0
-    from dimebench.cli.common.output import print_table
-
-    print_table([_cells(row) for row in rows], ("suite", "tasks", "env steps", "what it is"), ("tasks", "env steps"))
-    return 0
+        print_json(rows)
+        return
+    header, right = ("suite", "tasks", "env steps", "what it is"), ("tasks", "env steps")
+    print_table([_cells(row) for row in rows], header, right)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -74,9 +74,9 @@ class Engine(ABC):
     def run(self, plan: Plan, request: Request, settings: PoolSettings, on_event: OnEvent) -> Outcome:
         """Train the plan, or submit it. Raises EngineError where the engine refuses."""
 
-    @classmethod
+    @staticmethod
     def statuses(
-        cls, manifests: Sequence[JobManifest], over: Callable[[Block], bool] = lambda block: False
+        manifests: Sequence[JobManifest], over: Callable[[Block], bool] = lambda block: False
     ) -> list[JobStatus]:
         """The jobs of these manifests. None where training ends with the command.
 
@@ -84,7 +84,7 @@ class Engine(ABC):
         """
         return []
 
-    @classmethod
-    def cancel(cls, jobs: Sequence[JobStatus], wait_s: float) -> list[JobStatus]:
+    @staticmethod
+    def cancel(jobs: Sequence[JobStatus], wait_s: float) -> list[JobStatus]:
         """Cancel jobs, which save first; those that have not ended within `wait_s`. Raises EngineError."""
         return list(jobs)

@@ -20,11 +20,9 @@ def device_here(asked: str) -> str:
         return "cpu"
     import torch
 
-    if torch.cuda.is_available():
-        return "cuda"
-    if asked == "cuda":
+    if asked == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch sees no CUDA device on this machine")
-    return "cpu"
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def gpus_here(asked: str) -> tuple[str, list[int]]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from dimebench.engines import FOLDER
 from dimebench.store import Run
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from dimebench.engines.manifest import JobStatus
     from dimebench.training.block import Block
 
+T = TypeVar("T")
 ASK_EVERY_S = 10.0  # the controller of a cluster has other things to do
 
 
@@ -48,25 +50,22 @@ def job_statuses(results: Path, over: Callable[[Block], bool] = lambda block: Fa
     from dimebench.engines.manifest import read_manifests
     from dimebench.engines.registry import known_engines, load_engine
 
-    manifests = read_manifests(results)
-    names = sorted({each.engine for each in manifests} & set(known_engines())) if manifests else []
-    return [
-        status
-        for name in names
-        for status in load_engine(name).statuses([each for each in manifests if each.engine == name], over)
-    ]
+    parts = _by_engine(read_manifests(results), lambda manifest: manifest.engine)
+    known = known_engines() if parts else ()
+    return [status for name, part in parts if name in known for status in load_engine(name).statuses(part, over)]
 
 
 def cancel_jobs(jobs: Sequence[JobStatus], wait_s: float) -> list[JobStatus]:
     """Cancel jobs, which save first; those that have not ended within `wait_s`. Raises EngineError."""
     from dimebench.engines.registry import load_engine
 
-    names = sorted({each.manifest.engine for each in jobs})
-    return [
-        left
-        for name in names
-        for left in load_engine(name).cancel([each for each in jobs if each.manifest.engine == name], wait_s)
-    ]
+    parts = _by_engine(jobs, lambda job: job.manifest.engine)
+    return [left for name, part in parts for left in load_engine(name).cancel(part, wait_s)]
+
+
+def _by_engine(found: Iterable[T], engine: Callable[[T], str]) -> list[tuple[str, list[T]]]:
+    """In the order of the engines' names; those of one stay in order."""
+    return [(name, list(part)) for name, part in groupby(sorted(found, key=engine), engine)]
 
 
 def jobs_beside(results: Path, suite: str | None, runs: Sequence[Run], held: Collection[Place]) -> Jobs:
@@ -78,10 +77,12 @@ def jobs_beside(results: Path, suite: str | None, runs: Sequence[Run], held: Col
     done = {run.folder.absolute() for run in runs if run.status in ("finished", "diverged")}
     settled = done | {path.absolute() for path in held if isinstance(path, Path)}
     place = results.absolute()
+
+    def over(block: Block) -> bool:
+        return all(block.run_folder(place, seed) in settled for seed in block.seeds)
+
     try:
-        found = job_statuses(
-            results, lambda block: all(block.run_folder(place, seed) in settled for seed in block.seeds)
-        )
+        found = job_statuses(results, over)
     except EngineError as error:
         return Jobs(problem=str(error))
     wanted = [each for each in found if suite in (None, each.block.suite)]

@@ -68,30 +68,14 @@ class JobManifest:
         resources: Callable[[str], Mapping[str, Any]] = lambda task: {},
     ) -> JobManifest:
         """A new manifest of all blocks of the plan; `resources`: what a block of a task requests, as plain values."""
-        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
-        blocks = tuple(block for _, block in plan.blocks())
-        manifest = cls(
-            folder=plan.results.absolute() / FOLDER / name,
-            engine=engine,
-            suite=plan.suite,
-            blocks=blocks,
-            resources=tuple(dict(resources(block.task)) for block in blocks),
-            pool={key: value for key, value in asdict(settings).items() if key not in HERE},
-        )
-        jobs = [
-            {"block": block.to_json(), "resources": requested}
-            for block, requested in zip(manifest.blocks, manifest.resources, strict=True)
-        ]
-        content = {
-            "schema": SCHEMA_VERSION,
-            "engine": engine,
-            "suite": plan.suite,
-            "results": str(manifest.results),
-            "settings": manifest.pool,
-            "jobs": jobs,
-        }
-        atomic_write(manifest.folder / MANIFEST_FILE, json.dumps(content).encode())
-        return manifest
+        results = plan.results.absolute()
+        folder = results / FOLDER / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+        about = {"schema": SCHEMA_VERSION, "engine": engine, "suite": plan.suite, "results": str(results)}
+        pool = {key: value for key, value in asdict(settings).items() if key not in HERE}
+        blocks = [block for _, block in plan.blocks()]
+        jobs = [{"block": block.to_json(), "resources": dict(resources(block.task))} for block in blocks]
+        atomic_write(folder / MANIFEST_FILE, json.dumps({**about, "settings": pool, "jobs": jobs}).encode())
+        return cls.read(folder)
 
     @classmethod
     def read(cls, folder: Path) -> JobManifest:

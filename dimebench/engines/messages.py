@@ -53,11 +53,8 @@ def ranges(jobs: Iterable[str]) -> str:
     for job in jobs:
         array, _, task = job.partition("_")
         arrays.setdefault(array, []).extend([int(task)] if task else [])
-    shown = {array: _spans(tasks) for array, tasks in arrays.items()}
-    return ", ".join(
-        f"{array}_{some}" if some.isdigit() else f"{array}_[{some}]" if some else array
-        for array, some in shown.items()
-    )
+    shown = [(array, _spans(tasks)) for array, tasks in arrays.items()]
+    return ", ".join(f"{a}_{some}" if some.isdigit() else f"{a}_[{some}]" if some else a for a, some in shown)
 
 
 def _spans(numbers: Sequence[int]) -> str:

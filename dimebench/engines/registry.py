@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
 from dimebench.errors import UsageError, nearest
@@ -34,6 +33,5 @@ def check_engine(name: str) -> str:
 def load_engine(name: str) -> type[Engine]:
     """Raises UsageError for an engine that there is not."""
     check_engine(name)
-    module, _, cls = (BUILT_IN.get(name) or known_engines()[name]).partition(":")
-    found: type[Engine] = getattr(import_module(module), cls)
+    found: type[Engine] = EntryPoint(name, BUILT_IN.get(name) or known_engines()[name], GROUP).load()
     return found

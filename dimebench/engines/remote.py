@@ -6,13 +6,14 @@ import platform
 import signal
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from dimebench.config import differences
-from dimebench.engines.events import Event, Outcome, PoolSettings
+from dimebench.engines.events import Event, PoolSettings
 from dimebench.engines.local.pool import LocalPool
 from dimebench.engines.local.worker import reason_of
 from dimebench.engines.manifest import JobManifest
@@ -65,20 +66,18 @@ def _train(manifest: JobManifest, index: int, signals: Signals) -> dict[str, Any
         return ended | {"status": "refused", "reason": reason}
     if signals.received:
         return ended | {"status": "interrupted"}
-    block = _with_own_cores(block, manifest.resources[index].get("cpus"))
+    if block.device.startswith("cuda"):  # as many processes for its environments as there are cores here
+        cores = min(manifest.resources[index].get("cpus") or usable_cores(), usable_cores())
+        block = replace(block, env_workers=worker_count(len(block.seeds), cores))
     cell = Cell(block.variant, block.task, block.seeds, {}, [block])
     plan = Plan(manifest.suite, manifest.results, [cell])
     outcome = PatientPool(plan, replace(manifest.settings, workers=1), signals).run(_Log())
     return ended | {
-        "status": _status(outcome),
+        "status": "interrupted" if outcome.interrupted else "failed" if outcome.failed else "finished",
         "reason": "; ".join(reason for _, reason in outcome.failed) or None,
         "conflict": bool(outcome.conflicts),
         "diverged": [[seed, reason] for _, seed, reason in outcome.diverged],
     }
-
-
-def _status(outcome: Outcome) -> str:
-    return "interrupted" if outcome.interrupted else "failed" if outcome.failed else "finished"
 
 
 def unfit(block: Block, results: Path) -> str | None:
@@ -98,27 +97,16 @@ def unfit(block: Block, results: Path) -> str | None:
     return None
 
 
-def _with_own_cores(block: Block, asked: int | None) -> Block:
-    """The block with as many processes for its environments as this machine has cores for; changes no number."""
-    if not block.device.startswith("cuda"):
-        return block
-    cores = min(asked or usable_cores(), usable_cores())
-    return replace(block, env_workers=worker_count(len(block.seeds), cores))
-
-
-class Signals:
+class Signals(ExitStack):
     """No signal ends this process; those that ask to stop are remembered, by name. For the main thread."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.received: set[str] = set()  # Python does not tell in which order
-        self._handling = handled_by(self.receive, (*SIGNALS, signal.SIGCONT))
 
-    def __enter__(self) -> Signals:
-        self._handling.__enter__()
+    def __enter__(self) -> Self:
+        self.enter_context(handled_by(self.receive, (*SIGNALS, signal.SIGCONT)))
         return self
-
-    def __exit__(self, *error: Any) -> None:
-        self._handling.__exit__(*error)
 
     def receive(self, number: int, *_: Any) -> None:
         if number in SIGNALS:

@@ -1,11 +1,16 @@
-"""Checks of options before anything is imported or written. Everything here raises UsageError."""
+"""Checks of options and plans before anything is written. `check_*` and `make_folder` raise UsageError."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dimebench.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from dimebench.planning.cells import Plan
 
 
 def check_execution(device: str, mode: str, precision: str, chain: str = "auto") -> None:
@@ -57,3 +62,20 @@ def make_folder(option: str, folder: Path) -> None:
 def existing(folder: Path) -> Path:
     """`folder`, or the nearest folder or file above it that exists."""
     return next(place for place in (folder, *folder.parents, Path("/")) if os.path.lexists(place))
+
+
+def say_remarks(plan: Plan, said: set[str]) -> None:
+    """On standard error, a line for each variant that would never learn; none that was `said` before."""
+    found: dict[tuple[str, int, int], list[str]] = {}
+    for cell in plan.cells:
+        for block in cell.blocks[:1]:
+            starts, steps = block.settings.get("learning_starts", 0), block.protocol.env_steps
+            if starts >= steps:
+                found.setdefault((block.variant, starts, steps), []).append(block.task)
+    for (variant, starts, steps), tasks in found.items():
+        where = tasks[0] if len(tasks) == 1 else f"{len(tasks)} tasks"
+        why = f"learning_starts={starts} and the budget is {steps} env steps"
+        line = f"{variant} on {where} only acts at random: {why}"
+        if line not in said:
+            print(f"dimebench: note: {line}", file=sys.stderr)
+            said.add(line)

@@ -59,9 +59,7 @@ class JobLines:
     def summary(self, outcome: Outcome) -> None:
         if not self.latest:
             return
-        counts: Counter[str] = Counter()
-        for each in self.latest.values():
-            counts[each.state] += len(each.block.seeds)
+        counts = Counter(each.state for each in self.latest.values() for _ in each.block.seeds)
         parts = [f"{number} {state}" for state, number in sorted(counts.items())]
         parts += [f"{len(outcome.diverged)} of them diverged"] if outcome.diverged else []
         typer.echo(f"{self.plan.suite}: {', '.join(parts)}; results in {self.plan.results}/")
@@ -90,16 +88,9 @@ def print_jobs(jobs: Jobs) -> None:
 
 def plain_job(path: Path, one: JobStatus) -> dict[str, Any]:
     """A run with a job that has not begun yet, for programs."""
-    return {
-        "path": str(path),
-        "suite": one.block.suite,
-        "algorithm": one.block.algorithm,
-        "variant": one.block.variant,
-        "task": one.block.task,
-        "seed": int(path.name.removeprefix("seed-")),
-        "status": "queued",
-        "job": one.to_json(),
-    }
+    block, seed = one.block, int(path.name.removeprefix("seed-"))
+    names = {"suite": block.suite, "algorithm": block.algorithm, "variant": block.variant, "task": block.task}
+    return {"path": str(path), **names, "seed": seed, "status": "queued", "job": one.to_json()}
 
 
 def _together(members: Sequence[JobStatus]) -> str:

@@ -85,13 +85,10 @@ class Board(ABC):
         states = [(p.state, len(p.block.seeds)) for p in self.progress.values()]
         ended = sum(n for state, n in states if state in ("finished", "diverged")) - len(outcome.diverged)
         elsewhere = sum(n for state, n in states if state == "elsewhere")
-        lines = [
-            f"diverged: {block.variant} on {block.task}, seed-{seed:03d}: {reason}"
-            for block, seed, reason in outcome.diverged
-        ]
-        lines += [f"failed: {block.variant} on {block.task}, {block.name}: {why}" for block, why in outcome.failed]
-        for each in lines:
-            self.console.print(each, soft_wrap=True)
+        for block, seed, why in outcome.diverged:
+            self.console.print(f"diverged: {block.variant} on {block.task}, seed-{seed:03d}: {why}", soft_wrap=True)
+        for block, why in outcome.failed:
+            self.console.print(f"failed: {block.variant} on {block.task}, {block.name}: {why}", soft_wrap=True)
         failed = sum(len(block.seeds) for block, _ in outcome.failed)
         parts = [f"{ended} runs finished", f"{skipped} were done already"]
         parts += [f"{elsewhere} were trained by another process"] if elsewhere else []
@@ -135,13 +132,9 @@ class _Table(Board):
         rate = sum(p.rate() for p in blocks)
         left = sum(p.left() for p in blocks if p.state in ("waiting", "training"))
         returns = [p.latest_return for p in blocks if p.latest_return is not None]
-        return [
-            seeds,
-            f"{share:.0%}",
-            f"{rate:.0f}" if rate else "",
-            f"{sum(returns) / len(returns):.1f}" if returns else "",
-            _duration(left / rate) if rate and left else "",
-        ]
+        latest = f"{sum(returns) / len(returns):.1f}" if returns else ""
+        eta = _duration(left / rate) if rate and left else ""
+        return [seeds, f"{share:.0%}", f"{rate:.0f}" if rate else "", latest, eta]
 
 
 class _Lines(Board):

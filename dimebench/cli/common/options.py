@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
 
-from dimebench.cli.common.parsers import number_above_0, seconds_above_0, whole_number
+from dimebench.cli.common.parsers import number_above_0, one_of, seconds_above_0, whole_number
 from dimebench.errors import UsageError
 
 
@@ -40,60 +41,106 @@ def _engine(text: str) -> str:
     return check_engine(text)
 
 
+def option(text: str | None, metavar: str, *name: str, parser: Callable[[str], Any] | None = None) -> Any:
+    """An option with a value; without a name it has its parameter's."""
+    return typer.Option(*name, help=text, metavar=metavar, parser=parser)
+
+
+def words(text: str, metavar: str = "[WORDS]...") -> Any:
+    """The words of a command."""
+    return typer.Argument(help=text, metavar=metavar)
+
+
 def whole(name: str, text: str | None, least: int, what: str = "", metavar: str = "N") -> Any:
     """An option that is a whole number from `least` on."""
-    return typer.Option(name, help=text, metavar=metavar, parser=whole_number(name, least, what))
+    return option(text, metavar, name, parser=whole_number(name, least, what))
 
 
 def seconds(name: str, text: str, metavar: str = "S") -> Any:
-    return typer.Option(name, help=text, metavar=metavar, parser=seconds_above_0(name))
+    return option(text, metavar, name, parser=seconds_above_0(name))
 
 
 def above_0(name: str, text: str, metavar: str) -> Any:
-    return typer.Option(name, help=text, metavar=metavar, parser=number_above_0(name))
+    return option(text, metavar, name, parser=number_above_0(name))
+
+
+def _budget(text: str) -> Any:
+    return whole("--budget", text, 1, " env step", "ENV_STEPS")
 
 
 def vary(declared: object, **changes: Any) -> Any:
     """A declared option where a command means it in another way: with another help text, or hidden."""
-    option = copy.copy(get_args(declared)[1])
-    vars(option).update(changes)
-    return option
+    varied = copy.copy(get_args(declared)[1])
+    vars(varied).update(changes)
+    return varied
 
 
 DEFAULT_RESULTS = Path("results")
 
 # --- of all commands ----------------------------------------------------------------------------------------------
 
-Results = Annotated[
-    Path, typer.Option("--results", help="Folder that holds the runs.", metavar="DIR", parser=_folder)
-]
+Results = Annotated[Path, option("Folder that holds the runs.", "DIR", "--results", parser=_folder)]
 ResultsToRead = Annotated[
     Any,  # a Place of the store, whose import is left to the commands that need it
-    typer.Option("--results", help="Folder, or its URL, that holds the runs.", metavar="DIR", parser=_place),
+    option("Folder, or its URL, that holds the runs.", "DIR", "--results", parser=_place),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+# --- of the commands that compare and report -----------------------------------------------------------------------
+
 Allow = Annotated[
     list[str] | None,
-    typer.Option(
-        "--allow",
-        help="Compare in spite of a difference, which is then noted: budget, physics, protocol, settings.",
-        metavar="A,B",
-    ),
+    option("Compare in spite of a difference, which is then noted: budget, physics, protocol, settings.", "A,B"),
 ]
-# --- of `run`, `plan` and `bench` -----------------------------------------------------------------------------------
-
-Seeds = Annotated[
-    str, typer.Option("--seeds", help="How many seeds (10), a range (3-7) or a list (1,4,9).", metavar="N")
+Budget = Annotated[
+    int | None, _budget("Compare at this many env steps (default: what all have); with --axis, in its unit.")
 ]
-On = Annotated[
+BudgetOfSteps = Annotated[int | None, _budget("Read the runs at this many env steps (default: what all have).")]
+Axis = Annotated[
     str,
-    typer.Option(
-        help="Where to train: local (here), slurm (jobs of a cluster), ray (tasks of a cluster).",
-        metavar="ENGINE",
-        parser=_engine,
+    option(
+        "What budget and curves count: env_step, grad_step or wall_time (seconds of training).",
+        "AXIS",
+        parser=one_of("--axis", "axis", "env_step", "grad_step", "wall_time"),
     ),
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda (all GPUs), or some of them: cuda:0,1.", metavar="DEVICE")]
+Metric = Annotated[
+    str | None,
+    option(
+        "final, auc, or threshold:0.8: how early that normalised score is reached (default: the suite's).", "METRIC"
+    ),
+]
+Delta = Annotated[
+    float | None,
+    above_0(
+        "--delta",
+        "Say 'equivalent' where the IQM difference is surely within this margin of normalised score.",
+        "MARGIN",
+    ),
+]
+Interval = Annotated[
+    str,
+    option(
+        "How intervals are made: expanded, percentile, bca or student.",
+        "METHOD",
+        parser=one_of("--interval", "method", "expanded", "percentile", "bca", "student"),
+    ),
+]
+Engine = Annotated[
+    str,
+    option(
+        "Whose bootstrap: numpy, or rliable (percentile intervals, 2,000 resamples, slow).",
+        "NAME",
+        parser=one_of("--engine", "engine", "numpy", "rliable"),
+    ),
+]
+
+# --- of the commands that train, or would --------------------------------------------------------------------------
+
+Seeds = Annotated[str, option("How many seeds (10), a range (3-7) or a list (1,4,9).", "N")]
+WHERE = "Where to train: local (here), slurm (jobs of a cluster), ray (tasks of a cluster)."
+On = Annotated[str, option(WHERE, "ENGINE", parser=_engine)]
+Device = Annotated[str, option("auto, cpu, cuda (all GPUs), or some of them: cuda:0,1.", "DEVICE")]
 Workers = Annotated[int, whole("--workers", "Processes on a CPU; 0 for one per core.", 0)]
 Mode = Annotated[
     str, typer.Option(help="How the learner runs: auto, eager, compile, graph, compile+graph (on a GPU).")
@@ -107,7 +154,7 @@ KeepCheckpoints = Annotated[
     bool, typer.Option("--keep-checkpoints", help="Keep the last checkpoint and the replay of finished runs.")
 ]
 HangTimeout = Annotated[float, seconds("--hang-timeout", "Kill a worker that gives no sign of life for this long.")]
-Log = Annotated[str, typer.Option(help="Log live to tensorboard, wandb or both.", metavar="A,B")]
+Log = Annotated[str, option("Log live to tensorboard, wandb or both.", "A,B")]
 Wait = Annotated[bool, typer.Option("--wait", help="With --on slurm: until all jobs have ended.")]
 UntilDecided = Annotated[
     bool,
@@ -121,9 +168,5 @@ BlockSeeds = Annotated[
 ]
 AllowCode = Annotated[
     list[str] | None,
-    typer.Option(
-        "--allow",
-        help="Train in spite of a difference from the runs that are there, which is recorded in both: code.",
-        metavar="code",
-    ),
+    option("Train in spite of a difference from the runs that are there, which is recorded in both: code.", "code"),
 ]

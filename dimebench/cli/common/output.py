@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
@@ -35,6 +38,11 @@ def print_table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), right
 def print_line(text: str) -> None:
     """One line, however long."""
     console.print(printable(text), soft_wrap=True)
+
+
+def print_json(content: Any, allow_nan: bool = True) -> None:
+    """JSON for programs. Raises ValueError for what is no number, without `allow_nan`."""
+    typer.echo(json.dumps(content, indent=1, allow_nan=allow_nan))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dimebench.errors import UsageError
+from dimebench.errors import UsageError, nearest
 
 
 def full_task(name: str) -> str | None:
@@ -26,7 +26,6 @@ def imported_task(name: str, problem: str) -> str:
     """
     from dimebench.config.names import short_task
     from dimebench.envs import known_tasks, loaded_libraries
-    from dimebench.errors import nearest
 
     usable = loaded_libraries()
     prefix, slash, short = name.partition("/")

@@ -24,9 +24,8 @@ class Local(Engine):
     def __init__(self, options: EngineOptions, words: Sequence[str]) -> None:
         super().__init__(options, words)
         if options.wait:
-            raise UsageError(
-                "--wait: is for clusters, with --on slurm; here the command lasts as long as the training"
-            )
+            text = "is for clusters, with --on slurm; here the command lasts as long as the training"
+            raise UsageError(f"--wait: {text}")
         for word in words:
             if word.startswith("resources."):
                 raise UsageError(f"{word}: is asked of a cluster, with --on slurm; this machine is not asked")
@@ -46,10 +45,6 @@ class Local(Engine):
 
     def run(self, plan: Plan, request: Request, settings: PoolSettings, on_event: OnEvent) -> Outcome:
         on_gpu = any(block.device.startswith("cuda") for _, block in plan.blocks())
-        settings = replace(
-            settings,
-            workers=1 if on_gpu else self.options.workers or usable_cores(),
-            gpus=self.machine.gpus,
-            per_gpu=self.machine.per_gpu,
-        )
-        return LocalPool(plan, settings, self.machine.needs(plan.results)).run(on_event)
+        workers, machine = 1 if on_gpu else self.options.workers or usable_cores(), self.machine
+        settings = replace(settings, workers=workers, gpus=machine.gpus, per_gpu=machine.per_gpu)
+        return LocalPool(plan, settings, machine.needs(plan.results)).run(on_event)

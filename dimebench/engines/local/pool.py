@@ -38,8 +38,7 @@ class LocalPool:
         self.plan, self.settings = plan, settings
         self._todo = list(plan.blocks())
         self._events: Events = queue.Queue()
-        blocks = [block for _, block in self._todo]
-        self._slots = Slots(blocks, settings.workers, settings.gpus, settings.per_gpu, needs)
+        self._slots = Slots([block for _, block in self._todo], settings, needs)
         self._watch = Watch(settings.lease_s)
         self._waiting: dict[str, str] = {}  # blocks that other processes train, with their owners
         self._next_look = self._next_beat = 0.0
@@ -112,15 +111,9 @@ class LocalPool:
     def _start(self, job: Job) -> None:
         slot = self._slots.free(job.block)
         assert slot is not None, "checked before the block was taken"
-        self._slots.start(
-            slot,
-            job,
-            self._events,
-            results=str(self.plan.results),
-            checkpoint_every_s=self.settings.checkpoint_every_s,
-            keep_checkpoints=self.settings.keep_checkpoints,
-            hang_timeout_s=self.settings.hang_timeout_s,
-        )
+        names = ("checkpoint_every_s", "keep_checkpoints", "hang_timeout_s")
+        facts = {name: getattr(self.settings, name) for name in names}
+        self._slots.start(slot, job, self._events, results=str(self.plan.results), **facts)
         self._report(Event("started", job.cell, job.block, {}))
 
     def _report_waiting(self, cell: Cell, block: Block, folders: list[Path]) -> None:

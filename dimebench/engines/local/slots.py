@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from dimebench.engines.events import PoolSettings
 from dimebench.engines.local.process import Events, Job, WorkerProcess
 from dimebench.envs import library_of
 from dimebench.planning.cells import Cell
-from dimebench.planning.packing import Gpu, Item, longest_first, place
+from dimebench.planning.packing import Item, longest_first, place
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
 from dimebench.training.block import Block
 
@@ -20,18 +21,11 @@ Needs = Callable[[Block], Item]  # what a block asks of a GPU
 class Slots:
     """At most so many processes, and which of them may take a block now."""
 
-    def __init__(
-        self,
-        blocks: Sequence[Block],
-        workers: int,
-        gpus: Sequence[Gpu] = (),
-        per_gpu: int = 1,
-        needs: Needs | None = None,
-    ) -> None:
+    def __init__(self, blocks: Sequence[Block], settings: PoolSettings, needs: Needs | None = None) -> None:
         """`workers` at a time; or, with `gpus`, at most `per_gpu` on each, as many as fit by what `needs` says."""
-        self.gpus, self.per_gpu, self._needs = list(gpus), per_gpu, needs
+        self.gpus, self.per_gpu, self._needs = settings.gpus, settings.per_gpu, needs
         self._items: dict[tuple[str, str], Item] = {}
-        count = len(self.gpus) * per_gpu if gpus else min(workers, len(blocks))
+        count = len(self.gpus) * self.per_gpu if self.gpus else min(settings.workers, len(blocks))
         self.workers: list[WorkerProcess | None] = [None] * count
         self._last: dict[WorkerProcess, Block] = {}  # what each works on, or has worked on and still holds
         self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []

@@ -157,18 +157,21 @@ class _Beating:
 
 def _failure(block: Block, results: Path, error: Exception) -> dict[str, Any]:
     """What becomes of a block whose training raised: seeds that can go on without the others do."""
-    several = len(block.seeds) > 1
-    if type(error).__name__ == "OutOfMemoryError":  # torch's
-        if several:
-            half = (len(block.seeds) + 1) // 2
-            reason = f"out of memory on the device with {len(block.seeds)} seeds in one process"
-            return _split(block, results, [block.seeds[:half], block.seeds[half:]], reason)
-        return _failed(block, results, f"out of memory on the device: {reason_of(error)}")
+    several, no_room = len(block.seeds) > 1, type(error).__name__ == "OutOfMemoryError"  # torch's
+    if several and no_room:
+        half = (len(block.seeds) + 1) // 2
+        reason = f"out of memory on the device with {len(block.seeds)} seeds in one process"
+        return _split(block, results, [block.seeds[:half], block.seeds[half:]], reason)
     if several and isinstance(error, EnvError) and error.environment is not None:
         seed = block.seeds[error.environment]
         others = tuple(each for each in block.seeds if each != seed)
         return _split(block, results, [others, (seed,)], reason_of(error), seed)
-    return _failed(block, results, reason_of(error))
+    return _failed(block, results, f"{'out of memory on the device: ' if no_room else ''}{reason_of(error)}")
+
+
+def _failed(block: Block, results: Path, reason: str) -> dict[str, Any]:
+    record_failure(block, results, reason, traceback.format_exc())
+    return {"event": "failed", "reason": reason}
 
 
 def _split(
@@ -186,11 +189,6 @@ def _split(
         if each.seeds == (failed,):
             record_failure(each, results, reason, details)
     return {"event": "split", "parts": parts, "reason": reason, "failed": failed}
-
-
-def _failed(block: Block, results: Path, reason: str) -> dict[str, Any]:
-    record_failure(block, results, reason, traceback.format_exc())
-    return {"event": "failed", "reason": reason}
 
 
 def record_failure(block: Block, results: Path, reason: str, details: str) -> None:
@@ -217,14 +215,10 @@ def mark_interrupted(block: Block, results: Path) -> None:
 def reason_of(error: Exception) -> str:
     """The reason of a failure: our own errors say it themselves, others need their kind in front."""
     if isinstance(error, StoreError):
-        text = f"{error}; move that folder away to train it again"
-    elif isinstance(error, OSError) and error.filename is not None:
-        text = f"{error.filename}: {error.strerror}"
-    elif isinstance(error, DimebenchError):
-        text = str(error)
-    else:
-        text = f"{type(error).__name__}: {error}"
-    return one_line(text)
+        return one_line(f"{error}; move that folder away to train it again")
+    if isinstance(error, OSError) and error.filename is not None:
+        return one_line(f"{error.filename}: {error.strerror}")
+    return one_line(error if isinstance(error, DimebenchError) else f"{type(error).__name__}: {error}")
 
 
 def main() -> None:

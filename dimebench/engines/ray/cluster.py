@@ -11,7 +11,7 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -143,22 +143,16 @@ def gpu_bytes(known: list[Mapping[str, Any]]) -> int | None:
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     measure = ray.remote(total_memory)
-    asked = [
-        measure.options(
-            num_cpus=0, num_gpus=0.001, scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-        ).remote()
-        for node in known
-        if node["Alive"] and node["Resources"].get("GPU", 0) > 0
-    ]
+    nodes = [node["NodeID"] for node in known if node["Alive"] and node["Resources"].get("GPU", 0) > 0]
+    places = [NodeAffinitySchedulingStrategy(node, soft=False) for node in nodes]
+    asked = [measure.options(num_cpus=0, num_gpus=0.001, scheduling_strategy=each).remote() for each in places]
     ready, late = ray.wait(asked, num_returns=len(asked), timeout=MEASURED_WITHIN_S) if asked else ([], [])
     for each in late:
         ray.cancel(each)
     found = []
     for each in ready:
-        try:
+        with suppress(ray.exceptions.RayError):
             found.append(ray.get(each))
-        except ray.exceptions.RayError:
-            continue
     return min((size for size in found if size), default=None)
 
 

@@ -26,9 +26,8 @@ class Ray(Engine):
         if options.wait:
             raise UsageError("--wait: is for --on slurm; with --on ray the command lasts as long as the training")
         if options.workers and options.ray_address:
-            raise UsageError(
-                f"--workers {options.workers}: with --ray-address, resources.parallel=N says how many at a time"
-            )
+            instead = "with --ray-address, resources.parallel=N says how many at a time"
+            raise UsageError(f"--workers {options.workers}: {instead}")
         for word in words:
             key = word.partition("=")[0].split(".")[-1] if word.startswith("resources.") else RESOURCES[0]
             if key not in RESOURCES:

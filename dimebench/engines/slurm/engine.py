@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,6 @@ from dimebench.engines.manifest import JobManifest, JobStatus, read_manifests
 from dimebench.engines.messages import job_line
 from dimebench.engines.slurm import queue
 from dimebench.errors import UsageError
-from dimebench.training.block import Block
 
 if TYPE_CHECKING:  # the plan needs the learners, which `status` does without
     from dimebench.config import Request
@@ -36,9 +35,8 @@ class Slurm(Engine):
 
         super().__init__(options, words)
         if options.workers:
-            raise UsageError(
-                f"--workers {options.workers}: with --on slurm, resources.parallel=N says how many jobs at a time"
-            )
+            instead = "with --on slurm, resources.parallel=N says how many jobs at a time"
+            raise UsageError(f"--workers {options.workers}: {instead}")
         check_slurm()
         self._resources = Resources()
 
@@ -53,9 +51,7 @@ class Slurm(Engine):
             return "cuda" if all(gpus.values()) else "cpu"
         for task, some in gpus.items():
             if (asked == "cuda") != some:
-                has = (
-                    "asks for no GPU: add resources.gpus=1" if asked == "cuda" else "asks for a GPU: resources.gpus=0"
-                )
+                has = "asks for a GPU: resources.gpus=0" if some else "asks for no GPU: add resources.gpus=1"
                 raise UsageError(f"--device {asked}: {task} {has}")
         return asked
 
@@ -98,15 +94,7 @@ class Slurm(Engine):
         on_event(Submission(manifest, list(jobs.values()), *counts))
         return queued + [JobStatus(manifest, index, job, "pending", queued=True) for index, job in jobs.items()]
 
-    @classmethod
-    def statuses(
-        cls, manifests: Sequence[JobManifest], over: Callable[[Block], bool] = lambda block: False
-    ) -> list[JobStatus]:
-        return queue.job_statuses(manifests, over)
-
-    @classmethod
-    def cancel(cls, jobs: Sequence[JobStatus], wait_s: float) -> list[JobStatus]:
-        return queue.cancel(jobs, wait_s)
+    statuses, cancel = staticmethod(queue.job_statuses), staticmethod(queue.cancel)
 
 
 def _wait(jobs: Sequence[JobStatus], on_event: OnEvent) -> Outcome:

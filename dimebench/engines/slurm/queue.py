@@ -98,9 +98,8 @@ def _status(manifest: JobManifest, index: int, job: str, entry: QueueEntry | Non
 
 def _with_fate(one: JobStatus, fates: dict[str, str]) -> JobStatus:
     fate = f"Slurm says {fates[one.job]}" if one.job in fates else "it left the queue without a word"
-    if not one.node:
-        fate += f"; its job never began to train: do the nodes see {one.manifest.results}?"
-    return replace(one, reason=fate)
+    never = f"; its job never began to train: do the nodes see {one.manifest.results}?"
+    return replace(one, reason=fate if one.node else fate + never)
 
 
 def _fates(ids: Sequence[str]) -> dict[str, str]:
@@ -116,15 +115,15 @@ def _fates(ids: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def cancel(chosen: Sequence[JobStatus], wait_s: float) -> list[JobStatus]:
+def cancel(jobs: Sequence[JobStatus], wait_s: float) -> list[JobStatus]:
     """Cancel jobs in the queue, and wait for them to end: Slurm gives them the time to save (its KillWait).
 
     Returns those that have not ended within `wait_s`. Raises EngineError where Slurm does not let them be cancelled.
     """
     from dimebench.engines.local.worker import mark_interrupted
 
-    manifests = list({each.manifest.id: each.manifest for each in chosen}.values())
-    left, deadline, refusal = list(chosen), time.monotonic() + wait_s, ""
+    manifests = list({each.manifest.id: each.manifest for each in jobs}.values())
+    left, deadline, refusal = list(jobs), time.monotonic() + wait_s, ""
     while left and time.monotonic() < deadline:
         for part in _parts([each.job for each in left if each.state != "ending"]):
             try:
@@ -136,9 +135,7 @@ def cancel(chosen: Sequence[JobStatus], wait_s: float) -> list[JobStatus]:
         time.sleep(LOOK_EVERY_S)
         queued = {each.job: each for each in job_statuses(manifests) if each.queued}
         left = [queued[each.job] for each in left if each.job in queued]
-    for each in chosen:
-        if each.job in {one.job for one in left}:
-            continue
+    for each in [each for each in jobs if each.job not in {one.job for one in left}]:
         began = each.manifest.began(each.index)
         if each.manifest.ended(each.index) is None:  # it did not get to it, or never began
             facts = {"host": began["host"] if began else "", "reason": None}

@@ -85,9 +85,8 @@ def _submit_array(
     from submitit.core.utils import FailedJobError, FailedSubmissionError
 
     executor = SlurmExecutor(folder=manifest.folder / "jobs")
-    executor.update_parameters(
-        **parameters(asked), job_name=job_name(manifest.suite), array_parallelism=share or len(members)
-    )
+    about = {"job_name": job_name(manifest.suite), "array_parallelism": share or len(members)}
+    executor.update_parameters(**parameters(asked), **about)
     try:
         with contextlib.redirect_stderr(io.StringIO()):  # the exception has sbatch's words too
             submitted = executor.map_array(work, [str(manifest.folder)] * len(members), members)
@@ -101,10 +100,8 @@ def parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
     notice = asked.get("notice", NOTICE_S)
     limit = minutes(asked["time"]) if "time" in asked else None
     if limit is not None and limit * 60 <= notice + SLACK_S:
-        raise EngineError(
-            f"resources.time={asked['time']}: must be longer than {notice + SLACK_S} s, for runs are saved "
-            f"{notice} s before the limit (resources.notice), and Slurm's clock is coarse"
-        )
+        why = f"for runs are saved {notice} s before the limit (resources.notice), and Slurm's clock is coarse"
+        raise EngineError(f"resources.time={asked['time']}: must be longer than {notice + SLACK_S} s, {why}")
     more: dict[str, Any] = {"requeue": True, "signal": f"USR1@{notice}"}
     for option in asked.get("sbatch", []):
         name, equals, value = option.removeprefix("--").partition("=")
