@@ -62,7 +62,7 @@ class CrossQ(SoftActor):
         self.add("policy", self.policy, s.learning_rate, s.beta1)
         self.add("critics", self.critics, s.learning_rate, s.beta1)
         self.add_temperature(s.learning_rate)
-        self.target_entropy = s.target_entropy_per_dim * dims.act
+        self.target_entropy, self.linear_in = s.target_entropy_per_dim * dims.act, s.temperature_loss_in
 
     def update(self, batch: Batch, noise: Noise) -> Metrics:
         """`utd` critic updates, each on its slice of the batch; after every `policy_delay`-th one of the actor."""

@@ -24,8 +24,7 @@ from dimebench.agents.base import Batch, Dims, Metrics, Noise
 from dimebench.agents.dime import CategoricalCritics, CriticSettings
 from dimebench.agents.parts.diffusion import gelu
 from dimebench.agents.parts.gaussian import GaussianPolicy, GaussianSample
-from dimebench.agents.sac import temperature_loss
-from dimebench.agents.updates.gaussian_actor import GaussianActor
+from dimebench.agents.sac import SoftActor
 
 
 @dataclass(frozen=True)
@@ -37,8 +36,11 @@ class GaussianDIMESettings(CriticSettings):
     evaluation_actions: Literal["sample", "mean"] = "sample"  # as DIME is evaluated
 
 
-class GaussianDIME(GaussianActor, CategoricalCritics[GaussianSample]):
-    """S seeds of Gaussian-DIME: a Gaussian actor on DIME's critics."""
+class GaussianDIME(CategoricalCritics[GaussianSample], SoftActor):
+    """S seeds of Gaussian-DIME: a Gaussian actor on DIME's critics.
+
+    The actor steps on DIME's loss, its gradients clipped as DIME's are; the temperature on SAC's.
+    """
 
     Settings: ClassVar[type] = GaussianDIMESettings
     summary: ClassVar[str] = "DIME with a tanh-Gaussian actor, all else equal: the control for what diffusion buys"
@@ -61,11 +63,3 @@ class GaussianDIME(GaussianActor, CategoricalCritics[GaussianSample]):
             if step.updates_actor:
                 metrics |= self.update_actor(step.batch, step.sample())
         return metrics
-
-    def update_actor(self, batch: Batch, sample: GaussianSample) -> Metrics:
-        """The actor steps on DIME's loss, its gradients clipped as DIME's are; then the temperature on SAC's."""
-        loss = self.actor_objective(batch.obs, sample)
-        self.descend("policy", loss)
-        entropy = -sample.log_prob.detach().mean(-1)
-        self.descend_alpha(temperature_loss(self.log_alpha, entropy, self.target_entropy))
-        return {"actor_loss": loss.detach(), "entropy": entropy, "alpha": self.alpha}

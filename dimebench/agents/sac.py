@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from annotated_types import Ge, Gt, Interval, Len
@@ -75,9 +75,9 @@ def temperature_loss(log_alpha: Tensor, entropy: Tensor, target: float, linear_i
 
 
 class SoftActor(GaussianActor):
-    """What CrossQ takes over from SAC: the actor's objective and its update."""
+    """What CrossQ takes over from SAC, the actor's objective and its update; Gaussian-DIME the latter alone."""
 
-    settings: Any  # SAC's or CrossQ's
+    linear_in: str = "alpha"  # `temperature_loss`
     critics: Critics
     target_entropy: float
 
@@ -86,8 +86,7 @@ class SoftActor(GaussianActor):
         loss = self.actor_objective(batch.obs, sample)
         self.descend("policy", loss)
         entropy = -sample.log_prob.detach().mean(-1)
-        linear_in = self.settings.temperature_loss_in
-        self.descend_alpha(temperature_loss(self.log_alpha, entropy, self.target_entropy, linear_in))
+        self.descend_alpha(temperature_loss(self.log_alpha, entropy, self.target_entropy, self.linear_in))
         return {"actor_loss": loss.detach(), "entropy": entropy, "alpha": self.alpha}
 
     def actor_objective(self, obs: Tensor, sample: GaussianSample) -> Tensor:
@@ -114,7 +113,7 @@ class SAC(SoftActor):
         self.add("critics", self.critics, s.learning_rate)
         self.add("target_critics", self.target_critics)
         self.add_temperature(s.learning_rate)
-        self.target_entropy = s.target_entropy_per_dim * dims.act
+        self.target_entropy, self.linear_in = s.target_entropy_per_dim * dims.act, s.temperature_loss_in
 
     def update(self, batch: Batch, noise: Noise) -> Metrics:
         """`utd` critic updates, each on its slice of the batch; after every `policy_delay`-th one of the actor."""

@@ -95,7 +95,8 @@ class Trainer:
             if self.agent.learns:
                 self._env_step()
             else:
-                self.env_step = self._next_evaluation()  # nothing to train between evaluations
+                interval = self.block.protocol.eval_interval  # nothing to train between evaluations
+                self.env_step = min(budget, (self.env_step // interval + 1) * interval)
             if self.env_step % self.block.protocol.logging_interval() == 0:
                 self._check_parameters()
                 self.records.log(self.env_step, self.agent.grad_steps)
@@ -166,10 +167,6 @@ class Trainer:
         rows = {"act": 1, "evaluate": protocol.eval_episodes}
         calls = protocol.env_steps - max(self.env_step, self.settings.learning_starts)
         warm_up(self.agent, self.learner, self.dims, rows, calls, should_stop)
-
-    def _next_evaluation(self) -> int:
-        interval = self.block.protocol.eval_interval
-        return min(self.block.protocol.env_steps, (self.env_step // interval + 1) * interval)
 
     def _evaluate_if_due(self) -> bool:
         """False where training was asked to stop meanwhile; the evaluation is then done again on resuming."""

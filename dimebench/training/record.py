@@ -51,7 +51,7 @@ class Records:
             "command": block.command,
             "started": _now() if before is None else before.provenance.get("started"),
             "resumed": 0 if before is None else before.provenance.get("resumed", 0) + 1,
-            "device": _device_name(block.device),
+            "device": torch.cuda.get_device_name() if block.device.startswith("cuda") else "cpu",
             "seeds_together": list(block.seeds),
             "machine": machine(),
             "dimebench": dimebench.__version__,
@@ -92,7 +92,7 @@ class Records:
         wall = self._wall_time()
         for i, writer in enumerate(self.writers):
             ended = int(self._ended_count[i])
-            row = {name: _finite(values[i]) for name, values in means.items()}
+            row = {name: each[i] if np.isfinite(each[i]) else None for name, each in means.items()}
             row["train_return"] = self._ended_sum[i] / ended if ended else None
             writer.add_logging_point(env_step, row | {"grad_step": grad_step, "wall_time_s": wall})
         self._sums, self._counts = {}, {}
@@ -136,35 +136,27 @@ class Records:
     # --- writing ----------------------------------------------------------------------------------------------
 
     def start(self, env_step: int, grad_step: int) -> None:
-        self._write_all(self._reached(env_step, grad_step), status="running")
-
-    def write(self, env_step: int, grad_step: int) -> None:
-        """All files of all seeds, as they stand."""
-        self._write_all(self._reached(env_step, grad_step))
-
-    def finish(self, env_step: int, grad_step: int, checkpoints_kept: bool = False) -> None:
-        facts = {"finished": _now(), **({"checkpoints_kept": True} if checkpoints_kept else {})}
-        self._write_all(self._reached(env_step, grad_step), status="finished", provenance=facts)
+        self.write(env_step, grad_step, "running")
 
     def interrupt(self, env_step: int, grad_step: int) -> None:
-        self._write_all(self._reached(env_step, grad_step), status="interrupted")
+        self.write(env_step, grad_step, "interrupted")
 
-    def _reached(self, env_step: int, grad_step: int) -> dict[str, Any]:
-        reached = {"env_step": env_step, "grad_step": grad_step, "wall_time_s": self._wall_time()}
+    def finish(self, env_step: int, grad_step: int, checkpoints_kept: bool = False) -> None:
+        kept = {"checkpoints_kept": True} if checkpoints_kept else {}
+        self.write(env_step, grad_step, "finished", finished=_now(), **kept)
+
+    def write(self, env_step: int, grad_step: int, status: str | None = None, **facts: Any) -> None:
+        """All files of all seeds, as they stand; `facts` are of the provenance. A diverged seed stays so."""
+        progress = {"env_step": env_step, "grad_step": grad_step, "wall_time_s": self._wall_time()}
         energy = self._energy()
-        return {"progress": reached if energy is None else reached | {"energy_j": energy / len(self.block.seeds)}}
-
-    def _write_all(
-        self, changes: dict[str, Any], status: str | None = None, provenance: dict[str, Any] | None = None
-    ) -> None:
-        reached = peak.peak(self.block.device)
+        if energy is not None:
+            progress["energy_j"] = energy / len(self.block.seeds)
+        peaks = peak.peak(self.block.device)
         for writer in self.writers:
-            own = dict(changes)
-            if status is not None and writer.run.status != "diverged":
-                own["status"] = status
-            facts = writer.run.provenance
-            most = {key: max(value, _number(facts.get(key))) for key, value in reached.items()}
-            writer.write(**own, provenance=facts | most | (provenance or {}))
+            own = {"status": status} if status and writer.run.status != "diverged" else {}
+            before = writer.run.provenance
+            most = {key: max(value, _number(before.get(key))) for key, value in peaks.items()}
+            writer.write(progress=progress, **own, provenance=before | most | facts)
 
     # --- what a checkpoint holds ------------------------------------------------------------------------------
 
@@ -186,9 +178,8 @@ class Records:
         device = self.block.device
         self._sums = {name: torch.tensor(total, device=device) for name, total in facts["sums"].items()}
         self._counts = dict(facts["counts"])
-        self._episode = np.array(facts["episode"])
-        self._ended_sum = np.array(facts["ended_sum"])
-        self._ended_count = np.array(facts["ended_count"])
+        of_episodes = (np.array(facts[name]) for name in ("episode", "ended_sum", "ended_count"))
+        self._episode, self._ended_sum, self._ended_count = of_episodes
         self._before, self._begun = facts["wall_time_s"], time.monotonic()
         self._joules_before, self._joules = facts.get("energy_j"), joules_of(self.block.device)
         self._latest = list(facts["latest"])
@@ -233,13 +224,5 @@ def _number(value: Any) -> int:
     return value if type(value) is int else 0
 
 
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
-
-
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _device_name(device: str) -> str:
-    return torch.cuda.get_device_name() if device.startswith("cuda") else "cpu"

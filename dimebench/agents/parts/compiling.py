@@ -8,8 +8,6 @@ from types import FunctionType, MethodType
 from typing import Any, TypeVar
 
 MOST_VARIANTS = 64  # of one function of one learner: rows to act on, to evaluate, to train on; sides of a warm-up
-
-
 OPTIONS = "_compile_options"
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -27,14 +27,9 @@ def relu_mlp(
     parameters that want one; the observations are taken as constants.
     """
     stack = parameters[0].shape[:-2]
-    given = obs, action, depth, dtype, *(_flat(p) for p in parameters)
+    given = obs, action, depth, dtype, *(p.flatten(0, -3) for p in parameters)  # [N, I, O]
     heads: tuple[Tensor, ...] = _ReluMLP.apply(*given)  # type: ignore[no-untyped-call]
     return tuple(head.unflatten(0, stack) if len(stack) > 1 else head for head in heads)
-
-
-def _flat(parameter: Tensor) -> Tensor:
-    """[*stack, I, O] -> [N, I, O]."""
-    return parameter.flatten(0, -3) if parameter.dim() > 3 else parameter
 
 
 class _ReluMLP(torch.autograd.Function):

@@ -24,8 +24,10 @@ def step(operation: Operation, moved: Callable[[Tensor], Tensor]) -> Step:
     """The call that repeats an operation, on the tensors that `moved` gives for those it was recorded with."""
     args, kwargs = tree_map_only(Tensor, moved, (operation.args, operation.kwargs))
     into = [moved(tensor) for tensor in operation.fresh]
+    if not into and str(operation.function) == "aten._foreach_add_.Scalar" and _is_count(*args):
+        return _counting(*args), (), {}
     if not into:
-        return _in_place(operation, args, kwargs)
+        return _direct(operation.function, args, kwargs)
     shorter = _shorter(operation, args, kwargs, into[0]) if len(into) == 1 else None
     if shorter is not None:
         return shorter
@@ -39,12 +41,6 @@ def step(operation: Operation, moved: Callable[[Tensor], Tensor]) -> Step:
             place.copy_(value)
 
     return call, args, kwargs
-
-
-def _in_place(operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Step:
-    if str(operation.function) == "aten._foreach_add_.Scalar" and _is_count(*args):
-        return _counting(*args), (), {}
-    return _direct(operation.function, args, kwargs)
 
 
 def _is_count(tensors: list[Tensor], by: Any) -> bool:
@@ -140,14 +136,15 @@ def _equal(one: Any, other: Any) -> bool:
 
 def _out_variant(function: Any) -> tuple[Any, list[str]] | None:
     """The overload of an operation that writes its results into given tensors, and those arguments' names."""
-    wanted = [argument.name for argument in function._schema.arguments]
+
+    def given(arguments: Any) -> list[tuple[str, str]]:
+        return [(argument.name, str(argument.type)) for argument in arguments if not argument.is_out]
+
     packet = function.overloadpacket
     for name in packet.overloads():
         arguments = getattr(packet, name)._schema.arguments
-        outputs = [argument.name for argument in arguments if argument.is_out]
-        if outputs and [argument.name for argument in arguments if not argument.is_out] == wanted:
-            types = [str(a.type) for a in arguments if not a.is_out]
-            single = all(str(a.type) == "Tensor" for a in arguments if a.is_out)
-            if single and types == [str(a.type) for a in function._schema.arguments]:
-                return getattr(packet, name), outputs
+        outputs = [argument for argument in arguments if argument.is_out]
+        alike = given(arguments) == given(function._schema.arguments)
+        if outputs and alike and all(str(output.type) == "Tensor" for output in outputs):
+            return getattr(packet, name), [output.name for output in outputs]
     return None
