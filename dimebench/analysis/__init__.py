@@ -4,24 +4,7 @@
 """
 
 from dimebench.analysis.build import read_summary, summarise
-from dimebench.analysis.errors import (
-    NoRunsError,
-    NotComparableError,
-    ReportError,
-    SuiteChoiceError,
-    UnknownSuiteError,
-    UnknownVariantError,
-)
+from dimebench.analysis.errors import NoRunsError, NotComparableError
 from dimebench.analysis.summary import Summary
 
-__all__ = [
-    "NoRunsError",
-    "NotComparableError",
-    "ReportError",
-    "SuiteChoiceError",
-    "Summary",
-    "UnknownSuiteError",
-    "UnknownVariantError",
-    "read_summary",
-    "summarise",
-]
+__all__ = ["NoRunsError", "NotComparableError", "Summary", "read_summary", "summarise"]

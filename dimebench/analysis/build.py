@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dimebench import stats
 from dimebench.analysis.errors import NoRunsError, NotComparableError
 from dimebench.analysis.notes import NeverReached
 from dimebench.analysis.published import cite, split
@@ -19,17 +20,6 @@ from dimebench.analysis.question import Metric, Question
 from dimebench.analysis.select import FLOOR, Selection, choose_suite, select
 from dimebench.analysis.summary import CellRow, RunRow, Summary, VariantRow
 from dimebench.analysis.x_axis import on_axis
-from dimebench.stats import (
-    AGGREGATES,
-    Cell,
-    Engine,
-    NumpyEngine,
-    Side,
-    compare_all,
-    estimate_cells,
-    in_threads,
-    probability_of_improvement,
-)
 from dimebench.stats.bootstrap import RESAMPLES
 from dimebench.store import Run, read_curves, read_runs
 from dimebench.store.places import Place
@@ -82,26 +72,25 @@ def summarise(
     allow: Collection[str] = (),
 ) -> Summary:
     """The summary of the runs of one suite and their evaluations (the columns of `store.read_curves`)."""
-    question = question or Question(engine=NumpyEngine(resamples, seed))
+    question = question or Question(engine=stats.NumpyEngine(resamples, seed))
     engine = question.engine
-    axis = question.axis
-    chosen = on_axis(select(runs, evals, names, budget if axis == "env_step" else None, allow), axis, budget)
+    chosen = select(runs, evals, names, budget if question.axis == "env_step" else None, allow)
+    chosen = on_axis(chosen, question.axis, budget)
     variants = chosen.variants
-    metric = question.metric_of(chosen.cells[variants[0], chosen.tasks[0]][0])
+    metric = question.metric_of(chosen.compared[0])
     shown = [*variants, *([chosen.floor] if chosen.floor else [])]
-    scores = {variant: _scores(chosen, variant, metric) for variant in shown}
-    thresholds = _thresholds(scores)
+    scores = {variant: metric.per_task(chosen.of(variant), chosen.env_steps) for variant in shown}
+    every = np.concatenate([task for tasks in scores.values() for task in tasks])
+    thresholds = np.linspace(min(0.0, every.min()), max(1.0, every.max()), 201)  # as far as the runs go beyond 0 to 1
     sides = {variant: engine.side(scores[variant], variant) for variant in shown}
-    made = in_threads(
-        lambda v: _variant_row(chosen, v, scores[v], thresholds, engine, sides[v], question.axis), shown
-    )
+    made = stats.in_threads(lambda v: _variant_row(chosen, v, scores[v], thresholds, engine, sides[v]), shown)
     rows = dict(zip(shown, made, strict=True))
     if not names:
         variants = tuple(sorted(variants, key=lambda v: (-rows[v].estimates["iqm"].point, v)))
         shown = [*variants, *shown[len(variants) :]]
     pairs = list(itertools.combinations(variants, 2))
     judged = pairs if names or len(variants) <= MOST_PAIRED else [(variants[0], other) for other in variants[1:]]
-    comparisons = compare_all(
+    comparisons = stats.compare_all(
         scores,
         judged,
         tasks=chosen.tasks,
@@ -111,6 +100,8 @@ def summarise(
         sides=sides,
         chosen_from=len(pairs),
     )
+    better = stats.probability_of_improvement
+    never = metric.never_reached(chosen.compared, chosen.env_steps)
     return Summary(
         suite=chosen.suite,
         variants=variants,
@@ -126,48 +117,26 @@ def summarise(
         cells=_cell_rows(chosen, [(v, t) for t in chosen.tasks for v in shown], metric, engine),
         left_out=chosen.left_out,
         left_out_tasks=chosen.left_out_tasks,
-        notes=(*chosen.notes, *_never_reached(chosen, metric)),
+        notes=(*chosen.notes, *[NeverReached(metric.threshold)] * never),
         runs=_run_rows(runs, chosen),
-        axis=axis,
+        axis=chosen.axis,
         method=engine.method,
         score_asked=question.metric is not None,
         options=(*engine.options, *([f"--allow {','.join(sorted(allow))}"] if allow else [])),
-        improvements=tuple(
-            tuple(probability_of_improvement(scores[row], scores[column]) for column in variants) for row in variants
-        ),
+        improvements=tuple(tuple(better(scores[row], scores[column]) for column in variants) for row in variants),
     )
-
-
-def _never_reached(chosen: Selection, metric: Metric) -> list[NeverReached]:
-    compared = [c for (variant, _), cell in chosen.cells.items() if variant != chosen.floor for c in cell]
-    return [NeverReached(metric.threshold)] * metric.never_reached(compared, chosen.env_steps)
-
-
-def _scores(chosen: Selection, variant: str, metric: Metric) -> list[np.ndarray]:
-    """Normalised scores, over tasks, each [runs]."""
-    return [
-        np.array([metric.normalised(curve, chosen.env_steps) for curve in chosen.cells[variant, task]])
-        for task in chosen.tasks
-    ]
-
-
-def _thresholds(scores: dict[str, list[np.ndarray]]) -> np.ndarray:
-    """Normalised scores for the performance profile: 0 to 1, and as far as the runs go beyond."""
-    everything = np.concatenate([task for tasks in scores.values() for task in tasks])
-    return np.linspace(min(0.0, everything.min()), max(1.0, everything.max()), 201)
 
 
 def _variant_row(
     chosen: Selection,
     variant: str,
-    scores: list[np.ndarray],
+    scores: stats.Scores,
     thresholds: np.ndarray,
-    engine: Engine,
-    side: Side,
-    axis: str,
+    engine: stats.Engine,
+    side: stats.Side,
 ) -> VariantRow:
-    """The row of a variant, from its normalised scores, over tasks each [runs]."""
-    cells = [chosen.cells[variant, task] for task in chosen.tasks]
+    """The row of a variant, from its normalised scores."""
+    cells = chosen.of(variant)
     runs = [curve for cell in cells for curve in cell]
     seconds = float(np.median([curve.seconds_at(chosen.budget) for curve in runs]))
     joules = [c.run.progress.get("energy_j", c.run.provenance.get("energy_j")) for c in runs]
@@ -179,11 +148,11 @@ def _variant_row(
         fewest_seeds=min(len(cell) for cell in cells),
         most_seeds=max(len(cell) for cell in cells),
         diverged=sum(curve.diverged_by(chosen.budget) for curve in runs),
-        estimates=side.estimates(tuple(AGGREGATES)),
+        estimates=side.estimates(tuple(stats.AGGREGATES)),
         curve=engine.band(chosen.env_steps, curves, "curve", variant),
         profile=engine.profile(scores, thresholds, "profile", variant),
         median_wall_time_s=seconds,
-        env_steps_per_s=chosen.budget / seconds if seconds and axis == "env_step" else None,
+        env_steps_per_s=chosen.budget / seconds if seconds and chosen.axis == "env_step" else None,
         grad_steps=_median([c.run.progress.get("grad_step") for c in runs]),
         energy_kwh=_median(joules, JOULES_PER_KWH),
         devices=tuple(sorted({str(c.run.provenance["device"]) for c in runs if c.run.provenance.get("device")})),
@@ -197,12 +166,12 @@ def _median(values: Sequence[Any], unit: float = 1.0) -> float | None:
 
 
 def _cell_rows(
-    chosen: Selection, names: Sequence[tuple[str, str]], metric: Metric, engine: Engine
+    chosen: Selection, names: Sequence[tuple[str, str]], metric: Metric, engine: stats.Engine
 ) -> tuple[CellRow, ...]:
     """The rows of these variants and tasks."""
     runs = {name: sorted(chosen.cells[name], key=lambda curve: curve.run.seed) for name in names}
     cells = [
-        Cell(
+        stats.Cell(
             name,
             scores=np.array([metric.shown(curve, chosen.env_steps) for curve in runs[name]]),
             curves=np.stack([curve.values(chosen.env_steps) for curve in runs[name]]),
@@ -223,7 +192,7 @@ def _cell_rows(
             curve=found.curve,
             run_curves=tuple(tuple(row) for row in cell.curves.tolist()),
         )
-        for cell, found in zip(cells, estimate_cells(engine, chosen.env_steps, cells), strict=True)
+        for cell, found in zip(cells, stats.estimate_cells(engine, chosen.env_steps, cells), strict=True)
     )
 
 

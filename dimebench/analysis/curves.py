@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ class Curve:
 
     def covers(self, env_step: int) -> bool:
         """Whether the run has a value at this env step."""
-        if self.diverged_at is not None and env_step >= self.diverged_at:
+        if self.diverged_by(env_step):
             return True
         if self.external and self.env_steps:  # an evaluation after one env step is one before training
             return (self.env_steps[0] if self.env_steps[0] > 1 else 0) <= env_step <= self.env_steps[-1]
@@ -60,20 +61,12 @@ class Curve:
         """Returns at env steps that the run covers, its lower bound from a divergence on. [len(env_steps)]."""
         if self.env_steps == env_steps and self.diverged_at is None:  # as of nearly every run
             return np.array(self.returns, dtype=np.float64)
-        if self.external:
-            between = (
-                np.interp(env_steps, self.env_steps, self.returns) if self.env_steps else np.zeros(len(env_steps))
-            )
-            late = np.asarray(env_steps) >= (np.inf if self.diverged_at is None else self.diverged_at)
-            return np.where(late, self.run.score["lower"], between)
+        lower, lost = self.run.score["lower"], np.inf if self.diverged_at is None else self.diverged_at
+        if self.external and self.env_steps:
+            between = np.interp(env_steps, self.env_steps, self.returns)
+            return np.where(np.asarray(env_steps) >= lost, lower, between)
         at = dict(zip(self.env_steps, self.returns, strict=True))
-        return np.array(
-            [
-                self.run.score["lower"] if self.diverged_at is not None and step >= self.diverged_at else at[step]
-                for step in env_steps
-            ],
-            dtype=np.float64,
-        )
+        return np.array([lower if step >= lost else at[step] for step in env_steps], dtype=np.float64)
 
     def normalised(self, values: Array) -> Array:
         """Returns as scores: 0 at the suite's lower bound, 1 at its upper bound."""
@@ -117,21 +110,12 @@ def curves(runs: Iterable[Run], evals: pd.DataFrame) -> list[Curve]:
     return [_curve(run, points.get((run.variant, run.task, run.seed))) for run in runs]
 
 
-@dataclass(frozen=True)
-class _Points:
-    """A run's evaluations, [K] each, by increasing env step."""
-
-    env_steps: NDArray[np.int64]
-    values: Array  # mean return over the episodes
-    lost: NDArray[np.bool_]  # an episode diverged, or has no finite return
-    seconds: Array
-    grad_steps: NDArray[np.int64]
-
-
-def _points(evals: pd.DataFrame) -> dict[tuple[str, str, int], _Points]:
+def _points(evals: pd.DataFrame) -> dict[tuple[str, str, int], list[NDArray[Any]]]:
     """The evaluations of every run in the table, by variant, task and seed.
 
-    By sorting whole numbers and reducing slices: with millions of rows several times faster than a groupby on texts.
+    [K] each, by increasing env step: env steps; mean returns over the episodes; whether an episode diverged or has no
+    finite return; seconds; gradient steps. By sorting whole numbers and reducing slices: with millions of rows
+    several times faster than a groupby on texts.
     """
     if evals.empty:
         return {}
@@ -145,6 +129,7 @@ def _points(evals: pd.DataFrame) -> dict[tuple[str, str, int], _Points]:
     run, step = run[order], step[order]
     new_run = np.r_[True, run[1:] != run[:-1]]
     starts = np.flatnonzero(new_run | np.r_[True, step[1:] != step[:-1]])  # of evaluations
+    ends = np.searchsorted(starts, np.flatnonzero(new_run))[1:]  # of runs, among the evaluations
     value = pd.to_numeric(evals["return"], errors="coerce").to_numpy(np.float64)[order]
     finite = np.isfinite(value)
     lost = evals["diverged"].to_numpy(bool)[order] | ~finite
@@ -155,29 +140,17 @@ def _points(evals: pd.DataFrame) -> dict[tuple[str, str, int], _Points]:
     seconds = np.maximum.reduceat(evals["wall_time_s"].to_numpy(np.float64)[order], starts)
     updates = np.maximum.reduceat(evals["grad_step"].fillna(0).to_numpy(np.int64)[order], starts)
     names = evals[["variant", "task", "seed"]].iloc[order[new_run]].itertuples(index=False, name=None)
-    firsts = np.searchsorted(starts, np.flatnonzero(new_run))
-    found = {}
-    for name, first, end in zip(names, firsts, [*firsts[1:], len(starts)], strict=True):
-        part = slice(first, end)
-        found[name] = _Points(step[starts[part]], mean[part], lost[part], seconds[part], updates[part])
-    return found
+    parts = (np.split(column, ends) for column in (step[starts], mean, lost, seconds, updates))
+    return dict(zip(names, map(list, zip(*parts, strict=True)), strict=True))
 
 
-def _curve(run: Run, points: _Points | None) -> Curve:
+def _curve(run: Run, points: Sequence[NDArray[Any]] | None) -> Curve:
     if points is None:
         return Curve(run, (), (), (), 0 if run.status == "diverged" else None)
-    steps = points.env_steps
-    lost = steps[points.lost]
+    steps, lost = points[0], points[0][points[2]]
     diverged_at = int(lost[0]) if lost.size else int(steps[-1]) + 1 if run.status == "diverged" else None
-    return Curve(
-        run,
-        tuple(steps.tolist()),
-        tuple(points.values.tolist()),
-        tuple(points.seconds.tolist()),
-        diverged_at,
-        tuple(points.grad_steps.tolist()),
-        external(run) is not None,
-    )
+    env_steps, returns, _, seconds, grad_steps = (tuple(column.tolist()) for column in points)
+    return Curve(run, env_steps, returns, seconds, diverged_at, grad_steps, external(run) is not None)
 
 
 def shared_env_steps(cells: Iterable[Sequence[Curve]], budget: int | None) -> tuple[int, ...]:

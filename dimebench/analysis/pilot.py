@@ -34,14 +34,8 @@ def pilot_of_results(results: Place, names: Sequence[str], suite: str | None, bu
     runs = choose_suite(results, read_runs(results), suite)
     needed = [run for run in runs if not names or run.variant in names]
     chosen = select(needed or runs, read_curves(needed), names, budget)
-    question = Question()
-    scores = {
-        variant: [
-            np.array([question.metric_of(c).normalised(c, chosen.env_steps) for c in chosen.cells[variant, task]])
-            for task in chosen.tasks
-        ]
-        for variant in chosen.variants
-    }
+    metric = Question().metric_of(chosen.compared[0])
+    scores = {variant: metric.per_task(chosen.of(variant), chosen.env_steps) for variant in chosen.variants}
     return Pilot(f"suite {chosen.suite} in {results}", chosen.tasks, chosen.budget, scores)
 
 
@@ -79,19 +73,12 @@ def pilot_of_file(
     at_end = table[table["env_steps"] <= end].sort_values("env_steps").groupby(runs)["score"].last().reset_index()
     found = tuple(sorted(tasks or shared))
     lower, upper = bounds
-    return Pilot(
-        str(file),
-        found,
-        end,
-        {
-            name: [
-                (at_end.loc[(at_end["algorithm"] == name) & (at_end["task"] == task), "score"].to_numpy() - lower)
-                / (upper - lower)
-                for task in found
-            ]
-            for name in names
-        },
-    )
+
+    def scores(name: str, task: str) -> np.ndarray:
+        own: np.ndarray = at_end.loc[(at_end["algorithm"] == name) & (at_end["task"] == task), "score"].to_numpy()
+        return (own - lower) / (upper - lower)
+
+    return Pilot(str(file), found, end, {name: [scores(name, task) for task in found] for name in names})
 
 
 def _read(file: Path) -> pd.DataFrame:

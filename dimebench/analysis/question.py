@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +11,6 @@ from dimebench.analysis.curves import Curve
 from dimebench.analysis.errors import ReportError
 from dimebench.stats import Engine, NumpyEngine, time_to_threshold
 
-AXES = ("env_step", "grad_step", "wall_time")
 METRICS = ("final", "auc", "threshold:SCORE")
 
 
@@ -50,6 +49,10 @@ class Metric:
             return float(1 - time_to_threshold(grid, values, self.threshold))
         return float(curve.normalised(np.array(curve.score(grid, self.kind))))
 
+    def per_task(self, cells: Sequence[Sequence[Curve]], grid: tuple[int, ...]) -> list[np.ndarray]:
+        """Normalised scores of each cell, [runs]."""
+        return [np.array([self.normalised(curve, grid) for curve in cell]) for cell in cells]
+
     def never_reached(self, curves: Iterable[Curve], grid: tuple[int, ...]) -> bool:
         """Whether this is a threshold that no run gets to."""
         return self.kind == "threshold" and not any(
@@ -67,7 +70,7 @@ class Metric:
 class Question:
     """Everything about a comparison but the runs and the budget."""
 
-    axis: str = "env_step"  # one of AXES
+    axis: str = "env_step"  # one of `numbers.AXES`
     metric: Metric | None = None  # None: as the suite declares it
     delta: float | None = None  # the margin within which two variants count as equivalent
     engine: Engine = field(default_factory=NumpyEngine)

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
+from dimebench.analysis import errors
 from dimebench.analysis.comparability import differences, has_usable_score, mixtures, origins, require_comparable
 from dimebench.analysis.curves import Curve, curves, shared_env_steps
-from dimebench.analysis.errors import (
-    NoRunsError,
-    NotComparableError,
-    SuiteChoiceError,
-    UnknownSuiteError,
-    UnknownVariantError,
-)
 from dimebench.analysis.notes import BudgetTrimmed, FloorNotShown, Lacking, LeftOut, LeftOutTask, Note
 from dimebench.errors import nearest
 from dimebench.numbers import listed
@@ -40,21 +34,33 @@ class Selection:
     left_out: tuple[LeftOut, ...]
     left_out_tasks: tuple[LeftOutTask, ...]
     notes: tuple[Note, ...]
+    axis: str = "env_step"  # what `env_steps` count: they may have been moved along another axis
 
     @property
     def budget(self) -> int:
         return self.env_steps[-1]
 
+    @property
+    def compared(self) -> list[Curve]:
+        """The curves of every variant but the floor."""
+        return [curve for (variant, _), cell in self.cells.items() if variant != self.floor for curve in cell]
+
+    def of(self, variant: str) -> list[list[Curve]]:
+        """The curves of a variant, over tasks."""
+        return [self.cells[variant, task] for task in self.tasks]
+
 
 def choose_suite(results: Place, runs: Sequence[Run], suite: str | None) -> list[Run]:
     """The runs of the chosen suite, or of the only one there."""
     if not runs:
-        raise NoRunsError(f"no runs in '{results}'")
+        raise errors.NoRunsError(f"no runs in '{results}'")
     found = sorted({run.suite for run in runs})
     if suite is None and len(found) > 1:
-        raise SuiteChoiceError(f"{len(found)} suites in '{results}': {', '.join(found)}; choose one with suite=NAME")
+        raise errors.SuiteChoiceError(
+            f"{len(found)} suites in '{results}': {', '.join(found)}; choose one with suite=NAME"
+        )
     if suite is not None and suite not in found:
-        raise UnknownSuiteError(f"no runs of suite '{suite}' in '{results}'{nearest(suite, found)}")
+        raise errors.UnknownSuiteError(f"no runs of suite '{suite}' in '{results}'{nearest(suite, found)}")
     return [run for run in runs if run.suite == (suite or found[0])]
 
 
@@ -63,7 +69,7 @@ def choose_variants(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[str
     known = sorted({run.variant for run in runs})
     for name in names:
         if name not in known:
-            raise UnknownVariantError(f"no runs of '{name}' in suite {runs[0].suite}{nearest(name, known)}")
+            raise errors.UnknownVariantError(f"no runs of '{name}' in suite {runs[0].suite}{nearest(name, known)}")
     own = sorted({run.variant for run in runs if external(run) is None})
     compared = list(dict.fromkeys(names)) or [name for name in own or known if name != FLOOR] or [FLOOR]
     return compared, FLOOR if FLOOR in known and FLOOR not in compared else None
@@ -87,17 +93,18 @@ def select(
             usable.setdefault((run.variant, run.task), []).append(curve)
     tasks, left_out_tasks = _shared_tasks(runs, variants, usable)
     cells = {(v, t): usable[v, t] for t in tasks for v in variants}
-    notes: list[Note] = [*require_comparable([curve for cell in cells.values() for curve in cell], allow)]
+    compared = [curve for cell in cells.values() for curve in cell]
+    notes: list[Note] = [*require_comparable(compared, allow)]
     env_steps = shared_env_steps(cells.values(), budget)
     if budget is not None and env_steps[-1] != budget:
         notes.append(BudgetTrimmed(budget, env_steps[-1]))
     if floor is not None:
-        why_not = _floor_misfit(floor, tasks, usable, cells, env_steps, allow)
-        if why_not:
+        own = {task: usable.get((floor, task), []) for task in tasks}
+        if why_not := _floor_misfit(floor, own, compared, env_steps, allow):
             notes.append(why_not)
             floor = None
         else:
-            cells |= {(floor, t): usable[floor, t] for t in tasks}
+            cells |= {(floor, task): cell for task, cell in own.items()}
     enough: dict[object, bool] = {}
     for cell in cells.values():
         for curve in cell:
@@ -131,46 +138,35 @@ def _shared_tasks(
 ) -> tuple[list[str], list[LeftOutTask]]:
     tasks, left_out = [], []
     for task in sorted({run.task for run in runs if run.variant in variants}):
-        lacking = [
-            _lacking(variant, [run for run in runs if (run.variant, run.task) == (variant, task)])
-            for variant in variants
-            if (variant, task) not in usable
-        ]
+        lacking = []
+        for variant in (name for name in variants if (name, task) not in usable):
+            failed = [run.status == "failed" for run in runs if (run.variant, run.task) == (variant, task)]
+            lacking.append(Lacking(variant, sum(failed), len(failed) - sum(failed)))
         if lacking:
             left_out.append(LeftOutTask(task, tuple(lacking)))
         else:
             tasks.append(task)
     if not tasks:
         why = "; ".join(f"{lost.task}: {lost.reason}" for lost in left_out)
-        raise NotComparableError(f"not comparable: {listed(variants)} share no task with usable runs ({why})")
+        raise errors.NotComparableError(f"not comparable: {listed(variants)} share no task with usable runs ({why})")
     return tasks, left_out
 
 
-def _lacking(variant: str, runs: Sequence[Run]) -> Lacking:
-    failed = sum(run.status == "failed" for run in runs)
-    return Lacking(variant, failed, len(runs) - failed)
-
-
 def _floor_misfit(
-    floor: str,
-    tasks: Sequence[str],
-    usable: dict[tuple[str, str], list[Curve]],
-    cells: dict[tuple[str, str], list[Curve]],
-    env_steps: Sequence[int],
-    allow: Collection[str] = (),
+    floor: str, own: dict[str, list[Curve]], others: Iterable[Curve], env_steps: Sequence[int], allow: Collection[str]
 ) -> FloorNotShown | None:
-    """Why the floor cannot stand beside the compared runs; None if it can."""
-    lacking = tuple(task for task in tasks if (floor, task) not in usable)
+    """Why the floor, with its own curves by task, cannot stand beside the other runs; None if it can."""
+    lacking = tuple(task for task, cell in own.items() if not cell)
     if lacking:
         return FloorNotShown(floor, lacking)
-    own = [curve for task in tasks for curve in usable[floor, task]]
-    for run in (curve.run for curve in own):
+    curves_ = [curve for cell in own.values() for curve in cell]
+    for run in (curve.run for curve in curves_):
         if not has_usable_score(run):
             return FloorNotShown(floor, unscored=(str(run.path / "run.json"), run.score))
-    for difference in differences([*(curve for cell in cells.values() for curve in cell), *own]):
+    for difference in differences([*others, *curves_]):
         if difference.kind not in allow:
             return FloorNotShown(floor, difference=difference)
-    for task in tasks:
-        if not any(all(c.covers(step) for step in env_steps) for c in usable[floor, task]):
+    for task, cell in own.items():
+        if not any(all(curve.covers(step) for step in env_steps) for curve in cell):
             return FloorNotShown(floor, ends_before=(env_steps[-1], "env_step", task))
     return None

@@ -28,8 +28,7 @@ def on_axis(chosen: Selection, axis: str, budget: int | None) -> Selection:
     """
     if axis == "env_step":
         return chosen
-    compared = [curve for (variant, _), cell in chosen.cells.items() if variant != chosen.floor for curve in cell]
-    last = min(compared, key=lambda curve: places(curve, axis)[-1])
+    last = min(chosen.compared, key=lambda curve: places(curve, axis)[-1])
     reach = float(places(last, axis)[-1])
     if not reach > 0:
         raise NotComparableError(
@@ -42,15 +41,13 @@ def on_axis(chosen: Selection, axis: str, budget: int | None) -> Selection:
         )
     end = max(1, int(reach)) if budget is None else budget
     cells, floor, notes = dict(chosen.cells), chosen.floor, chosen.notes
-    if floor is not None and any(
-        places(curve, axis)[-1] < end for (variant, _), cell in cells.items() if variant == floor for curve in cell
-    ):
+    if floor is not None and any(places(curve, axis)[-1] < end for cell in chosen.of(floor) for curve in cell):
         cells = {key: cell for key, cell in cells.items() if key[0] != floor}
         notes = (*notes, FloorNotShown(floor, ends_before=(end, axis, "")))
         floor = None
     grid = _grid([curve for cell in cells.values() for curve in cell], axis, end)
     moved = {key: [_moved(curve, axis, grid) for curve in cell] for key, cell in cells.items()}
-    return replace(chosen, cells=moved, floor=floor, notes=notes, env_steps=grid)
+    return replace(chosen, cells=moved, floor=floor, notes=notes, env_steps=grid, axis=axis)
 
 
 def places(curve: Curve, axis: str) -> Array:

@@ -42,11 +42,10 @@ def draw_learning_curves(summary: Summary) -> Drawing:
     rows = -(-len(summary.tasks) // columns)
     drawing = Drawing(summary, WIDTH, 0.5 + 2.1 * rows)
     panels = drawing.figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes, task in zip(panels, summary.tasks, strict=False):
-        _task(drawing, axes, summary, task)
     for axes in panels[len(summary.tasks) :]:
         axes.set_axis_off()
-    for index, axes in enumerate(panels[: len(summary.tasks)]):
+    for index, (axes, task) in enumerate(zip(panels, summary.tasks, strict=False)):
+        _task(drawing, axes, summary, task)
         if index % columns:
             axes.set_ylabel("")
         if index + columns < len(summary.tasks):

@@ -7,8 +7,7 @@ dates in the files).
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -96,15 +95,8 @@ def render(
 
     Drawn and laid out once: a figure looks the same in every format, whichever others were asked for.
     """
-    files = {}
     with mpl.rc_context(cast(Any, RC | rc)):
-        figure = draw(summary).figure
-        with _laid_out(figure):
-            for form in formats:
-                buffer = io.BytesIO()
-                figure.savefig(buffer, format=form, metadata=NO_DATES[form])
-                files[form] = buffer.getvalue()
-    return files
+        return _saved(draw(summary).figure, formats)
 
 
 def render_for_page(
@@ -114,21 +106,21 @@ def render_for_page(
     with mpl.rc_context(cast(Any, RC | rc)):
         drawing = draw(summary)
         drawing.figure.legends.clear()
-        buffer = io.BytesIO()
-        with _laid_out(drawing.figure):
-            drawing.figure.savefig(buffer, format="svg", metadata=NO_DATES["svg"])
-        return buffer.getvalue().decode(), drawing.panels()
+        return _saved(drawing.figure, ["svg"])["svg"].decode(), drawing.panels()
 
 
-@contextmanager
-def _laid_out(figure: Figure) -> Iterator[None]:
-    """Lay the figure out, once: while it has an engine for it, each `savefig` draws twice and lays out each time."""
-    engine = figure.get_layout_engine()
+def _saved(figure: Figure, formats: Sequence[str]) -> dict[str, bytes]:
+    """The figure's files. Laid out first: with a layout engine each `savefig` draws twice and lays out anew."""
+    engine, files = figure.get_layout_engine(), {}
     if engine is not None:
         engine.execute(figure)
     with mpl.rc_context({"figure.constrained_layout.use": False}):  # or None would be the usual engine again
         figure.set_layout_engine(None)
-        yield
+        for form in formats:
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=form, metadata=NO_DATES[form])
+            files[form] = buffer.getvalue()
+    return files
 
 
 def specs(summary: Summary) -> list[FigureSpec]:

@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeVar
 
 from dimebench.analysis.summary import Summary
@@ -68,9 +67,7 @@ class FigurePool:
     def __enter__(self) -> FigurePool:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._pool is not None:
             for child in set(multiprocessing.active_children()) - self._others:
                 child.kill()  # nothing is drawn that anyone waits for, and tidying up takes them long

@@ -46,17 +46,10 @@ def overview(comparisons: Sequence[Comparison]) -> list[str]:
 
 
 def sentences(summary: Summary) -> tuple[str, ...]:
-    """One sentence per comparison, or one about the only variant, then those on references that the user named."""
-    cited = cited_sentences(summary)
-    if summary.comparisons or not cited:
-        return (*verdicts(summary), *cited)
-    return cited
-
-
-def verdicts(summary: Summary) -> tuple[str, ...]:
-    """One sentence per comparison, or one about the only variant; each says what was left out."""
-    if summary.comparisons:
-        return tuple(sentence(comparison, summary) for comparison in summary.comparisons)
+    """One per comparison, then one on each reference that the user named; without either, one on the only variant."""
+    found = (*(sentence(comparison, summary) for comparison in summary.comparisons), *cited_sentences(summary))
+    if found:
+        return found
     row = summary.aggregates[0]
     iqm = row.estimates["iqm"]
     return (
@@ -108,9 +101,10 @@ def sentence(comparison: Comparison, summary: Summary) -> str:
     else:
         claim = f"Undecided between {seen.a} and {seen.b} on {where_}, because {seen.reason}"
     warning = caution([comparison])
+    test = "" if seen.p_value is None else f", permutation test {p_value(seen.p_value)}"
     return (
         f"{claim}: IQM {unit(a.point)} against {unit(b.point)}, "
-        f"a difference of {signed(difference.point)}{_ci(difference.interval, sign=True)}{_test(seen)}; "
+        f"a difference of {signed(difference.point)}{_ci(difference.interval, sign=True)}{test}; "
         f"a run of {seen.a} scores above a run of {seen.b} "
         f"with probability {chance.point:.2f}{_ci(chance.interval, digits=2)}."
         f"{more_seeds(seen)}{_holm(seen)}{f' {warning}' if warning else ''}"
@@ -168,11 +162,6 @@ def _ci(interval: Interval | None, sign: bool = False, digits: int = 3) -> str:
     write = signed if sign else unit
     low, high = write(interval.low, digits), write(interval.high, digits)
     return f" ({percent(interval.confidence)} CI {low} to {high})"
-
-
-def _test(comparison: Comparison) -> str:
-    """The permutation test's p-value, as a clause."""
-    return "" if comparison.p_value is None else f", permutation test {p_value(comparison.p_value)}"
 
 
 def more_seeds(comparison: Comparison) -> str:

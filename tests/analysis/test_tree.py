@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dimebench.analysis import NoRunsError, SuiteChoiceError, UnknownSuiteError, read_summary
+from dimebench.analysis import read_summary
+from dimebench.analysis.errors import NoRunsError, SuiteChoiceError, UnknownSuiteError
 from dimebench.page.html import write_html
 from dimebench.page.parts import commands_of
 from dimebench.store import RunWriter
