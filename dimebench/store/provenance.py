@@ -20,7 +20,7 @@ from dimebench.store.places import Place
 
 # The packages whose version can change a number, besides those of the environment library.
 PACKAGES = ("torch", "numpy")
-CODE_FOLDER = ".code"  # below the results; whoever reads runs passes it by
+CODE_FOLDER = ".code"  # below the results; what reads runs skips it
 _DIGEST = re.compile(r"[0-9a-f]{12,64}")
 
 

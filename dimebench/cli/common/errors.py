@@ -23,7 +23,7 @@ def explain(error: BaseException) -> tuple[str, int]:
         return "", getattr(error, "exit_code", OK)
     if isinstance(error, DimebenchError):
         return one_line(error), error.exit_code
-    if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # Typer's own, whoever ships its Click
+    if hasattr(error, "format_message") and hasattr(error, "exit_code"):  # Typer's own, from either Click
         return one_line(error.format_message()), USAGE
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return one_line(f"{error.filename}: {error.strerror}"), USAGE if error.errno in WRONG_PLACE else INTERNAL
