@@ -89,12 +89,9 @@ def page(
     summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = None, pool: FigurePool | None = None
 ) -> str:
     """The page's HTML: the same for the same summary. With `refresh_s` it reads itself anew every so many seconds."""
+    loader = PackageLoader("dimebench.page")
     environment = Environment(
-        loader=PackageLoader("dimebench.page"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     written = ("unit", "signed", "raw", "rate", "percent", "count", "duration", "probability")
     writers = {name: getattr(numbers, name) for name in written}
@@ -127,15 +124,11 @@ def page(
         cited_iqm=cited_iqm,
         time_of=time_of,
         strip_of=partial(strip_of, series=series, ends=(0.0, summary.budget) if summary.threshold else None),
-        at=terms.at_budget(summary),
-        per_axis=numbers.AXES[summary.axis],
-        per_task=terms.per_task(summary),
+        numbers=numbers,
+        terms=terms,
         left_out=sorted(summary.left_out, key=lambda row: row.status != "failed"),
         reason=reason,
         remarks=remarks(summary),
-        statistics=terms.STATISTICS,
-        seeds=terms.seeds(summary.fewest_seeds, summary.most_seeds),
-        seed_span=numbers.span,
         overview=verdict.overview(summary.comparisons) if len(summary.comparisons) > 1 else [],
         where=verdict.where(summary),
         caution=verdict.caution(summary.comparisons),

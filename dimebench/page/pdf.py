@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,8 +29,9 @@ def write_pdf(summary: Summary, path: Path) -> Path:
     """Write the report as a PDF. Raises OSError where it cannot be written."""
     buffer = io.BytesIO()
     with mpl.rc_context(cast(Any, RC)), PdfPages(buffer, metadata=NO_DATES) as pages:
-        for lines in _pages(_lines(summary)):
-            pages.savefig(_text_page(lines))
+        lines = _lines(summary)
+        for start in range(0, len(lines), LINES):
+            pages.savefig(_text_page(lines[start : start + LINES]))
         for spec in specs(summary):
             pages.savefig(_with_caption(spec.draw(summary).figure, spec.title, spec.caption(summary)))
     atomic_write(path, buffer.getvalue())
@@ -38,16 +39,10 @@ def write_pdf(summary: Summary, path: Path) -> Path:
 
 
 def _lines(summary: Summary) -> list[str]:
-    title = f"{summary.suite}, matched at {at_budget(summary)}"
-    found = [title, ""]
+    found = [f"{summary.suite}, matched at {at_budget(summary)}", ""]
     for line in plain_lines(summary):
         found += textwrap.wrap(line, COLUMNS, subsequent_indent="    ", drop_whitespace=False) or [""]
     return found
-
-
-def _pages(lines: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(lines), LINES):
-        yield lines[start : start + LINES]
 
 
 def _text_page(lines: Sequence[str]) -> Figure:
