@@ -60,6 +60,7 @@ def test_daemons_end_with_the_run_that_started_them(number: signal.Signals) -> N
     wait_until_gone([*servers, watchdog])
 
 
+@pytest.mark.slow  # slurmstepd is looked for among all processes, which beside other clusters was once in vain
 def test_a_slurm_cluster_and_its_job_end_with_the_run_that_started_it(tmp_path: Path) -> None:
     from tests.slurm.cluster import why_not
 

@@ -87,9 +87,14 @@ def run(
         say_remarks(plan, said)
         if any(cell.blocks for cell in plan.cells):
             make_folder("--results", results)
-            keep_codes((block for _, block in plan.blocks()), results)
+        blocks = [block for _, block in plan.blocks()]
+        if not engine.has_queue:
+            keep_codes(blocks, results)
         interrupt_on_signals()
-        return _carry_out(engine, plan, asked, settings, trackers)
+        code = _carry_out(engine, plan, asked, settings, trackers)
+        if engine.has_queue:  # not before: what is refused leaves nothing behind
+            keep_codes(blocks, results)
+        return code
 
     if not until_decided:
         return train(request, seed_list)

@@ -103,7 +103,7 @@ def test_a_published_name_that_does_not_fit_is_refused(dimebench: Call, results:
 def test_export_writes_each_format(dimebench: Call, results: Path, place: Path) -> None:
     answer = dimebench("export", "dime", "sac", "--format", "csv,markdown,latex,figures,zip")
     assert (answer.code, answer.err) == (0, "")
-    assert answer.lines[-1] == "zip: export/tiny.zip, 4 runs in 13 files"
+    assert answer.lines[-1] == "zip: export/tiny.zip, 4 runs in 15 files"
     assert "tiny" in (place / "export/tiny/tables/aggregates.tex").read_text()
     assert (place / "export/tiny/figures/aggregates.pdf").read_bytes().startswith(b"%PDF")
     refused(dimebench("export", "--format", "cvs"), "--format cvs: unknown format 'cvs' (nearest: csv)")
