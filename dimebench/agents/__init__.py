@@ -1,1 +1,4 @@
-"""The learners: one page per algorithm, networks with a seed axis. Imports torch and nothing else of dimebench."""
+"""The learners: one page per algorithm, networks with a seed axis.
+
+Imports torch, and of dimebench `errors` and `plugins` alone.
+"""

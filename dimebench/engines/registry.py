@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING
 
+from dimebench import plugins
 from dimebench.errors import UsageError, nearest
 
 if TYPE_CHECKING:  # an engine is loaded when it is wanted
@@ -18,20 +18,21 @@ BUILT_IN = {
 }
 
 
-def known_engines() -> dict[str, str]:
-    """Name -> module:class, those of installed packages included."""
-    return {each.name: each.value for each in entry_points(group=GROUP)} | BUILT_IN
+def known_engines() -> list[str]:
+    """Every name, the built-in ones first."""
+    return plugins.names(GROUP, BUILT_IN)
 
 
 def check_engine(name: str) -> str:
     """The name. Raises UsageError for an engine that there is not."""
-    if name not in BUILT_IN and name not in (known := known_engines()):
-        raise UsageError(f"--on {name}: unknown engine{nearest(name, known)}")
+    if plugins.find(GROUP, BUILT_IN, name) is None:
+        raise UsageError(f"--on {name}: unknown engine{nearest(name, known_engines())}")
     return name
 
 
 def load_engine(name: str) -> type[Engine]:
     """Raises UsageError for an engine that there is not."""
-    check_engine(name)
-    found: type[Engine] = EntryPoint(name, BUILT_IN.get(name) or known_engines()[name], GROUP).load()
+    point = plugins.find(GROUP, BUILT_IN, check_engine(name))
+    assert point is not None, "checked"
+    found: type[Engine] = point.load()
     return found

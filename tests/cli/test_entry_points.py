@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.calls import TASK, Call, cell, half_written, process, refused
+from tests.packages import install
 
 MODULE = """
 from dimebench.agents.random import Random
@@ -28,14 +29,13 @@ class Crash(Random):
 class NoAgent:
     pass
 """
-ENTRY_POINTS = """
-[dimebench.algorithms]
-mine = a_package:Mine
-crash = a_package:Crash
-broken = a_package_that_is_not_there:Nothing
-strange = a_package:NoAgent
-sac = a_package:Mine
-"""
+ENTRY_POINTS = {
+    "mine": "a_package:Mine",
+    "crash": "a_package:Crash",
+    "broken": "a_package_that_is_not_there:Nothing",
+    "strange": "a_package:NoAgent",
+    "sac": "a_package:Mine",
+}
 BROKEN = "algorithm 'broken' (a_package_that_is_not_there:Nothing) cannot be loaded: " + (
     "No module named 'a_package_that_is_not_there'"
 )
@@ -45,13 +45,7 @@ STRANGE = "algorithm 'strange' (a_package:NoAgent) is not an Agent class with Se
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """A folder for sys.path with an installed package in it, as an installer would leave it."""
-    site = tmp_path / "site"
-    facts = site / "a_package-1.0.dist-info"
-    facts.mkdir(parents=True)
-    (site / "a_package.py").write_text(MODULE)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: a-package\nVersion: 1.0\n")
-    (facts / "entry_points.txt").write_text(ENTRY_POINTS)
-    return site
+    return install(tmp_path / "site", "a_package", MODULE, "dimebench.algorithms", ENTRY_POINTS)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.calls import Call, process, refused
+from tests.packages import install
 
 MODULE = """
 import torch
@@ -38,15 +39,10 @@ evaluation: {interval: 10, episodes: 1}
 @pytest.fixture
 def with_package(tmp_path: Path, place: Path) -> dict[str, str]:
     """The environment in which an installed package brings `still` and `twin`."""
-    facts = tmp_path / "site" / "a_package-1.0.dist-info"
-    facts.mkdir(parents=True)
-    (tmp_path / "site" / "a_package.py").write_text(MODULE)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: a-package\nVersion: 1.0\n")
-    (facts / "entry_points.txt").write_text(
-        "[dimebench.algorithms]\nstill = a_package:Still\ntwin = a_package:Twin\n"
-    )
+    points = {"still": "a_package:Still", "twin": "a_package:Twin"}
+    site = install(tmp_path / "site", "a_package", MODULE, "dimebench.algorithms", points)
     (place / "suites" / "short.yaml").write_text(SHORT)
-    return {"PYTHONPATH": os.pathsep.join([str(tmp_path / "site"), os.environ.get("PYTHONPATH", "")])}
+    return {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
 
 
 def seeds_of(results: Path, variant: str) -> int:

@@ -13,6 +13,7 @@ from dimebench.engines.manifest import JobManifest
 from dimebench.engines.registry import BUILT_IN, known_engines, load_engine
 from dimebench.errors import UsageError
 from dimebench.planning.plan import Plan, make_plan
+from tests.packages import install
 from tests.planning.requests import request
 
 MODULE = """
@@ -43,13 +44,9 @@ def test_an_unknown_engine_is_refused_with_the_nearest() -> None:
 def test_a_package_adds_an_engine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    facts = tmp_path / "site" / "aloud-1.0.dist-info"
-    facts.mkdir(parents=True)
-    (tmp_path / "site" / "aloud.py").write_text(MODULE)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: aloud\nVersion: 1.0\n")
-    (facts / "entry_points.txt").write_text("[dimebench.engines]\naloud = aloud:Aloud\n")
+    site = install(tmp_path / "site", "aloud", MODULE, "dimebench.engines", {"aloud": "aloud:Aloud"})
     assert "aloud" not in known_engines()
-    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.syspath_prepend(site)
     engine = load_engine("aloud")(EngineOptions(), [])
     plan = Plan("tiny", tmp_path / "results", [])
     assert engine.run(plan, request(), PoolSettings(), lambda event: None) == Outcome()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import packages
+
 MODULE = '''
 import numpy as np
 from dimebench.envs.environment import Environment
@@ -113,10 +115,4 @@ def install_here(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def install(site: Path) -> Path:
     """The folder, for sys.path or PYTHONPATH, with the package in it."""
-    facts = site / "line_tasks-1.0.dist-info"
-    facts.mkdir(parents=True)
-    (site / "line_tasks.py").write_text(MODULE)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: line-tasks\nVersion: 1.0\n")
-    points = "\n".join(f"{name} = {value}" for name, value in POINTS.items())
-    (facts / "entry_points.txt").write_text(f"[dimebench.environments]\n{points}\n")
-    return site
+    return packages.install(site, "line_tasks", MODULE, "dimebench.environments", POINTS)

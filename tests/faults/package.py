@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests import packages
+
 MODULE = """
 import os, signal, sys, time, weakref
 import torch
@@ -95,11 +97,6 @@ NAMES = {"stuck": "Stuck", "nan": "NaN", "greedy": "Greedy", "huge": "Huge", "mo
 
 
 def install(site: Path) -> Path:
-    """The folder, for PYTHONPATH, with the package in it as an installer would leave it."""
-    facts = site / "faulty-1.0.dist-info"
-    facts.mkdir(parents=True)
-    (site / "faulty.py").write_text(MODULE)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: faulty\nVersion: 1.0\n")
-    points = "\n".join(f"{name} = faulty:{cls}" for name, cls in NAMES.items())
-    (facts / "entry_points.txt").write_text(f"[dimebench.algorithms]\n{points}\n")
-    return site
+    """The folder, for PYTHONPATH, with the package in it."""
+    points = {name: f"faulty:{cls}" for name, cls in NAMES.items()}
+    return packages.install(site, "faulty", MODULE, "dimebench.algorithms", points)

@@ -14,6 +14,7 @@ from dimebench.store import read_run
 from dimebench.training.block import Block, Protocol
 from dimebench.video.render import Film, RenderError, film, policy_of
 from tests.envs.package import install_here
+from tests.packages import install
 from tests.training.blocks import make_block, train
 
 STILL = """
@@ -63,19 +64,10 @@ def test_a_policy_of_a_large_body_is_filmed(task: str, action_repeat: int, tmp_p
 def test_an_algorithm_of_another_package_that_learns_nothing_is_filmed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dimebench.agents import registry
-
-    facts = tmp_path / "site" / "still-1.0.dist-info"
-    facts.mkdir(parents=True)
-    (tmp_path / "site" / "still.py").write_text(STILL)
-    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: still\nVersion: 1.0\n")
-    (facts / "entry_points.txt").write_text("[dimebench.algorithms]\nstill = still:Still\n")
-    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.syspath_prepend(
+        install(tmp_path / "site", "still", STILL, "dimebench.algorithms", {"still": "still:Still"})
+    )
     monkeypatch.setenv("PYTHONPATH", ":".join(filter(None, sys.path)))
-    cached = getattr(registry._external, "cache_clear", None)
-    if cached is not None:
-        cached()
-        monkeypatch.setattr(registry, "_external", registry._external.__wrapped__)
     block = replace(make_block("random"), algorithm="still", variant="still")
     assert filmed(block, tmp_path, seconds=1.0).frames >= 2
 

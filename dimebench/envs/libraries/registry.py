@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
+from dimebench import plugins
 from dimebench.envs.libraries.base import Library
 from dimebench.envs.spec import EnvError
 from dimebench.errors import first_line, nearest
@@ -30,7 +31,7 @@ class UnknownLibraryError(EnvError):
 
 def known_libraries() -> list[str]:
     """Every prefix, the built-in ones first."""
-    return [*_BUILTIN, *sorted(_external())]
+    return plugins.names(ENTRY_POINTS, _BUILTIN)
 
 
 def load_library(prefix: str) -> Library:
@@ -40,7 +41,7 @@ def load_library(prefix: str) -> Library:
 
 def library_source(prefix: str) -> str:
     """Where the adapter's class lives, as `module:Class`. Raises UnknownLibraryError."""
-    return _BUILTIN.get(prefix) or _found(prefix).value
+    return _found(prefix).value
 
 
 def library_of(task: str) -> Library:
@@ -63,16 +64,10 @@ def all_packages() -> list[str]:
 
 
 def _found(prefix: str) -> EntryPoint:
-    if prefix in _BUILTIN:
-        return EntryPoint(prefix, _BUILTIN[prefix], ENTRY_POINTS)
-    external = _external()  # asked anew each time: a notebook may install a package while it runs
-    if prefix not in external:
-        raise UnknownLibraryError(f"unknown environment library '{prefix}'{nearest(prefix, [*_BUILTIN, *external])}")
-    return external[prefix]
-
-
-def _external() -> dict[str, EntryPoint]:
-    return {each.name: each for each in entry_points(group=ENTRY_POINTS) if each.name not in _BUILTIN}
+    point = plugins.find(ENTRY_POINTS, _BUILTIN, prefix)
+    if point is None:
+        raise UnknownLibraryError(f"unknown environment library '{prefix}'{nearest(prefix, known_libraries())}")
+    return point
 
 
 @cache

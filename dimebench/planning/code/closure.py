@@ -36,6 +36,7 @@ LOOP = (
 # What only looks things up, records or reports changes no number: modules, with all below them, or definitions.
 LEFT_OUT = (
     "dimebench.errors",
+    "dimebench.plugins",
     "dimebench.agents.registry",
     "dimebench.envs.libraries.base",
     "dimebench.envs.libraries.registry",  # the library's own code is a root
