@@ -15,15 +15,14 @@ def names(group: str, built_in: Mapping[str, str]) -> list[str]:
 
 
 def find(group: str, built_in: Mapping[str, str], name: str) -> EntryPoint | None:
-    """Where the name's class is; None for an unknown name. A built-in one (name -> module:Class) goes before others."""
+    """Where the name's class is; None for an unknown name. A built-in one (module:Class) goes before others."""
     return EntryPoint(name, built_in[name], group) if name in built_in else _installed(group).get(name)
 
 
 def _installed(group: str) -> dict[str, EntryPoint]:
     """Looked for again when a folder of the path has changed: a notebook may install a package while it runs."""
-    return {
-        each.name: each for each in _entry_points(group, tuple((folder, _changed(folder)) for folder in sys.path))
-    }
+    path = tuple((folder, _changed(folder)) for folder in sys.path)
+    return {each.name: each for each in _entry_points(group, path)}
 
 
 def _changed(folder: str) -> int:

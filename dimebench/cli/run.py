@@ -75,7 +75,6 @@ def run(
     if until_decided and not engine.waits:
         raise UsageError(f"--until-decided: looks at what has been trained: add --wait to --on {on}")
     from dimebench.engines.events import PoolSettings
-    from dimebench.planning.identity import keep_codes
     from dimebench.planning.plan import make_plan
 
     every, keep, hang = checkpoint_every, keep_checkpoints, hang_timeout
@@ -87,14 +86,8 @@ def run(
         say_remarks(plan, said)
         if any(cell.blocks for cell in plan.cells):
             make_folder("--results", results)
-        blocks = [block for _, block in plan.blocks()]
-        if not engine.has_queue:
-            keep_codes(blocks, results)
         interrupt_on_signals()
-        code = _carry_out(engine, plan, asked, settings, trackers)
-        if engine.has_queue:  # not before: what is refused leaves nothing behind
-            keep_codes(blocks, results)
-        return code
+        return _carry_out(engine, plan, asked, settings, trackers)
 
     if not until_decided:
         return train(request, seed_list)

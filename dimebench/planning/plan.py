@@ -102,9 +102,9 @@ def settle(
     return done, blocks
 
 
-def tidy(cell: Cell) -> None:
+def tidy(plan: Plan) -> None:
     """Remove what killed processes left of finished runs: claims, and checkpoints unless they are kept."""
-    for run in cell.done.values():
+    for run in [run for cell in plan.cells for run in cell.done.values()]:
         partners = [read_run(run.path.parent / f"seed-{seed:03d}") for seed in together(run)]
         if all(partner is not None and partner.status in DONE for partner in partners):
             drop_claims(run.folder)

@@ -71,6 +71,7 @@ def test_jobs_that_are_queued_again_in_mid_run_end_with_the_bits_of_a_local_run(
     assert answer.lines[0].startswith("tiny: 2 runs in 2 jobs: ")
     (manifest,) = read_manifests(place / "results")
     blocks = manifest.blocks
+    assert {block.code for block in blocks} == {file.stem for file in (place / "results" / ".code").glob("*.json")}
     wait_until(lambda: len(read_queue(["tiny"])) == 2, "both are in the queue")
     (first, second) = sorted(read_queue(["tiny"]))
     again = dimebench("run", *WORDS, "--seeds", "1", *SLURM)

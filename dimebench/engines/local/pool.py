@@ -20,7 +20,7 @@ from dimebench.engines.local.slots import Needs, Slots
 from dimebench.engines.local.worker import mark_interrupted, reason_of, record_failure
 from dimebench.engines.signals import handled_by, say_stopping
 from dimebench.planning.cells import Cell, Plan
-from dimebench.planning.identity import IdentityConflictError
+from dimebench.planning.identity import IdentityConflictError, keep_codes
 from dimebench.planning.plan import settle, tidy
 from dimebench.store import StoreError
 from dimebench.store.claims import BEATS_PER_LEASE, Claim, ClaimLostError, Watch
@@ -55,8 +55,8 @@ class LocalPool:
         self._report = on_event
         with handled_by(self._on_signal):
             try:
-                for cell in self.plan.cells:
-                    tidy(cell)
+                tidy(self.plan)
+                keep_codes((block for _, block in self._todo), self.plan.results)
                 while self._slots.working() or (self._todo and not self._stopping):
                     self._assign()
                     with contextlib.suppress(queue.Empty):

@@ -24,6 +24,7 @@ from dimebench.engines.signals import handled_by, say_stopping
 from dimebench.envs import EnvError
 from dimebench.planning.cells import Plan
 from dimebench.planning.durations import rough_seconds
+from dimebench.planning.identity import keep_codes
 from dimebench.planning.memory import block_memory, gpu_fraction
 from dimebench.planning.plan import tidy
 from dimebench.store.claims import Watch
@@ -93,8 +94,7 @@ class RayPool:
 
         SIGINT, SIGTERM and SIGUSR1 let every task save and leave; a second one ends them at once.
         """
-        for cell in self.plan.cells:
-            tidy(cell)
+        tidy(self.plan)
         if not self._pairs:
             return self._outcome
         self._report = on_event
@@ -103,6 +103,7 @@ class RayPool:
             requests = self._requests(known)
             self._todo.sort(key=lambda index: -requests[index].seconds)  # longest first; cells stay together
             manifest = self._write_manifest(requests)
+            keep_codes(manifest.blocks, manifest.results)
             events = ManifestEvents(manifest, self._pairs)
             with kept_from_terminal(manifest.folder / "ray.log"):
                 self._report_infeasible(requests, known)

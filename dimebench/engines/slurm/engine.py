@@ -76,8 +76,7 @@ class Slurm(Engine):
         from dimebench.engines.slurm.submit import submit
         from dimebench.planning.plan import tidy
 
-        for cell in plan.cells:
-            tidy(cell)
+        tidy(plan)
         wanted = {(block.cell, seed) for _, block in plan.blocks() for seed in block.seeds}
         statuses = queue.job_statuses(read_manifests(plan.results, self.name))
         queued = [each for each in statuses if each.queued and _seeds(each) & wanted]

@@ -18,6 +18,7 @@ from dimebench.engines.base import EngineError
 from dimebench.engines.manifest import JobManifest
 from dimebench.engines.slurm.job import work
 from dimebench.engines.slurm.queue import job_name, note_jobs
+from dimebench.planning.identity import keep_codes
 
 NOTICE_S = 120  # before the time limit; Slurm checks once a minute and may send the signal that much earlier
 SLACK_S = 60
@@ -47,6 +48,7 @@ def submit(manifest: JobManifest, parallel: int | None) -> dict[int, str]:
             share = parallel and max(1, parallel * len(members) // len(manifest.blocks))
             jobs |= _submit_array(manifest, members, asked, share)
             note_jobs(manifest, jobs)
+            keep_codes(manifest.blocks, manifest.results)  # not before: what is refused leaves nothing behind
     except BaseException:
         if not jobs:
             shutil.rmtree(manifest.folder, ignore_errors=True)
