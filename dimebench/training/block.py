@@ -45,9 +45,9 @@ class Block:
     versions: dict[str, str]
     cell: str  # the cell's folder, relative to the results folder
     command: str
-    mode: str = "eager"  # training.execution.MODES
-    precision: str = "float32"  # training.execution.PRECISIONS
-    chain: str = "plain"  # training.execution.CHAINS
+    mode: str = "eager"  # training.execution.modes.MODES
+    precision: str = "float32"  # training.execution.modes.PRECISIONS
+    chain: str = "plain"  # training.execution.modes.CHAINS
     env_workers: int = 0  # processes that step the environments; changes no number
     shared_code: str = ""  # planning.code.closure.shared_code: of the part that all algorithms have in common
     allow_code: bool = False  # whether the cell may hold runs of other code

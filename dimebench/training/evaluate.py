@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from dimebench.envs import VectorEnv, library_of, make_vector_env
+from dimebench.envs import VectorEnv, make_vector_env
+from dimebench.envs.arrays import NO_NOTION
 from dimebench.training.execution.modes import Learner
 from dimebench.training.rng import generator, normal, sequence
 
@@ -33,7 +34,6 @@ class Evaluator:
     ) -> None:
         self.task, self.seeds, self.episodes = task, list(seeds), episodes
         self.action_repeat, self.device, self.workers = action_repeat, device, workers
-        self._success_at_any_step = library_of(task).success == "any"
         self._envs: VectorEnv | None = None
 
     def _environments(self, env_step: int) -> VectorEnv:
@@ -55,13 +55,14 @@ class Evaluator:
         Raises StopRequestedError.
         """
         envs = self._environments(env_step)
+        at_any_step = envs.library.success == "any"
         seeds, episodes = len(self.seeds), self.episodes
         noise_generators = [generator(seed, "evaluation-noise", env_step, device=self.device) for seed in self.seeds]
         shapes = agent.policy_noise(episodes)
         obs = envs.reset()
         returns = np.zeros(seeds * episodes)
         lengths = np.zeros(seeds * episodes, dtype=np.int64)
-        success = np.full(seeds * episodes, -1, dtype=np.int8)  # as in StepResult
+        success = np.full(seeds * episodes, NO_NOTION, dtype=np.int8)
         running = np.ones(seeds * episodes, dtype=bool)
         broken = np.zeros(seeds, dtype=bool)
         while running.any():
@@ -76,7 +77,7 @@ class Evaluator:
             step = envs.step(actions, np.flatnonzero(running))  # what has ended stays where it ended
             returns += step.reward
             lengths[running] += 1
-            so_far = np.maximum(success, step.success) if self._success_at_any_step else step.success
+            so_far = np.maximum(success, step.success) if at_any_step else step.success
             success = np.where(running, so_far, success)
             running &= ~(step.terminated | step.truncated)
             obs = step.obs

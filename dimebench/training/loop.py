@@ -103,6 +103,7 @@ class Trainer:
             if time.monotonic() - self._last_checkpoint > self.hooks.checkpoint_every_s:
                 self.records.write(self.env_step, self.agent.grad_steps)  # first: a checkpoint does not hold the rows
                 self._save()
+                self._last_checkpoint = time.monotonic()
             self._progress()
 
     def _env_step(self) -> None:
@@ -215,7 +216,6 @@ class Trainer:
         if self.agent.learns and self.env_step > 0:
             added, kept = self.off_policy.replay.added, len(self.off_policy.replay)
         self.checkpoints.save(facts, self.state(), added, kept, lambda a, b: self.off_policy.replay.chunk(a, b))
-        self._last_checkpoint = time.monotonic()
 
     def state(self) -> dict[str, Tensor]:
         """All tensors that training goes on from, but for the replay: learner, random streams, environments."""

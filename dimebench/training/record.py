@@ -126,7 +126,7 @@ class Records:
     def note(self, text: str) -> None:
         """Something that happened to the block and that a reader of its run.json should know."""
         for writer in self.writers:
-            writer.run = replace(writer.run, provenance=with_event(writer.run.provenance, event(text)))
+            writer.run = replace(writer.run, provenance=with_event(writer.run.provenance, text))
 
     def diverged(self) -> list[tuple[int, str]]:
         """The seeds that diverged, and why."""
@@ -205,18 +205,16 @@ def pick_facts(facts: Mapping[str, Any], which: Sequence[int]) -> dict[str, Any]
     """The share of the seeds at places `which`, of what `Records.facts` gives."""
     shares = {name: [facts[name][place] for place in which] for name in BY_SEED}
     sums = {name: [values[place] for place in which] for name, values in facts["sums"].items()}
-    return {**facts, **shares, "sums": sums}
+    drawn = facts.get("energy_j")  # by the whole block, of which each seed's share is the same
+    energy = None if drawn is None else drawn * len(which) / len(facts["episode"])
+    return {**facts, **shares, "sums": sums, "energy_j": energy}
 
 
-def event(text: str) -> dict[str, str]:
-    """An entry of run.json's events."""
-    return {"at": _now(), "what": text}
-
-
-def with_event(provenance: dict[str, Any], one: dict[str, str]) -> dict[str, Any]:
+def with_event(provenance: dict[str, Any], text: str) -> dict[str, Any]:
     """The provenance with one more event; the oldest go where there are very many."""
     before = provenance.get("events", [])
-    return provenance | {"events": [*(before if isinstance(before, list) else []), one][-MOST_EVENTS:]}
+    events = [*(before if isinstance(before, list) else []), {"at": _now(), "what": text}]
+    return provenance | {"events": events[-MOST_EVENTS:]}
 
 
 def _number(value: Any) -> int:

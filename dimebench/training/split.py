@@ -20,7 +20,7 @@ from dimebench.agents.registry import load_algorithm
 from dimebench.store import read_run, write_run
 from dimebench.training.block import Block
 from dimebench.training.checkpoint import CheckpointError, Checkpoints
-from dimebench.training.record import event, pick_facts, with_event
+from dimebench.training.record import pick_facts, with_event
 
 
 def split_block(block: Block, results: Path, parts: Sequence[tuple[int, ...]], reason: str) -> list[Block]:
@@ -48,7 +48,7 @@ def split_block(block: Block, results: Path, parts: Sequence[tuple[int, ...]], r
         for seed in part.seeds:
             run = read_run(part.run_folder(results, seed))
             if run is not None:
-                facts = with_event(run.provenance, event(f"{reason}; goes on with {len(part.seeds)} of the seeds"))
+                facts = with_event(run.provenance, f"{reason}; goes on with {len(part.seeds)} of the seeds")
                 write_run(replace(run, block=part.name, provenance=facts | {"seeds_together": list(part.seeds)}))
     return made
 

@@ -70,7 +70,7 @@ def carry_out(made: Trainer, results: Path) -> str:
     """Train and close; of a finished block all that it would have gone on from is kept for `outputs`."""
     try:
         status = made.train()
-        if status == "finished":
+        if status == "finished" and made.resumable:
             state = made.state()
             if made.agent.learns:
                 replay = made.off_policy.replay

@@ -11,6 +11,7 @@ import torch
 
 from dimebench.store import read_run
 from dimebench.training.energy import joules_of
+from dimebench.training.split import split_block
 from tests.training.blocks import make_block, stop_after, train
 
 
@@ -72,6 +73,17 @@ def test_each_seed_has_its_share_also_after_a_pause(
         run = read_run(block.run_folder(tmp_path, seed))
         assert run is not None
         assert run.progress["energy_j"] == (20.0 if cut is None else 40.0)
+
+
+def test_seeds_that_go_on_apart_keep_their_own_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dimebench.training.record.joules_of", lambda device: lambda: 40.0)  # of each process
+    block = make_block("sac", seeds=(0, 1))
+    assert train(block, tmp_path, stop_after(80)) == "interrupted"
+    for part in split_block(block, tmp_path, [(0,), (1,)], "parted"):
+        assert train(part, tmp_path) == "finished"
+        run = read_run(part.run_folder(tmp_path, part.seeds[0]))
+        assert run is not None
+        assert run.progress["energy_j"] == 20.0 + 40.0
 
 
 def test_without_a_meter_in_part_of_the_run_no_energy_is_told(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -19,15 +18,6 @@ PROTOCOL = Protocol(env_steps=60, action_repeat=1, eval_interval=25, eval_episod
 @pytest.fixture(autouse=True)
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_here(tmp_path / "site", monkeypatch)
-
-
-def carry_on(block: Block, results: Path, stop: Callable[[], bool] = lambda: False) -> str:
-    """As `train`, but the state of the environments is not asked for at the end."""
-    made = trainer(block, results, stop)
-    try:
-        return made.train()
-    finally:
-        made.close()
 
 
 def block(task: str, algorithm: str = "sac") -> Block:
@@ -59,14 +49,26 @@ def test_success_of_an_episode_reaches_the_evaluations(
 @pytest.mark.parametrize("task", ["line/reach", "frail/reach"])
 def test_a_run_that_was_cut_off_ends_with_the_same_rows(task: str, tmp_path: Path) -> None:
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    assert carry_on(block(task), whole) == "finished"
-    assert carry_on(block(task), cut, stop_after(45)) == "interrupted"
+    assert train(block(task), whole) == "finished"
+    assert train(block(task), cut, stop_after(45)) == "interrupted"
     checkpoints = list(block(task).checkpoint_folder(cut).glob("[0-9]*"))
     assert bool(checkpoints) == task.startswith("line/")
-    assert carry_on(block(task), cut) == "finished"
+    assert train(block(task), cut) == "finished"
     assert_same_outputs(left_on_disk(block(task), cut), left_on_disk(block(task), whole))
     run = read_run(block(task).run_folder(cut, 0))
     assert run is not None
     told = [each["what"] for each in run.provenance.get("events", [])]
     line = "frail/reach: its library cannot save a state: a run that is cut off starts over"
     assert (line in told) == (task == "frail/reach")
+
+
+def test_what_cannot_be_saved_writes_its_files_no_more_often_than_checkpoints_are_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = trainer(block("frail/reach"), tmp_path)
+    write, written = made.records.write, []
+    monkeypatch.setattr(made.records, "write", lambda *now, **facts: (written.append(now), write(*now, **facts)))
+    made._last_checkpoint = -2e9  # long ago
+    assert made.train() == "finished"
+    made.close()
+    assert len(written) == 7, "start, four evaluations, one that is due, and the end"

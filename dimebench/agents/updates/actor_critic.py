@@ -33,10 +33,14 @@ class UpdateStep(Generic[S]):
     """One critic update of a call of `update`, and what follows it."""
 
     batch: Batch  # [S, batch_size, ...]
-    updates_actor: bool  # after every `policy_delay`-th critic update
     _next_samples: list[S]
     _sample: S | None
     _join: Callable[[], None]
+
+    @property
+    def updates_actor(self) -> bool:
+        """Whether an actor update follows: after every `policy_delay`-th critic update."""
+        return self._sample is not None
 
     def next_sample(self) -> S:
         """a' at s', of the actor as it is, cut from the gradient. To be called once: what is used up is freed."""
@@ -105,9 +109,9 @@ class ActorCritic(ExecutableAgent, Generic[S]):
             if not next_samples:  # the actor has changed
                 last = next((j for j in actor_updates if j >= i), self.settings.utd - 1)
                 next_samples += self._target_samples(batch, noise, i, last + 1)
-            follows = i in actor_updates
-            sample = self.aside(self.actor_sample, part.obs, under(noise, f"{i}.actor.")) if follows else None
-            yield UpdateStep(part, follows, next_samples, sample, self.join)
+            drawn = under(noise, f"{i}.actor.")
+            sample = self.aside(self.actor_sample, part.obs, drawn) if i in actor_updates else None
+            yield UpdateStep(part, next_samples, sample, self.join)
             self.grad_steps += 1
 
     def _target_samples(self, batch: Batch, noise: Noise, first: int, last: int) -> list[S]:

@@ -67,7 +67,8 @@ def _check_able(algorithm: type[Agent], mode: str, precision: str) -> None:
         *([precision] if precision not in algorithm.precisions else []),
     ]
     if lacking:
-        raise ExecutionError(f"{algorithm.__name__} does not declare {' or '.join(lacking)}; --mode auto runs it")
+        what = f"{algorithm.__name__} does not declare {' or '.join(lacking)}"
+        raise ExecutionError(f"{what}; --mode auto --precision auto runs it")
 
 
 @cache

@@ -192,7 +192,9 @@ def test_what_a_class_does_not_declare_is_refused_in_one_line(mode: str, lacking
         learns = True
 
     agent = Bare(DIMS, NoSettings(), [torch.Generator()], "cpu")
-    with pytest.raises(ExecutionError, match=f"^Bare does not declare {lacking}; --mode auto runs it$"):
+    with pytest.raises(
+        ExecutionError, match=f"^Bare does not declare {lacking}; --mode auto --precision auto runs it$"
+    ):
         prepare(agent, "cpu", mode, "bf16")
     assert prepare(agent, "cpu", "eager", "float32") is agent
 

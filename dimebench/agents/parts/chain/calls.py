@@ -17,7 +17,6 @@ from torch import Tensor
 from dimebench.agents.parts.chain import kernels
 from dimebench.agents.parts.chain.stepwise import Begun, PathGradient
 
-PRECISIONS = ("float32", "tf32", "bf16")
 MOST_ACTIONS = 256  # a state's columns are one tile
 MOST_COLUMNS = 256  # of a hidden layer in one tile; wider layers are done in parts
 ALIGNED = 16  # bytes
@@ -48,7 +47,7 @@ class Shape:
 
     @classmethod
     def of(cls, x0: Tensor, steps: int, dense: Sequence[Tensor]) -> Shape:
-        """x0 [S, B, A] and `dense` as `ScoreNetwork.prepare` returns it."""
+        """x0 [S, B, A] and `dense` as `ScoreNetwork.dense` returns it."""
         hidden = [weight.shape[-1] for weight in weights_of(dense)[:-1]]
         seeds, rows, actions = x0.shape
         return cls(seeds, rows, steps, actions, hidden[0], len(hidden), _padded(max(hidden)), _power_of_two(actions))
