@@ -87,6 +87,6 @@ def listed(names: Sequence[str]) -> str:
 
 
 def differ(names: Sequence[str]) -> str:
-    """a differs; a, b and c differ; a, b, c and 2 more differ; "" for none."""
+    """a differs; a, b, c differ; a, b, c and 2 more differ; "" for none."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""
     return f"{', '.join(names[:3])}{more} differ{'s' if len(names) == 1 else ''}" if names else ""

@@ -12,7 +12,7 @@ from dimebench.analysis.errors import NotComparableError
 from dimebench.analysis.notes import CodeMixture, Difference, LoopMixture, Mixture, Origin
 from dimebench.store import Run
 from dimebench.store.importers import external
-from dimebench.store.provenance import differing_functions, read_code
+from dimebench.store.provenance import differing_functions, read_code, version_of
 
 
 def require_comparable(chosen: Sequence[Curve], allow: Collection[str] = ()) -> list[Difference]:
@@ -95,7 +95,7 @@ def mixtures(runs: Sequence[Run], floor: str | None = None) -> list[Mixture | Co
     """
     mixed: list[Mixture | CodeMixture | LoopMixture] = [*_code_mixtures(runs)]
     for key, values in (
-        ("dimebench", [run.provenance.get("dimebench") or _of(run, "code") for run in runs]),
+        ("dimebench", [version_of(run.identity, run.provenance) for run in runs]),
         ("versions", [_of(run, "versions") for run in runs]),
         ("execution", [_of(run, "execution") for run in runs if run.variant != floor]),
     ):
@@ -131,11 +131,21 @@ def _code_mixtures(runs: Sequence[Run]) -> list[CodeMixture | LoopMixture]:
             recorded.add((library, run.variant))
         if shared := run.provenance.get("shared_code"):
             by_library.setdefault(library, {}).setdefault(str(shared), run)
+    known: dict[str, dict[str, str] | None] = {}
+
+    def definitions(run: Run) -> dict[str, str] | None:
+        """Of the run's code, as far as its results folder tells."""
+        code = str(_of(run, "code"))
+        if code not in known:
+            known[code] = read_code(run.path.parent.parent.parent.parent.parent, code)
+        return known[code]
+
     alike: dict[CodeMixture, list[str]] = {}
     for (library, variant), codes in by_variant.items():
         if len(codes) > 1:
             first, *others = codes.values()
-            names = next(filter(None, (_functions(first, other) for other in others)), ())
+            differing = (differing_functions(definitions(first), definitions(other)) for other in others)
+            names = tuple(next(filter(None, differing), ()))
             found = CodeMixture((), library, tuple(codes), names, (library, variant) in recorded)
             alike.setdefault(found, []).append(variant)
     notes: list[CodeMixture | LoopMixture] = [replace(one, variants=tuple(names)) for one, names in alike.items()]
@@ -143,10 +153,3 @@ def _code_mixtures(runs: Sequence[Run]) -> list[CodeMixture | LoopMixture]:
         if len(loops) > 1 and not all(len(by_variant[library, run.variant]) > 1 for run in loops.values()):
             notes.append(LoopMixture(library, tuple((code, run.variant) for code, run in loops.items())))
     return notes
-
-
-def _functions(one: Run, other: Run) -> tuple[str, ...]:
-    """Which functions differ between the code of two runs, as far as their results folders tell."""
-    results = [run.path.parent.parent.parent.parent.parent for run in (one, other)]
-    there, here = (read_code(at, str(_of(run, "code"))) for at, run in zip(results, (one, other), strict=True))
-    return tuple(differing_functions(there, here))

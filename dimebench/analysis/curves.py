@@ -24,7 +24,6 @@ from dimebench.store import Run
 from dimebench.store.importers import external
 
 Array = NDArray[np.float64]
-DONE = ("finished", "diverged")
 MOST_POINTS = 100  # of a curve, where no run of one's own decides its env steps
 
 
@@ -93,7 +92,7 @@ class Curve:
 
     @property
     def done(self) -> bool:
-        return self.run.status in DONE
+        return self.run.done
 
     @property
     def begun(self) -> bool:

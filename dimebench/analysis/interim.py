@@ -31,14 +31,12 @@ def final_scores(results: Path, suite: str, variants: Sequence[str], tasks: Sequ
     runs = [
         run
         for run in read_runs(results, suite)
-        if run.variant in variants
-        and run.task in tasks
-        and run.seed < most
-        and run.status in ("finished", "diverged")
+        if run.variant in variants and run.task in tasks and run.seed < most and run.done
     ]
     chosen = select(runs, read_curves(runs), variants, None)
+    metric = Question().metric_of(chosen.compared[0])
     return {
-        key: {curve.run.seed: Question().metric_of(curve).normalised(curve, chosen.env_steps) for curve in cell}
+        key: {curve.run.seed: metric.normalised(curve, chosen.env_steps) for curve in cell}
         for key, cell in chosen.cells.items()
     }
 

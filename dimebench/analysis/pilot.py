@@ -12,7 +12,7 @@ import pandas as pd
 from dimebench.analysis.errors import NotComparableError, ReportError, UnknownVariantError
 from dimebench.analysis.question import Question
 from dimebench.analysis.select import choose_suite, select
-from dimebench.errors import nearest
+from dimebench.errors import first_line, nearest
 from dimebench.store import read_curves, read_runs
 from dimebench.store.places import Place
 
@@ -30,7 +30,7 @@ class Pilot:
 
 
 def pilot_of_results(results: Place, names: Sequence[str], suite: str | None, budget: int | None) -> Pilot:
-    """From a results folder, at a matched budget. Raises the errors of `report.errors`."""
+    """From a results folder, at a matched budget. Raises the errors of `analysis.errors`."""
     runs = choose_suite(results, read_runs(results), suite)
     needed = [run for run in runs if not names or run.variant in names]
     chosen = select(needed or runs, read_curves(needed), names, budget)
@@ -87,4 +87,4 @@ def _read(file: Path) -> pd.DataFrame:
     except OSError:
         raise
     except Exception as error:
-        raise ReportError(f"{file}: not a readable table ({str(error).splitlines()[0]})") from error
+        raise ReportError(f"{file}: not a readable table ({first_line(error)})") from error

@@ -64,9 +64,9 @@ def _own_estimate(summary: Summary, variant: str, tasks: Collection[str], statis
     """The variant's own mean over these tasks, normalised; where IQMs are cited a mean of IQMs, without interval."""
     cells = [summary.cell(variant, task) for task in tasks]
     if statistic == "IQM":
-        scaled = [(cell.iqm.point - cell.lower) / (cell.upper - cell.lower) for cell in cells]
+        scaled = [cell.normalised(cell.iqm.point) for cell in cells]
         return Estimate(float(np.mean(scaled)), None)
-    scores = [(np.array(cell.scores) - cell.lower) / (cell.upper - cell.lower) for cell in cells]
+    scores = [np.array([cell.normalised(score) for score in cell.scores]) for cell in cells]
     rng = stream(summary.seed, "cited", variant)
     return estimate(scores, ("mean",), rng=rng, resamples=summary.resamples)["mean"]
 
@@ -80,10 +80,8 @@ def _citation(summary: Summary, reference: Reference, asked: bool) -> Citation:
             matched[task] = _cited(near, repeat)
         reached = summary.budget * repeat * 1.05
         curves[task] = tuple(_cited(p, repeat) for p in reference.points.get(task, ()) if p.frames <= reached)
-    scaled = []
-    for task, point in matched.items():
-        cell = summary.cell(summary.variants[0], task)
-        scaled.append((point.value - cell.lower) / (cell.upper - cell.lower))
+    first = summary.variants[0]
+    scaled = [summary.cell(first, task).normalised(point.value) for task, point in matched.items()]
     seeds = sorted({point.seeds for point in matched.values() if point.seeds})
     found = Citation(
         variant=reference.name,

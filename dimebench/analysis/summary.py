@@ -46,6 +46,10 @@ class CellRow:
     curve: Band  # IQM over seeds against env steps
     run_curves: tuple[tuple[float, ...], ...]  # by seed, at the curve's env steps
 
+    def normalised(self, value: float) -> float:
+        """0 at the suite's lower bound, 1 at its upper one."""
+        return (value - self.lower) / (self.upper - self.lower)
+
 
 @dataclass(frozen=True)
 class RunRow:

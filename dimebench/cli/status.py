@@ -60,7 +60,7 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
         typer.echo(f"dimebench: {explain(error)[0]}", err=True)
     code = USAGE if broken else 0
     runs = [run for run in everything if suite in (None, run.suite)]
-    held = {run.path: claimed_by(run.path) for run in runs if run.status not in ("finished", "diverged")}
+    held = {run.path: claimed_by(run.path) for run in runs if not run.done}
     taken = [path for path, owner in held.items() if owner is not None]
     jobs = jobs_beside(results, suite, runs, taken) if isinstance(results, Path) else Jobs()  # jobs' files are local
     if suite is not None and everything and not runs and not jobs.statuses and not broken:

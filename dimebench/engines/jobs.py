@@ -74,7 +74,7 @@ def jobs_beside(results: Path, suite: str | None, runs: Sequence[Run], held: Col
         return Jobs()
     from dimebench.engines.base import EngineError
 
-    done = {run.folder.absolute() for run in runs if run.status in ("finished", "diverged")}
+    done = {run.folder.absolute() for run in runs if run.done}
     settled = done | {path.absolute() for path in held if isinstance(path, Path)}
     place = results.absolute()
 

@@ -12,7 +12,6 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
-from dimebench.analysis.published import PEERS
 from dimebench.analysis.summary import Citation, Summary, VariantRow
 from dimebench.figures.marks import Drawing
 from dimebench.figures.style import VariantStyle, cited_style, label, styles
@@ -65,9 +64,10 @@ def draw_one_task(summary: Summary, task: str) -> Drawing:
 
 def _task(drawing: Drawing, axes: Axes, summary: Summary, task: str) -> None:
     """Learning curves on one task: thin lines are runs, the thick one their IQM; open markers are published."""
+    single = draws_runs(summary, task)
     for row, style in shown(summary):
         cell = summary.cell(row.variant, task)
-        for run in cell.run_curves if draws_runs(summary, task) else ():
+        for run in cell.run_curves if single else ():
             lines = axes.plot(cell.curve.x, run, color=style.light, linewidth=0.6, alpha=0.35, linestyle=style.line)
             drawing.mark(row.variant, *lines)
         _band(drawing, axes, row.variant, cell.curve, style)
@@ -124,7 +124,7 @@ def _published(drawing: Drawing, axes: Axes, citation: Citation, task: str) -> N
     points = citation.curves.get(task, ())
     if not points:
         return
-    style = cited_style(citation.variant, PEERS)
+    style = cited_style(citation.variant)
     x = [point.env_steps for point in points]
     y = [point.value if point.iqm is None else point.iqm for point in points]
     lines = axes.plot(x, y, color=style.light, ls=":", lw=1.2, marker=style.marker, mfc="none", ms=4.5)
@@ -160,7 +160,7 @@ def _legend(figure: Figure, summary: Summary, published: bool = False) -> None:
         for row, style in shown(summary)
     ]
     for citation in summary.published if published else ():
-        style = cited_style(citation.variant, PEERS)
+        style = cited_style(citation.variant)
         name = f"{label(citation.variant)} (published)"
         handles.append(Line2D([], [], color=style.light, ls=":", marker=style.marker, mfc="none", label=name))
     handles = handles[:MOST_IN_LEGEND]

@@ -28,7 +28,7 @@ FORMATS = ("svg", "png", "pdf")
 NO_DATES: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None},
     "png": {"Software": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "pdf": {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None},
 }
 MOST_IN_MATRIX = 24  # variants
 PER_TASK = "learning_curves"  # the figure with a panel per task

@@ -8,9 +8,12 @@ Inside a page the light colours are replaced by CSS variables, which also know t
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
+
+from dimebench.analysis.published import PEERS
 
 INK, MUTED, GRID, PAPER = "#1d2733", "#5c6773", "#d5dbe1", "#fefefe"
 
@@ -96,9 +99,9 @@ def styles(variants: Sequence[str], floor: str | None) -> dict[str, VariantStyle
     return found | ({floor: FLOOR} if floor else {})
 
 
-def cited_style(variant: str, peers: Mapping[str, str]) -> VariantStyle:
+def cited_style(variant: str) -> VariantStyle:
     """The style of a published reference: its peer's colour, where the peer's colour never changes."""
-    own = next((name for name, reference in peers.items() if reference == variant and name in FIRST), None)
+    own = next((name for name, reference in PEERS.items() if reference == variant and name in FIRST), None)
     return SERIES[FIRST.index(own)] if own else VariantStyle(FLOOR.light, FLOOR.dark, "o", ":")
 
 
@@ -108,6 +111,7 @@ def css_variables(dark: bool) -> str:
     return " ".join(f"--{name}: {pair[dark]};" for name, pair in pairs.items())
 
 
+@cache
 def variable_of() -> dict[str, str]:
     """Light colour as drawn -> the CSS variable that stands for it in a page."""
     found = {light: f"var(--{name})" for name, (light, _) in PAGE_COLOURS.items()}

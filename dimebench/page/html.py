@@ -146,7 +146,8 @@ def page(
         version=dimebench.__version__,
     )
     template = environment.get_template("report.html.j2")
-    shown, without = _fitting(clips, MOST_BYTES - len(template.render(facts, clips=[], no_room=[]).encode()))
+    room = MOST_BYTES - len(template.render(facts, clips=[], no_room=[]).encode()) if clips else 0
+    shown, without = _fitting(clips, room)
     return template.render(facts, clips=shown, no_room=without)
 
 

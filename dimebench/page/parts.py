@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Callable
 from typing import Any
 
-from dimebench.analysis.published import PEERS
 from dimebench.analysis.summary import CellRow, RunRow, Summary
 from dimebench.figures.style import FLOOR, SERIES, cited_style, styles
 from dimebench.stats import Comparison
+from dimebench.store.provenance import version_of
 from dimebench.wording import verdict
 
 
@@ -71,7 +71,7 @@ def series_of(summary: Summary) -> dict[str, int]:
     """Variant -> number of its CSS colour."""
     order = [style.light for style in (*SERIES, FLOOR)]
     own = {name: order.index(style.light) for name, style in styles(summary.shown, summary.floor).items()}
-    cited = {c.variant: cited_style(c.variant, PEERS).light for c in summary.published}
+    cited = {c.variant: cited_style(c.variant).light for c in summary.published}
     return own | {name: order.index(light) for name, light in cited.items()}
 
 
@@ -91,14 +91,16 @@ def settings_of(summary: Summary) -> list[dict[str, Any]]:
 def origins_of(summary: Summary) -> tuple[list[dict[str, Any]], Callable[[RunRow], int]]:
     """Code, packages, protocol, execution and machine, runs with the same ones together; and a run's place."""
     groups: dict[str, dict[str, Any]] = {}
+    codes: dict[str, dict[str, dict[str, None]]] = {}  # by group and variant, each once
     for run in summary.runs:
         origin = _origin(run)
         first = {"title": f"Origin {len(groups) + 1}", "facts": {"code": {}, **origin}, "runs": 0}
         group = groups.setdefault(_key(origin), first)
         group["runs"] += 1
-        codes, code = group["facts"]["code"], plain(run.identity.get("of", {}).get("code"))
-        if code not in codes.setdefault(run.variant, code).split(" and "):
-            codes[run.variant] += f" and {code}"
+        of_variant = codes.setdefault(_key(origin), {}).setdefault(run.variant, {})
+        of_variant[plain(run.identity.get("of", {}).get("code"))] = None
+    for key, group in groups.items():
+        group["facts"]["code"] = {variant: " and ".join(each) for variant, each in codes[key].items()}
     order = list(groups)
     return list(groups.values()), lambda run: order.index(_key(_origin(run)))
 
@@ -106,8 +108,7 @@ def origins_of(summary: Summary) -> tuple[list[dict[str, Any]], Callable[[RunRow
 def _origin(run: RunRow) -> dict[str, Any]:
     """What runs of one origin share. The code does not count: every algorithm has its own."""
     of, seen = run.identity.get("of", {}), run.provenance
-    facts = {key: seen.get(key) for key in ("dimebench", "shared_code")}
-    facts["dimebench"] = facts["dimebench"] or of.get("code")  # of the old kind, which begins with the version
+    facts = {"dimebench": version_of(run.identity, seen), "shared_code": seen.get("shared_code")}
     facts |= {key: of.get(key) for key in ("versions", "protocol", "execution")}
     facts |= {key: seen.get(key) for key in ("device", "machine", "command")}
     return {key: value for key, value in facts.items() if value is not None}

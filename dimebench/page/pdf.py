@@ -13,7 +13,7 @@ from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
 from dimebench.analysis.summary import Summary
-from dimebench.figures.files import specs
+from dimebench.figures.files import NO_DATES, specs
 from dimebench.figures.style import INK, MUTED, RC
 from dimebench.store import atomic_write
 from dimebench.tables.answer import plain_lines
@@ -22,13 +22,12 @@ from dimebench.wording.terms import at_budget
 PAGE = (8.27, 11.69)  # A4, inches
 LINES = 92  # of a text page
 COLUMNS = 116
-NO_DATES: dict[str, Any] = {"CreationDate": None, "ModDate": None, "Creator": None, "Producer": None}
 
 
 def write_pdf(summary: Summary, path: Path) -> Path:
     """Write the report as a PDF. Raises OSError where it cannot be written."""
     buffer = io.BytesIO()
-    with mpl.rc_context(cast(Any, RC)), PdfPages(buffer, metadata=NO_DATES) as pages:
+    with mpl.rc_context(cast(Any, RC)), PdfPages(buffer, metadata=NO_DATES["pdf"]) as pages:
         lines = _lines(summary)
         for start in range(0, len(lines), LINES):
             pages.savefig(_text_page(lines[start : start + LINES]))

@@ -30,9 +30,6 @@ class Records(Protocol):
     def note(self, text: str) -> None: ...
 
 
-DONE = ("finished", "diverged")
-
-
 class IdentityConflictError(DimebenchError):
     """The place holds a run whose numbers come from something else; one line that names what differs."""
 
@@ -134,14 +131,14 @@ def record_other_codes(block: Block, results: Path, others: dict[int, str], reco
 def _allow_beside(folder: Path, code: str) -> None:
     """Note in a run that is done, and that nobody trains, that runs of that code lie beside it."""
     run = read_run(folder)
-    if run is None or run.status not in DONE or with_allowed(run.provenance, [code]) == run.provenance:
+    if run is None or not run.done or with_allowed(run.provenance, [code]) == run.provenance:
         return
     claim = Watch().acquire(folder)
     if claim is None:
         return
     try:
         run = read_run(folder)  # again: nobody changes it now
-        if run is not None and run.status in DONE:
+        if run is not None and run.done:
             write_run(replace(run, provenance=with_allowed(run.provenance, [code])))
     finally:
         claim.release(finished=True)

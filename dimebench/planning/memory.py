@@ -142,7 +142,7 @@ def measured_memory(block: Block, estimate: Memory, runs: Iterable[Run], gpu_byt
     device = host = 0.0
     for run in runs:
         reached, on_host = (_bytes(run, key) for key in ("peak_memory_bytes", "peak_host_memory_bytes"))
-        if not reached or run.status not in ("finished", "diverged"):
+        if not reached or not run.done:
             continue
         steps = run.identity["of"]["protocol"]["env_steps"]
         as_it_was = replace(block, seeds=together(run), protocol=replace(block.protocol, env_steps=steps))

@@ -17,7 +17,7 @@ from dimebench.config import Request, Variant, cell_settings, check_shared_setti
 from dimebench.envs import UnknownTaskError, known_tasks, library_of, worker_count
 from dimebench.planning.cells import ONE_DEVICE, Cell, Hardware, Plan, together, usable_cores
 from dimebench.planning.code.closure import code_of, shared_code
-from dimebench.planning.identity import DONE, check_run, identity_text
+from dimebench.planning.identity import check_run, identity_text
 from dimebench.planning.memory import block_memory
 from dimebench.store import Run, read_run
 from dimebench.store.claims import drop_claims
@@ -85,7 +85,7 @@ def settle(
         run = read_run(any_seed.run_folder(results, seed))
         if run is not None:
             check_run(run, identity, results, text, any_seed.allow_code)
-            if run.status in DONE and (run.path / EVALS_FILE).exists():
+            if run.done and (run.path / EVALS_FILE).exists():
                 done[seed] = run
                 continue
             block = make(together(run))
@@ -106,7 +106,7 @@ def tidy(plan: Plan) -> None:
     """Remove what killed processes left of finished runs: claims, and checkpoints unless they are kept."""
     for run in [run for cell in plan.cells for run in cell.done.values()]:
         partners = [read_run(run.path.parent / f"seed-{seed:03d}") for seed in together(run)]
-        if all(partner is not None and partner.status in DONE for partner in partners):
+        if all(partner is not None and partner.done for partner in partners):
             drop_claims(run.folder)
             if not run.provenance.get("checkpoints_kept"):
                 Checkpoints(run.folder.parent / "checkpoints" / run.block).remove()

@@ -65,6 +65,11 @@ def differing_functions(there: Mapping[str, str] | None, here: Mapping[str, str]
     return [shorten(printable(name)) for name in names]
 
 
+def version_of(identity: Mapping[str, Any], provenance: Mapping[str, Any]) -> Any:
+    """The version of dimebench that trained a run: recorded, or at the beginning of a code of the old kind."""
+    return provenance.get("dimebench") or identity.get("of", {}).get("code")
+
+
 def with_allowed(provenance: dict[str, Any], codes: Sequence[str]) -> dict[str, Any]:
     """The provenance with these codes among those of the runs beside it, as `run --allow code` let them be."""
     before = provenance.get("code_allowed", [])

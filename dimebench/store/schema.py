@@ -69,6 +69,11 @@ class Run:
     block: str
 
     @property
+    def done(self) -> bool:
+        """Whether nothing more of it is to be trained."""
+        return self.status in ("finished", "diverged")
+
+    @property
     def folder(self) -> Path:
         """The path, for writing. Raises StoreError at a URL, which is read-only."""
         if not isinstance(self.path, Path):

@@ -106,7 +106,7 @@ def _seeds(summary: Summary) -> Table[tuple[CellRow, int, float]]:
     def score(row: tuple[CellRow, int, float]) -> Cell:
         cell, seed, value = row
         left = 1 - value / summary.budget  # the share of the budget
-        normalised = left if summary.threshold else (value - cell.lower) / (cell.upper - cell.lower)
+        normalised = left if summary.threshold else cell.normalised(value)
         return Cell(numbers.raw(value), (value, normalised, seed in cell.diverged))
 
     scored, field = "return", "return"
