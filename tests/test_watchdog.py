@@ -5,13 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 
 from tests.processes import alive, children, send, wait_until, wait_until_gone
+from tests.watchdog import marked
 
 ROOT = Path(__file__).parents[1]
 MARK = "DIMEBENCH_WATCHDOG_TEST"
@@ -31,7 +30,6 @@ import os; from pathlib import Path; from tests.slurm.cluster import Cluster
 cluster = Cluster(Path(sys.argv[1]) / os.environ[sys.argv[2]])
 cluster.start()
 cluster.call("sbatch", "--output=/dev/null", "--wrap=sleep 10000")
-while b"RUNNING" not in cluster.call("squeue", "-h", "-o", "%T").stdout: time.sleep(0.1)
 print("up", flush=True)
 time.sleep(10000)
 """
@@ -60,27 +58,21 @@ def test_daemons_end_with_the_run_that_started_them(number: signal.Signals) -> N
     wait_until_gone([*servers, watchdog])
 
 
-@pytest.mark.slow  # slurmstepd is looked for among all processes, which beside other clusters was once in vain
-def test_a_slurm_cluster_and_its_job_end_with_the_run_that_started_it(tmp_path: Path) -> None:
-    from tests.slurm.cluster import why_not
+def test_a_slurm_cluster_and_its_job_end_with_the_run_that_started_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    from tests.slurm.cluster import stepds, why_not
 
     reason = why_not()
     if reason:
         pytest.skip(reason)
-    run = start(SLURM, str(tmp_path), MARK)
+    folder = tmp_path_factory.mktemp("w")  # short: sockets lie in it
+    run = start(SLURM, str(folder), MARK)
     try:
         assert run.stdout is not None
         assert run.stdout.readline() == "up\n"
-        wait_until(lambda: [pid for pid in psutil.pids() if is_of(pid, "slurmstepd", tmp_path)], "the job runs")
+        wait_until(lambda: stepds(folder), "the job runs", run)
     finally:
         run.kill()
         run.wait()
-    wait_until(lambda: not [pid for pid in psutil.pids() if is_of(pid, "", tmp_path)], "nothing is left")
-
-
-def is_of(pid: int, name: str, folder: Path) -> bool:
-    """Whether the process has that name, and the folder in its environment or on its command line."""
-    with suppress(OSError):
-        words = [(Path("/proc") / str(pid) / file).read_bytes() for file in ("cmdline", "environ")]
-        return words[0].startswith(name.encode()) and str(folder).encode() in b"".join(words)
-    return False
+    wait_until(lambda: not marked(str(folder).encode()), "nothing is left")

@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.processes import send
+from tests.watchdog import marked
 
 NEEDED = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scontrol")
 CPUS = 4  # that the node is said to have; one GPU, which is none
@@ -79,6 +80,9 @@ class Cluster:
 
     def start(self) -> None:
         """Returns when the node is idle. Raises RuntimeError with the logs' ends where it does not become so."""
+        socket_file = self.folder / "spool" / f"{platform.node()}_99999.4294967291"  # of a slurmstepd
+        if len(os.fsencode(socket_file)) > 107:
+            raise RuntimeError(f"{socket_file}: longer than the path of a Unix socket may be: take a shorter folder")
         for name in ("state", "spool"):
             (self.folder / name).mkdir(parents=True)
         key = self.folder / "munge.key"
@@ -108,21 +112,11 @@ class Cluster:
     def kill_node(self, processes: list[int]) -> None:
         """The node dies as in a power cut, with those processes of its jobs; Slurm notices."""
         daemon = self._running.pop()
-        dying = [daemon.pid, *self._stepds(), *processes]
+        dying = [daemon.pid, *stepds(self.folder), *processes]
         send(signal.SIGSTOP, *dying)  # so that none sees another one die, and saves
         send(signal.SIGKILL, *dying)
         daemon.wait()
         self.call("scontrol", "update", f"NodeName={platform.node()}", "State=DOWN", "Reason=died")
-
-    def _stepds(self) -> list[int]:
-        """The processes that look after the jobs of this cluster's node."""
-        found = []
-        for entry in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                words = (entry / "cmdline").read_bytes()
-                if words.startswith(b"slurmstepd") and str(self.folder).encode() in (entry / "environ").read_bytes():
-                    found.append(int(entry.name))
-        return found
 
     def call(self, *words: str) -> subprocess.CompletedProcess[bytes]:
         """A command of Slurm's, and what it said."""
@@ -177,6 +171,16 @@ class Cluster:
                 self.stop()
                 raise RuntimeError(f"{what} did not come up\n{self.logs()}")
             time.sleep(0.1)
+
+
+def stepds(folder: Path) -> list[int]:
+    """The processes that look after the jobs of the node of the cluster in that folder."""
+    found = []
+    for pid in marked(str(folder).encode()):
+        with suppress(OSError):  # it has ended meanwhile
+            if (Path("/proc") / str(pid) / "cmdline").read_bytes().startswith(b"slurmstepd"):
+                found.append(pid)
+    return found
 
 
 def _find(program: str) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from tests.slurm.cluster import Cluster
 from tests.slurm.conftest import reached
 from tests.slurm.test_slurm import SLURM, WORDS, left_by, planned
 from tests.training.blocks import assert_same_outputs
+from tests.watchdog import marked
 
 
 @pytest.mark.slow
@@ -62,7 +62,7 @@ def test_a_job_whose_node_dies_goes_on_elsewhere_from_its_last_checkpoint(
     run = ["run", *WORDS, "--seeds", "1", *SLURM]
     assert dimebench(*run).code == 0
     wait_until(lambda: sorted(reached(place / "results").values())[-1:] > [0], "a run trains")
-    cluster.kill_node(processes_that_name(place))
+    cluster.kill_node(marked(str(place).encode()))
     wait_until(
         lambda: {job.state for job in read_queue(["tiny"]).values()} == {"PENDING"}, "the jobs are queued again"
     )
@@ -71,15 +71,3 @@ def test_a_job_whose_node_dies_goes_on_elsewhere_from_its_last_checkpoint(
     assert dimebench(*run, "--wait").code == 0
     assert {run.status for run in read_runs(place / "results")} == {"finished"}
     assert_same_outputs(left_by(blocks, place / "results"), left_by(blocks, place / "local"))
-
-
-def processes_that_name(folder: Path) -> list[int]:
-    """A job's shell and all below it: they were started in that folder, or for it."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        if int(entry.name) == os.getpid():
-            continue
-        with suppress(OSError):
-            if str(folder).encode() in (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes():
-                found.append(int(entry.name))
-    return found
