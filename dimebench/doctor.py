@@ -17,6 +17,7 @@ from typing import Any
 from dimebench.engines.local.process import Events, Job, WorkerProcess
 from dimebench.envs import EnvError, all_packages, known_libraries, known_tasks, library_of, task_spec
 from dimebench.envs import physics_fingerprint as physics
+from dimebench.errors import DimebenchError, one_line
 from dimebench.planning.cells import Cell
 from dimebench.planning.code.closure import code_of, code_version
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
@@ -149,8 +150,8 @@ def resume(make: Callable[[], Block]) -> Iterator[Check]:
             problem = _difference(block, whole, cut)
         where = f"{block.algorithm} on {block.task}, killed after env step {killed_at} of {block.protocol.env_steps}"
         yield Check("resume", name, not problem, f"{where}: {problem or 'the same bits'}")
-    except (OSError, subprocess.SubprocessError, RuntimeError) as error:
-        yield Check("resume", name, False, " ".join(str(error).split()))
+    except (OSError, subprocess.SubprocessError, RuntimeError, DimebenchError) as error:
+        yield Check("resume", name, False, one_line(error))
 
 
 def _train(block: Block, results: Path, enough: Callable[[dict[str, Any]], bool]) -> None:

@@ -76,5 +76,10 @@ def first_line(error: BaseException) -> str:
     return lines[0][:300].rstrip(".") if lines else type(error).__name__
 
 
+def last_line(stderr: str, code: int) -> str:
+    """The last line of what a process said when it failed; its exit code where it said nothing."""
+    return (stderr.strip().splitlines()[-1:] or [f"exit code {code}"])[0]
+
+
 def _escape(char: str) -> str:
     return " " if char in "\r\n" else char.encode("unicode_escape").decode("ascii")

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from dimebench.errors import last_line
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -26,8 +28,7 @@ def ask(device: str) -> dict[str, Any]:
     try:
         return json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError):
-        words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        return {"absent": f"torch cannot be asked: {words[0][:200]}"}
+        return {"absent": f"torch cannot be asked: {last_line(done.stderr, done.returncode)[:200]}"}
 
 
 def _facts(device: str) -> dict[str, Any]:

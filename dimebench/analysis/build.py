@@ -17,11 +17,11 @@ from dimebench.analysis.errors import NoRunsError, NotComparableError
 from dimebench.analysis.notes import NeverReached
 from dimebench.analysis.published import cite, split
 from dimebench.analysis.question import Metric, Question
-from dimebench.analysis.select import FLOOR, Selection, choose_suite, select
+from dimebench.analysis.select import FLOOR, Selection, read_chosen, select
 from dimebench.analysis.summary import CellRow, RunRow, Summary, VariantRow
 from dimebench.analysis.x_axis import on_axis
 from dimebench.stats.bootstrap import RESAMPLES
-from dimebench.store import Run, read_curves, read_runs
+from dimebench.store import Run, read_curves
 from dimebench.store.places import Place
 from dimebench.store.reader import without_collecting
 
@@ -49,7 +49,7 @@ def read_summary(
     """
     if not results.is_dir():
         raise NoRunsError(f"no results folder at '{results}'")
-    runs = choose_suite(results, read_runs(results), suite)
+    runs = read_chosen(results, suite)
     own, cited = split(names, {run.variant for run in runs})
     if cited and not own:
         raise NotComparableError("not comparable: published aggregates alone; name runs to set beside them")

@@ -11,9 +11,9 @@ import pandas as pd
 
 from dimebench.analysis.errors import NotComparableError, ReportError, UnknownVariantError
 from dimebench.analysis.question import Question
-from dimebench.analysis.select import choose_suite, select
+from dimebench.analysis.select import read_chosen, select
 from dimebench.errors import first_line, nearest
-from dimebench.store import read_curves, read_runs
+from dimebench.store import read_curves
 from dimebench.store.places import Place
 
 COLUMNS = ("algorithm", "task", "env_steps", "seed", "score")
@@ -31,7 +31,7 @@ class Pilot:
 
 def pilot_of_results(results: Place, names: Sequence[str], suite: str | None, budget: int | None) -> Pilot:
     """From a results folder, at a matched budget. Raises the errors of `analysis.errors`."""
-    runs = choose_suite(results, read_runs(results), suite)
+    runs = read_chosen(results, suite)
     needed = [run for run in runs if not names or run.variant in names]
     chosen = select(needed or runs, read_curves(needed), names, budget)
     metric = Question().metric_of(chosen.compared[0])

@@ -13,7 +13,7 @@ from dimebench.analysis.curves import Curve, curves, shared_env_steps
 from dimebench.analysis.notes import BudgetTrimmed, FloorNotShown, Lacking, LeftOut, LeftOutTask, Note
 from dimebench.errors import nearest
 from dimebench.numbers import listed
-from dimebench.store import Run
+from dimebench.store import Run, read_runs
 from dimebench.store.importers import external
 from dimebench.store.places import Place
 
@@ -62,6 +62,14 @@ def choose_suite(results: Place, runs: Sequence[Run], suite: str | None) -> list
     if suite is not None and suite not in found:
         raise errors.UnknownSuiteError(f"no runs of suite '{suite}' in '{results}'{nearest(suite, found)}")
     return [run for run in runs if run.suite == (suite or found[0])]
+
+
+def read_chosen(results: Place, suite: str | None, names: Sequence[str] = ()) -> list[Run]:
+    """The runs of a suite, of these variants where any are named. Raises ReportError, StoreError."""
+    runs = choose_suite(results, read_runs(results), suite)
+    if names:
+        choose_variants(runs, names)  # refuses a name that no run has
+    return [run for run in runs if not names or run.variant in names]
 
 
 def choose_variants(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[str], str | None]:

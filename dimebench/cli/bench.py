@@ -70,11 +70,11 @@ def _with_defaults(words: list[str]) -> list[str]:
     return words + [f"{key}={value}" for key, value in DEFAULTS.items() if not {"suite", key} & keys]
 
 
-PARTS = ("physics", "learner", "acting", "loop")
 HEADER = ("task", "algorithm", "part", "env steps/s", "ms", "floor ms", "of floor")
 
 
 def _show(found: list[Any]) -> None:
+    from dimebench.bench.cells import PARTS
     from dimebench.cli.common.output import print_line, print_table
 
     rows: list[list[str]] = []

@@ -61,14 +61,10 @@ def _tables_and_figures(
 
 
 def _raw(results: Any, names: list[str], suite: str | None, chosen: list[str], out: Path) -> dict[str, Any]:
-    from dimebench.analysis.select import choose_suite, choose_variants
+    from dimebench.analysis.select import read_chosen
     from dimebench.export.trackers import export_runs, sink_of
-    from dimebench.store import read_runs
 
-    runs = choose_suite(results, read_runs(results), suite)
-    if names:
-        choose_variants(runs, names)  # refuses a name that no run has
-        runs = [run for run in runs if run.variant in names]
+    runs = read_chosen(results, suite, names)
     written: dict[str, Any] = {}
     if "zip" in chosen:
         from dimebench.export.archive import write_archive

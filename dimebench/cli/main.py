@@ -26,7 +26,7 @@ from dimebench.cli.show import show
 from dimebench.cli.status import status
 from dimebench.cli.suites import suites
 from dimebench.engines.signals import SIGNALS
-from dimebench.errors import OK, USAGE, UsageError
+from dimebench.errors import OK, USAGE, UsageError, nearest
 
 app = typer.Typer(
     name="dimebench",
@@ -83,8 +83,6 @@ def _check_command(arguments: list[str]) -> None:
     """Raises UsageError for a command that there is not."""
     names = [command.__name__.rstrip("_") for command in COMMANDS]
     if arguments and not arguments[0].startswith("-") and arguments[0] not in names:
-        from dimebench.errors import nearest
-
         raise UsageError(f"unknown command '{arguments[0]}'{nearest(arguments[0], names)}")
 
 

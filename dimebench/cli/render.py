@@ -10,7 +10,7 @@ import typer
 from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_folder
 from dimebench.cli.common.parsers import split_words
-from dimebench.errors import UsageError
+from dimebench.errors import UsageError, nearest
 
 SUFFIXES = ("mp4", "gif")
 
@@ -54,16 +54,12 @@ def render(
 
 
 def _policy(results: Any, name: str, suite: str | None, task: str | None, seed: int | None) -> Any:
-    """The policy asked for; UsageError, or an error of `report.errors`, that names what there is."""
-    from dimebench.analysis.select import choose_suite, choose_variants
-    from dimebench.errors import nearest
-    from dimebench.store import read_runs
+    """The policy asked for; UsageError, or an error of `analysis.errors`, that names what there is."""
+    from dimebench.analysis.select import read_chosen
     from dimebench.store.importers import external
     from dimebench.video.render import policy_of
 
-    runs = choose_suite(results, read_runs(results), suite)
-    choose_variants(runs, [name])  # refuses a name that no run has
-    runs = [run for run in runs if run.variant == name]
+    runs = read_chosen(results, suite, [name])
     if any(external(run) for run in runs):
         raise UsageError(f"{name}: its runs were imported: there is no policy to film")
     tasks = list(dict.fromkeys(run.task for run in runs))

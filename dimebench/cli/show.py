@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from dimebench.cli.common import options
-from dimebench.errors import UsageError
+from dimebench.errors import UsageError, nearest
 
 
 def show(
@@ -38,7 +38,6 @@ def show(
 def _facts(name: str) -> dict[str, Any]:
     from dimebench.agents.registry import known_algorithms
     from dimebench.config import list_suites, load_suite, parse_variant
-    from dimebench.errors import nearest
 
     suites = dict(list_suites())
     if name in suites or name.endswith((".yaml", ".yml")):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dimebench import plugins
-from dimebench.errors import UsageError, nearest
+from dimebench.errors import UsageError, first_line, nearest
 
 if TYPE_CHECKING:  # an engine is loaded when it is wanted
     from dimebench.engines.base import Engine
@@ -31,8 +31,16 @@ def check_engine(name: str) -> str:
 
 
 def load_engine(name: str) -> type[Engine]:
-    """Raises UsageError for an engine that there is not."""
+    """Raises UsageError for an engine that there is not, EngineError for a faulty entry point."""
     point = plugins.find(GROUP, BUILT_IN, check_engine(name))
     assert point is not None, "checked"
-    found: type[Engine] = point.load()
-    return found
+    from dimebench.engines.base import Engine, EngineError
+
+    what = f"engine '{name}' ({point.value})"
+    try:
+        loaded: Any = point.load()
+    except (Exception, SystemExit) as error:
+        raise EngineError(f"{what} cannot be loaded: {first_line(error)}") from error
+    if not (isinstance(loaded, type) and issubclass(loaded, Engine)):
+        raise EngineError(f"{what} is not an Engine class")
+    return loaded

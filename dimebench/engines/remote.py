@@ -86,7 +86,7 @@ def unfit(block: Block, results: Path) -> str | None:
     here = {"code": code, "versions": package_versions(library_of(block.task).packages)}
     differing = differences({"code": block.code, "versions": block.versions}, here)
     if differing:
-        how = code_difference(results, block.code, replace(block, code=code))
+        how = code_difference(results, block.code, block.identity() | {"code": code})
         what = "; ".join([*differing[:3], *filter(None, [how])])
         return f"{platform.node()} has other code or packages than this was ordered with: {what}"
     if block.device.startswith("cuda"):

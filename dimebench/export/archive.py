@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import zipfile
@@ -15,7 +14,7 @@ from dimebench.analysis.comparability import mixtures
 from dimebench.store import Run
 from dimebench.store.importers import external
 from dimebench.store.places import Place
-from dimebench.store.provenance import CODE_FOLDER, read_code
+from dimebench.store.provenance import CODE_FOLDER, code_file, read_code
 from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, RUN_FILE, TRAIN_FILE
 from dimebench.wording.notes import note
 
@@ -52,7 +51,8 @@ def write_archive(runs: Sequence[Run], root: Place, path: Path) -> int:
                 definitions = read_code(root, code)
                 if definitions is not None:
                     entry = zipfile.ZipInfo(f"results/{CODE_FOLDER}/{code}.json", EPOCH)
-                    archive.writestr(entry, json.dumps(definitions, indent=0))
+                    entry.compress_type = zipfile.ZIP_DEFLATED
+                    archive.writestr(entry, code_file(definitions))
                     written += 1
             for run in runs:
                 for name in (RUN_FILE, EVALS_FILE, TRAIN_FILE):

@@ -56,7 +56,7 @@ def check_run(run: Run, of: dict[str, Any], results: Path, text: str | None = No
             "Nothing was changed; use another --results folder, or move that run away"
         )
     if code != of["code"] and not allow_code:
-        how = _differing(results, str(code), of) or f"{code} there, {of['code']} here"
+        how = code_difference(results, str(code), of) or f"{code} there, {of['code']} here"
         raise IdentityConflictError(
             f"{run.path} holds a run of other code: {how}. Nothing was changed; run --allow code trains what is "
             "missing with today's code, recorded in the runs on both sides and shown in every report"
@@ -90,12 +90,8 @@ def keep_codes(blocks: Iterable[Block], results: Path) -> None:
                 keep_code(results, code, own.definitions)
 
 
-def code_difference(results: Path, there: str, block: Block) -> str:
-    """Which functions of the code `there` differ from this block's: "a, b and 2 more differ"; "" if not known."""
-    return _differing(results, there, block.identity())
-
-
-def _differing(results: Path, there: str, of: dict[str, Any]) -> str:
+def code_difference(results: Path, there: str, of: dict[str, Any]) -> str:
+    """Which functions of the code `there` differ from an identity's: "a, b, c and 2 more differ"; "" if not known."""
     own = code_of(of["algorithm"], of["task"], of["execution"].get("chain", "plain"))
     here = own.definitions if own.digest == of["code"] else read_code(results, of["code"])
     return differ(differing_functions(read_code(results, there), here))
@@ -121,7 +117,7 @@ def record_other_codes(block: Block, results: Path, others: dict[int, str], reco
         return
     records.allow_code(list(others.values()))
     for code in sorted({code for seed, code in others.items() if seed in block.seeds} if env_step else ()):
-        how = code_difference(results, code, block)
+        how = code_difference(results, code, block.identity())
         records.note(f"other code from env step {env_step:,} on ({code} before{f'; {how}' if how else ''})")
     for seed in others.keys() - set(block.seeds):
         with suppress(OSError, StoreError):

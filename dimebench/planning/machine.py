@@ -14,8 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dimebench.errors import DimebenchError
+from dimebench.errors import DimebenchError, last_line
 from dimebench.planning.cells import Hardware, usable_cores
+from dimebench.planning.durations import rough_seconds
+from dimebench.planning.memory import block_memory
 from dimebench.planning.packing import Gpu, Item, blocks_per_gpu
 from dimebench.training.block import Block
 
@@ -40,8 +42,6 @@ class Machine:
 
     def needs(self, results: Path) -> Callable[[Block], Item]:
         """A function: what a block needs of a GPU here, from earlier runs in the results folder or estimated."""
-        from dimebench.planning.durations import rough_seconds
-        from dimebench.planning.memory import block_memory
 
         def item(block: Block) -> Item:
             memory = block_memory(block, results, self.hardware.gpu_bytes)
@@ -67,8 +67,8 @@ def gpus(numbers: Sequence[int]) -> list[Gpu]:
         facts = json.loads(done.stdout)
         free = [int(facts[number][0]) for number in numbers]
     except (ValueError, IndexError, TypeError) as error:
-        words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise DeviceError(f"the GPUs cannot be asked for their memory: {words[0]}") from error
+        why = last_line(done.stderr, done.returncode)
+        raise DeviceError(f"the GPUs cannot be asked for their memory: {why}") from error
     given = os.environ.get("CUDA_VISIBLE_DEVICES")
     visible = [name.strip() for name in given.split(",")] if given else []  # what `cuda:number` is called there
     names = [visible[number] if number < len(visible) else str(number) for number in numbers]

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from dimebench.errors import DimebenchError
+from dimebench.errors import DimebenchError, last_line
 from dimebench.planning.durations import PROBE
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
 from dimebench.training.block import Block
@@ -68,8 +68,7 @@ def probe(block: Block, seconds: float) -> Pace:
     except subprocess.TimeoutExpired:
         raise ProbeError(f"{block.variant} on {block.task}: no env step within {LONGEST_S:.0f} s") from None
     except (IndexError, ValueError, TypeError) as error:
-        words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        raise ProbeError(f"{block.variant} on {block.task}: {words[0]}") from error
+        raise ProbeError(f"{block.variant} on {block.task}: {last_line(done.stderr, done.returncode)}") from error
 
 
 def measure(block: Block, seconds: float) -> Pace:

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from dimebench.errors import NOT_COMPARABLE
+from dimebench.errors import NOT_COMPARABLE, one_line
 from dimebench.store.errors import StoreError
 from dimebench.store.foreign import read_file
 from dimebench.store.reader import read_run
@@ -83,7 +83,7 @@ def read_files(files: Sequence[Path], given: Mapping[str, str], first_seed: int 
         except Exception as error:  # damaged zip, zlib, NumPy headers, pandas and Arrow raise all kinds
             if isinstance(error, OSError) and error.filename is not None:
                 raise
-            text = " ".join(str(error).split()) or type(error).__name__
+            text = one_line(error) or type(error).__name__
             raise StoreError(f"{file}: cannot be read: {text[:120]}") from error
         lost += len(frame) - len(runs)
         frames.append(runs)

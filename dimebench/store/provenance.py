@@ -43,7 +43,12 @@ def keep_code(results: Path, code: str, definitions: Mapping[str, str]) -> None:
     """Store the digest of each definition of a code, unless it is stored already. Raises OSError."""
     file = results / CODE_FOLDER / f"{code}.json"
     if not file.exists():
-        atomic_write(file, (json.dumps(dict(definitions), indent=0) + "\n").encode())
+        atomic_write(file, code_file(definitions))
+
+
+def code_file(definitions: Mapping[str, str]) -> bytes:
+    """What the file of a code holds."""
+    return (json.dumps(dict(definitions), indent=0) + "\n").encode()
 
 
 def read_code(results: Place, code: str) -> dict[str, str] | None:

@@ -26,7 +26,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import OutOfMemoryError, Tensor
 
-from dimebench.errors import DimebenchError
+from dimebench.errors import DimebenchError, one_line
 from dimebench.store.atomic import atomic_write, make_folder, sync_folder, write_file
 
 CHECKPOINT_VERSION = 2
@@ -158,7 +158,7 @@ class Checkpoints:
         except OutOfMemoryError:
             raise
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError, SafetensorError) as error:
-            text = " ".join(f"{type(error).__name__}: {error}".split())
+            text = one_line(f"{type(error).__name__}: {error}")
             raise CheckpointError(f"{self.folder}: its checkpoint does not fit this run ({text})") from error
 
     def keep_policy(self, policy: Mapping[str, Tensor]) -> None:

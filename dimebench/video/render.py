@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dimebench.agents.registry import load_algorithm
-from dimebench.errors import DimebenchError
+from dimebench.errors import DimebenchError, last_line
+from dimebench.planning.cells import together
 from dimebench.store import Run, read_runs
 from dimebench.store.places import Place
 from dimebench.video.request import POLICY_FILE, FilmAnswer, FilmRequest, to_line
@@ -89,7 +90,6 @@ def film(
     kind = kind or ("mp4" if has_ffmpeg else "gif")
     run = policy.run
     of = run.identity["of"]
-    together = run.provenance.get("seeds_together", [run.seed])
     with tempfile.TemporaryDirectory() as folder:
         out, file = Path(folder) / f"film.{kind}", policy.file
         if not isinstance(file, Path) and file.exists():  # the process that films reads files of this machine
@@ -101,7 +101,7 @@ def film(
             task=run.task,
             action_repeat=of["protocol"].get("action_repeat", 1),
             seed=run.seed,
-            place=together.index(run.seed) if run.seed in together else 0,
+            place=together(run).index(run.seed),
             policy=str(file),
             out=str(out),
             kind=kind,
@@ -141,5 +141,4 @@ def _process(request: FilmRequest, backend: str) -> FilmAnswer:
     try:
         return FilmAnswer(**json.loads(done.stdout.strip().rpartition("\n")[2]))
     except (ValueError, TypeError):
-        words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
-        return FilmAnswer(words[0])
+        return FilmAnswer(last_line(done.stderr, done.returncode))

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import pytest
 
 from dimebench.store import read_runs
 from dimebench.store.claims import Watch
-from tests.cli.calls import TASK, Answer, Call, cell, process, refused, snapshot
+from tests.cli.calls import COMMAND, TASK, Answer, Call, cell, process, refused, snapshot
 from tests.processes import wait_until
 
 
@@ -35,7 +34,7 @@ def test_finished_runs_are_skipped_and_not_touched(dimebench: Call, results: Pat
 
 
 def test_training_goes_on_where_nobody_reads_the_output(place: Path) -> None:
-    command = [sys.executable, "-m", "dimebench.cli.main", "run", "suite=tiny", "algo=random", "--device", "cpu"]
+    command = [*COMMAND, "run", "suite=tiny", "algo=random", "--device", "cpu"]
     started = subprocess.Popen(
         [*command, "--seeds", "3"], cwd=place, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -194,7 +193,7 @@ def test_allowed_code_trains_what_is_missing_and_every_report_says_so(
 def test_a_run_that_goes_on_with_other_code_says_from_where(results: Path, place: Path) -> None:
     words = ["suite=tiny", "algo=sac", "steps=2000", "evaluation.interval=1000", "--seeds", "1", "--workers", "1"]
     started = subprocess.Popen(
-        [sys.executable, "-m", "dimebench.cli.main", "run", *words, "--results", "cut", "--checkpoint-every", "0.01"],
+        [*COMMAND, "run", *words, "--results", "cut", "--checkpoint-every", "0.01"],
         cwd=place, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     folder = cell(place / "cut", "sac") / "seed-000"

@@ -27,7 +27,7 @@ def main() -> None:
     results, lease_s = Path(sys.argv[1]), float(sys.argv[2])
 
     def say(event: Event) -> None:
-        if event.kind in ("started", "waiting", "elsewhere") or event.kind == "done":
+        if event.kind in ("started", "waiting", "elsewhere", "done"):
             status = event.facts.get("status", "")
             print(event.kind, event.cell.name, event.block.name, status, sep="|", flush=True)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +11,7 @@ import pytest
 from dimebench.config import load_suite
 from dimebench.stats.estimators import iqm
 from dimebench.store import read_evals, read_runs, read_train
+from tests.cli.calls import COMMAND
 
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "results" / "recorded"
@@ -54,7 +54,7 @@ def test_the_recorded_run_shows_every_learner_learning() -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(6 * 3600)
 def test_every_learner_learns(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "dimebench.cli.main", "run", "suite=learns", "--seeds", "4"]
+    command = [*COMMAND, "run", "suite=learns", "--seeds", "4"]
     done = subprocess.run([*command, "--results", str(tmp_path)], cwd=ROOT, check=False)
     assert done.returncode == 0
     demand_that_all_learn(tmp_path, seeds=4)

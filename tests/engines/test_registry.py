@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dimebench.engines.base import Engine, EngineOptions
+from dimebench.engines.base import Engine, EngineError, EngineOptions
 from dimebench.engines.events import Outcome, PoolSettings
 from dimebench.engines.jobs import job_statuses
 from dimebench.engines.manifest import JobManifest
@@ -51,6 +51,23 @@ def test_a_package_adds_an_engine(
     plan = Plan("tiny", tmp_path / "results", [])
     assert engine.run(plan, request(), PoolSettings(), lambda event: None) == Outcome()
     assert capsys.readouterr().out == "aloud: tiny\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("a_package_that_is_not_there:Nothing", "cannot be loaded: No module named 'a_package_that_is_not_there'"),
+        ("no_engine:Local", "is not an Engine class"),
+    ],
+)
+def test_a_faulty_engine_is_one_line(
+    value: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = "class Local:\n    pass\n"
+    monkeypatch.syspath_prepend(install(tmp_path / "site", "no_engine", module, "dimebench.engines", {"mute": value}))
+    with pytest.raises(EngineError) as caught:
+        load_engine("mute")
+    assert str(caught.value) == f"engine 'mute' ({value}) {problem}"
 
 
 def test_jobs_of_an_engine_that_is_not_installed_are_passed_by(tmp_path: Path) -> None:

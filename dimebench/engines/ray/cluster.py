@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dimebench.engines.base import EngineError
+from dimebench.errors import one_line
 from dimebench.planning.cells import Hardware, usable_cores
 from dimebench.store.claims import LONGEST_HOST
 
@@ -61,7 +62,7 @@ def connect(address: str, cores: int = 0) -> None:
             finally:
                 said = os.pread(file.fileno(), MOST_SAID, 0)
     except Exception as error:
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = one_line(error) or type(error).__name__
         if b"InvalidAuthToken" in said:
             text = "the cluster wants a token: set RAY_AUTH_MODE=token, with the cluster's token in ~/.ray/auth_token"
         if named == "auto":

@@ -22,6 +22,7 @@ from dimebench.engines.manifest_events import ManifestEvents
 from dimebench.engines.ray.cluster import dead_hosts, kept_from_terminal, largest, nodes
 from dimebench.engines.signals import handled_by, say_stopping
 from dimebench.envs import EnvError
+from dimebench.errors import one_line
 from dimebench.planning.cells import Plan
 from dimebench.planning.durations import rough_seconds
 from dimebench.planning.identity import keep_codes
@@ -255,4 +256,4 @@ def task_failure(error: BaseException) -> str:
     else:
         what = "ran out of memory" if isinstance(error, ray.exceptions.OutOfMemoryError) else "died"
         text = f"its worker {what} on {RETRIES + 1} attempts ({type(error).__name__})"
-    return " ".join(text.split())[:600]
+    return one_line(text)[:600]

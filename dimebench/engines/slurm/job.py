@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from dimebench.engines.local.worker import record_failure
 from dimebench.engines.manifest import JobManifest
 from dimebench.engines.remote import Signals, train_block
-from dimebench.errors import OK, SOME_FAILED
+from dimebench.errors import OK, SOME_FAILED, one_line
 
 MOST_IDLE = 3  # attempts in a row without an env step, before a block counts as failed
 
@@ -60,4 +60,4 @@ def _requeue() -> str:
     answer = subprocess.run(["scontrol", "requeue", job], capture_output=True, text=True, check=False)
     if answer.returncode == 0 or "pending" in answer.stderr:  # Slurm had done so itself, as preemption may
         return ""
-    return " ".join(answer.stderr.split()) or f"exit code {answer.returncode}"
+    return one_line(answer.stderr) or f"exit code {answer.returncode}"

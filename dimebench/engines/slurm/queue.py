@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from dimebench.engines.base import EngineError
 from dimebench.engines.manifest import JobManifest, JobStatus, read_json
+from dimebench.errors import one_line
 from dimebench.store import atomic_write
 from dimebench.store.claims import claimed_by
 from dimebench.training.block import Block
@@ -158,7 +159,7 @@ def call(*words: str) -> str:
     except FileNotFoundError:
         raise EngineError(f"there is no {words[0]} here: ask on a machine of the cluster") from None
     if answer.returncode:
-        raise EngineError(f"{words[0]}: {' '.join(answer.stderr.split()) or f'exit code {answer.returncode}'}")
+        raise EngineError(f"{words[0]}: {one_line(answer.stderr) or f'exit code {answer.returncode}'}")
     return answer.stdout
 
 

@@ -18,6 +18,7 @@ from dimebench.engines.base import EngineError
 from dimebench.engines.manifest import JobManifest
 from dimebench.engines.slurm.job import work
 from dimebench.engines.slurm.queue import job_name, note_jobs
+from dimebench.errors import one_line
 from dimebench.planning.identity import keep_codes
 
 NOTICE_S = 120  # before the time limit; Slurm checks once a minute and may send the signal that much earlier
@@ -126,4 +127,4 @@ def parameters(asked: Mapping[str, Any]) -> dict[str, Any]:
 def _own_words(text: str) -> str:
     """The lines of a failed command's output that say why."""
     said = [line.removeprefix("sbatch: ").removeprefix("error: ") for line in text.splitlines() if "sbatch: " in line]
-    return "; ".join(said) or " ".join(text.split())
+    return "; ".join(said) or one_line(text)

@@ -16,7 +16,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from dimebench.errors import DimebenchError
+from dimebench.errors import DimebenchError, one_line
 from dimebench.store.reader import without_collecting
 from dimebench.training.execution import graph_passes
 from dimebench.training.execution.dispatch import DispatchMode
@@ -70,7 +70,7 @@ class CudaGraphs:
             for each in _with_causes(error):
                 if isinstance(each, torch.OutOfMemoryError):
                     raise each from None  # the worker splits the block on that
-            text = " ".join(str(error).split())[:200]
+            text = one_line(error)[:200]
             why = f"the update cannot be captured as a CUDA graph ({text}); --mode eager runs it"
             raise ExecutionError(why) from error
         return graph.replay, result
