@@ -54,7 +54,9 @@ def short_steps(value: float) -> str:
 
 
 def percent(fraction: float) -> str:
-    return f"{100 * fraction:.3g}%"
+    """95%, 99.2%, 99.98%: never "100%" for less than all."""
+    digits = next(n for n in range(3, 18) if fraction >= 1 or float(f"{100 * fraction:.{n}g}") < 100)
+    return f"{100 * fraction:.{digits}g}%"
 
 
 def count(number: int, noun: str) -> str:

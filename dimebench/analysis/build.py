@@ -98,7 +98,7 @@ def summarise(
         delta=question.delta,
         engine=engine,
         sides=sides,
-        chosen_from=len(pairs),
+        chosen_from=pairs,
     )
     better = stats.probability_of_improvement
     never = metric.never_reached(chosen.compared, chosen.env_steps)

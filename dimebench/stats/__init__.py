@@ -13,20 +13,23 @@ from dimebench.stats.curves import Band, auc, iqm_band, performance_profile, tim
 from dimebench.stats.engine import Engine, NumpyEngine, Side
 from dimebench.stats.estimators import AGGREGATES, Scores, probability_of_improvement
 from dimebench.stats.intervals import METHODS, Estimate, Interval, Method, percentile_interval
-from dimebench.stats.permutation import holm, permutation_test
+from dimebench.stats.looks.sequential import Monitoring, monitor, planned_analyses
 from dimebench.stats.power import PowerAnswer, how_many_seeds
 from dimebench.stats.rliable_engine import RaggedError, RliableEngine
-from dimebench.stats.sequential import Monitoring, monitor, planned_analyses
 from dimebench.stats.tasks import TaskRow, Verdict
+from dimebench.stats.testing.multiplicity import fewest_seeds
+from dimebench.stats.testing.permutation import Arrangements, DifferenceTest, difference_test
 from dimebench.stats.threads import cores, in_threads
 
 __all__ = [
     "AGGREGATES",
     "METHODS",
+    "Arrangements",
     "Band",
     "Cell",
     "CellEstimates",
     "Comparison",
+    "DifferenceTest",
     "Engine",
     "Estimate",
     "Interval",
@@ -44,16 +47,16 @@ __all__ = [
     "compare",
     "compare_all",
     "cores",
+    "difference_test",
     "estimate",
     "estimate_cells",
-    "holm",
+    "fewest_seeds",
     "how_many_seeds",
     "in_threads",
     "iqm_band",
     "monitor",
     "percentile_interval",
     "performance_profile",
-    "permutation_test",
     "planned_analyses",
     "probability_of_improvement",
     "time_to_threshold",

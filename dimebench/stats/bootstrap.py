@@ -30,6 +30,7 @@ from dimebench.stats.intervals import (
     jackknife,
     leave_one_out,
 )
+from dimebench.stats.studentised import Spread
 
 CHUNK = 2_000_000  # counts held at once; with smaller chunks, threads wait for each other
 IN_CACHE = 65_536  # numbers drawn or summed at once, so that they stay in the cache
@@ -195,6 +196,11 @@ class Sample:
     def influence(self) -> Influence:
         """Of each run on the IQM; needs two runs of every task."""
         return influence(self.tasks, "iqm")
+
+    @cached_property
+    def spread(self) -> Spread:
+        """The variance of the IQM."""
+        return Spread.of(self.tasks)
 
     @cached_property
     def each(self) -> tuple[Sample, ...]:

@@ -1,15 +1,13 @@
 """Is A better than B? The verdict is a claim about the IQM difference, with an error rate.
 
-"A better" and "B better" need two things at once: the permutation test within tasks rejects, and the interval of
-IQM(A) - IQM(B) excludes 0. The test errs at most as often as it says where A and B are alike in everything; the
-interval also holds where their IQMs agree and their spreads do not. "equivalent" needs a margin `delta`: the
+One test makes the verdict, the p-value and the intervals of IQM(A) - IQM(B): "A better" and "B better" are the same
+statements as that the judged interval excludes 0 (`testing.permutation`). "equivalent" needs a margin `delta`: the
 interval at 1 - 2 alpha lies within (-delta, delta), two one-sided tests (Schuirmann 1987, J. Pharmacokinetics and
 Biopharmaceutics 15, 657-680). Everything else is "undecided", which is no claim that A and B are alike.
 
-Several comparisons made together are judged together: Holm's step-down keeps the chance of any wrong claim at
-1 - confidence. The comparison with the strongest evidence must hold at alpha/m, the next at alpha/(m-1), and the
-first that does not ends the claims. With a `delta` each comparison can claim two things, and Holm's easing is not
-safe: then every one is judged at alpha/m (Bonferroni).
+Several comparisons made together are judged together (`testing.multiplicity`): the chance of any wrong claim stays at
+1 - confidence. With a `delta` each comparison can claim two things, and stepping down is not safe: then every one is
+judged at alpha over their number (Bonferroni).
 """
 
 from __future__ import annotations
@@ -17,24 +15,27 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
-from dimebench.stats.bootstrap import RESAMPLES, Sample, resamplable, stream
-from dimebench.stats.engine import Engine, NumpyEngine, Pair, Side
+from dimebench.stats.bootstrap import RESAMPLES, Sample, resamplable
+from dimebench.stats.engine import Engine, NumpyEngine, Side
 from dimebench.stats.estimators import Scores, probability_of_improvement
 from dimebench.stats.intervals import CONFIDENCE, Estimate, Interval
-from dimebench.stats.permutation import PERMUTATIONS, PermutationTest, holm, permutation_test
 from dimebench.stats.power import Design, seeds_to_decide, seeds_to_equate
-from dimebench.stats.tasks import TASK_DRAWS, TaskRow, Verdict, judge_tasks, task_rows
+from dimebench.stats.tasks import TASK_PERMUTATIONS, TaskRow, Verdict, judge_tasks, task_rows
+from dimebench.stats.testing.multiplicity import Judgement, Pair, bonferroni, step_down
+from dimebench.stats.testing.permutation import PERMUTATIONS, Arrangements, DifferenceTest, difference_test
 from dimebench.stats.threads import in_threads
 
-FEW_SEEDS = 4  # up to here intervals over one or two tasks cover clearly less than they say
+FEW_SEEDS = 4  # up to here the intervals of IQMs over one or two tasks cover clearly less than they say
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A against B. Intervals without `judged` are at `confidence`; `judged` is the one the verdict read."""
+    """A against B. Intervals without `judged` are at `confidence`; `judged` is the one the verdict read.
+
+    An interval of the difference is None where so few runs bound nothing at its confidence.
+    """
 
     a: str
     b: str
@@ -46,12 +47,13 @@ class Comparison:
     verdict: Verdict
     reason: str  # why undecided; "" when decided
     confidence: float  # of the whole family of comparisons
-    judged: Interval | None  # the difference's interval at the adjusted confidence
-    family: int  # how many comparisons its error rate is shared with, itself included; 0 without an interval
+    judged: Interval | None  # the difference's interval at `judged_at`
+    judged_at: float | None  # the confidence that the verdict must hold at; None where nothing could be judged
+    family: int  # how many comparisons its error rate is shared with, itself included; 0 where nothing was judged
     fewest_seeds: int  # over A's and B's tasks
     most_seeds: int
-    p_value: float | None = None  # permutation test within tasks, two-sided
-    adjusted_p: float | None = None  # of test and interval together, adjusted for the family
+    p_value: float | None = None  # of the test of the IQM difference, two-sided, for this comparison alone
+    adjusted_p: float | None = None  # the same, adjusted for the family
     delta: float | None = None  # the margin of "equivalent", where one was asked for
     seeds_needed: int | None = None  # seeds per task and variant that would likely decide; None: decided, or too many
 
@@ -70,7 +72,7 @@ def compare(
     a: Scores,
     b: Scores,
     *,
-    names: tuple[str, str] = ("A", "B"),
+    names: Pair = ("A", "B"),
     tasks: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
     confidence: float = CONFIDENCE,
@@ -89,7 +91,7 @@ def compare(
 
 def compare_all(
     scores: Mapping[str, Scores],
-    pairs: Sequence[tuple[str, str]],
+    pairs: Sequence[Pair],
     *,
     tasks: Sequence[str] | None = None,
     resamples: int = RESAMPLES,
@@ -99,17 +101,18 @@ def compare_all(
     engine: Engine | None = None,
     permutations: int = PERMUTATIONS,
     sides: Mapping[str, Side] | None = None,
-    chosen_from: int = 0,
+    chosen_from: Sequence[Pair] = (),
 ) -> tuple[Comparison, ...]:
     """All comparisons of one family, in the order of `pairs`, judged together.
 
     scores: variant -> normalised run scores, over the same tasks for every variant; `tasks` names them. `engine`
     replaces `resamples` and `confidence`; `sides` are its sides of these scores, if they exist already.
-    chosen_from: how many comparisons were possible, where the scores themselves decided which to make; the others
+    chosen_from: the pairs that could have been made, where the scores themselves decided which to make; the others
     count as made and undecided. Raises ValueError where two variants differ in their number of tasks.
     """
     engine = engine or NumpyEngine(resamples, seed, confidence)
-    samples = {name: Sample.of(scores[name]) for name in dict.fromkeys(itertools.chain(*pairs))}
+    named = itertools.chain(*pairs, *chosen_from)
+    samples = {name: Sample.of(scores[name]) for name in dict.fromkeys(named)}
     if len({len(sample.tasks) for sample in samples.values()}) > 1:
         raise ValueError("variants differ in tasks: " + ", ".join(f"{n} {len(s.tasks)}" for n, s in samples.items()))
     resampled = [name for name, sample in samples.items() if resamplable(sample.tasks)]
@@ -118,92 +121,75 @@ def compare_all(
     levels = dict(zip(known, in_threads(lambda name: known[name].iqm(engine.confidence), known), strict=True))
     measured = {(a, b): _measure((a, b), samples[a], samples[b], tasks, engine.confidence, delta) for a, b in pairs}
     testable = [(a, b) for a, b in measured if a in known and b in known]
+    arrangements = Arrangements(seed, permutations)
+    on_a_task = Arrangements(seed, min(permutations, TASK_PERMUTATIONS))
 
-    def judge(pair: tuple[str, str]) -> _Judged:
-        a, b = pair
-        test = permutation_test(
-            samples[a].tasks, samples[b].tasks, rng=stream(seed, "names", a, b), permutations=permutations
-        )
-        return _Judged(engine.pair(known[a], known[b]), test)
+    def test(pair: Pair) -> tuple[DifferenceTest, tuple[TaskRow, ...]]:
+        a, b = (samples[name] for name in pair)
+        whole, each = difference_test(a, b, arrangements), zip(a.each, b.each, strict=True)
+        tests = [whole] if len(a.tasks) == 1 else [difference_test(x, y, on_a_task) for x, y in each]
+        return whole, judge_tasks(measured[pair].tasks, tests, 1 - engine.confidence)
 
-    judged = dict(zip(testable, in_threads(judge, testable), strict=True))
-    count = max(len(judged), chosen_from)
-    claims = _family(judged, engine.confidence, delta, count)
+    tested = dict(zip(testable, in_threads(test, testable), strict=True))
+    p_values = {pair: found.p_value for pair, (found, _) in tested.items()}
+    unmade = [(a, b) for a, b in chosen_from if a in known and b in known and not {(a, b), (b, a)} & set(tested)]
+    variances = {name: samples[name].spread.variance for name in known}
+    judgements = _judge(p_values, variances, 1 - engine.confidence, delta, unmade)
 
-    def completed(pair: tuple[str, str]) -> Comparison:
-        (a, b), (claim, interval, adjusted) = pair, claims[pair]
-        found, draws = measured[pair], min(permutations, TASK_DRAWS)
-        found = replace(
-            found,
+    def completed(pair: Pair) -> Comparison:
+        (a, b), (found, rows) = pair, tested[pair]
+        judgement = judgements[pair]
+        verdict, judged = _claim(found, judgement, delta)
+        comparison = replace(
+            measured[pair],
             iqm_a=levels[a],
             iqm_b=levels[b],
-            difference=replace(found.difference, interval=judged[pair].pair.difference(engine.confidence)),
-            improvement=replace(found.improvement, interval=judged[pair].pair.improvement(engine.confidence)),
-            tasks=judge_tasks(found.tasks, samples[a], samples[b], pair, 1 - engine.confidence, seed, draws),
-            verdict=claim,
-            judged=interval,
-            family=count,
-            p_value=judged[pair].test.p_value,
-            adjusted_p=adjusted,
+            difference=Estimate(found.point, found.interval(1 - engine.confidence)),
+            improvement=replace(
+                measured[pair].improvement, interval=engine.pair(known[a], known[b]).improvement(engine.confidence)
+            ),
+            tasks=rows,
+            verdict=verdict,
+            judged=judged,
+            judged_at=1 - (2 if verdict == "equivalent" else 1) * judgement.alpha,
+            family=len(tested) + len(unmade),
+            p_value=found.p_value,
+            adjusted_p=judgement.adjusted,
         )
-        if claim != "undecided":
-            return found
-        seeds_needed = _seeds_needed(found, Design.of(samples[a], samples[b]))
-        return replace(found, reason=_reason(found, judged[pair].test), seeds_needed=seeds_needed)
+        if verdict != "undecided":
+            return comparison
+        needed = _seeds_needed(comparison, found, Design.of(samples[a], samples[b]), judgement.alpha)
+        return replace(comparison, reason=_reason(comparison, found), seeds_needed=needed)
 
     measured |= zip(testable, in_threads(completed, testable), strict=True)
     return tuple(measured[pair] for pair in pairs)
 
 
-@dataclass(frozen=True)
-class _Judged:
-    """What the verdict on a pair reads."""
-
-    pair: Pair
-    test: PermutationTest
-
-    @cached_property
-    def evidence(self) -> float:
-        """The p-value of test and interval together: both must hold."""
-        return max(self.test.p_value, self.pair.evidence())
-
-    def claim(self, alpha: float, delta: float | None) -> tuple[Verdict, Interval]:
-        """What may be claimed at alpha, and the interval that was read. Within delta a difference does not matter."""
-        interval = self.pair.difference(1 - alpha)
-        if delta is not None:
-            inner = self.pair.difference(1 - 2 * alpha)
-            if inner.within(delta) and not _still(inner):
-                return "equivalent", inner
-        if self.test.p_value <= alpha and interval.excludes(0.0) and self.pair.evidence() <= alpha:
-            return ("A better" if interval.low > 0 else "B better"), interval
-        return "undecided", interval
+def _judge(
+    p_values: Mapping[Pair, float],
+    variances: Mapping[str, float],
+    alpha: float,
+    delta: float | None,
+    unmade: Sequence[Pair],
+) -> dict[Pair, Judgement]:
+    if delta is None:
+        return step_down(p_values, variances, alpha, unmade)
+    judged = bonferroni([*p_values.values(), *[1.0] * len(unmade)], alpha)
+    return dict(zip(p_values, judged, strict=False))
 
 
-def _family(
-    judged: Mapping[tuple[str, str], _Judged], confidence: float, delta: float | None, count: int
-) -> dict[tuple[str, str], tuple[Verdict, Interval, float]]:
-    """For each pair of a family of `count`: the claim, the interval that the verdict read, and the adjusted p-value.
-
-    Comparisons after the one that ended the claims are shown at its confidence: their evidence is weaker.
-    """
-    alpha = 1 - confidence
+def _claim(test: DifferenceTest, judgement: Judgement, delta: float | None) -> tuple[Verdict, Interval | None]:
+    """What may be claimed, and the interval that was read. Within delta a difference does not matter."""
     if delta is not None:
-        return {p: (*one.claim(alpha / count, delta), min(1.0, count * one.evidence)) for p, one in judged.items()}
-    unmade = [1.0] * (count - len(judged))
-    adjusted = dict(zip(judged, holm([*(one.evidence for one in judged.values()), *unmade]), strict=False))
-    results: dict[tuple[str, str], tuple[Verdict, Interval, float]] = {}
-    claiming, level = True, alpha
-    for rank, pair in enumerate(sorted(judged, key=lambda pair: judged[pair].evidence)):
-        if claiming:
-            level = alpha / (count - rank)
-        claim, interval = judged[pair].claim(level, None)
-        claiming = claiming and claim != "undecided"
-        results[pair] = (claim if claiming else "undecided", interval, adjusted[pair])
-    return results
+        inner = test.interval(2 * judgement.alpha)
+        if inner is not None and inner.within(delta) and not _still(inner):
+            return "equivalent", inner
+    better: Verdict = "A better" if test.point > 0 else "B better"
+    return (better if judgement.claimed else "undecided"), test.interval(judgement.alpha)
 
 
 def _measure(
-    pair: tuple[str, str], a: Sample, b: Sample, tasks: Sequence[str] | None, confidence: float, delta: float | None
+    pair: Pair, a: Sample, b: Sample, tasks: Sequence[str] | None, confidence: float, delta: float | None
 ) -> Comparison:
     """The comparison without intervals, which is all that one seed allows."""
     names = list(tasks) if tasks is not None else [f"task {index}" for index in range(len(a.tasks))]
@@ -221,6 +207,7 @@ def _measure(
         reason=_too_few(*pair, rows),
         confidence=confidence,
         judged=None,
+        judged_at=None,
         family=0,
         fewest_seeds=min(seeds),
         most_seeds=max(seeds),
@@ -238,32 +225,28 @@ def _too_few(name_a: str, name_b: str, rows: Sequence[TaskRow]) -> str:
     return f"one seed of {name} on {single[0]} gives no interval" if single else ""
 
 
-def _reason(found: Comparison, test: PermutationTest) -> str:
-    """Why a comparison with intervals is undecided."""
-    difference, judged = found.difference.interval, found.judged
-    assert difference is not None
-    assert judged is not None
-    alpha = 1 - found.confidence
-    if _still(difference) and (not difference.excludes(0.0) or (found.delta and judged.within(found.delta))):
-        return "all resamples have the same IQM difference, which says nothing about its uncertainty"
-    if not difference.excludes(0.0):
-        return "the interval of the IQM difference contains 0"
+def _reason(found: Comparison, test: DifferenceTest) -> str:
+    """Why a comparison that was judged is undecided."""
+    assert found.judged_at is not None
+    alpha, interval = 1 - found.confidence, found.difference.interval
     if test.smallest > alpha:
-        return f"so few runs allow no p-value below {test.smallest:.2g} in the permutation test"
-    if test.p_value > alpha:
-        return f"the permutation test gives p = {test.p_value:.2g}, above {alpha:.2g}"
+        return f"so few runs allow no p-value below {test.smallest:.2g}"
+    if interval is None:
+        return "so many equal scores leave no spread to judge the difference by"
+    if _still(interval):
+        return "the runs of each never differ, which says nothing about the difference's uncertainty"
+    if not interval.excludes(0.0):
+        return f"the {_percent(found.confidence)} interval of the IQM difference contains 0"
     return (
-        f"the {_percent(difference)} interval of the IQM difference excludes 0, "
-        f"but not at the {_percent(judged)} that {found.family} comparisons together need"
+        f"the {_percent(found.confidence)} interval of the IQM difference excludes 0, "
+        f"but not at the {_percent(found.judged_at)} that {found.family} comparisons together need"
     )
 
 
-def _seeds_needed(found: Comparison, design: Design) -> int | None:
+def _seeds_needed(found: Comparison, test: DifferenceTest, design: Design, alpha: float) -> int | None:
     """Seeds that would likely decide if the observed difference is the true one; with delta, also equivalence."""
-    assert found.judged is not None
-    if _still(found.judged):
+    if test.error == 0:
         return None
-    alpha = (1 - found.confidence) / max(found.family, 1)
     wanted = [seeds_to_decide(design, found.difference.point, alpha)]
     if found.delta is not None:
         wanted.append(seeds_to_equate(design, found.difference.point, found.delta, alpha))
@@ -276,5 +259,5 @@ def _still(interval: Interval) -> bool:
     return interval.low == interval.high
 
 
-def _percent(interval: Interval) -> str:
-    return f"{100 * interval.confidence:.3g}%"
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.4g}%"

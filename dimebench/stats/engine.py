@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,10 +24,8 @@ from dimebench.stats.intervals import (
     CONFIDENCE,
     DEFAULT_METHOD,
     Estimate,
-    Influence,
     Interval,
     Method,
-    evidence,
     improvement_influence,
     improvement_interval,
     interval,
@@ -45,14 +42,10 @@ class Side(Protocol):
 
 
 class Pair(Protocol):
-    """The intervals of A against B."""
+    """A against B. The interval of the IQM difference belongs to its test (`testing.permutation`), to no engine."""
 
-    def difference(self, confidence: float) -> Interval: ...
-
-    def improvement(self, confidence: float) -> Interval: ...
-
-    def evidence(self) -> float:
-        """The two-sided p-value of the difference's interval; 0 where the engine knows none."""
+    def improvement(self, confidence: float) -> Interval:
+        """The interval of P(A > B)."""
 
 
 class Engine(Protocol):
@@ -153,25 +146,6 @@ class NumpyPair:
     engine: NumpyEngine
     a: NumpySide
     b: NumpySide
-
-    @cached_property
-    def influence(self) -> Influence:
-        return self.a.sample.influence.minus(self.b.sample.influence)
-
-    @cached_property
-    def draws(self) -> Array:
-        """IQM(A) - IQM(B) of each resample, in order of size."""
-        return np.sort(self.a.draws(["iqm"])["iqm"] - self.b.draws(["iqm"])["iqm"])
-
-    @property
-    def point(self) -> float:
-        return self.a.sample.iqm - self.b.sample.iqm
-
-    def difference(self, confidence: float) -> Interval:
-        return interval(self.draws, self.point, self.influence, confidence, self.engine.method)
-
-    def evidence(self) -> float:
-        return evidence(self.draws, self.point, self.influence, self.engine.method)
 
     def improvement(self, confidence: float) -> Interval:
         """The score interval for the expanded method: at 0 and 1 resampling says nothing."""

@@ -167,31 +167,6 @@ def interval(
     return Interval(float(low), float(high), confidence)
 
 
-def evidence(draws: Array, point: float, influence: Influence, method: Method = DEFAULT_METHOD) -> float:
-    """Smallest alpha at which the interval of the draws [R] excludes 0: the interval read as a two-sided test.
-
-    Counts one draw more on 0's side than there were. Where there was none, 0 lies beyond the draws, and their
-    standard deviation says how far.
-    """
-    if method == "student":
-        error = float(np.sqrt(influence.variance))
-        reach = abs(point) / error if error > 0 else (np.inf if point else 0.0)
-        return 2 * float(special.stdtr(influence.degrees, -reach))
-    beyond = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
-    share = min(0.5, (beyond + 1) / (draws.size + 1))
-    if method == "percentile":
-        return 2 * share
-    z = float(-special.ndtri(share))
-    if beyond == 0:
-        spread = float(draws.std())
-        z = max(z, abs(point) / spread) if spread > 0 else np.inf
-    if method == "expanded":
-        return 2 * float(special.stdtr(influence.degrees, -z / influence.shortfall))
-    shift, a = float(_bias(draws, np.asarray(point))), influence.acceleration
-    moved = (-z if (draws <= 0).sum() < (draws >= 0).sum() else z) - shift
-    return min(1.0, 2 * float(special.ndtr(-abs(moved / (1 + a * moved) - shift))))
-
-
 def _bias(draws: Array, point: Array) -> Array:
     """Efron's z0 [...]: how far the estimate [...] lies from the median of its draws [R, ...].
 

@@ -1,14 +1,13 @@
 """How many seeds does a difference need?
 
-First by formula: with V the variance of IQM(A) - IQM(B) for one seed per task (from the jackknife, a task at a time)
-and n seeds, a difference d is likely decided when |d| >= (t(1 - alpha/2) + t(chance)) sqrt(V/n), the usual sum of two
+First by formula: with V the variance of IQM(A) - IQM(B) for one seed per task (`studentised`, a task at a time) and n
+seeds, a difference d is likely decided when |d| >= (t(1 - alpha/2) + t(chance)) sqrt(V/n), the usual sum of two
 quantiles (Cohen 1988), here of Student's t at Satterthwaite's degrees of freedom. Then by trial: `simulate` draws
-runs from the pilot runs and asks how often the verdict's own rule decides.
+runs from the pilot runs and asks how often the verdict's own test decides.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 
@@ -16,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from dimebench.stats.bootstrap import Sample, bootstrap
+from dimebench.stats.bootstrap import Sample
 from dimebench.stats.estimators import Array, Scores, as_scores, iqm
-from dimebench.stats.intervals import evidence
-from dimebench.stats.permutation import permutation_test, smallest_p_value
+from dimebench.stats.testing.arrangements import fewest_testable
+from dimebench.stats.testing.permutation import Arrangements, difference_test
 
 CHANCE = 0.8  # of deciding: what "likely" means
 MOST_SEEDS = 1_000  # per task and variant; beyond that no number is given
 MOST_SIMULATED = 100
-SIMULATIONS, DRAWS = 300, 400  # data sets per number of seeds; resamples and arrangements in each
+SIMULATIONS, DRAWS = 300, 1_000  # data sets per number of seeds; arrangements in each
 
 
 @dataclass(frozen=True)
@@ -38,11 +37,11 @@ class Design:
     @classmethod
     def of(cls, a: Scores | Sample, b: Scores | Sample) -> Design:
         """From the runs of A and of B; at least two of every task."""
-        of_a, of_b = Sample.of(a), Sample.of(b)
-        pulls = of_a.influence.minus(of_b.influence)
-        shares = pulls.stratum_variances * np.asarray(pulls.sizes)  # [2 T]
-        total, squares = float(shares.sum()), float((shares**2).sum())
-        return cls(total, total**2 / squares if squares > 0 else float(shares.size), len(of_a.tasks))
+        spreads = [Sample.of(side).spread for side in (a, b)]
+        shares = np.concatenate([spread.shares * spread.sizes for spread in spreads])  # [2 T]
+        free = np.concatenate([spread.freedom / np.maximum(np.asarray(spread.sizes) - 1, 1) for spread in spreads])
+        total, weight = float(shares.sum()), float((shares**2 / free).sum())
+        return cls(total, total**2 / weight if weight > 0 else float(free.sum()), shares.size // 2)
 
     def error(self, seeds: Array) -> Array:
         """Standard error of the difference with this many seeds."""
@@ -69,11 +68,6 @@ def seeds_to_equate(
     seeds = np.arange(2, MOST_SEEDS + 1, dtype=np.float64)
     reach = design.quantile(1 - alpha, seeds) + design.quantile((1 + chance) / 2, seeds)
     return _first(seeds, reach * design.error(seeds) <= delta - abs(difference))
-
-
-def fewest_testable(tasks: int, alpha: float) -> int:
-    """The least number of seeds of A and of B that allows a permutation p-value as small as alpha."""
-    return next(n for n in itertools.count(2) if smallest_p_value([(n, n)] * tasks) <= alpha)
 
 
 def _first(seeds: Array, enough: NDArray[np.bool_]) -> int | None:
@@ -112,37 +106,19 @@ def simulate(
     alpha: float = 0.05,
     simulations: int = SIMULATIONS,
 ) -> PowerPoint:
-    """How often the verdict's rule finds that A, moved to IQM(B) + difference, is better than B.
+    """How often the verdict's test finds that A, moved to IQM(B) + difference, is better than B.
 
     Runs are drawn from the pilot runs with replacement, task by task, plus Gaussian noise of
     1/sqrt(n) of the task's spread, which restores the variance that drawing from n runs loses.
     """
     pilot_a, pilot_b = as_scores(a), as_scores(b)
     shift = difference - (iqm(pilot_a) - iqm(pilot_b))
-    found = 0
+    arrangements, found = Arrangements(int(rng.integers(2**31)), DRAWS), 0
     for _ in range(simulations):
         drawn_a, drawn_b = ([_draw(task, seeds, rng) for task in pilot] for pilot in (pilot_a, pilot_b))
-        found += both_tests([task + shift for task in drawn_a], drawn_b, rng, DRAWS, alpha) <= alpha
+        found += difference_test([task + shift for task in drawn_a], drawn_b, arrangements).rejects(alpha)
     share = found / simulations
     return PowerPoint(seeds, share, math.sqrt(share * (1 - share) / simulations), simulations)
-
-
-def interval_test(a: Scores | Sample, b: Scores | Sample, rng: np.random.Generator, draws: int = 1_000) -> float:
-    """The p-value of the expanded interval of IQM(A) - IQM(B); at least two runs of every task."""
-    of_a, of_b = Sample.of(a), Sample.of(b)
-    drawn_a, drawn_b = (bootstrap(side.tasks, ["iqm"], draws, rng)["iqm"] for side in (of_a, of_b))
-    return evidence(drawn_a - drawn_b, of_a.iqm - of_b.iqm, of_a.influence.minus(of_b.influence))
-
-
-def both_tests(
-    a: Scores | Sample, b: Scores | Sample, rng: np.random.Generator, draws: int = 1_000, enough: float = 1.0
-) -> float:
-    """The larger p-value of interval and permutation test; the latter is skipped if the former exceeds `enough`."""
-    of_a, of_b = Sample.of(a), Sample.of(b)
-    found = interval_test(of_a, of_b, rng, draws)
-    if found > enough:
-        return found
-    return max(found, permutation_test(of_a.tasks, of_b.tasks, rng=rng, permutations=draws).p_value)
 
 
 def how_many_seeds(

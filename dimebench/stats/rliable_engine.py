@@ -142,19 +142,11 @@ class RliablePair:
     b: Array
     resamples: int
 
-    def difference(self, confidence: float) -> Interval:
-        from rliable import metrics
-
-        return self._of(lambda x, y: np.array([metrics.aggregate_iqm(x) - metrics.aggregate_iqm(y)]), confidence)
-
     def improvement(self, confidence: float) -> Interval:
         from rliable import metrics
 
-        return self._of(lambda x, y: np.array([metrics.probability_of_improvement(x, y)]), confidence)
+        def better(x: Array, y: Array) -> Array:
+            return np.array([metrics.probability_of_improvement(x, y)])
 
-    def evidence(self) -> float:
-        return 0.0  # rliable gives intervals, no p-values
-
-    def _of(self, function: Callable[[Array, Array], Array], confidence: float) -> Interval:
-        _, low, high = intervals((self.a, self.b), function, self.resamples, confidence)
+        _, low, high = intervals((self.a, self.b), better, self.resamples, confidence)
         return Interval(float(low[0]), float(high[0]), confidence)

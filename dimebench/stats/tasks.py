@@ -1,4 +1,4 @@
-"""The tasks of a comparison, one by one: means, P(A > B), and a verdict by the rule of the whole comparison."""
+"""The tasks of a comparison, one by one: means, P(A > B), and a verdict by the test of the whole comparison."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from dimebench.stats.bootstrap import Sample, stream
+from dimebench.stats.bootstrap import Sample
 from dimebench.stats.estimators import wins
-from dimebench.stats.permutation import holm
-from dimebench.stats.power import both_tests
+from dimebench.stats.intervals import Estimate, Interval
+from dimebench.stats.testing.multiplicity import holm
+from dimebench.stats.testing.permutation import DifferenceTest
 
 Verdict = Literal["A better", "B better", "equivalent", "undecided"]
-TASK_DRAWS = 2_000  # resamples and arrangements of a single task
+TASK_PERMUTATIONS = 10_000  # of one task among several: Holm asks for no more
 
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One task of a comparison, in normalised scores; its verdict is Holm-corrected over the comparison's tasks."""
+    """One task of a comparison, in normalised scores; its verdict is Holm-corrected over the comparison's tasks.
+
+    Names mean what they mean in a `Comparison`.
+    """
 
     task: str
     seeds_a: int
@@ -25,10 +29,12 @@ class TaskRow:
     mean_a: float
     mean_b: float
     improvement: float  # P(A > B) on this task
-    difference: float = 0.0  # IQM(A) - IQM(B) on this task
-    p_value: float | None = None  # permutation test and interval on this task alone: the larger of the two
-    adjusted_p: float | None = None  # Holm over the tasks
+    difference: Estimate  # IQM(A) - IQM(B) on this task
     verdict: Verdict = "undecided"
+    judged: Interval | None = None  # the difference's interval at `judged_at`
+    judged_at: float | None = None
+    p_value: float | None = None  # of the test of the IQM difference on this task alone
+    adjusted_p: float | None = None  # Holm over the tasks
 
 
 def task_rows(names: Sequence[str], a: Sample, b: Sample) -> tuple[TaskRow, ...]:
@@ -41,26 +47,29 @@ def task_rows(names: Sequence[str], a: Sample, b: Sample) -> tuple[TaskRow, ...]
             mean_a=float(x.tasks[0].mean()),
             mean_b=float(y.tasks[0].mean()),
             improvement=float(wins(x.tasks[0], y.tasks[0]).mean()),
-            difference=x.iqm - y.iqm,
+            difference=Estimate(x.iqm - y.iqm, None),
         )
         for name, x, y in zip(names, a.each, b.each, strict=True)
     )
 
 
-def judge_tasks(
-    rows: Sequence[TaskRow], a: Sample, b: Sample, names: tuple[str, str], alpha: float, seed: int, draws: int
-) -> tuple[TaskRow, ...]:
-    """The rows with a verdict each, Holm-corrected over the tasks. names: of A and of B, for the random streams."""
-    tests = [
-        both_tests(x, y, stream(seed, "names", *names, row.task), draws)
-        for row, x, y in zip(rows, a.each, b.each, strict=True)
-    ]
-    return tuple(
-        replace(
+def judge_tasks(rows: Sequence[TaskRow], tests: Sequence[DifferenceTest], alpha: float) -> tuple[TaskRow, ...]:
+    """The rows with a verdict each, from the test of each task."""
+
+    def judged(row: TaskRow, test: DifferenceTest, level: float, claimed: bool, adjusted: float) -> TaskRow:
+        better: Verdict = "A better" if test.point > 0 else "B better"
+        return replace(
             row,
-            p_value=p,
+            difference=Estimate(test.point, test.interval(alpha)),
+            verdict=better if claimed else "undecided",
+            judged=test.interval(level),
+            judged_at=1 - level,
+            p_value=test.p_value,
             adjusted_p=adjusted,
-            verdict="undecided" if adjusted > alpha else "A better" if row.difference > 0 else "B better",
         )
-        for row, p, adjusted in zip(rows, tests, holm(tests), strict=True)
+
+    found = holm([test.p_value for test in tests], alpha)
+    return tuple(
+        judged(row, test, one.alpha, one.claimed, one.adjusted)
+        for row, test, one in zip(rows, tests, found, strict=True)
     )

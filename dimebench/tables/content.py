@@ -60,7 +60,7 @@ def _aggregates(summary: Summary) -> Table[VariantRow]:
 def _comparisons(summary: Summary) -> Table[Comparison]:
     def verdict(c: Comparison) -> Cell:
         pair = winner(c)
-        return Cell(f"{pair[0]} better" if pair else c.verdict, (c.verdict, c.judged and c.judged.confidence))
+        return Cell(f"{pair[0]} better" if pair else c.verdict, (c.verdict, c.judged_at))
 
     return Table[Comparison](
         "comparisons",
@@ -68,9 +68,7 @@ def _comparisons(summary: Summary) -> Table[Comparison]:
         [
             Column("A - B", lambda c: Cell(f"{c.a} - {c.b}", (c.a, c.b)), ("a", "b")),
             Column("IQM difference", lambda c: interval(c.difference, numbers.signed), _ends("iqm_difference")),
-            Column(
-                "judged at", lambda c: Cell(numbers.percent(c.judged.confidence) if c.judged else ""), only=TERMINAL
-            ),
+            Column("judged at", lambda c: Cell(numbers.percent(c.judged_at) if c.judged_at else ""), only=TERMINAL),
             Column("P(A > B)", lambda c: interval(c.improvement, numbers.probability), _ends("improvement")),
             Column("verdict", verdict, ("verdict", "judged_at"), prose=True),
         ],

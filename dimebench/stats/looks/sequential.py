@@ -9,8 +9,8 @@ Plamadeala and Rosenberger 2012, Annals of Statistics 40, 30-44). The observed n
 and B are alike every shuffle was equally likely, so the chance of any false claim over all analyses is at most
 alpha, for any number of seeds and any scores.
 
-As in `stats.compare`, a claim also needs the interval of the difference to exclude 0, here at the share of shuffles
-beyond the critical value. That guards the case where the IQMs are equal and the spreads are not.
+The statistic is that of `stats.compare`: |T|, the IQM difference over its standard error. As there, a claim also
+needs |T| to reach Student's quantile, here at the share of shuffles beyond the critical value.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from dimebench.stats.bootstrap import resamplable
+from dimebench.stats.bootstrap import Sample, resamplable
 from dimebench.stats.estimators import Array, Scores, as_scores
-from dimebench.stats.permutation import TIE, as_named, iqm_differences, random_arrangements
-from dimebench.stats.power import interval_test
+from dimebench.stats.studentised import arranged, degrees, studentise
+from dimebench.stats.testing.arrangements import Members, as_named, random_arrangements
+from dimebench.stats.testing.permutation import TIE
 
 SHUFFLES = 20_000
-INTERVAL_DRAWS = 5_000
 
 SequentialVerdict = Literal["A better", "B better", "undecided"]
 Block = tuple[Scores, Scores]  # the scores of A and of B, over tasks, of one block of seeds
@@ -43,8 +43,9 @@ class InterimAnalysis:
     seeds: int  # per task and variant, planned for this analysis
     spent: float  # alpha that all analyses so far may use
     difference: float  # IQM(A) - IQM(B)
-    critical: float | None  # |difference| from which this analysis rejects; None: it can reject nothing
-    p_interval: float | None  # of the interval, where the critical value is reached; None with one run of a task
+    error: float | None  # its standard error; None with one run of a task
+    statistic: float | None  # |T|; None with one run of a task, or no spread
+    critical: float | None  # the |T| from which this analysis decides; None: it can decide nothing
     decided: bool
 
 
@@ -89,39 +90,49 @@ def monitor(
     every task. The result depends on the blocks, the plan and `rng`'s seed; a longer list of blocks repeats the
     earlier analyses.
     """
-    members: list[NDArray[np.bool_]] = []  # per block [1 + shuffles, N of the block], the first row as named
-    pooled: list[list[Array]] = []  # per block, over tasks
-    sizes: list[list[tuple[int, int]]] = []
-    pulled: list[tuple[list[Array], list[Array]]] = []  # A's and B's scores of each block
+    members: list[Members] = []  # per block [N of the block, 1 + shuffles], the first column as named
+    blocks_so_far: list[tuple[list[Array], list[Array]]] = []  # A's and B's scores of each block
     stopped = np.zeros(shuffles + 1, dtype=bool)  # shuffles that an earlier analysis rejected
     analyses: list[InterimAnalysis] = []
     verdict: SequentialVerdict = "undecided"
     for block, seeds in zip(blocks, planned, strict=False):
         a, b = ([np.asarray(task, dtype=np.float64) for task in side] for side in block)
-        pulled.append((a, b))
-        sizes.append([(x.size, y.size) for x, y in zip(a, b, strict=True)])
-        pooled.append([np.concatenate(pair) for pair in zip(a, b, strict=True)])
-        members.append(np.concatenate([as_named(sizes[-1]), random_arrangements(sizes[-1], shuffles, rng)]))
-        differences = _so_far(members, pooled, sizes)
+        blocks_so_far.append((a, b))
+        sizes = [(x.size, y.size) for x, y in zip(a, b, strict=True)]
+        members.append(np.concatenate([as_named(sizes), random_arrangements(sizes, shuffles, rng)], axis=1))
+        of_a, of_b = (_joined(side) for side in zip(*blocks_so_far, strict=True))
+        differences, statistics = _so_far(members, blocks_so_far)
         spent = spending(seeds / planned[-1], alpha)
-        critical = _critical(np.abs(differences), stopped, spent)
-        beyond = np.abs(differences) >= critical
-        interval_rng = rng.spawn(1)[0]  # drawn at every analysis, used or not: later ones must not depend on it
-        found = _interval(pulled, interval_rng) if beyond[0] else None
-        decided = bool(beyond[0]) and found is not None and bool(found <= beyond.mean())
+        critical = _critical(statistics, stopped, spent)
+        beyond = statistics >= critical
         stopped |= beyond
-        shown = critical if math.isfinite(critical) else None
-        analyses.append(InterimAnalysis(seeds, spent, float(differences[0]), shown, found, decided))
+        error, reach = None, math.inf
+        if resamplable(of_a.tasks) and resamplable(of_b.tasks):
+            error = math.sqrt(of_a.spread.variance + of_b.spread.variance)
+            reach = float(special.stdtrit(degrees(of_a.spread, of_b.spread), 1 - beyond.mean() / 2))
+        bar = max(critical, reach) if beyond.any() else math.inf
+        decided = bool(beyond[0]) and bool(statistics[0] >= reach)
+        analyses.append(
+            InterimAnalysis(
+                seeds=seeds,
+                spent=spent,
+                difference=float(differences[0]),
+                error=error,
+                statistic=float(statistics[0]) if error else None,
+                critical=bar if math.isfinite(bar) else None,
+                decided=decided,
+            )
+        )
         if decided:
             verdict = "A better" if differences[0] > 0 else "B better"
             break
     return Monitoring(tuple(analyses), tuple(planned), alpha, verdict)
 
 
-def _critical(sizes: Array, stopped: NDArray[np.bool_], spent: float) -> float:
-    """The least |difference| from which at most `spent` of all shuffles are rejected by now; inf for none."""
-    allowed = math.floor(spent * sizes.size + TIE) - int(stopped.sum())
-    going = np.sort(sizes[~stopped])[::-1]
+def _critical(statistics: Array, stopped: NDArray[np.bool_], spent: float) -> float:
+    """The least |T| from which at most `spent` of all shuffles are rejected by now; inf for none."""
+    allowed = math.floor(spent * statistics.size + TIE) - int(stopped.sum())
+    going = np.sort(statistics[~stopped])[::-1]
     if allowed <= 0 or not going.size:
         return math.inf
     if allowed >= going.size:
@@ -131,24 +142,18 @@ def _critical(sizes: Array, stopped: NDArray[np.bool_], spent: float) -> float:
     return float(above[-1]) if above.size and above[-1] > TIE else math.inf
 
 
-def _interval(blocks: Sequence[tuple[list[Array], list[Array]]], rng: np.random.Generator) -> float | None:
-    """The p-value of the interval over all blocks so far; None where a task has a single run."""
-    a, b = ([np.concatenate(runs) for runs in zip(*side, strict=True)] for side in zip(*blocks, strict=True))
-    return interval_test(a, b, rng, INTERVAL_DRAWS) if resamplable(a) and resamplable(b) else None
+def _joined(blocks: Sequence[Sequence[Array]]) -> Sample:
+    """One side's runs of all blocks. Raises ValueError where it has no run of a task yet."""
+    return Sample(tuple(as_scores([np.concatenate(runs) for runs in zip(*blocks, strict=True)])))
 
 
-def _so_far(
-    members: Sequence[NDArray[np.bool_]],
-    pooled: Sequence[Sequence[Array]],
-    sizes: Sequence[Sequence[tuple[int, int]]],
-) -> Array:
-    """IQM(A) - IQM(B) of every shuffle [1 + shuffles] over all blocks so far."""
-    tasks = range(len(sizes[0]))
-    runs = [np.cumsum([0, *(m + n for m, n in block)]) for block in sizes]
-    columns = [
-        members[k][:, runs[k][task] : runs[k][task + 1]] for task in tasks for k in range(len(sizes))
-    ]  # task by task, its blocks in order
-    values = [np.concatenate([block[task] for block in pooled]) for task in tasks]
-    totals = [(sum(block[task][0] for block in sizes), sum(block[task][1] for block in sizes)) for task in tasks]
-    as_scores([np.ones(min(pair)) for pair in totals])  # raises where a side has no run of a task yet
-    return iqm_differences(np.concatenate(columns, axis=1), values, totals)
+def _so_far(members: Sequence[Members], blocks: Sequence[tuple[list[Array], list[Array]]]) -> tuple[Array, Array]:
+    """IQM(A) - IQM(B) and |T| of every shuffle [1 + shuffles] over all blocks so far."""
+    tasks = range(len(blocks[0][0]))
+    widths = [[x.size + y.size for x, y in zip(a, b, strict=True)] for a, b in blocks]
+    first = [np.cumsum([0, *width]) for width in widths]
+    rows = [part[start[task] : start[task + 1]] for task in tasks for part, start in zip(members, first, strict=True)]
+    values = np.concatenate([side[task] for task in tasks for block in blocks for side in block])
+    sizes = [(sum(a[task].size for a, _ in blocks), sum(b[task].size for _, b in blocks)) for task in tasks]
+    differences, variances = arranged(np.concatenate(rows), values, sizes)
+    return differences, studentise(differences, variances, float(np.ptp(values)))

@@ -1,0 +1,1 @@
+"""Comparisons that are looked at while seeds are still trained."""
