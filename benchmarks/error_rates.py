@@ -1,10 +1,11 @@
-"""How often a verdict is wrong: A/A comparisons, where A and B are equal by construction.
+"""How often a verdict is wrong: comparisons of A and B that have equal IQMs by construction.
 
     python benchmarks/error_rates.py --published published_scores.parquet [--simulations 1000]
 
 "split": the published seeds of one algorithm, split at random into A and B on each task (no seed twice). "drawn":
-both drawn with replacement from one algorithm's seeds. "spread": equal IQMs, four times the spread. "shifted": A is
-exactly delta better, so that "equivalent" is wrong. Printed: the share of data sets with a claim, by rule.
+both drawn from one population: Gaussian, skewed, bimodal, or an algorithm's smoothed seeds. "spread": equal IQMs, A
+with four times the spread of B. Printed: the share of data sets with a claim, by rule: the former verdict
+(`former.py`), each part of today's test alone, and the verdict.
 """
 
 from __future__ import annotations
@@ -15,61 +16,68 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from former import former
 from populations import ALGORITHMS, HARD, gaussian, published, published_scores, synthetic, table
+from scipy import special
 
-from dimebench.stats import Comparison, NumpyEngine, compare_all, permutation_test
-from dimebench.stats.bootstrap import bootstrap, influence
-from dimebench.stats.estimators import iqm
-from dimebench.stats.intervals import evidence
+from dimebench.stats import Arrangements, Comparison, NumpyEngine, compare_all, difference_test
 
 ALPHA, DRAWS = 0.05, 1_000
 Maker = Callable[[np.random.Generator], tuple[list[np.ndarray], list[np.ndarray]]]
-RULES = ("percentile interval", "expanded interval", "permutation test", "verdict")
+RULES = ("former verdict", "permutations alone", "Student alone", "verdict")
+SEEDS = ((3, 3), (4, 4), (5, 5), (7, 7), (10, 10), (20, 20), (3, 10), (5, 10), (10, 5))  # of A and of B
 
 
-def judge(a: list[np.ndarray], b: list[np.ndarray], rng: np.random.Generator) -> dict[str, bool]:
-    """Which rules find a difference. The verdict needs the expanded interval and the permutation test."""
-    draws = bootstrap(a, ["iqm"], DRAWS, rng)["iqm"] - bootstrap(b, ["iqm"], DRAWS, rng)["iqm"]
-    point, pulls = iqm(a) - iqm(b), influence(a, "iqm").minus(influence(b, "iqm"))
-    percentile, expanded = (evidence(draws, point, pulls, method) <= ALPHA for method in ("percentile", "expanded"))
-    permuted = permutation_test(a, b, rng=rng, permutations=DRAWS).p_value <= ALPHA
-    return dict(zip(RULES, (percentile, expanded, permuted, expanded and permuted), strict=True))
+def judge(
+    a: list[np.ndarray], b: list[np.ndarray], arrangements: Arrangements, rng: np.random.Generator
+) -> dict[str, bool]:
+    """Which rules find a difference."""
+    test = difference_test(a, b, arrangements)
+    permuted = np.count_nonzero(test.bars >= test.statistic) / test.bars.size
+    student = 2 * special.stdtr(test.freedom, -test.statistic)
+    p_values = (former(a, b, arrangements, rng), permuted, student, test.p_value)
+    return {rule: bool(p <= ALPHA) for rule, p in zip(RULES, p_values, strict=True)}
 
 
-def splits(file: Path, seeds: int, tasks: int) -> Iterator[tuple[str, Maker]]:
+def splits(file: Path, seeds: tuple[int, int], tasks: int) -> Iterator[tuple[str, Maker]]:
     """Disjoint groups of published seeds, for every algorithm that has enough."""
+    m, n = seeds
     for name, repo in ALGORITHMS:
         scores = [published_scores(file, name, repo)[task] for task in (HARD if tasks == 7 else HARD[4 : 4 + tasks])]
-        if min(map(len, scores)) >= 2 * seeds:
+        if min(map(len, scores)) >= m + n:
 
             def make(rng: np.random.Generator, scores: list[np.ndarray] = scores) -> tuple[list, list]:
                 mixed = [rng.permutation(task) for task in scores]
-                return [task[:seeds] for task in mixed], [task[seeds : 2 * seeds] for task in mixed]
+                return [task[:m] for task in mixed], [task[m : m + n] for task in mixed]
 
             yield name, make
 
 
-def drawn(file: Path, seeds: int, tasks: int) -> Iterator[tuple[str, Maker]]:
-    for population in published(file, tasks, smooth=True):
-        if tasks > 1 or population.name.startswith(("DIME", "SAC")):
-            yield population.name, lambda rng, one=population: (one.draw(seeds, rng), one.draw(seeds, rng))
+def drawn(file: Path, seeds: tuple[int, int], tasks: int) -> Iterator[tuple[str, Maker]]:
+    populations = [synthetic(kind, tasks) for kind in ("gaussian", "skewed", "bimodal")]
+    names = ("DIME",) if tasks == 1 else ("DIME", "SAC", "BRO")
+    populations += [one for one in published(file, tasks, smooth=True) if one.name.split(",")[0] in names]
+    for population in populations:
+        yield (
+            population.name,
+            lambda rng, one=population: (one.draw(seeds[0], rng), one.draw(seeds[1], rng)),
+        )
 
 
-def spreads(seeds: int, tasks: int) -> Iterator[tuple[str, Maker]]:
-    levels = np.linspace(0.3, 0.7, tasks)
+def spreads(seeds: tuple[int, int], tasks: int) -> Iterator[tuple[str, Maker]]:
+    levels = np.linspace(0.3, 0.7, tasks) if tasks > 1 else [0.5]
 
-    def make(rng: np.random.Generator, more: int = 1) -> tuple[list, list]:
-        return [gaussian(x, 0.2)(seeds, rng) for x in levels], [gaussian(x, 0.05)(more * seeds, rng) for x in levels]
+    def make(rng: np.random.Generator) -> tuple[list, list]:
+        return [gaussian(x, 0.2)(seeds[0], rng) for x in levels], [gaussian(x, 0.05)(seeds[1], rng) for x in levels]
 
-    yield "equal numbers", make
-    yield "twice the seeds for the narrow one", lambda rng: make(rng, 2)
+    yield "gaussian", make
 
 
 def errors(makers: Iterator[tuple[str, Maker]], simulations: int) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     for _, make in makers:
-        rng = np.random.default_rng(1)
-        claims = [judge(*make(rng), rng) for _ in range(simulations)]
+        rng, arrangements = np.random.default_rng(1), Arrangements(1, DRAWS)
+        claims = [judge(*make(rng), arrangements, rng) for _ in range(simulations)]
         for rule in RULES:
             found[rule].append(float(np.mean([claim[rule] for claim in claims])))
     return found
@@ -120,22 +128,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--published", type=table, required=True, help="long table of published scores")
     parser.add_argument("--simulations", type=int, default=1000)
-    parser.add_argument("--only", default="", help="A/A rows that begin like this, such as '| split | 7 | 5 |'")
+    parser.add_argument("--only", default="", help="A/A rows that begin like this, such as '| split | 7 | 5,'")
     options = parser.parse_args()
     file, simulations = options.published, options.simulations
     print("claims where there is no difference, percent: mean over populations (highest)")
-    print("| A/A | tasks | seeds | " + " | ".join(RULES) + " |\n|---|---|---|" + "---|" * len(RULES))
-    cases: list[tuple[str, int, int, Iterator[tuple[str, Maker]]]] = []
-    for tasks in (1, 7):
-        cases += [("split", tasks, n, splits(file, n, tasks)) for n in (3, 4, 5, 7)]
-        cases += [("drawn", tasks, n, drawn(file, n, tasks)) for n in (3, 5, 10, 20)]
-        cases += [("spread", tasks, n, spreads(n, tasks)) for n in (5, 10)]
-    for kind, tasks, seeds, makers in cases:
-        if not f"| {kind} | {tasks} | {seeds} |".startswith(options.only):
-            continue
-        found = errors(makers, simulations)
-        cells = [f"{100 * np.mean(found[rule]):.1f} ({100 * max(found[rule]):.1f})" for rule in RULES]
-        print(f"| {kind} | {tasks} | {seeds} | " + " | ".join(cells) + " |", flush=True)
+    print("| A/A | tasks | seeds of A, B | " + " | ".join(RULES) + " |\n|---|---|---|" + "---|" * len(RULES))
+    makers = {"split": splits, "drawn": drawn, "spread": lambda _, seeds, tasks: spreads(seeds, tasks)}
+    for tasks in (1, 2, 7, 15):
+        for kind, make in makers.items():
+            for m, n in SEEDS:
+                row = f"| {kind} | {tasks} | {m}, {n} |"
+                if not row.startswith(options.only) or (kind == "split" and tasks not in (1, 7)):
+                    continue
+                found = errors(
+                    make(file, (m, n), tasks), simulations * (5 if kind == "spread" else 1)
+                )  # one population
+                if not found:
+                    continue
+                cells = [f"{100 * np.mean(found[rule]):.1f} ({100 * max(found[rule]):.1f})" for rule in RULES]
+                print(f"{row} " + " | ".join(cells) + " |", flush=True)
     if options.only:
         return
     print("\nany wrong claim, percent")

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from dimebench.stats import METHODS, estimate
+from dimebench.stats import estimate
 from dimebench.stats.bootstrap import bootstrap, influence, stream
-from dimebench.stats.estimators import iqm, mean
-from dimebench.stats.intervals import Interval, bounds, evidence, improvement_interval, interval
+from dimebench.stats.estimators import mean
+from dimebench.stats.intervals import Interval, bounds, improvement_interval, interval
 
 ragged = st.lists(st.lists(st.floats(0, 1, width=32), min_size=2, max_size=6).map(np.asarray), min_size=1, max_size=4)
 
@@ -74,19 +74,6 @@ def test_expanded_holds_percentile_and_stays_within_the_scores(scores, seed: int
     assert narrow is not None
     assert np.concatenate(scores).min() - 1e-9 <= wide.low <= narrow.low + 1e-9
     assert narrow.high - 1e-9 <= wide.high <= np.concatenate(scores).max() + 1e-9
-
-
-@pytest.mark.parametrize("method", METHODS)
-def test_evidence_is_the_level_at_which_the_interval_reaches_zero(method) -> None:
-    scores = [task - 0.55 for task in sample(9, 3, seed=4)]
-    draws = bootstrap(scores, ["iqm"], 20_000, stream(0, "x"))["iqm"]
-    pulls, point = influence(scores, "iqm"), iqm(scores)
-    level = evidence(draws, point, pulls, method)
-    assert 0.001 < level < 0.5
-    at_level = interval(draws, point, pulls, 1 - level, method)
-    assert min(abs(at_level.low), abs(at_level.high)) < 0.002
-    assert interval(draws, point, pulls, 1 - 1.1 * level, method).excludes(0.0)
-    assert not interval(draws, point, pulls, 1 - 0.9 * level, method).excludes(0.0)
 
 
 def test_an_unknown_method_is_named_with_those_there_are() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dimebench.stats import monitor, planned_analyses
-from dimebench.stats.sequential import spending
+from dimebench.stats.looks.sequential import spending
 
 
 def blocks(shift: float, looks: tuple[int, ...], tasks: int = 3, seed: int = 0, spread: float = 0.1):

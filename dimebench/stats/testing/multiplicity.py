@@ -65,7 +65,7 @@ def step_down(
     variances: of each variant's estimate. unmade: pairs that could have been compared, where the scores themselves
     chose those that are; they count as undecided.
     """
-    if len(p_values) + len(unmade) == 1:
+    if len(p_values) + len(unmade) <= 1:
         return {pair: Judgement(alpha, p <= alpha, p) for pair, p in p_values.items()}
     order = sorted(p_values, key=lambda pair: p_values[pair])
     pairs = [*order, *unmade]
@@ -118,13 +118,14 @@ def _sizes(names: Sequence[str], pairs: Sequence[Pair], variances: Mapping[str, 
 def _level(ordered: Array, alpha: float, count: int) -> float:
     """The level that the largest of `count` |z| exceeds with chance alpha; never below Bonferroni's."""
     place = ordered.size - int(alpha * ordered.size) - 1
-    return max(2 * float(special.ndtr(-float(ordered[place]))), alpha / count)
+    drawn = 2 * float(special.ndtr(-float(ordered[place])))
+    return alpha if count == 1 else min(alpha, max(drawn, alpha / count))
 
 
 def _share_beyond(ordered: Array, p: float, count: int) -> float:
     """How often the largest of `count` |z| is as far out as the p-value says; never above Bonferroni's."""
     size = -float(special.ndtri(p / 2))
-    return min(1 - float(np.searchsorted(ordered, size)) / ordered.size, count * p)
+    return p if count == 1 else min(1 - float(np.searchsorted(ordered, size)) / ordered.size, count * p)
 
 
 class _Logic:
