@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 from former import former
 from populations import ALGORITHMS, HARD, gaussian, published, published_scores, synthetic, table
-from scipy import special
 
 from dimebench.stats import Arrangements, Comparison, NumpyEngine, compare_all, difference_test
 
@@ -33,9 +32,7 @@ def judge(
 ) -> dict[str, bool]:
     """Which rules find a difference."""
     test = difference_test(a, b, arrangements)
-    permuted = np.count_nonzero(test.bars >= test.statistic) / test.bars.size
-    student = 2 * special.stdtr(test.freedom, -test.statistic)
-    p_values = (former(a, b, arrangements, rng), permuted, student, test.p_value)
+    p_values = (former(a, b, arrangements, rng), test.shuffled_p, test.student_p, test.p_value)
     return {rule: bool(p <= ALPHA) for rule, p in zip(RULES, p_values, strict=True)}
 
 

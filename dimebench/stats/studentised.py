@@ -1,10 +1,12 @@
-"""The IQM difference over its standard error, for the runs as they are named and for any other arrangement of names.
+"""How far an IQM is known, and the IQM difference over the runs' spread for every arrangement of the names.
 
-The standard error of an IQM is that of a trimmed mean: Winsorise the runs (what lies beyond a rank counts as the run
-at that rank), and take the variance within each task (Tukey and McLaughlin 1963, Sankhya A 25, 331-352; Yuen 1974,
-Biometrika 61, 165-170). Of N runs the IQM cuts c = int(N/4) at each end. Winsorised at c, the few runs that are left
-say little: with 5 runs there are 3. So one run less is Winsorised at each end, k = max(c - 1, 0), and the variance
-is then multiplied by what cutting c instead of k costs where runs are Gaussian (6% of 20 runs of a task, 2% of 70).
+Two standard errors are used. **`Spread`** is that of one variant's IQM, as of a trimmed mean: Winsorise the runs
+(what lies beyond a rank counts as the run at that rank) and take the variance within each task (Tukey and McLaughlin
+1963, Sankhya A 25, 331-352; Yuen 1974, Biometrika 61, 165-170). Of N runs the IQM cuts c = int(N/4) at each end.
+Winsorised at c, the few runs that are left say little: with 5 runs there are 3. So one run less is Winsorised at each
+end, k = max(c - 1, 0), and the variance is then multiplied by what cutting c instead of k costs where runs are
+Gaussian. **`deviation`** is that of plain means. It varies less from one arrangement of the names to the next, and so
+finds differences that the other misses; as all arrangements are divided by the like, it need not be the IQM's own.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from dimebench.stats.estimators import Array, run_mass, trimmed_mass
 
 IN_CACHE = 16_384  # arrangements at once
 NO_SPREAD = 1e-7  # a standard error below this share of the scores' range is rounding
+FEWEST = 4  # runs; fewer say next to nothing of how they vary
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,7 @@ class Spread:
         ends, ordered = np.cumsum(run_mass(sizes)[order]), values[order]
         low = ordered[np.argmax(ends > near + 1e-9)]
         high = ordered[np.argmax(ends > total - near - 1e-9)]
-        clipped = [np.clip(task, low, high) for task in tasks]
-        shares = [float(task.var(ddof=1)) / task.size if task.size > 1 else 0.0 for task in clipped]
-        return cls(np.asarray(shares) * scale(total) / len(tasks) ** 2, sizes)
+        return cls(_within(np.clip(task, low, high) for task in tasks) * scale(total) / len(tasks) ** 2, sizes)
 
     @property
     def variance(self) -> float:
@@ -51,15 +52,25 @@ class Spread:
 
     @property
     def freedom(self) -> Array:
-        """Degrees of freedom of each share [T]: runs - 1, times the share of runs that neither cut leaves out."""
+        """Degrees of freedom of each share [T]: runs - 1, times the share of all runs that is not cut."""
         total = sum(self.sizes)
         cut = max(2 * trimmed_mass(total) - 1, 0)
         free: Array = np.maximum(np.asarray(self.sizes, np.float64) - 1, 1) * (1 - cut / total)
         return free
 
 
+def deviation(a: Sequence[Array], b: Sequence[Array]) -> float:
+    """The standard error of mean(A) - mean(B), over tasks each [runs]."""
+    return float(np.sqrt(_within(a).sum() + _within(b).sum())) / len(a)
+
+
+def _within(tasks: Any) -> Array:
+    """The variance of each task's mean [T]; 0 for one run."""
+    return np.array([float(task.var(ddof=1)) / task.size if task.size > 1 else 0.0 for task in tasks])
+
+
 def winsorised(total: int) -> int:
-    """How many of so many runs the standard error Winsorises at each end."""
+    """How many of so many runs `Spread` Winsorises at each end."""
     return max(trimmed_mass(total) - 1, 0)
 
 
@@ -84,19 +95,26 @@ def _gaussian(cut: float) -> float:
 
 
 def degrees(a: Spread, b: Spread) -> float:
-    """Degrees of freedom of the variance of the difference (Satterthwaite 1946); the fewest where it is 0."""
-    shares = np.concatenate([a.shares, b.shares])
-    free = np.concatenate([a.freedom, b.freedom])
-    weight = float((shares**2 / free).sum())
-    return float(shares.sum()) ** 2 / weight if weight > 0 else float(free.min())
+    """Degrees of freedom of the variance of the difference (Satterthwaite 1946, Biometrics Bulletin 2, 110-114).
+
+    As Welch (1947, Biometrika 34, 28-35) has it for few runs: where each share of the variance has few degrees of its
+    own, the largest looks larger than it is. A side of fewer than 4 runs counts alone.
+    """
+    few = [side.sizes for side in (a, b) if sum(side.sizes) < FEWEST]
+    if few:
+        return float(max(min(sum(sizes) for sizes in few) - 1, 1))
+    shares, free = np.concatenate([a.shares, b.shares]), np.concatenate([a.freedom, b.freedom])
+    weight = float((shares**2 / (free + 2)).sum())
+    least = float(free.min())
+    return max(float(shares.sum()) ** 2 / weight - 2, least) if weight > 0 else least
 
 
-def studentise(difference: Array, variance: Array, reach: float) -> Array:
+def studentise(difference: Array, error: Array, reach: float) -> Array:
     """|difference| over its standard error [R]. Without spread: infinite, or 0 where there is no difference.
 
     reach: the range of the scores.
     """
-    size, error = np.abs(difference), np.sqrt(np.maximum(variance, 0.0))
+    size = np.abs(difference)
     with np.errstate(divide="ignore", invalid="ignore"):
         flat = np.where(size > NO_SPREAD * reach, np.inf, 0.0)
         found: Array = np.where(error > NO_SPREAD * reach, size / error, flat)
@@ -104,65 +122,55 @@ def studentise(difference: Array, variance: Array, reach: float) -> Array:
 
 
 def arranged(members: NDArray[np.int8], values: Array, sizes: Sequence[tuple[int, int]]) -> tuple[Array, Array]:
-    """IQM(A) - IQM(B) and its variance, each [R], for arrangements `members` [N, R] of the runs' values [N].
+    """IQM(A) - IQM(B) and `deviation`, each [R], for arrangements `members` [N, R] of the runs' values [N].
 
     The runs are those of task 0, of task 1, ...; sizes: runs of A and of B on each task.
     """
-    runs = [m + n for m, n in sizes]
     differences, variances = np.empty(members.shape[1]), np.empty(members.shape[1])
     for start in range(0, members.shape[1], IN_CACHE):
         of_a = np.ascontiguousarray(members[:, start : start + IN_CACHE])
-        iqm_a, variance_a = _side(of_a, values, [m for m, _ in sizes], runs)
-        iqm_b, variance_b = _side(1 - of_a, values, [n for _, n in sizes], runs)
-        differences[start : start + IN_CACHE] = iqm_a - iqm_b
-        variances[start : start + IN_CACHE] = variance_a + variance_b
-    return differences, variances
+        part = slice(start, start + of_a.shape[1])
+        differences[part] = _iqms(of_a, values, sizes, 0) - _iqms(1 - of_a, values, sizes, 1)
+        variances[part] = _variances(of_a, values, sizes)
+    return differences, np.sqrt(variances) / len(sizes)
 
 
-def _side(bears: NDArray[np.int8], values: Array, sizes: Sequence[int], runs: Sequence[int]) -> tuple[Array, Array]:
-    """IQM and its variance [r] of the runs that bear a name, [N, r]; `sizes` of them among the `runs` of each task.
+def _variances(of_a: NDArray[np.int8], values: Array, sizes: Sequence[tuple[int, int]]) -> Array:
+    """The sum over tasks of the variances of A's and of B's mean [r]."""
+    found, first = np.zeros(of_a.shape[1]), 0
+    for m, n in sizes:
+        runs = values[first : first + m + n] - values[first : first + m + n].mean()  # sums of squares stay exact
+        named = of_a[first : first + m + n].astype(np.float64)
+        sums, squares = runs @ named, runs**2 @ named
+        if m > 1:
+            found += np.maximum(squares - sums**2 / m, 0.0) / (m * (m - 1))
+        if n > 1:
+            found += np.maximum((runs**2).sum() - squares - (runs.sum() - sums) ** 2 / n, 0.0) / (n * (n - 1))
+        first += m + n
+    return found
+
+
+def _iqms(bears: NDArray[np.int8], values: Array, sizes: Sequence[tuple[int, int]], side: int) -> Array:
+    """The IQM [r] of the runs that bear a name, [N, r]; `side` of `sizes` says how many of each task.
 
     With C the mass up to and including a value, clipped to what the trimming keeps, the trimmed sum is the telescoped
     sum of C times the steps between values (as in `bootstrap.iqm_of_counts`).
     """
-    total, tasks, count = sum(sizes), len(sizes), bears.shape[1]
-    cut, near = trimmed_mass(total), winsorised(total)
+    own, runs = [pair[side] for pair in sizes], [sum(pair) for pair in sizes]
+    total, count = sum(own), bears.shape[1]
+    cut = trimmed_mass(total)
     order = np.argsort(values, kind="stable")
     ordered = values[order]
-    whole = len(set(sizes)) == 1  # every run has the mass 1
-    place: type[np.signedinteger[Any]] = np.int16 if values.size < 2**15 else np.int64
-    kind: type[np.number[Any]] = place if whole else np.float64
-    mass = np.repeat([total / (tasks * size) for size in sizes], runs)
-    slack = 0 if whole else 1e-9
-    ends, kept = np.zeros(count, kind), np.empty(count, kind)
-    at_low, at_high, passed = np.zeros(count, place), np.zeros(count, place), np.empty(count, bool)
-    sums, moved = np.zeros(count), np.empty(count)
-    first, last = (kind(near + slack), kind(total - near - slack))  # type: ignore[arg-type]
-    floor, ceiling = (kind(cut), kind(total - cut))
+    whole = len(set(own)) == 1  # every run has the mass 1
+    mass = np.repeat([total / (len(own) * size) for size in own], runs)
+    kind: type[np.number[Any]] = (np.int16 if values.size < 2**15 else np.int64) if whole else np.float64
+    ends, kept, moved, sums = np.zeros(count, kind), np.empty(count, kind), np.empty(count), np.zeros(count)
+    floor, ceiling = kind(cut), kind(total - cut)
     for run, step in zip(order, np.diff(ordered), strict=False):
         ends += bears[run] if whole else bears[run] * mass[run]
-        np.less_equal(ends, first, out=passed)
-        at_low += passed
-        np.less(ends, last, out=passed)
-        at_high += passed
         np.maximum(ends, floor, out=kept)
         np.minimum(kept, ceiling, out=kept)
         np.multiply(kept, step, out=moved)
         sums -= moved
-    iqm = (sums + (total - cut) * ordered[-1] - cut * ordered[0]) / (total - 2 * cut)
-    middle = float(np.median(values))  # sums of squares stay exact
-    low, high = ordered[at_low] - middle, ordered[at_high] - middle
-    variance, clipped, column = np.zeros(count), np.empty(count), 0
-    for size, width in zip(sizes, runs, strict=True):
-        total_of, squares = np.zeros(count), np.zeros(count)
-        for run in range(column, column + width):
-            np.maximum(low, values[run] - middle, out=clipped)
-            np.minimum(clipped, high, out=clipped)
-            np.multiply(clipped, bears[run], out=clipped)
-            total_of += clipped
-            np.multiply(clipped, clipped, out=clipped)
-            squares += clipped
-        column += width
-        if size > 1:
-            variance += (squares - total_of**2 / size) / (size * (size - 1))
-    return iqm, np.maximum(variance, 0.0) * scale(total) / tasks**2
+    found: Array = (sums + (total - cut) * ordered[-1] - cut * ordered[0]) / (total - 2 * cut)
+    return found

@@ -9,8 +9,9 @@ Plamadeala and Rosenberger 2012, Annals of Statistics 40, 30-44). The observed n
 and B are alike every shuffle was equally likely, so the chance of any false claim over all analyses is at most
 alpha, for any number of seeds and any scores.
 
-The statistic is that of `stats.compare`: |T|, the IQM difference over its standard error. As there, a claim also
-needs |T| to reach Student's quantile, here at the share of shuffles beyond the critical value.
+The statistic is that of `stats.compare`: |T|, the IQM difference over the runs' spread. As there, a claim also needs
+the difference to reach Student's quantile times its standard error, here at the share of shuffles beyond the critical
+value.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from scipy import special
 
 from dimebench.stats.bootstrap import Sample, resamplable
 from dimebench.stats.estimators import Array, Scores, as_scores
-from dimebench.stats.studentised import arranged, degrees, studentise
+from dimebench.stats.studentised import arranged, degrees, deviation, studentise
 from dimebench.stats.testing.arrangements import Members, as_named, random_arrangements
 from dimebench.stats.testing.permutation import TIE
 
@@ -43,9 +44,7 @@ class InterimAnalysis:
     seeds: int  # per task and variant, planned for this analysis
     spent: float  # alpha that all analyses so far may use
     difference: float  # IQM(A) - IQM(B)
-    error: float | None  # its standard error; None with one run of a task
-    statistic: float | None  # |T|; None with one run of a task, or no spread
-    critical: float | None  # the |T| from which this analysis decides; None: it can decide nothing
+    critical: float | None  # the |difference| from which this analysis decides; None: it can decide nothing
     decided: bool
 
 
@@ -106,23 +105,15 @@ def monitor(
         critical = _critical(statistics, stopped, spent)
         beyond = statistics >= critical
         stopped |= beyond
-        error, reach = None, math.inf
-        if resamplable(of_a.tasks) and resamplable(of_b.tasks):
+        needed = math.inf
+        if beyond.any() and resamplable(of_a.tasks) and resamplable(of_b.tasks):
             error = math.sqrt(of_a.spread.variance + of_b.spread.variance)
-            reach = float(special.stdtrit(degrees(of_a.spread, of_b.spread), 1 - beyond.mean() / 2))
-        bar = max(critical, reach) if beyond.any() else math.inf
-        decided = bool(beyond[0]) and bool(statistics[0] >= reach)
-        analyses.append(
-            InterimAnalysis(
-                seeds=seeds,
-                spent=spent,
-                difference=float(differences[0]),
-                error=error,
-                statistic=float(statistics[0]) if error else None,
-                critical=bar if math.isfinite(bar) else None,
-                decided=decided,
-            )
-        )
+            student = float(special.stdtrit(degrees(of_a.spread, of_b.spread), 1 - beyond.mean() / 2)) * error
+            needed = max(critical * deviation(of_a.tasks, of_b.tasks), student)
+        # Rounding may part the two forms of one statement: the shuffles decide.
+        decided = bool(beyond[0]) and math.isfinite(needed) and abs(differences[0]) >= needed * (1 - TIE)
+        shown = needed if math.isfinite(needed) else None
+        analyses.append(InterimAnalysis(seeds, spent, float(differences[0]), shown, decided))
         if decided:
             verdict = "A better" if differences[0] > 0 else "B better"
             break
@@ -155,5 +146,5 @@ def _so_far(members: Sequence[Members], blocks: Sequence[tuple[list[Array], list
     rows = [part[start[task] : start[task + 1]] for task in tasks for part, start in zip(members, first, strict=True)]
     values = np.concatenate([side[task] for task in tasks for block in blocks for side in block])
     sizes = [(sum(a[task].size for a, _ in blocks), sum(b[task].size for _, b in blocks)) for task in tasks]
-    differences, variances = arranged(np.concatenate(rows), values, sizes)
-    return differences, studentise(differences, variances, float(np.ptp(values)))
+    differences, deviations = arranged(np.concatenate(rows), values, sizes)
+    return differences, studentise(differences, deviations, float(np.ptp(values)))
