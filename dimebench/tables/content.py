@@ -11,7 +11,7 @@ from typing import Any
 
 from dimebench import numbers
 from dimebench.analysis.notes import LeftOut
-from dimebench.analysis.summary import CellRow, RunRow, Summary, VariantRow
+from dimebench.analysis.summary import CellRow, RankRow, RunRow, Summary, VariantRow
 from dimebench.stats import Comparison, Estimate
 from dimebench.tables.cells import ends, interval, number, text
 from dimebench.tables.model import PAPER, TERMINAL, Caption, Cell, Column, Table
@@ -27,7 +27,8 @@ _Maker = Callable[[Summary], Table[Any]]
 
 def tables(summary: Summary) -> list[Table[Any]]:
     """Every table that has rows, most wanted first."""
-    makers: tuple[_Maker, ...] = (_aggregates, _comparisons, _tasks, _seeds, _curves, _cost)
+    ranking = [_ranking] if summary.ranking else []
+    makers: tuple[_Maker, ...] = (_aggregates, *ranking, _comparisons, _tasks, _seeds, _curves, _cost)
     found = [make(summary) for make in makers]
     found += [cited(summary, citation) for citation in summary.published]
     found += [_counts(summary), _left_out(summary), _runs(summary)]
@@ -57,6 +58,29 @@ def _aggregates(summary: Summary) -> Table[VariantRow]:
         Caption("Over all tasks, normalised scores", _method(summary)),
         Caption(over, _method(summary)),
         ("variant", "statistic", *ENDS, "fewest_seeds", "most_seeds", "runs", "diverged"),
+    )
+
+
+def _ranking(summary: Summary) -> Table[RankRow]:
+    def rank(row: RankRow) -> Cell:
+        return Cell(numbers.span(row.best_rank, row.worst_rank), (row.best_rank, row.worst_rank))
+
+    note, ci = terms.ranking(summary), f"[{numbers.percent(summary.confidence)} CI]"
+    letters = "" if summary.best_against_each else "letters"
+    return Table[RankRow](
+        "ranking",
+        summary.ranking,
+        [
+            Column("variant", lambda row: text(row.variant), ("variant",)),
+            Column("rank", rank, ("best_rank", "worst_rank")),
+            Column(f"IQM {ci}", lambda row: interval(row.iqm), _ends("iqm")),
+            Column(letters, lambda row: Cell(row.letters or "", (row.letters,)), ("letters",), prose=True),
+        ],
+        Caption("Ranking", note),
+        Caption(
+            f"{summary.suite}: ranking by IQM at {terms.at_budget(summary)} over {terms.tasks(summary)}",
+            f"{note} {_method(summary)}",
+        ),
     )
 
 
