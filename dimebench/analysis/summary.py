@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from dimebench.analysis.notes import LeftOut, LeftOutTask, Note
-from dimebench.stats import Band, Comparison, Estimate
+from dimebench.stats import Band, Comparison, Estimate, claimed, ranked
+
+FEWEST_RANKED = 3  # variants; of two, the verdict says it all
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,17 @@ class CellRow:
     def normalised(self, value: float) -> float:
         """0 at the suite's lower bound, 1 at its upper one."""
         return (value - self.lower) / (self.upper - self.lower)
+
+
+@dataclass(frozen=True)
+class RankRow:
+    """A compared variant's place by IQM, and what the verdicts say of it."""
+
+    variant: str
+    iqm: Estimate
+    best_rank: int  # 1 is the best; the intervals of all variants hold together, at the summary's confidence
+    worst_rank: int
+    letters: str | None  # it shares one with each variant it is not told apart from; None: not all pairs judged
 
 
 @dataclass(frozen=True)
@@ -169,3 +182,24 @@ class Summary:
         """Whether not every pair was judged: only the best variant against each other one."""
         count = len(self.variants)
         return len(self.comparisons) < count * (count - 1) // 2
+
+    @cached_property
+    def ranking(self) -> tuple[RankRow, ...]:
+        """The compared variants, the highest IQM first; empty for fewer than FEWEST_RANKED.
+
+        A pair that was not judged claims nothing: rank intervals stay valid, letters would call it not told apart.
+        """
+        if len(self.variants) < FEWEST_RANKED:
+            return ()
+        iqms = {row.variant: row.estimates["iqm"] for row in self.aggregates if row.variant in self.variants}
+        order = sorted(iqms, key=lambda variant: (-iqms[variant].point, variant))
+        return tuple(
+            RankRow(
+                found.name,
+                iqms[found.name],
+                found.best_rank,
+                found.worst_rank,
+                None if self.best_against_each else found.letters,
+            )
+            for found in ranked(order, claimed(self.comparisons))
+        )

@@ -30,7 +30,8 @@ from dimebench.figures.style import css_variables
 from dimebench.page.parts import commands_of, origins_of, plain, series_of, settings_of, strip_of, verdict_of
 from dimebench.page.svg import inline
 from dimebench.store import atomic_write
-from dimebench.tables.content import cited_iqm, time_of
+from dimebench.tables.content import time_of
+from dimebench.tables.published import cited_iqm
 from dimebench.wording import terms, verdict
 from dimebench.wording.notes import reason, remarks
 

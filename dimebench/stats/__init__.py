@@ -1,5 +1,5 @@
-"""Statistics of runs: estimators, stratified bootstrap, intervals, tests, curves, comparisons, power, and
-group-sequential monitoring.
+"""Statistics of runs: estimators, stratified bootstrap, intervals, tests, curves, comparisons, rankings,
+power, and group-sequential monitoring.
 
 Scores everywhere are a list over tasks of 1-D arrays, one normalised score per run; tasks may have
 different numbers of runs. The replication unit is the run (one seed), never the episode or the env step.
@@ -15,6 +15,7 @@ from dimebench.stats.estimators import AGGREGATES, Scores, probability_of_improv
 from dimebench.stats.intervals import METHODS, Estimate, Interval, Method, percentile_interval
 from dimebench.stats.looks.sequential import Monitoring, monitor, planned_analyses
 from dimebench.stats.power import PowerAnswer, how_many_seeds
+from dimebench.stats.ranking import Ranked, claimed, ranked
 from dimebench.stats.rliable_engine import RaggedError, RliableEngine
 from dimebench.stats.tasks import TaskRow, Verdict
 from dimebench.stats.testing.multiplicity import fewest_seeds
@@ -38,12 +39,14 @@ __all__ = [
     "NumpyEngine",
     "PowerAnswer",
     "RaggedError",
+    "Ranked",
     "RliableEngine",
     "Scores",
     "Side",
     "TaskRow",
     "Verdict",
     "auc",
+    "claimed",
     "compare",
     "compare_all",
     "cores",
@@ -59,5 +62,6 @@ __all__ = [
     "performance_profile",
     "planned_analyses",
     "probability_of_improvement",
+    "ranked",
     "time_to_threshold",
 ]

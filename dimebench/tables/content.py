@@ -1,4 +1,4 @@
-"""The tables of a summary, each built once; `model` says what they are made of.
+"""The tables of a summary, each built once; `model` says what they are made of, `published` has those of others.
 
 In bold stands the best of a column (or, per task, of a row), and with it each one whose interval holds the best's
 point: the data do not distinguish them.
@@ -11,24 +11,28 @@ from typing import Any
 
 from dimebench import numbers
 from dimebench.analysis.notes import LeftOut
-from dimebench.analysis.summary import CellRow, Citation, Cited, RunRow, Summary, VariantRow
+from dimebench.analysis.summary import CellRow, RankRow, RunRow, Summary, VariantRow
 from dimebench.stats import Comparison, Estimate
+from dimebench.tables.cells import ends, interval, number, text
 from dimebench.tables.model import PAPER, TERMINAL, Caption, Cell, Column, Table
+from dimebench.tables.published import cited, published
 from dimebench.wording import terms
 from dimebench.wording.notes import reason
 from dimebench.wording.verdict import winner
 
 ENDS = ("point", "low", "high")
 HOLM = "Holm's correction: the stronger the evidence a comparison shows, the higher the confidence it must hold at."
+_Maker = Callable[[Summary], Table[Any]]
 
 
 def tables(summary: Summary) -> list[Table[Any]]:
     """Every table that has rows, most wanted first."""
-    makers = (_aggregates, _comparisons, _tasks, _seeds, _curves, _cost)
-    found: list[Table[Any]] = [make(summary) for make in makers]
-    found += [_cited(summary, citation) for citation in summary.published]
+    ranking = [_ranking] if summary.ranking else []
+    makers: tuple[_Maker, ...] = (_aggregates, *ranking, _comparisons, _tasks, _seeds, _curves, _cost)
+    found = [make(summary) for make in makers]
+    found += [cited(summary, citation) for citation in summary.published]
     found += [_counts(summary), _left_out(summary), _runs(summary)]
-    return [*found, _published(summary)] if summary.published else found
+    return [*found, published(summary)] if summary.published else found
 
 
 def _aggregates(summary: Summary) -> Table[VariantRow]:
@@ -54,6 +58,29 @@ def _aggregates(summary: Summary) -> Table[VariantRow]:
         Caption("Over all tasks, normalised scores", _method(summary)),
         Caption(over, _method(summary)),
         ("variant", "statistic", *ENDS, "fewest_seeds", "most_seeds", "runs", "diverged"),
+    )
+
+
+def _ranking(summary: Summary) -> Table[RankRow]:
+    def rank(row: RankRow) -> Cell:
+        return Cell(numbers.span(row.best_rank, row.worst_rank), (row.best_rank, row.worst_rank))
+
+    note, ci = terms.ranking(summary), f"[{numbers.percent(summary.confidence)} CI]"
+    letters = "" if summary.best_against_each else "letters"
+    return Table[RankRow](
+        "ranking",
+        summary.ranking,
+        [
+            Column("variant", lambda row: text(row.variant), ("variant",)),
+            Column("rank", rank, ("best_rank", "worst_rank")),
+            Column(f"IQM {ci}", lambda row: interval(row.iqm), _ends("iqm")),
+            Column(letters, lambda row: Cell(row.letters or "", (row.letters,)), ("letters",), prose=True),
+        ],
+        Caption("Ranking", note),
+        Caption(
+            f"{summary.suite}: ranking by IQM at {terms.at_budget(summary)} over {terms.tasks(summary)}",
+            f"{note} {_method(summary)}",
+        ),
     )
 
 
@@ -153,72 +180,6 @@ def _cost(summary: Summary) -> Table[VariantRow]:
     )
 
 
-def _cited(summary: Summary, citation: Citation) -> Table[str]:
-    """A reference task by task, with the variants' own means."""
-
-    def own(variant: str) -> Column[str]:
-        return Column(f"{variant}: mean", lambda task: interval(summary.cell(variant, task).mean, numbers.raw))
-
-    note = (
-        f"Published by {citation.source} (licence: {citation.licence}, action repeat {citation.action_repeat}); "
-        "not run here, in no verdict"
-    )
-    return Table[str](
-        citation.variant,
-        list(citation.matched),
-        [
-            Column("task", text),
-            *map(own, summary.variants),
-            Column("published mean", lambda task: _mean(citation.matched[task])),
-            Column("published IQM", lambda task: _iqm(citation.matched[task])),
-            Column("env steps", lambda task: number(citation.matched[task].env_steps, "{:,}".format)),
-            Column("seeds", lambda task: number(citation.matched[task].seeds, str)),
-        ],
-        Caption(f"{citation.variant}, as published", note),
-    )
-
-
-def _published(summary: Summary) -> Table[tuple[Citation, str, Cited]]:
-    return Table[tuple[Citation, str, Cited]](
-        "published",
-        [(c, task, point) for c in summary.published for task, point in c.matched.items()],
-        [
-            Column("reference", lambda row: text(row[0].variant), ("reference",)),
-            Column(
-                "task",
-                lambda row: Cell(row[1], (row[1], row[2].env_steps, row[2].kind, row[2].seeds)),
-                ("task", "env_steps", "kind", "seeds"),
-            ),
-            Column("mean", lambda row: _mean(row[2]), ("mean",)),
-            Column("IQM", lambda row: _iqm(row[2]), ("iqm", "iqm_low", "iqm_high")),
-            Column("env steps", lambda row: number(row[2].env_steps, "{:,}".format)),
-            Column("seeds", lambda row: number(row[2].seeds, str)),
-            Column(
-                "source and licence",
-                lambda row: Cell(f"{row[0].source}, {row[0].licence}", (row[0].source, row[0].licence)),
-                ("source", "licence"),
-            ),
-        ],
-        paper=Caption(f"{summary.suite}: as published by others, not run here"),
-    )
-
-
-def _mean(point: Cited) -> Cell:
-    return Cell("" if point.mean is None else numbers.raw(point.mean), (point.mean,))
-
-
-def _iqm(point: Cited) -> Cell:
-    return Cell(cited_iqm(point), (point.iqm, point.iqm_low, point.iqm_high))
-
-
-def cited_iqm(point: Cited) -> str:
-    if point.iqm is None:
-        return ""
-    if point.iqm_low is None or point.iqm_high is None:
-        return numbers.raw(point.iqm)
-    return f"{numbers.raw(point.iqm)} [{numbers.raw(point.iqm_low)}, {numbers.raw(point.iqm_high)}]"
-
-
 def _counts(summary: Summary) -> Table[VariantRow]:
     return Table[VariantRow](
         "counts",
@@ -269,25 +230,6 @@ def bold(estimates: Sequence[Estimate], least: bool = False) -> list[Estimate]:
     """The best of them (highest, or least), and those that hold its point in their interval."""
     best = (min if least else max)(estimate.point for estimate in estimates)
     return [e for e in estimates if e.point == best or (e.interval and e.interval.low <= best <= e.interval.high)]
-
-
-def interval(value: Estimate, write: Callable[[float], str] = numbers.unit) -> Cell:
-    """An estimate with its interval; in full three values."""
-    return Cell(terms.estimate(value, write), ends(value))
-
-
-def ends(value: Estimate) -> tuple[float, float | None, float | None]:
-    """Point, low and high."""
-    return value.point, *((value.interval.low, value.interval.high) if value.interval else (None, None))
-
-
-def number(value: float | None, write: Callable[[Any], str], *more: Any) -> Cell:
-    """A number, empty where it is None or 0; `more` data for programs."""
-    return Cell(write(value) if value else "", (value, *more))
-
-
-def text(value: object) -> Cell:
-    return Cell(str(value), (value,))
 
 
 def _ends(name: str) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ def to_json(summary: Summary) -> str:
         ],
         "left_out_tasks": [{"task": lost.task, "reason": lost.reason} for lost in summary.left_out_tasks],
         "method": method(summary),
+        "ranking": [asdict(row) for row in summary.ranking],
         "sentences": sentences(summary),
     }
     return json.dumps(found, indent=1, allow_nan=False, default=np.generic.item)

@@ -58,6 +58,15 @@ def tasks(summary: Summary) -> str:
     return numbers.count(len(summary.tasks), "task")
 
 
+def ranking(summary: Summary) -> str:
+    """What the letters and the rank intervals of a ranking mean."""
+    at, together = numbers.percent(summary.confidence), "the rank intervals hold for all variants at once"
+    if summary.best_against_each:
+        alone = "only the variant with the highest IQM is compared with the others"
+        return f"No letters: {alone}; at {at}, {together}."
+    return f"Variants that share a letter are not told apart at {at}; {together}."
+
+
 def estimate(value: Estimate, write: Callable[[float], str] = numbers.unit) -> str:
     """A point with its interval, each number as `write` has it: 0.412 [0.380, 0.455]."""
     if value.interval is None:

@@ -122,3 +122,12 @@ def two_variants(seeds: int = 3) -> Book:
         for task, ease in ((WALK, 1.2), (RUN, 0.7)):
             book.cell(variant, task, level * ease + rng.normal(0, 20, size=seeds))
     return book
+
+
+def four_variants() -> Book:
+    """dime clearly above sac, crossq clearly below all; dime-wide between dime and sac, told apart from neither."""
+    book = Book()
+    for variant, lowest, step in (("dime", 700, 2), ("dime-wide", 400, 70), ("sac", 600, 2), ("crossq", 100, 2)):
+        for task in (WALK, RUN):
+            book.cell(variant, task, [lowest + step * k for k in range(8)])
+    return book

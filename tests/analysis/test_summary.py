@@ -15,7 +15,7 @@ from dimebench.stats import estimate
 from dimebench.stats.bootstrap import stream
 from dimebench.wording.programs import to_json
 from dimebench.wording.verdict import sentences, where
-from tests.analysis.factory import RUN, WALK, Book, two_variants
+from tests.analysis.factory import RUN, WALK, Book, four_variants, two_variants
 
 
 def of(book: Book, *names: str, **options) -> Summary:
@@ -114,6 +114,30 @@ def test_json_is_plain_and_keeps_the_numbers() -> None:
     assert plain["sentences"] == list(sentences(found))
 
 
+def test_ranking_is_by_iqm_with_letters_and_ranks_from_the_verdicts() -> None:
+    found = of(four_variants(), "crossq", "sac", "dime", "dime-wide")
+    rows = [(row.variant, row.best_rank, row.worst_rank, row.letters) for row in found.ranking]
+    assert rows == [("dime", 1, 2, "a"), ("dime-wide", 1, 3, "ab"), ("sac", 2, 3, "b"), ("crossq", 4, 4, "c")]
+    assert [row.iqm for row in found.ranking] == [found.aggregates[k].estimates["iqm"] for k in (2, 3, 1, 0)]
+    plain = json.loads(to_json(found))["ranking"]
+    assert [(row["variant"], row["best_rank"], row["worst_rank"], row["letters"]) for row in plain] == rows
+    assert plain[0]["iqm"]["interval"]["low"] == found.ranking[0].iqm.interval.low
+
+
+def test_two_variants_and_the_floor_are_not_ranked() -> None:
+    assert of(two_variants()).ranking == ()
+    assert json.loads(to_json(of(two_variants())))["ranking"] == []
+    three = of(two_variants().cell("crossq", RUN, [1, 2, 3]).cell("crossq", WALK, [1, 2, 3]))
+    assert [row.variant for row in three.ranking] == ["dime", "sac", "crossq"]
+
+
+def test_variants_with_one_seed_share_a_letter_and_all_ranks() -> None:
+    found = of(Book().cell("a", RUN, [700]).cell("b", RUN, [300]).cell("c", RUN, [300]))
+    assert [(r.variant, r.best_rank, r.worst_rank, r.letters) for r in found.ranking] == [
+        (name, 1, 3, "a") for name in "abc"
+    ]
+
+
 def test_of_many_unnamed_variants_the_best_is_compared_with_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.import_module("dimebench.analysis.build"), "MOST_PAIRED", 3)
     book = Book()
@@ -132,3 +156,13 @@ def test_of_many_unnamed_variants_the_best_is_compared_with_each(monkeypatch: py
     assert "judged as strictly as if all 6 pairs were" in html
     assert "P(c &gt; a)" in html or "P(c \\u003e a)" in html  # the matrix has every pair
     assert commands_of(found)[-1] == "dimebench report suite=quick --budget 300 --html"
+
+
+def test_pairs_that_are_not_judged_give_no_letters_and_wider_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.import_module("dimebench.analysis.build"), "MOST_PAIRED", 3)
+    found, named = of(four_variants()), of(four_variants(), "dime", "dime-wide", "sac", "crossq")
+    rows = [(row.variant, row.best_rank, row.worst_rank, row.letters) for row in found.ranking]
+    assert rows == [("dime", 1, 2, None), ("dime-wide", 1, 4, None), ("sac", 2, 4, None), ("crossq", 2, 4, None)]
+    for wide, narrow in zip(found.ranking, named.ranking, strict=True):
+        assert wide.best_rank <= narrow.best_rank <= narrow.worst_rank <= wide.worst_rank
+    assert json.loads(to_json(found))["ranking"][0]["letters"] is None

@@ -11,7 +11,7 @@ from tests.cli.calls import TASK, Answer, Call, half_written, snapshot
 
 COMPARED = {"improvement_matrix", "probability_of_improvement"}
 FIGURES = {"aggregates", "cost", "learning_curves", "performance_profile", "sample_efficiency", *COMPARED}
-SHEETS = {"aggregates", "comparisons", "cost", "seeds", "tasks"}  # in every format; csv has two more
+SHEETS = {"aggregates", "comparisons", "cost", "ranking", "seeds", "tasks"}  # in every format; csv has two more
 
 
 @pytest.fixture
@@ -59,7 +59,10 @@ def test_three_algorithms_get_a_table_of_comparisons(dimebench: Call, results: P
     answer = dimebench("compare", "dime", "sac", "crossq", "suite=tiny")
     assert answer.code == 0
     assert "Comparisons" in answer.lines
-    assert len(json.loads(dimebench("compare", "dime", "sac", "crossq", "--json").out)["comparisons"]) == 3
+    assert "Ranking" in answer.lines
+    found = json.loads(dimebench("compare", "dime", "sac", "crossq", "--json").out)
+    assert len(found["comparisons"]) == 3
+    assert sorted(row["variant"] for row in found["ranking"]) == ["crossq", "dime", "sac"]
 
 
 def test_a_variant_is_compared_under_its_name_however_it_is_typed(dimebench: Call, place_of_variants: Path) -> None:

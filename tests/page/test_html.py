@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import importlib
 import json
 import re
 from collections import Counter
@@ -14,10 +15,11 @@ import pytest
 
 from dimebench.analysis.summary import Summary
 from dimebench.figures.files import specs
+from dimebench.numbers import unit
 from dimebench.page.html import Clip, page, write_html
 from dimebench.page.svg import inline
 from dimebench.wording.verdict import sentences
-from tests.analysis.factory import RUN, WALK, Book, two_variants
+from tests.analysis.factory import RUN, WALK, Book, four_variants, two_variants
 from tests.analysis.test_summary import of
 
 HOSTILE = '"><script>alert(1)</script>&{{ 7 * 7 }}'
@@ -158,6 +160,39 @@ def test_many_comparisons_are_summed_up_and_each_has_its_sentence() -> None:
     text = Reader(page(summary)).text
     assert "a is better than b, c and d" in text
     assert all(sentence in text for sentence in sentences(summary))
+
+
+def ranking_of(html: str) -> str:
+    """The text of the ranking's section, a space between cells and for every interval."""
+    section = html[html.index('<h2 id="ranking">') : html.index('<h2 id="aggregates-table">')].split("</section>")[0]
+    spaced = re.sub(r"</(th|td|h2)>", r"</\1> ", re.sub(r"<small>\[.*?</small>", " ", section))
+    return " ".join(Reader(spaced).text.split())
+
+
+def test_ranking_stands_below_the_verdict_of_three_variants_and_more(html: str) -> None:
+    summary = of(four_variants())
+    text = page(summary)
+    assert Reader(text).open == []
+    assert (
+        text.index('<h2 id="verdict">') < text.index('<h2 id="ranking">') < text.index('<h2 id="aggregates-table">')
+    )
+    first, second, third, fourth = (unit(row.iqm.point) for row in summary.ranking)
+    assert ranking_of(text) == (
+        f"Ranking variant rank IQM letters dime 1-2 {first} a dime-wide 1-3 {second} ab sac 2-3 {third} b "
+        f"crossq 4 {fourth} c Variants that share a letter are not told apart at 95%; the rank intervals hold for "
+        "all variants at once. In brackets: 95% intervals of the IQM."
+    )
+    assert 'id="ranking"' not in html
+
+
+def test_ranking_has_no_letters_where_not_every_pair_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.import_module("dimebench.analysis.build"), "MOST_PAIRED", 3)
+    summary = of(four_variants())
+    first, second, third, fourth = (unit(row.iqm.point) for row in summary.ranking)
+    assert ranking_of(page(summary)).startswith(
+        f"Ranking variant rank IQM dime 1-2 {first} dime-wide 1-4 {second} sac 2-4 {third} crossq 2-4 {fourth} "
+        "No letters: only the variant with the highest IQM is compared with the others; at 95%, the rank intervals"
+    )
 
 
 def test_names_are_quoted_for_the_shell_and_runs_of_unequal_origin_told_apart() -> None:

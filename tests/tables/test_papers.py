@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import io
 import re
 import shutil
@@ -26,7 +27,9 @@ from dimebench.stats import Estimate, Interval, NumpyEngine, RliableEngine
 from dimebench.tables.content import bold, tables
 from dimebench.tables.files import csv_text, latex, markdown, records, write_tables
 from dimebench.tables.model import PAPER, Caption, Cell, Column, Table
-from tests.analysis.factory import RUN, Book, two_variants
+from dimebench.tables.plain import plain
+from dimebench.wording import terms
+from tests.analysis.factory import RUN, Book, four_variants, two_variants
 from tests.analysis.test_summary import of
 from tests.store.runs import written
 
@@ -134,6 +137,46 @@ def test_csv_has_every_number_in_full() -> None:
     assert len(rows) == 3 * 2 * 3
     cell = summary.cell("dime", RUN)
     assert [float(r["return"]) for r in rows if (r["variant"], r["task"]) == ("dime", RUN)] == list(cell.scores)
+
+
+def test_ranking_has_ranks_and_letters_in_every_format() -> None:
+    summary = of(four_variants())
+    table = table_of(summary, "ranking")
+    iqms = [terms.estimate(row.iqm) for row in summary.ranking]
+    note = "Variants that share a letter are not told apart at 95%; the rank intervals hold for all variants at once."
+    assert table.headings == ["variant", "rank", "IQM [95% CI]", "letters"]
+    lines = markdown(table).splitlines()
+    assert lines[0] == "**quick: ranking by IQM at 300 env steps over 2 tasks**"
+    assert lines[4:6] == [f"| dime | 1-2 | {iqms[0]} | a |", f"| dime-wide | 1-3 | {iqms[1]} | ab |"]
+    assert lines[9].startswith(note)
+    assert f"crossq & 4 & {iqms[3]} & c \\\\" in latex(table)
+    assert note.replace("%", r"\%") in latex(table)
+    rows = list(csv.DictReader(io.StringIO(csv_text(table))))
+    assert [(r["variant"], r["best_rank"], r["worst_rank"], r["letters"]) for r in rows[1:3]] == [
+        ("dime-wide", "1", "3", "ab"),
+        ("sac", "2", "3", "b"),
+    ]
+    assert float(rows[0]["iqm_point"]) == summary.ranking[0].iqm.point
+    drawn = plain(table)
+    assert drawn[0] == "Ranking"
+    assert drawn[2].split() == ["dime", "1-2", *iqms[0].split(), "a"]
+    assert drawn[-1] == note
+
+
+def test_ranking_leaves_out_letters_where_not_every_pair_was_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.import_module("dimebench.analysis.build"), "MOST_PAIRED", 3)
+    table = table_of(of(four_variants()), "ranking")
+    assert table.on(PAPER).headings == ["variant", "rank", "IQM [95% CI]"]
+    assert plain(table)[-1] == (
+        "No letters: only the variant with the highest IQM is compared with the others; at 95%, the rank intervals "
+        "hold for all variants at once."
+    )
+    header, rows = records(table)
+    assert [dict(zip(header, row, strict=True))["letters"] for row in rows] == [None] * 4
+
+
+def test_only_three_variants_and_more_have_a_ranking() -> None:
+    assert "ranking" not in [table.name for table in tables(of(two_variants()))]
 
 
 def test_every_table_is_written_in_every_format_and_the_pdf_embeds_its_fonts(tmp_path: Path) -> None:
