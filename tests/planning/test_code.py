@@ -182,6 +182,12 @@ def test_what_an_adapter_says_of_memory_and_bounds_keeps_it(copy: Path) -> None:
     assert changed(before, code_in(copy)) == {"DMControl.build"}
 
 
+def test_what_an_adapters_facts_alone_refer_to_keeps_it(copy: Path) -> None:
+    before = code_in(copy, library="gymnasium")
+    replace(copy / "envs/libraries/gymnasium.py", "VERSION = 5", "VERSION = 6")
+    assert code_in(copy, library="gymnasium") == before
+
+
 def test_another_line_in_the_registry_keeps_it(copy: Path) -> None:
     before = code_in(copy)
     replace(copy / "agents/registry.py", '"sac": ', '"other": "dimebench.agents.crossq:CrossQ",\n    "sac": ')

@@ -105,7 +105,12 @@ class Definition:
     """What one key (`module:name`) stands for; the name may be "*": all of the module's, or MODULE_LEVEL."""
 
     parts: dict[str, str]  # qualified name -> text; the methods of a class are parts of their own
-    references: set[str]  # keys
+    references: set[str]  # keys, beside those in the parts
+
+    def without(self, module: str, left_out: Collection[str]) -> Definition:
+        """Without the parts that are left out, and what they alone refer to."""
+        kept = {name: text for name, text in self.parts.items() if f"{module}:{name}" not in left_out}
+        return Definition(kept, self.references.union(*map(REFERENCE.findall, kept.values())))
 
 
 class Sources:
@@ -126,16 +131,15 @@ class Sources:
         while todo:
             key = todo.pop()
             if key not in closed and not _is_in(key, left):
-                closed[key] = self._definition(key)
+                closed[key] = self._definition(key).without(key.partition(":")[0], left_out)
                 todo += closed[key].references
         often = Counter(map(_name, closed))  # definitions of one name are told apart by their texts
         alike = {key: "".join(each.parts.values()) for key, each in closed.items() if often[_name(key)] > 1}
         told = {key: f"{_name(key)} {_digest(_written(text, {}))}" for key, text in alike.items()}
         found: dict[str, list[str]] = defaultdict(list)
-        for key, definition in closed.items():
+        for definition in closed.values():
             for name, text in definition.parts.items():
-                if f"{key.partition(':')[0]}:{name}" not in left_out:
-                    found[name].append(_digest(_written(text, told)))
+                found[name].append(_digest(_written(text, told)))
         joined = {name: " ".join(sorted(digests)) for name, digests in sorted(found.items())}
         return Code(_digest(repr(joined)), joined)
 
@@ -160,7 +164,7 @@ class Sources:
             imports += module.imports
         loaded = {above for each in imports for above in _above(each) if above in self._files}
         keys = {f"{module.name}:{each}" for each in names} | {f"{each}:{MODULE_LEVEL}" for each in loaded}
-        return Definition(parts, keys.union(*map(REFERENCE.findall, parts.values())))
+        return Definition(parts, keys)
 
     def find(self, dotted: str) -> str:
         """How to write a dotted name: a reference to what it stands for in a module that is followed, and the rest.
