@@ -19,8 +19,8 @@ import numpy as np
 from populations import Population, gaussian, published, skewed, synthetic, table
 
 from dimebench.stats import monitor, planned_analyses
-from dimebench.stats.anytime import monitor_anytime
 from dimebench.stats.estimators import iqm
+from dimebench.stats.looks.anytime import monitor_anytime
 
 SHUFFLES = 2_000  # of the group-sequential test, over all looks
 BLOCK_SHUFFLES = 500  # of the anytime test, in each block

@@ -4,7 +4,7 @@
 
 At most 10 seeds per task and variant in blocks of 2, and at most 20 in blocks of 5. "equal": A and B come from one
 population; "equal IQM": Gaussians of one level, A's spread four times B's. Otherwise A is shifted by a difference.
-"fixed": the verdict's rule once, with all seeds.
+"fixed": the verdict's test once, with all seeds.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import argparse
 import numpy as np
 from populations import Population, gaussian, published, synthetic, table
 
-from dimebench.stats import monitor, planned_analyses
-from dimebench.stats.power import both_tests
+from dimebench.stats import Arrangements, difference_test, monitor, planned_analyses
 
 SHUFFLES = 2_000
+FIXED = Arrangements(0, SHUFFLES)
 DESIGNS = ((10, 2), (20, 5))
 SHIFTS = (0.0, 0.05, 0.1, 0.2)
 
@@ -36,7 +36,7 @@ def once(
     starts = (0, *looks[:-1])
     blocks = [([x[i:j] for x in a], [x[i:j] for x in b]) for i, j in zip(starts, looks, strict=True)]
     found = monitor(blocks, looks, rng=rng, shuffles=SHUFFLES)
-    fixed = both_tests(a, b, rng, SHUFFLES, 0.05) <= 0.05
+    fixed = difference_test(a, b, FIXED).rejects(0.05)
     return found.verdict != "undecided", found.analyses[-1].seeds, fixed
 
 

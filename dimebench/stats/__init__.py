@@ -13,6 +13,7 @@ from dimebench.stats.curves import Band, auc, iqm_band, performance_profile, tim
 from dimebench.stats.engine import Engine, NumpyEngine, Side
 from dimebench.stats.estimators import AGGREGATES, Scores, probability_of_improvement
 from dimebench.stats.intervals import METHODS, Estimate, Interval, Method, percentile_interval
+from dimebench.stats.looks.anytime import AnytimeMonitoring, monitor_anytime
 from dimebench.stats.looks.sequential import Monitoring, monitor, planned_analyses
 from dimebench.stats.power import PowerAnswer, how_many_seeds
 from dimebench.stats.ranking import Ranked, claimed, ranked
@@ -25,6 +26,7 @@ from dimebench.stats.threads import cores, in_threads
 __all__ = [
     "AGGREGATES",
     "METHODS",
+    "AnytimeMonitoring",
     "Arrangements",
     "Band",
     "Cell",
@@ -58,6 +60,7 @@ __all__ = [
     "in_threads",
     "iqm_band",
     "monitor",
+    "monitor_anytime",
     "percentile_interval",
     "performance_profile",
     "planned_analyses",

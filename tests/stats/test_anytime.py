@@ -7,8 +7,8 @@ import itertools
 import numpy as np
 import pytest
 
-from dimebench.stats.anytime import GUARD, WEIGHTS, log_e_values, monitor_anytime
-from dimebench.stats.permutation import every_arrangement
+from dimebench.stats.looks.anytime import GUARD, WEIGHTS, log_e_values, monitor_anytime
+from dimebench.stats.testing.arrangements import every_arrangement
 
 
 def blocks(shift: float, count: int = 6, size: int = 2, tasks: int = 3, seed: int = 0):
@@ -26,7 +26,7 @@ def namings(block):
     pooled = [np.concatenate(pair) for pair in zip(*block, strict=True)]
     sizes = [(len(x), len(y)) for x, y in zip(*block, strict=True)]
     cuts = np.cumsum([m + n for m, n in sizes])[:-1]
-    for members in every_arrangement(sizes):
+    for members in every_arrangement(sizes).T == 1:
         named = list(zip(pooled, np.split(members, cuts), strict=True))
         yield [runs[mine] for runs, mine in named], [runs[~mine] for runs, mine in named]
 

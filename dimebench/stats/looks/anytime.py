@@ -18,8 +18,8 @@ bet makes the average. The small bets let small differences be found at last, th
 at once.
 
 The shuffles' null is that A and B are alike. Where only the IQMs are equal the product may grow, so that a claim also
-needs the difference over all runs to be beyond Student's t quantile, at its jackknife error and with Satterthwaite's
-degrees of freedom. As it is tested at many looks, each has a fifth of alpha. This guard is approximate: what both
+needs the difference over all runs to be beyond Student's quantile times its standard error, as in `stats.compare`. As it
+is tested at many looks, each has a fifth of alpha. This guard is approximate: what both
 conditions together err is measured by benchmarks/anytime.py.
 """
 
@@ -35,8 +35,10 @@ from scipy import special
 
 from dimebench.stats.bootstrap import Sample, resamplable
 from dimebench.stats.estimators import Array, Scores
-from dimebench.stats.permutation import TIE, as_named, every_arrangement, iqm_differences, random_arrangements
-from dimebench.stats.sequential import Block, SequentialVerdict
+from dimebench.stats.looks.sequential import Block, SequentialVerdict
+from dimebench.stats.studentised import arranged, degrees
+from dimebench.stats.testing.arrangements import as_named, every_arrangement, how_many, random_arrangements
+from dimebench.stats.testing.permutation import TIE
 
 SHUFFLES = 10_000
 BETS = (0.5, 1.0, 2.0, 4.0)  # on z, in a block of 2 seeds
@@ -63,6 +65,11 @@ class AnytimeMonitoring:
     looks: tuple[Look, ...]
     alpha: float
     verdict: SequentialVerdict
+
+    @property
+    def over(self) -> bool:
+        """Whether training can stop."""
+        return self.verdict != "undecided"
 
 
 def monitor_anytime(
@@ -103,14 +110,12 @@ def log_e_values(block: Block, rng: np.random.Generator, shuffles: int = SHUFFLE
     if not pairs:
         return np.zeros((2, len(BETS)))
     sizes = [(x.size, y.size) for x, y in pairs]
-    pooled = [np.concatenate(pair) for pair in pairs]
-    if math.prod(math.comb(m + n, m) for m, n in sizes) <= shuffles:
-        members = np.concatenate([as_named(sizes), every_arrangement(sizes)])
-        first = 1  # the runs as named are among the rest
+    if how_many(sizes) <= shuffles:
+        others, first = every_arrangement(sizes), 1  # the runs as named are among them
     else:
-        members = np.concatenate([as_named(sizes), random_arrangements(sizes, shuffles, rng)])
-        first = 0
-    differences = iqm_differences(members, pooled, sizes)
+        others, first = random_arrangements(sizes, shuffles, rng), 0
+    members = np.concatenate([as_named(sizes), others], axis=1)
+    differences, _ = arranged(members, np.concatenate([runs for pair in pairs for runs in pair]), sizes)
     spread = float(differences[first:].std())
     z = differences / spread if spread > TIE else np.zeros_like(differences)
     seeds = sum(itertools.chain(*sizes)) / (2 * len(sizes))
@@ -127,11 +132,10 @@ def _joined(blocks: Sequence[Scores]) -> Sample:
 
 
 def _student(a: Sample, b: Sample) -> float | None:
-    """The p-value of IQM(A) - IQM(B) over its jackknife error; None where a task has a single run."""
+    """The p-value of IQM(A) - IQM(B) over its standard error; None where a task has a single run."""
     if not (resamplable(a.tasks) and resamplable(b.tasks)):
         return None
-    pulls = a.influence.minus(b.influence)
-    difference, error = abs(a.iqm - b.iqm), math.sqrt(float(pulls.variance))
+    difference, error = abs(a.iqm - b.iqm), math.sqrt(a.spread.variance + b.spread.variance)
     if error <= TIE:
         return 0.0 if difference > TIE else 1.0
-    return float(2 * special.stdtr(float(pulls.degrees), -difference / error))
+    return float(2 * special.stdtr(degrees(a.spread, b.spread), -difference / error))
