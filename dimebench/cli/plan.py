@@ -48,6 +48,7 @@ def plan(
     chain: options.Chain = "auto",
     keep_checkpoints: options.KeepCheckpoints = False,
     until_decided: options.UntilDecided = False,
+    anytime: options.Anytime = False,
     max_seeds: options.MaxSeeds = None,
     allow: options.AllowCode = None,
     as_json: options.Json = False,
@@ -59,8 +60,9 @@ def plan(
     wait: Annotated[bool, options.vary(options.Wait, hidden=True)] = False,
 ) -> None:
     """Show what run would train with the same words, and the memory, disk, hours and money that it takes."""
-    most, _ = check_looks(until_decided, seeds, max_seeds, block_seeds)
-    seed_list = list(range(most)) if until_decided else parse_seeds(seeds)
+    block, most = check_looks(until_decided, seeds, max_seeds, block_seeds, anytime)
+    # Without a maximum nobody knows how many: the plan is that of the first block.
+    seed_list = list(range(block if most is None else most)) if until_decided else parse_seeds(seeds)
     check_folder("--results", results)
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     request = parse_request(words)

@@ -50,6 +50,7 @@ def run(
     chain: options.Chain = "auto",
     log: options.Log = "",
     until_decided: options.UntilDecided = False,
+    anytime: options.Anytime = False,
     max_seeds: options.MaxSeeds = None,
     block_seeds: options.BlockSeeds = None,
     keep_checkpoints: options.KeepCheckpoints = False,
@@ -60,7 +61,7 @@ def run(
     leave_on_signals()
     seed_list = parse_seeds(seeds)
     allow_code = "code" in parse_allow(allow, ["code"])
-    most, block = check_looks(until_decided, seeds, max_seeds, block_seeds)
+    block, most = check_looks(until_decided, seeds, max_seeds, block_seeds, anytime)
     check_folder("--results", results)
     request = parse_request(words)
     trackers = parse_trackers(log) if log else []
@@ -91,9 +92,10 @@ def run(
 
     if not until_decided:
         return train(request, seed_list)
+    from dimebench.analysis.interim import Looks
     from dimebench.cli.common.sequential import run_until_decided
 
-    return run_until_decided(request, train, results, most, block)
+    return run_until_decided(request, train, results, Looks(block, most, anytime))
 
 
 def _carry_out(engine: Engine, plan: Plan, request: Request, settings: PoolSettings, trackers: list[str]) -> int:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
 
 from dimebench.analysis.errors import ReportError
-from dimebench.analysis.interim import other_plan, read_record, write_record
+from dimebench.analysis.interim import Looks, other_plan, read_record, seen_ends, write_record
+from dimebench.stats.looks.anytime import AnytimeMonitoring, Look
 from dimebench.stats.looks.sequential import InterimAnalysis, Monitoring
 
 TASKS, PLANNED = ["dm_control/walker-stand"], (3, 6)
@@ -22,26 +24,25 @@ def file(tmp_path: Path) -> Path:
 
 def test_the_same_plan_goes_on_in_either_order(file: Path) -> None:
     for pair in (("a", "b"), ("b", "a")):
-        assert other_plan(read_record(file), [pair], TASKS, PLANNED, 0.05) == ""
+        assert other_plan(read_record(file), [pair], TASKS, Looks(3, 6), 0.05) == ""
     assert read_record(file.parent / "nowhere.json") == []
 
 
 @pytest.mark.parametrize(
-    ("tasks", "planned", "alpha", "words"),
+    ("tasks", "looks", "alpha", "words"),
     [
-        (TASKS, (3, 6, 9), 0.05, "a and b were looked at with seeds 3, 6, not 3, 6, 9"),
-        ([*TASKS, "x"], PLANNED, 0.05, "a and b were looked at with tasks dm_control/walker-stand, not"),
-        (TASKS, PLANNED, 0.05 / 3, "a and b were looked at with alpha 0.05, not 0.0167"),
+        (TASKS, Looks(3, 9), 0.05, "a and b were looked at with seeds 3, 6, not 3, 6, 9"),
+        ([*TASKS, "x"], Looks(3, 6), 0.05, "a and b were looked at with tasks dm_control/walker-stand, not"),
+        (TASKS, Looks(3, 6), 0.05 / 3, "a and b were looked at with alpha 0.05, not 0.0167"),
+        (TASKS, Looks(3, None, anytime=True), 0.05, "a and b were looked at by a plan, without --anytime"),
     ],
 )
-def test_another_plan_is_named(
-    file: Path, tasks: list[str], planned: tuple[int, ...], alpha: float, words: str
-) -> None:
-    assert other_plan(read_record(file), [("a", "b"), ("a", "c")], tasks, planned, alpha).startswith(words)
+def test_another_plan_is_named(file: Path, tasks: list[str], looks: Looks, alpha: float, words: str) -> None:
+    assert other_plan(read_record(file), [("a", "b"), ("a", "c")], tasks, looks, alpha).startswith(words)
 
 
 def test_another_pair_has_a_plan_of_its_own_and_leaves_the_first_alone(file: Path) -> None:
-    assert other_plan(read_record(file), [("c", "d")], [], (9,), 0.01) == ""
+    assert other_plan(read_record(file), [("c", "d")], [], Looks(9, 9), 0.01) == ""
     write_record(file, {("c", "d"): SEEN}, TASKS)
     write_record(file, {("b", "a"): SEEN}, TASKS)
     assert [(entry["a"], entry["b"]) for entry in read_record(file)] == [("c", "d"), ("b", "a")]
@@ -54,3 +55,22 @@ def test_a_file_that_is_no_record_is_named_and_left(file: Path, content: str) ->
         with pytest.raises(ReportError, match=r"until-decided\.json: not a record of looks"):
             action()
     assert file.read_text() == content
+
+
+def test_anytime_goes_on_after_the_blocks_that_were_looked_at(tmp_path: Path) -> None:
+    looks, file = Looks(3, None, anytime=True), tmp_path / "until-decided.json"
+    seen = AnytimeMonitoring(
+        (Look(2, 1.5, 0.6, 0.1, None, False), Look(4, 3.0, 0.3, 0.1, None, False)), 0.05, "undecided"
+    )
+    write_record(file, {("a", "b"): seen}, TASKS, [2, 4])
+    record = read_record(file)
+    assert other_plan(record, [("b", "a")], TASKS, looks, 0.05) == "", "another size of block is no other test"
+    assert other_plan(record, [("b", "a")], TASKS, Looks(2, 4), 0.05).endswith("without a plan (--anytime)")
+    assert list(itertools.islice(looks.ends(seen_ends(record, [("a", "b")])), 4)) == [2, 4, 7, 10]
+    assert list(Looks(3, 8, anytime=True).ends([2, 4])) == [2, 4, 7, 8]
+    assert list(Looks(3, 4, anytime=True).ends([2, 4])) == [2, 4]
+    assert seen_ends(record, [("a", "c")]) == []
+
+
+def test_the_looks_of_a_plan_are_its_own_whatever_was_seen() -> None:
+    assert list(Looks(3, 8).ends([2, 4])) == [3, 6, 8]

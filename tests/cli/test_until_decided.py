@@ -87,6 +87,31 @@ def test_a_large_difference_stops_the_training_early(place: Path, with_package: 
     assert "0 runs finished, 12 were done already" in again.out
 
 
+def test_anytime_looks_without_a_plan_and_goes_on_where_it_was(place: Path, with_package: dict[str, str]) -> None:
+    words = ["suite=short", "algo=still,random", "--until-decided", "--anytime", "--workers", "1"]
+    first = process("run", *words, "--max-seeds", "2", cwd=place, env=with_package)
+    assert (first.code, first.err) == (0, "")
+    assert first.lines[-1] == "undecided between still and random after 2 seeds per task"
+    answer = process("run", *words, cwd=place, env=with_package)
+    assert (answer.code, answer.err) == (0, "")
+    looks = [line for line in answer.lines if line.startswith("look ")]
+    assert looks[0] == next(line for line in first.lines if line.startswith("look 1, 2 seeds: still - random"))
+    assert looks[-1].endswith("still is better than random")
+    assert "decided from 20" in looks[-1]
+    seeds = 2 * len(looks)
+    assert answer.lines[-1] == f"still is better than random after {seeds} seeds per task"
+    assert seeds_of(place / "results", "still") == seeds_of(place / "results", "random") == seeds
+    (record,) = json.loads((place / "results/short/until-decided.json").read_text())
+    assert (record["anytime"], record["planned"], record["verdict"]) == (
+        True,
+        list(range(2, seeds + 1, 2)),
+        "A better",
+    )
+    other = process("run", *[word for word in words if word != "--anytime"], cwd=place, env=with_package)
+    assert other.code == 2
+    assert "still and random were looked at without a plan (--anytime): the plan belongs to the test" in other.err
+
+
 def test_equal_algorithms_train_to_the_end_undecided(place: Path, with_package: dict[str, str]) -> None:
     words = [
         "suite=short",

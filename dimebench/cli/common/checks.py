@@ -25,15 +25,20 @@ def check_execution(device: str, mode: str, precision: str, chain: str = "auto")
             raise UsageError(f"{option} {value}: needs a CUDA device; this run is on the CPU")
 
 
-def check_looks(until_decided: bool, seeds: str, most: int | None, block: int | None) -> tuple[int, int]:
-    """The most seeds of a group-sequential test and those of a block. Raises UsageError for options at odds."""
+def check_looks(
+    until_decided: bool, seeds: str, most: int | None, block: int | None, anytime: bool
+) -> tuple[int, int | None]:
+    """The seeds of a block and the most seeds of `--until-decided`. Raises UsageError for options at odds."""
     if until_decided and seeds != "5":
         raise UsageError(f"--seeds {seeds}: with --until-decided, --block-seeds and --max-seeds say how many")
     for option, given in (("--max-seeds", most), ("--block-seeds", block)):
         if given is not None and not until_decided:
             raise UsageError(f"{option} {given}: belongs to --until-decided; --seeds says how many are trained")
-    most = 20 if most is None else most
-    return most, min(5 if block is None else block, most)
+    if anytime and not until_decided:
+        raise UsageError("--anytime: belongs to --until-decided")
+    most = 20 if most is None and not anytime else most
+    wanted = (2 if anytime else 5) if block is None else block
+    return (wanted if most is None else min(wanted, most)), most
 
 
 def check_folder(option: str, folder: Path) -> None:

@@ -160,11 +160,20 @@ UntilDecided = Annotated[
     bool,
     typer.Option("--until-decided", help="Add blocks of seeds until a group-sequential test says which is better."),
 ]
+Anytime = Annotated[
+    bool,
+    typer.Option(
+        "--anytime",
+        help="With --until-decided: a test that needs no plan and no maximum; best for large differences.",
+    ),
+]
 MaxSeeds = Annotated[
-    int | None, whole("--max-seeds", "With --until-decided: at most so many (default: 20).", 2, " seeds")
+    int | None,
+    whole("--max-seeds", "With --until-decided: at most so many (default: 20; --anytime: no end).", 2, " seeds"),
 ]
 BlockSeeds = Annotated[
-    int | None, whole("--block-seeds", "With --until-decided: seeds per block (default: 5).", 2, " seeds", "K")
+    int | None,
+    whole("--block-seeds", "With --until-decided: seeds per block (default: 5; --anytime: 2).", 2, " seeds", "K"),
 ]
 AllowCode = Annotated[
     list[str] | None,

@@ -1,4 +1,4 @@
-"""`dimebench run --until-decided`: blocks of seeds until a group-sequential test decides, or there are enough."""
+"""`dimebench run --until-decided`: blocks of seeds until a test decides, or there are enough."""
 
 from __future__ import annotations
 
@@ -13,38 +13,40 @@ import typer
 from dimebench.errors import OK, SOME_FAILED, UsageError
 
 if TYPE_CHECKING:
+    from dimebench.analysis.interim import Found, Looks
     from dimebench.config import Request
-    from dimebench.stats import Monitoring
 
 RECORD = "until-decided.json"  # in the suite's folder
 
 
 def run_until_decided(
-    request: Request, train: Callable[[Request, Sequence[int]], int], results: Path, most: int, block: int
+    request: Request, train: Callable[[Request, Sequence[int]], int], results: Path, looks: Looks
 ) -> int:
     """Train and look in turn. A variant whose comparisons are all decided gets no more seeds.
 
     train: carries out a request for some seeds and returns the exit code. Each of m comparisons may spend alpha/m.
     What is done on disk is skipped, so the same command goes on where it was cut off.
     """
-    from dimebench.analysis.interim import ALPHA, analyse, final_scores, other_plan, read_record, write_record
+    from dimebench.analysis.interim import ALPHA, final_scores, other_plan, read_record, seen_ends, write_record
     from dimebench.analysis.select import FLOOR
-    from dimebench.stats import planned_analyses
-    from dimebench.wording.interim import describe, verdict
+    from dimebench.wording.interim import after, describe, verdict
 
     names = [variant.name for variant in request.variants]
     compared = [name for name in names if name != FLOOR or len(names) == 2]
     pairs = list(itertools.combinations(compared, 2))
     if not pairs:
         raise UsageError(f"--until-decided compares two algorithms or more, not {', '.join(names)}: algo=A,B")
-    tasks, planned = request.suite.tasks, planned_analyses(most, block)
-    alpha, file = ALPHA / len(pairs), results / request.suite.name / RECORD
-    other = other_plan(read_record(file), pairs, tasks, planned, alpha)
+    tasks, alpha = request.suite.tasks, ALPHA / len(pairs)
+    file = results / request.suite.name / RECORD
+    record = read_record(file)
+    other = other_plan(record, pairs, tasks, looks, alpha)
     if other:
         raise UsageError(f"{file}: {other}: the plan belongs to the test; keep it, or take another --results")
-    found: dict[tuple[str, str], Monitoring] = {}
+    found: dict[tuple[str, str], Found] = {}
+    ends: list[int] = []
     code = OK
-    for taken, seeds in enumerate(planned, start=1):
+    for seeds in looks.ends(seen_ends(record, pairs)):
+        ends.append(seeds)
         undecided = [pair for pair in pairs if pair not in found or not found[pair].over]
         wanted = {name for pair in undecided for name in pair} | ({FLOOR} & set(names))
         code = max(code, train(_only(request, wanted), range(seeds)))
@@ -52,13 +54,13 @@ def run_until_decided(
             return code
         for pair in undecided:
             scores = final_scores(results, request.suite.name, pair, tasks, seeds)
-            found[pair] = analyse(scores, pair, planned, taken, alpha)
+            found[pair] = looks.analyse(scores, pair, ends, alpha)
             typer.echo(describe(pair, found[pair]))
-        write_record(file, found, tasks)
+        write_record(file, found, tasks, ends)
         if all(one.over for one in found.values()):
             break
     for pair, one in found.items():
-        typer.echo(f"{verdict(pair, one)} after {one.analyses[-1].seeds} of at most {most} seeds per task")
+        typer.echo(f"{verdict(pair, one)} {after(one)}")
     return code
 
 

@@ -18,8 +18,8 @@ bet makes the average. The small bets let small differences be found at last, th
 at once.
 
 The shuffles' null is that A and B are alike. Where only the IQMs are equal the product may grow, so that a claim also
-needs the difference over all runs to be beyond Student's quantile times its standard error, as in `stats.compare`. As it
-is tested at many looks, each has a fifth of alpha. This guard is approximate: what both
+needs the difference over all runs to be beyond Student's quantile times its standard error, as in `stats.compare`. As
+it is tested at many looks, each has a fifth of alpha. This guard is approximate: what both
 conditions together err is measured by benchmarks/anytime.py.
 """
 

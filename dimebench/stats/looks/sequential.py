@@ -111,7 +111,7 @@ def monitor(
             student = float(special.stdtrit(degrees(of_a.spread, of_b.spread), 1 - beyond.mean() / 2)) * error
             needed = max(critical * deviation(of_a.tasks, of_b.tasks), student)
         # Rounding may part the two forms of one statement: the shuffles decide.
-        decided = bool(beyond[0]) and math.isfinite(needed) and abs(differences[0]) >= needed * (1 - TIE)
+        decided = bool(beyond[0] and math.isfinite(needed) and abs(differences[0]) >= needed * (1 - TIE))
         shown = needed if math.isfinite(needed) else None
         analyses.append(InterimAnalysis(seeds, spent, float(differences[0]), shown, decided))
         if decided:
