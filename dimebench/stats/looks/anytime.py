@@ -20,7 +20,7 @@ at once.
 The shuffles' null is that A and B are alike. Where only the IQMs are equal the product may grow, so that a claim also
 needs the difference over all runs to be beyond Student's quantile times its standard error, as in `stats.compare`. As
 it is tested at many looks, each has a fifth of alpha. This guard is approximate: what both
-conditions together err is measured by benchmarks/anytime.py.
+conditions together err is measured by benchmarks/looks.py.
 """
 
 from __future__ import annotations

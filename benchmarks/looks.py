@@ -1,12 +1,12 @@
-"""The anytime comparison beside the group-sequential one by simulation, on the same runs.
+"""The group-sequential test, the anytime test and the verdict's test once, by simulation, on the same runs.
 
-    python benchmarks/anytime.py [--published published_scores.parquet] [--simulations 200]
+    python benchmarks/looks.py [--published published_scores.parquet] [--simulations 200]
 
-The group-sequential test looks after every block of 2 up to 10 seeds per task and variant, or of 5 up to 20. The
-anytime test looks after the same blocks, and goes on to 40 seeds. "equal": A and B come from one population;
-"equal IQM": A and B differ in spread (0.2 against 0.05) or in shape (skewed against Gaussian). Otherwise A is shifted
-by a difference. Claims in percent; mean seeds per task and variant, with the most for runs that end undecided;
-"until claim": mean seeds of the runs that claim by 40.
+The group-sequential test looks after every block of 2 up to 10 seeds per task and variant, or of 5 up to 20; "fixed"
+is the verdict's test once, with all of these. The anytime test looks after the same blocks, and goes on to 40 seeds.
+"equal": A and B come from one population; "equal IQM": A and B differ in spread (0.2 against 0.05) or in shape (skewed
+against Gaussian). Otherwise A is shifted by a difference. Claims in percent; mean seeds per task and variant, with
+the most for runs that end undecided; "until claim": mean seeds of the runs that claim by 40.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from typing import NamedTuple
 import numpy as np
 from populations import Population, gaussian, published, skewed, synthetic, table
 
-from dimebench.stats import monitor, planned_analyses
+from dimebench.stats import Arrangements, difference_test, monitor, planned_analyses
 from dimebench.stats.estimators import iqm
 from dimebench.stats.looks.anytime import monitor_anytime
 
 SHUFFLES = 2_000  # of the group-sequential test, over all looks
+FIXED = Arrangements(0, 1_000)
 BLOCK_SHUFFLES = 500  # of the anytime test, in each block
 DESIGNS = ((10, 2), (20, 5))
 SHIFTS = (0.0, 0.05, 0.1, 0.2)
@@ -37,8 +38,11 @@ class Case(NamedTuple):
     label: str
 
 
-def once(case: Case, most: int, block: int, rng: np.random.Generator) -> tuple[int, int | None, int | None]:
-    """Seeds of the group-sequential test, and at the claims of it and of the anytime test (None: no claim)."""
+Run = tuple[bool, int, int | None, int | None]
+
+
+def once(case: Case, most: int, block: int, rng: np.random.Generator) -> Run:
+    """Whether the fixed test claims; seeds of the group-sequential one, and at its and the anytime one's claim."""
     a, b = [task + case.shift for task in case.a.draw(LONGEST, rng)], case.b.draw(LONGEST, rng)
     starts = range(0, LONGEST, block)
     blocks = [([x[i : i + block] for x in a], [x[i : i + block] for x in b]) for i in starts]
@@ -47,20 +51,23 @@ def once(case: Case, most: int, block: int, rng: np.random.Generator) -> tuple[i
     anytime = monitor_anytime(blocks, rng=rng.spawn(1)[0], shuffles=BLOCK_SHUFFLES)
     seeds = grouped.analyses[-1].seeds
     claims = [found.verdict != "undecided" for found in (grouped, anytime)]
-    return seeds, seeds if claims[0] else None, anytime.looks[-1].seeds if claims[1] else None
+    fixed = difference_test([x[:most] for x in a], [x[:most] for x in b], FIXED).rejects(0.05)
+    return fixed, seeds, seeds if claims[0] else None, anytime.looks[-1].seeds if claims[1] else None
 
 
-def summary(runs: list[tuple[int, int | None, int | None]], most: int) -> str:
+def summary(runs: list[Run], most: int) -> str:
     """The figures of a row."""
-    spent = np.mean([seeds for seeds, _, _ in runs])
-    grouped = np.mean([claim is not None for _, claim, _ in runs])
-    ends = np.array([claim or LONGEST + 1 for _, _, claim in runs])
+    fixed = np.mean([claim for claim, *_ in runs])
+    spent = np.mean([seeds for _, seeds, _, _ in runs])
+    grouped = np.mean([claim is not None for *_, claim, _ in runs])
+    ends = np.array([claim or LONGEST + 1 for *_, claim in runs])
     claimed = ends[ends <= LONGEST]
     until = f"{claimed.mean():.1f}" if claimed.size else "-"
-    by_most = np.minimum(ends, most).mean()
+    by_most, by_longest = (np.minimum(ends, end).mean() for end in (most, LONGEST))
+    early = (ends <= most).mean()
     return (
-        f"{100 * grouped:.1f} | {100 * (ends <= most).mean():.1f} | {spent:.1f} | {by_most:.1f} | "
-        f"{100 * (ends <= LONGEST).mean():.1f} | {np.minimum(ends, LONGEST).mean():.1f} | {until} |"
+        f"{100 * fixed:.1f} | {100 * grouped:.1f} | {100 * early:.1f} | {spent:.1f} | {by_most:.1f} | "
+        f"{100 * (ends <= LONGEST).mean():.1f} | {by_longest:.1f} | {until} |"
     )
 
 
@@ -87,9 +94,11 @@ def main() -> None:
     parser.add_argument("--only", default="", help="rows that begin like this, such as '| bimodal | 7'")
     parser.add_argument("--equal", action="store_true", help="only the rows with nothing to find")
     options = parser.parse_args()
-    print("| population | tasks | difference | most, block | claims: grouped | anytime | seeds: grouped", end="")
+    print(
+        "| population | tasks | difference | most, block | claims: fixed | grouped | anytime | seeds: grouped", end=""
+    )
     print(f" | anytime | claims by {LONGEST} | seeds by {LONGEST} | until claim |")
-    print("|" + "---|" * 11)
+    print("|" + "---|" * 12)
     for tasks in (1, 7):
         for most, block in DESIGNS:
             for case in cases(tasks, options):
