@@ -8,10 +8,10 @@ import pytest
 
 from dimebench.analysis.errors import ReportError
 from dimebench.analysis.interim import other_plan, read_record, write_record
-from dimebench.stats.sequential import InterimAnalysis, Monitoring
+from dimebench.stats.looks.sequential import InterimAnalysis, Monitoring
 
 TASKS, PLANNED = ["dm_control/walker-stand"], (3, 6)
-SEEN = Monitoring((InterimAnalysis(3, 0.0, 0.1, None, None, False),), PLANNED, 0.05, "undecided")
+SEEN = Monitoring((InterimAnalysis(3, 0.0, 0.1, None, None, None, False),), PLANNED, 0.05, "undecided")
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ def step_down(
     variances: of each variant's estimate. unmade: pairs that could have been compared, where the scores themselves
     chose those that are; they count as undecided.
     """
-    if len(p_values) + len(unmade) == 1:
+    if len(p_values) + len(unmade) <= 1:
         return {pair: Judgement(alpha, p <= alpha, p) for pair, p in p_values.items()}
     order = sorted(p_values, key=lambda pair: p_values[pair])
     pairs = [*order, *unmade]
