@@ -6,25 +6,25 @@ point: the data do not distinguish them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from dimebench import numbers
 from dimebench.analysis.notes import LeftOut
 from dimebench.analysis.summary import CellRow, Citation, Cited, RunRow, Summary, VariantRow
-from dimebench.stats import Comparison, Estimate
-from dimebench.tables.model import PAPER, TERMINAL, Caption, Cell, Column, Table
+from dimebench.stats import Estimate
+from dimebench.tables.cells import ends, interval, number, text
+from dimebench.tables.model import PAPER, Caption, Cell, Column, Table
+from dimebench.tables.verdicts import comparisons, task_verdicts
 from dimebench.wording import terms
 from dimebench.wording.notes import reason
-from dimebench.wording.verdict import winner
 
 ENDS = ("point", "low", "high")
-HOLM = "Holm's correction: the stronger the evidence a comparison shows, the higher the confidence it must hold at."
 
 
 def tables(summary: Summary) -> list[Table[Any]]:
     """Every table that has rows, most wanted first."""
-    makers = (_aggregates, _comparisons, _tasks, _seeds, _curves, _cost)
+    makers = (_aggregates, comparisons, _tasks, task_verdicts, _seeds, _curves, _cost)
     found: list[Table[Any]] = [make(summary) for make in makers]
     found += [_cited(summary, citation) for citation in summary.published]
     found += [_counts(summary), _left_out(summary), _runs(summary)]
@@ -54,26 +54,6 @@ def _aggregates(summary: Summary) -> Table[VariantRow]:
         Caption("Over all tasks, normalised scores", _method(summary)),
         Caption(over, _method(summary)),
         ("variant", "statistic", *ENDS, "fewest_seeds", "most_seeds", "runs", "diverged"),
-    )
-
-
-def _comparisons(summary: Summary) -> Table[Comparison]:
-    def verdict(c: Comparison) -> Cell:
-        pair = winner(c)
-        return Cell(f"{pair[0]} better" if pair else c.verdict, (c.verdict, c.judged_at))
-
-    return Table[Comparison](
-        "comparisons",
-        summary.comparisons,
-        [
-            Column("A - B", lambda c: Cell(f"{c.a} - {c.b}", (c.a, c.b)), ("a", "b")),
-            Column("IQM difference", lambda c: interval(c.difference, numbers.signed), _ends("iqm_difference")),
-            Column("judged at", lambda c: Cell(numbers.percent(c.judged_at) if c.judged_at else ""), only=TERMINAL),
-            Column("P(A > B)", lambda c: interval(c.improvement, numbers.probability), _ends("improvement")),
-            Column("verdict", verdict, ("verdict", "judged_at"), prose=True),
-        ],
-        Caption("Comparisons", HOLM) if len(summary.comparisons) > 1 else None,
-        Caption(f"{summary.suite}: comparisons") if summary.comparisons else None,
     )
 
 
@@ -269,25 +249,6 @@ def bold(estimates: Sequence[Estimate], least: bool = False) -> list[Estimate]:
     """The best of them (highest, or least), and those that hold its point in their interval."""
     best = (min if least else max)(estimate.point for estimate in estimates)
     return [e for e in estimates if e.point == best or (e.interval and e.interval.low <= best <= e.interval.high)]
-
-
-def interval(value: Estimate, write: Callable[[float], str] = numbers.unit) -> Cell:
-    """An estimate with its interval; in full three values."""
-    return Cell(terms.estimate(value, write), ends(value))
-
-
-def ends(value: Estimate) -> tuple[float, float | None, float | None]:
-    """Point, low and high."""
-    return value.point, *((value.interval.low, value.interval.high) if value.interval else (None, None))
-
-
-def number(value: float | None, write: Callable[[Any], str], *more: Any) -> Cell:
-    """A number, empty where it is None or 0; `more` data for programs."""
-    return Cell(write(value) if value else "", (value, *more))
-
-
-def text(value: object) -> Cell:
-    return Cell(str(value), (value,))
 
 
 def _ends(name: str) -> tuple[str, ...]:
