@@ -258,4 +258,3 @@ def _seeds_needed(found: Comparison, test: DifferenceTest, design: Design, alpha
 def _still(interval: Interval) -> bool:
     """Whether the interval has no width: the runs never differ, which is no sign of precision."""
     return interval.low == interval.high
-

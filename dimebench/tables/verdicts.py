@@ -25,7 +25,7 @@ def comparisons(summary: Summary) -> Table[Comparison]:
         "comparisons",
         summary.comparisons,
         [
-            Column("A - B", lambda c: Cell(f"{c.a} - {c.b}", (c.a, c.b)), ("a", "b")),
+            Column("A - B", _pair, ("a", "b")),
             difference,
             *judged,
             Column("P(A > B)", lambda c: interval(c.improvement, numbers.probability), _ends("improvement")),
@@ -40,14 +40,15 @@ def task_verdicts(summary: Summary, terminal: bool = False) -> Table[OnTask]:
     """A row per comparison and task; on a terminal only where it is asked for."""
     note = f"{terms.tested(summary)} {terms.judged_per_task(summary)}"
     title = "Verdicts per task"
+    shared: list[Column[OnTask]] = _columns(summary, lambda row: (row[0], row[1]))
     return Table[OnTask](
         TASK_VERDICTS,
         [(comparison, row) for comparison in summary.comparisons for row in comparison.tasks],
         [
-            Column("A - B (task)", lambda row: Cell(f"{row[0].a} - {row[0].b} ({row[1].task})"), only=TERMINAL),
-            Column("A - B", lambda row: Cell(f"{row[0].a} - {row[0].b}", (row[0].a, row[0].b)), ("a", "b"), only=PAPER),
+            Column("A - B (task)", lambda row: Cell(f"{_pair(row[0]).text} ({row[1].task})"), only=TERMINAL),
+            Column("A - B", lambda row: _pair(row[0]), ("a", "b"), only=PAPER),
             Column("task", lambda row: text(row[1].task), ("task",), only=PAPER),
-            *_columns(summary, lambda row: row),
+            *shared,
         ],
         Caption(title, note) if terminal and summary.comparisons else None,
         Caption(f"{summary.suite}: {title[0].lower()}{title[1:]}", note) if summary.comparisons else None,
@@ -72,6 +73,10 @@ def _columns(summary: Summary, of: Callable[[Row], tuple[Comparison, Judged]]) -
         column("judged interval", _judged, "judged_low", "judged_high"),
         Column("verdict", verdict, ("verdict",), prose=True),
     ]
+
+
+def _pair(of: Comparison) -> Cell:
+    return Cell(f"{of.a} - {of.b}", (of.a, of.b))
 
 
 def _difference(of: Judged) -> Cell:

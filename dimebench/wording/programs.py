@@ -18,15 +18,19 @@ SCHEMA = 1
 
 def to_json(summary: Summary) -> str:
     """The summary as JSON, its notes and reasons in words; docs/reference/json.md has every key."""
-    found = {"schema": SCHEMA} | asdict(summary) | {
-        "notes": [note(one) for one in summary.notes],
-        "left_out": [
-            {key: getattr(lost, key) for key in ("variant", "task", "seed", "status")} | {"reason": reason(lost)}
-            for lost in summary.left_out
-        ],
-        "left_out_tasks": [{"task": lost.task, "reason": lost.reason} for lost in summary.left_out_tasks],
-        "method": method(summary),
-        "test": TEST,
-        "sentences": sentences(summary),
-    }
+    found = (
+        {"schema": SCHEMA}
+        | asdict(summary)
+        | {
+            "notes": [note(one) for one in summary.notes],
+            "left_out": [
+                {key: getattr(lost, key) for key in ("variant", "task", "seed", "status")} | {"reason": reason(lost)}
+                for lost in summary.left_out
+            ],
+            "left_out_tasks": [{"task": lost.task, "reason": lost.reason} for lost in summary.left_out_tasks],
+            "method": method(summary),
+            "test": TEST,
+            "sentences": sentences(summary),
+        }
+    )
     return json.dumps(found, indent=1, allow_nan=False, default=np.generic.item)

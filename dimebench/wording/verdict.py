@@ -201,9 +201,10 @@ def caution(comparisons: Sequence[Comparison]) -> str:
     if not few:
         return ""
     measured = " (about 70% of the time on one task, 92% on seven)" if set(few) == {3} else ""
+    here = " and may err more often here" if min(few) < HOLDS_FROM else ""
     return (
-        f"Caution: with {terms.seeds(min(few), max(few))} the intervals of single IQMs hold the truth less often than "
-        f"they say{measured}; the difference's interval and the verdict hold from {HOLDS_FROM} seeds on."
+        f"Caution: with {terms.seeds(min(few), max(few))} the intervals of single IQMs hold the truth less often "
+        f"than they say{measured}; the difference's interval and the verdict hold from {HOLDS_FROM} seeds on{here}."
     )
 
 
