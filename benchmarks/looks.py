@@ -4,9 +4,9 @@
 
 The group-sequential test looks after every block of 2 up to 10 seeds per task and variant, or of 5 up to 20; "fixed"
 is the verdict's test once, with all of these. The anytime test looks after the same blocks, and goes on to 40 seeds.
-"equal": A and B come from one population; "equal IQM": A and B differ in spread (0.2 against 0.05) or in shape (skewed
-against Gaussian). Otherwise A is shifted by a difference. Claims in percent; mean seeds per task and variant, with
-the most for runs that end undecided; "until claim": mean seeds of the runs that claim by 40.
+"equal": A and B come from one population; "equal IQM": A and B differ in spread (0.2 against 0.05) or in shape
+(skewed against Gaussian). Otherwise A is shifted by a difference. Claims in percent; mean seeds per task and variant,
+with the most for runs that end undecided; "until claim": mean seeds of the runs that claim by 40.
 """
 
 from __future__ import annotations

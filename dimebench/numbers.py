@@ -42,7 +42,16 @@ def place(value: int, axis: str = "env_step") -> str:
 
 def p_value(value: float) -> str:
     """p = 0.013, or p < 0.001."""
-    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"
+    text = p_short(value)
+    return f"p < {text[1:]}" if text.startswith("<") else f"p = {text}"
+
+
+def p_short(value: float) -> str:
+    """0.013, or <0.001: never "0.05" for more than that."""
+    if value < 0.001:
+        return "<0.001"
+    digits = next((n for n in (2, 3, 4) if value <= 0.05 or float(f"{value:.{n}g}") > 0.05), 2)
+    return f"{value:.{digits}g}"
 
 
 def short_steps(value: float) -> str:

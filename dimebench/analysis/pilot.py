@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from dimebench.analysis.build import read_summary
 from dimebench.analysis.errors import NotComparableError, ReportError, UnknownVariantError
+from dimebench.analysis.published import split
 from dimebench.analysis.question import Question
 from dimebench.analysis.select import read_chosen, select
 from dimebench.errors import first_line, nearest
+from dimebench.reference import PREFIX
 from dimebench.store import read_curves
 from dimebench.store.places import Place
 
@@ -27,16 +30,60 @@ class Pilot:
     tasks: tuple[str, ...]
     budget: int  # env steps
     scores: dict[str, list[np.ndarray]]
+    published: PublishedFigure | None = None  # to be told from, where one was named
+
+
+@dataclass(frozen=True)
+class PublishedFigure:
+    """A published aggregate beside the runs' own, both over the same tasks, in normalised scores."""
+
+    variant: str  # "paper:BRO"
+    source: str
+    licence: str
+    statistic: str  # "mean" or "IQM": the mean over tasks of these
+    score: float
+    own: float  # the runs' figure
+
+    @property
+    def difference(self) -> float:
+        return abs(self.own - self.score)
 
 
 def pilot_of_results(results: Place, names: Sequence[str], suite: str | None, budget: int | None) -> Pilot:
-    """From a results folder, at a matched budget. Raises the errors of `analysis.errors`."""
+    """From a results folder, at a matched budget; with a published name among `names`, on its tasks alone.
+
+    Raises the errors of `analysis.errors`, UnknownReferenceError.
+    """
     runs = read_chosen(results, suite)
+    own, cited = split(names, {run.variant for run in runs})
+    if cited:
+        return _beside_published(results, own, [reference.name for reference in cited], suite, budget)
     needed = [run for run in runs if not names or run.variant in names]
     chosen = select(needed or runs, read_curves(needed), names, budget)
     metric = Question().metric_of(chosen.compared[0])
     scores = {variant: metric.per_task(chosen.of(variant), chosen.env_steps) for variant in chosen.variants}
     return Pilot(f"suite {chosen.suite} in {results}", chosen.tasks, chosen.budget, scores)
+
+
+def _beside_published(
+    results: Place, own: Sequence[str], cited: Sequence[str], suite: str | None, budget: int | None
+) -> Pilot:
+    """The runs of one variant on the tasks of a published aggregate, matched as `compare` does."""
+    found = read_summary(results, [*own, *cited], suite, budget, resamples=1000)
+    (citation,), (variant,) = found.published, found.variants
+    tasks = tuple(task for task in found.tasks if task in citation.matched)
+    cells = [found.cell(variant, task) for task in tasks]
+    scores = [np.array([cell.normalised(score) for score in cell.scores]) for cell in cells]
+    assert citation.score is not None
+    figure = PublishedFigure(
+        citation.variant,
+        citation.source,
+        citation.licence,
+        citation.statistic,
+        citation.score,
+        citation.own[variant].point,
+    )
+    return Pilot(f"suite {found.suite} in {results}", tasks, found.budget, {variant: scores}, figure)
 
 
 def pilot_of_file(
@@ -47,8 +94,13 @@ def pilot_of_file(
     bounds: the scores that count as 0 and 1. tasks: only these; none: all that the variants share. A run's score is
     its last evaluation up to the budget (default: where the shortest of the shared tasks' runs ends). Rows whose seed
     is no number (`mean`, `iqm`) are aggregates, not runs, and left out. Raises ReportError for a file without these
-    columns, UnknownVariantError, NotComparableError.
+    columns and for a published name, UnknownVariantError, NotComparableError.
     """
+    for name in names:
+        if name.startswith(PREFIX):
+            raise ReportError(
+                f"{name}: is set beside runs of a results folder; --from {file} has none: leave one out"
+            )
     table = _read(file)
     lacking = [name for name in COLUMNS if name not in table.columns]
     if lacking:

@@ -23,7 +23,7 @@ class Metric:
 
     @classmethod
     def parse(cls, text: str) -> Metric:
-        """`final`, `auc` or `threshold:0.8`. Raises ReportError for anything else."""
+        """`final`, `auc` or `threshold:0.8`. Raises ReportError for anything else, and a threshold not in (0, 1]."""
         kind, _, value = text.partition(":")
         if text in ("final", "auc"):
             return cls(kind)
@@ -33,6 +33,8 @@ class Metric:
             threshold = float("nan")
         if kind != "threshold" or not np.isfinite(threshold):
             raise ReportError(f"--metric {text}: unknown metric (known: {', '.join(METRICS)})")
+        if not 0 < threshold <= 1:
+            raise ReportError(f"--metric {text}: a threshold is a normalised score above 0 and at most 1")
         return cls(kind, threshold)
 
     def __str__(self) -> str:

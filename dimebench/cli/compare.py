@@ -28,6 +28,7 @@ def compare(
     interval: options.Interval = "expanded",
     engine: options.Engine = "numpy",
     allow: options.Allow = None,
+    per_task: Annotated[bool, typer.Option("--per-task", help="Show the verdict on each task as well.")] = False,
     results: options.ResultsToRead = options.DEFAULT_RESULTS,
     as_json: options.Json = False,
 ) -> None:
@@ -49,9 +50,9 @@ def compare(
     from dimebench.tables.answer import plain_lines, render
 
     if console.is_terminal:
-        console.print(render(found))
+        console.print(render(found, per_task))
     else:
-        for line in plain_lines(found):
+        for line in plain_lines(found, per_task):
             typer.echo(line)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dimebench.cli.common import options
-from dimebench.cli.common.checks import check_execution, check_folder, check_looks, say_remarks
+from dimebench.cli.common.checks import check_execution, check_folder, check_looks, say_remarks, undecidable
 from dimebench.cli.common.parsers import parse_allow, parse_request, parse_seeds
 from dimebench.errors import UsageError
 
@@ -68,7 +69,7 @@ def plan(
     request = parse_request(words)
     target, hardware = _target(on, device, workers, gpus, gpu_memory, nodes)
     check_execution(target.device, mode, precision, chain)
-    from dimebench.cli.common.output import print_json, status_line
+    from dimebench.cli.common.output import print_json, print_line, status_line
     from dimebench.planning.forecast import forecast
     from dimebench.planning.plan import make_plan
     from dimebench.planning.probe import Probes
@@ -76,13 +77,17 @@ def plan(
     allow_code = "code" in parse_allow(allow, ["code"])
     made = make_plan(request, seed_list, results, target.device, mode, precision, hardware, chain, allow_code)
     say_remarks(made, set())
+    cannot = None if until_decided else undecidable(made)
     with status_line(as_json) as show:
         probes = Probes(probe_seconds, target.here, lambda of: show(f"a probe of {of.variant} on {of.task}"))
         found = forecast(made, target, probes if probe else lambda block: None, keep_checkpoints)
     if as_json:
-        print_json(_plain(found, price, on), allow_nan=False)
-    else:
-        _show(found, price, on)
+        about = {"cannot_decide": cannot and asdict(cannot) | {"text": str(cannot)}}
+        print_json(_plain(found, price, on) | about, allow_nan=False)
+        return
+    _show(found, price, on)
+    if cannot:
+        print_line(str(cannot))
 
 
 def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, nodes: int) -> tuple[Target, Hardware]:

@@ -21,7 +21,8 @@ def power(
     words: Annotated[
         list[str] | None,
         options.words(
-            "One algorithm or variant with runs to take the spread from, or the two to compare; suite=NAME.",
+            "One algorithm or variant with runs to take the spread from, or the two to compare, of which one may be "
+            "published (paper:BRO); suite=NAME.",
             "A [B] [WORDS]...",
         ),
     ] = None,
@@ -55,10 +56,12 @@ def power(
     as_json: options.Json = False,
 ) -> None:
     """Say how many seeds per task and variant find an IQM difference, from the spread of runs there are."""
+    from dimebench.reference import PREFIX
+
     names, suite = split_words(words)
     if not 1 <= len(set(names)) <= 2:
         raise UsageError(f"power takes one algorithm or two, not {len(set(names))}: dimebench power A [B]")
-    if difference is None and len(names) < 2:
+    if difference is None and len(set(names)) < 2 and not names[0].startswith(PREFIX):
         raise UsageError("power of one algorithm needs a difference to find: --difference 0.05")
     for option, given in (("--task", task), ("--upper", upper)):
         if given and published is None:
@@ -80,8 +83,10 @@ def power(
         for on, runs in zip(pilot.tasks, scores, strict=True):
             if len(runs) < 2:
                 raise UsageError(f"power needs at least two runs of every task, not {len(runs)} of {name} on {on}")
-    a, b = pilot.scores[names[0]], pilot.scores[names[-1]]
-    wanted = abs(iqm(a) - iqm(b)) if difference is None else difference
+    of = list(pilot.scores)  # of one variant alone where the other is published
+    a, b = pilot.scores[of[0]], pilot.scores[of[-1]]
+    seen = pilot.published.difference if pilot.published else abs(iqm(a) - iqm(b))
+    wanted = seen if difference is None else difference
     if wanted == 0:
         raise UsageError(f"{names[0]} and {names[-1]} do not differ at all: name a difference, --difference 0.05")
     answer = how_many_seeds(
@@ -89,20 +94,21 @@ def power(
     )
     if as_json:
         about = {"variants": names, "tasks": pilot.tasks, "budget": pilot.budget, "source": pilot.source}
+        about["published"] = pilot.published and asdict(pilot.published)
         print_json(about | {"comparisons": comparisons} | asdict(answer), allow_nan=False)
     else:
-        for line in _lines(names, pilot, answer, comparisons):
+        for line in _lines(pilot, answer, comparisons):
             typer.echo(line)
 
 
-def _lines(names: list[str], pilot: Pilot, answer: PowerAnswer, comparisons: int) -> list[str]:
+def _lines(pilot: Pilot, answer: PowerAnswer, comparisons: int) -> list[str]:
     """The answer in words, then the table of what was tried."""
     from dimebench.numbers import count, percent, span, unit
     from dimebench.stats.power import MOST_SEEDS
     from dimebench.tables.plain import aligned
 
-    spread = " and ".join(dict.fromkeys(names))
-    runs_of = [len(runs) for name in dict.fromkeys(names) for runs in pilot.scores[name]]
+    spread = " and ".join(pilot.scores)
+    runs_of = [len(runs) for tasks in pilot.scores.values() for runs in tasks]
     found = f"about {answer.seeds} seeds" if answer.seeds else f"more than {MOST_SEEDS:,} seeds"
     together = f", {comparisons} comparisons judged together" if comparisons > 1 else ""
     lines = [
@@ -112,6 +118,13 @@ def _lines(names: list[str], pilot: Pilot, answer: PowerAnswer, comparisons: int
         f"From the spread of {spread} over {span(min(runs_of), max(runs_of))} seeds at {pilot.budget:,} env steps "
         f"({pilot.source}); few seeds tell a spread roughly.",
     ]
+    if pilot.published:
+        one = pilot.published
+        lines.append(
+            f"{one.variant} is published, not run here ({one.source}, licence {one.licence}): {one.statistic} of the "
+            f"normalised score {unit(one.score)} on these tasks, where {spread} has {unit(one.own)}, a difference of "
+            f"{unit(one.difference)}; both sides are given the spread of {spread}."
+        )
     if answer.simulated:
         found_in = [f"{percent(p.power)} of {p.simulations} (+-{percent(p.error)})" for p in answer.simulated]
         seeds = [str(p.seeds) for p in answer.simulated]

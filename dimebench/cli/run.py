@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dimebench.cli.common import options
-from dimebench.cli.common.checks import check_execution, check_folder, check_looks, make_folder, say_remarks
+from dimebench.cli.common.checks import (
+    check_execution,
+    check_folder,
+    check_looks,
+    make_folder,
+    say_remarks,
+    undecidable,
+)
 from dimebench.cli.common.parsers import parse_allow, parse_request, parse_seeds, parse_trackers
 from dimebench.cli.common.signals import interrupt_on_signals, leave_on_signals
 from dimebench.errors import UsageError
@@ -85,6 +92,9 @@ def run(
     def train(asked: Request, seed_list: Sequence[int]) -> int:
         plan = make_plan(asked, seed_list, results, chosen, mode, precision, engine.hardware(), chain, allow_code)
         say_remarks(plan, said)
+        cannot = None if until_decided else undecidable(plan)
+        if cannot:
+            print(f"dimebench: note: {cannot}", file=sys.stderr)
         if any(cell.blocks for cell in plan.cells):
             make_folder("--results", results)
         interrupt_on_signals()

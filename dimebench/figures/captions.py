@@ -51,7 +51,7 @@ def improvement(summary: Summary) -> str:
     return (
         f"Left: difference of the IQMs; right of the dashed line A is ahead. Right: the chance that a run of A "
         f"scores above a run of B, averaged over {_tasks(summary)}; the dashed line is even "
-        f"odds. {_bars(summary)} The colour is that of the variant ahead.{_most_rows(summary)}"
+        f"odds. {_bars_of_pairs(summary)} The colour is that of the variant ahead.{_most_rows(summary)}"
     )
 
 
@@ -112,3 +112,10 @@ def _bars(summary: Summary) -> str:
         f"Bars: {percent(summary.confidence)} intervals, stratified bootstrap over seeds, "
         f"{summary.resamples:,} resamples."
     )
+
+
+def _bars_of_pairs(summary: Summary) -> str:
+    if all(comparison.improvement.interval is None for comparison in summary.comparisons):
+        return "One seed per task: no intervals."
+    right = "score intervals" if summary.method == "expanded" else terms.method(summary)
+    return f"Bars: {percent(summary.confidence)} intervals; left: {terms.TEST}; right: {right}."

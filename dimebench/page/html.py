@@ -94,7 +94,7 @@ def page(
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    written = ("unit", "signed", "raw", "rate", "percent", "count", "duration", "probability")
+    written = ("unit", "signed", "raw", "rate", "percent", "count", "duration", "probability", "p_value", "p_short")
     writers = {name: getattr(numbers, name) for name in written}
     environment.filters |= {
         **writers,
@@ -130,6 +130,7 @@ def page(
         left_out=sorted(summary.left_out, key=lambda row: row.status != "failed"),
         reason=reason,
         remarks=remarks(summary),
+        in_short=verdict.in_short,
         overview=verdict.overview(summary.comparisons) if len(summary.comparisons) > 1 else [],
         where=verdict.where(summary),
         caution=verdict.caution(summary.comparisons),

@@ -116,6 +116,7 @@ def iqm_of_counts(counts: NDArray[Any], values: Array, mass: Array, total: int |
             kept *= step
             sums -= kept
         found[start : start + len(part)] = (sums.T + (high * ordered[-1] - low * ordered[0])) / (high - low)
+    np.clip(found, ordered[0], ordered[-1], out=found)  # sums round
     return found.reshape(len(counts), *values.shape[1:])
 
 

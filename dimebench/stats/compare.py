@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from dimebench.numbers import percent
 from dimebench.stats.bootstrap import RESAMPLES, Sample, resamplable
 from dimebench.stats.engine import Engine, NumpyEngine, Side
 from dimebench.stats.estimators import Scores, probability_of_improvement
@@ -236,10 +237,10 @@ def _reason(found: Comparison, test: DifferenceTest) -> str:
     if _still(interval):
         return "the runs of each never differ, which says nothing about the difference's uncertainty"
     if not interval.excludes(0.0):
-        return f"the {_percent(found.confidence)} interval of the IQM difference contains 0"
+        return f"the {percent(found.confidence)} interval of the IQM difference contains 0"
     return (
-        f"the {_percent(found.confidence)} interval of the IQM difference excludes 0, "
-        f"but not at the {_percent(found.judged_at)} that {found.family} comparisons together need"
+        f"the {percent(found.confidence)} interval of the IQM difference excludes 0, "
+        f"but not at the {percent(found.judged_at)} that {found.family} comparisons together need"
     )
 
 
@@ -257,7 +258,3 @@ def _seeds_needed(found: Comparison, test: DifferenceTest, design: Design, alpha
 def _still(interval: Interval) -> bool:
     """Whether the interval has no width: the runs never differ, which is no sign of precision."""
     return interval.low == interval.high
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.4g}%"

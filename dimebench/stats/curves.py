@@ -8,7 +8,7 @@ itself; an interval for the area under the curve came out several times too narr
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -35,6 +35,11 @@ class Band:
     def of(cls, x: Array, point: Array, ends: tuple[Array, Array] | None, confidence: float) -> Band:
         low, high = (tuple(end.tolist()) for end in ends) if ends else (None, None)
         return cls(tuple(x.tolist()), tuple(point.tolist()), low, high, confidence)
+
+    def clipped(self, least: float, most: float) -> Band:
+        """With the part of each interval within what the quantity can be."""
+        low, high = (end and tuple(np.clip(end, least, most).tolist()) for end in (self.low, self.high))
+        return replace(self, low=low, high=high)
 
     def part(self, places: slice) -> Band:
         """The curve at some of its x."""
@@ -104,7 +109,8 @@ def performance_profile(
     x = np.asarray(thresholds, dtype=np.float64)
     above = (np.concatenate(tasks)[:, None] > x).astype(np.float64)  # [N, K]
     above *= (run_mass(sizes) / sum(sizes))[:, None]
-    return _band(x, above.sum(axis=0), sizes, lambda counts: counts @ above, resamples, rng, confidence, method)
+    found = np.minimum(above.sum(axis=0), 1.0)
+    return _band(x, found, sizes, lambda counts: counts @ above, resamples, rng, confidence, method).clipped(0.0, 1.0)
 
 
 def _band(

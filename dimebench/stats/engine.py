@@ -154,4 +154,5 @@ class NumpyPair:
             return improvement_interval(a, b, confidence)
         draws = bootstrap_improvement(a, b, self.engine.resamples, self.a.stream(), self.b.stream())
         point = probability_of_improvement(a, b)
-        return interval(draws, point, improvement_influence(a, b), confidence, self.engine.method)
+        found = interval(draws, point, improvement_influence(a, b), confidence, self.engine.method)
+        return found.clipped(0.0, 1.0)

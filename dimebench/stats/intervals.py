@@ -9,7 +9,7 @@ the degrees of freedom are Satterthwaite's (1946) over the tasks. Coverage of ea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -39,6 +39,10 @@ class Interval:
     def within(self, margin: float) -> bool:
         """Whether all of it lies between -margin and margin, both left out."""
         return -margin < self.low and self.high < margin
+
+    def clipped(self, least: float, most: float) -> Interval:
+        """The part within what the quantity can be."""
+        return replace(self, low=min(max(self.low, least), most), high=max(min(self.high, most), least))
 
 
 @dataclass(frozen=True)
@@ -224,7 +228,8 @@ def improvement_interval(a: Scores, b: Scores, confidence: float = CONFIDENCE) -
     middle = point + t**2 / (2 * pairs)
     reach = t * np.sqrt(point * (1 - point) / pairs + t**2 / (4 * pairs**2))
     scale = 1 + t**2 / pairs
-    return Interval(float((middle - reach) / scale), float((middle + reach) / scale), confidence)
+    found = Interval(float((middle - reach) / scale), float((middle + reach) / scale), confidence)
+    return found.clipped(0.0, 1.0)
 
 
 def _variance(p: Array | float, m: int, n: int) -> float:

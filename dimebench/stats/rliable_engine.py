@@ -149,4 +149,4 @@ class RliablePair:
             return np.array([metrics.probability_of_improvement(x, y)])
 
         _, low, high = intervals((self.a, self.b), better, self.resamples, confidence)
-        return Interval(float(low[0]), float(high[0]), confidence)
+        return Interval(float(low[0]), float(high[0]), confidence).clipped(0.0, 1.0)

@@ -12,23 +12,31 @@ from typing import Any
 from dimebench import numbers
 from dimebench.analysis.notes import LeftOut
 from dimebench.analysis.summary import CellRow, RankRow, RunRow, Summary, VariantRow
-from dimebench.stats import Comparison, Estimate
+from dimebench.stats import Estimate
 from dimebench.tables.cells import ends, interval, number, text
-from dimebench.tables.model import PAPER, TERMINAL, Caption, Cell, Column, Table
+from dimebench.tables.model import PAPER, Caption, Cell, Column, Table
 from dimebench.tables.published import cited, published
+from dimebench.tables.verdicts import comparisons, task_verdicts
 from dimebench.wording import terms
 from dimebench.wording.notes import reason
-from dimebench.wording.verdict import winner
 
 ENDS = ("point", "low", "high")
-HOLM = "Holm's correction: the stronger the evidence a comparison shows, the higher the confidence it must hold at."
 _Maker = Callable[[Summary], Table[Any]]
 
 
 def tables(summary: Summary) -> list[Table[Any]]:
     """Every table that has rows, most wanted first."""
     ranking = [_ranking] if summary.ranking else []
-    makers: tuple[_Maker, ...] = (_aggregates, *ranking, _comparisons, _tasks, _seeds, _curves, _cost)
+    makers: tuple[_Maker, ...] = (
+        _aggregates,
+        *ranking,
+        comparisons,
+        _tasks,
+        task_verdicts,
+        _seeds,
+        _curves,
+        _cost,
+    )
     found = [make(summary) for make in makers]
     found += [cited(summary, citation) for citation in summary.published]
     found += [_counts(summary), _left_out(summary), _runs(summary)]
@@ -81,26 +89,6 @@ def _ranking(summary: Summary) -> Table[RankRow]:
             f"{summary.suite}: ranking by IQM at {terms.at_budget(summary)} over {terms.tasks(summary)}",
             f"{note} {_method(summary)}",
         ),
-    )
-
-
-def _comparisons(summary: Summary) -> Table[Comparison]:
-    def verdict(c: Comparison) -> Cell:
-        pair = winner(c)
-        return Cell(f"{pair[0]} better" if pair else c.verdict, (c.verdict, c.judged_at))
-
-    return Table[Comparison](
-        "comparisons",
-        summary.comparisons,
-        [
-            Column("A - B", lambda c: Cell(f"{c.a} - {c.b}", (c.a, c.b)), ("a", "b")),
-            Column("IQM difference", lambda c: interval(c.difference, numbers.signed), _ends("iqm_difference")),
-            Column("judged at", lambda c: Cell(numbers.percent(c.judged_at) if c.judged_at else ""), only=TERMINAL),
-            Column("P(A > B)", lambda c: interval(c.improvement, numbers.probability), _ends("improvement")),
-            Column("verdict", verdict, ("verdict", "judged_at"), prose=True),
-        ],
-        Caption("Comparisons", HOLM) if len(summary.comparisons) > 1 else None,
-        Caption(f"{summary.suite}: comparisons") if summary.comparisons else None,
     )
 
 

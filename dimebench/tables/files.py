@@ -56,7 +56,7 @@ def latex(table: Table[Row]) -> str:
     columns = "l" + "r" * (len(headings) - 1)
     header, *body = (" & ".join(line) + r" \\" for line in [headings, *rows])
     title = above.title + (". " + above.note if above.note else "")
-    caption, label = rf"\caption{{{title.translate(_LATEX)}}}", rf"\label{{tab:{table.name}}}"
+    caption, label = rf"\caption{{{title.translate(_LATEX)}}}", rf"\label{{tab:{table.name.replace('_', '-')}}}"
     if len(body) > LONGEST:
         head = [rf"\begin{{longtable}}{{{columns}}}", caption + label + r" \\", r"\toprule", header, r"\midrule"]
         return "\n".join([*head, r"\endhead", *body, r"\bottomrule", r"\end{longtable}", ""])

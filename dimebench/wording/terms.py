@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from dimebench import numbers
 from dimebench.analysis.summary import Summary
-from dimebench.stats import Estimate
+from dimebench.stats import Comparison, Estimate, TaskRow
 
 STATISTICS = {"iqm": "IQM", "median": "median", "mean": "mean", "optimality_gap": "optimality gap"}
 SCORED = {
@@ -22,6 +22,8 @@ METHODS = {
     "rliable": "rliable, stratified bootstrap over seeds, percentiles, {:,} resamples",
 }
 
+TEST = "studentised permutation test within tasks"
+
 
 def scored(score: str) -> str:
     """How runs are scored, before the budget is named."""
@@ -30,8 +32,57 @@ def scored(score: str) -> str:
 
 
 def method(summary: Summary) -> str:
-    """How the intervals were made."""
+    """How the intervals of single variants were made; those of a difference are its test's."""
     return METHODS[summary.method].format(summary.resamples)
+
+
+def tested(summary: Summary) -> str:
+    """What makes a difference's interval and p-value."""
+    return f"{numbers.percent(summary.confidence)} intervals of differences, and p: {TEST}."
+
+
+def judged_together(summary: Summary) -> str:
+    """How several comparisons share their error rate; "" for one."""
+    family = max((comparison.family for comparison in summary.comparisons), default=0)
+    if family < 2:
+        return ""
+    chance = f"the chance of any wrong claim among {family} comparisons is at most {_error(summary)}"
+    if any(comparison.delta is not None for comparison in summary.comparisons):
+        return f"Each is judged at alpha/{family} (Bonferroni): {chance}."
+    return (
+        f"Judged together: {chance}. The strongest evidence must hold at the highest confidence; with each claim "
+        "the next one may hold at a lower (step-down over the joint distribution of the pairs)."
+    )
+
+
+def judged_per_task(summary: Summary) -> str:
+    """How the tasks of a comparison share their error rate."""
+    return (
+        f"The chance of any wrong claim among the tasks of one comparison is at most {_error(summary)} (Holm); the "
+        "tasks of several comparisons are not corrected for each other."
+    )
+
+
+def _error(summary: Summary) -> str:
+    return numbers.percent(1 - summary.confidence)
+
+
+def difference(of: Comparison | TaskRow) -> str:
+    """The IQM difference and its interval: +0.120 [-0.031, +0.271]; "unbounded" where so few runs bound nothing."""
+    found = estimate(of.difference, numbers.signed)
+    return f"{found} [unbounded]" if of.difference.interval is None and of.p_value is not None else found
+
+
+def judged_at(of: Comparison | TaskRow) -> str:
+    """The confidence that a verdict must hold at; "" where nothing could be judged."""
+    return "" if of.judged_at is None else numbers.percent(of.judged_at)
+
+
+def judged_interval(of: Comparison | TaskRow) -> str:
+    """The interval that the verdict has read: [-0.061, +0.301]; "" where nothing could be judged."""
+    if of.judged is None:
+        return "" if of.judged_at is None else "unbounded"
+    return f"[{numbers.signed(of.judged.low)}, {numbers.signed(of.judged.high)}]"
 
 
 def at_budget(summary: Summary) -> str:

@@ -7,8 +7,10 @@ from dataclasses import replace
 
 from dimebench.analysis.summary import Citation, Summary
 from dimebench.numbers import count, listed, p_value, percent, signed, unit
-from dimebench.stats import Comparison, Estimate, Interval
+from dimebench.stats import Comparison, Estimate, Interval, Verdict
 from dimebench.wording import terms
+
+HOLDS_FROM = 4  # seeds: the difference's interval covers what it says, on one task too
 
 
 def winner(comparison: Comparison) -> tuple[str, str] | None:
@@ -17,6 +19,12 @@ def winner(comparison: Comparison) -> tuple[str, str] | None:
         return None
     pair = (comparison.a, comparison.b)
     return pair if comparison.verdict == "A better" else pair[::-1]
+
+
+def in_short(verdict: Verdict, comparison: Comparison) -> str:
+    """The verdict of a comparison, or of a task of it, in a word or two."""
+    better = {"A better": comparison.a, "B better": comparison.b}.get(verdict)
+    return f"{better} better" if better else verdict
 
 
 def headline(comparison: Comparison) -> str:
@@ -101,13 +109,15 @@ def sentence(comparison: Comparison, summary: Summary) -> str:
     else:
         claim = f"Undecided between {seen.a} and {seen.b} on {where_}, because {seen.reason}"
     warning = caution([comparison])
-    test = "" if seen.p_value is None else f", permutation test {p_value(seen.p_value)}"
+    found = f"a difference of {signed(difference.point)}"
+    if seen.p_value is not None:
+        bounds = _ci(difference.interval, sign=True) or f" (no finite {percent(seen.confidence)} CI)"
+        found += f"{bounds}, studentised permutation test {p_value(seen.p_value)}"
     return (
-        f"{claim}: IQM {unit(a.point)} against {unit(b.point)}, "
-        f"a difference of {signed(difference.point)}{_ci(difference.interval, sign=True)}{test}; "
+        f"{claim}: IQM {unit(a.point)} against {unit(b.point)}, {found}; "
         f"a run of {seen.a} scores above a run of {seen.b} "
         f"with probability {chance.point:.2f}{_ci(chance.interval, digits=2)}."
-        f"{more_seeds(seen)}{_holm(seen)}{f' {warning}' if warning else ''}"
+        f"{_judged(seen)}{more_seeds(seen)}{f' {warning}' if warning else ''}"
         f"{_left_out(summary, comparison.a, comparison.b)}"
     )
 
@@ -172,25 +182,29 @@ def more_seeds(comparison: Comparison) -> str:
     return f" If this is the true difference, about {count(more, 'more seed')} each would likely decide."
 
 
-def _holm(comparison: Comparison) -> str:
-    judged = comparison.judged
-    if judged is None or comparison.family < 2:
+def _judged(comparison: Comparison) -> str:
+    """At which confidence the verdict was made, where the difference's own interval does not say it."""
+    equivalent, others = comparison.verdict == "equivalent", comparison.family - 1
+    if comparison.judged_at is None or (others < 1 and not equivalent):
         return ""
-    return (
-        f" Judged with {'Holm' if comparison.delta is None else 'Bonferroni'}'s correction for "
-        f"{comparison.family} comparisons, "
-        f"at {percent(judged.confidence)}: {signed(judged.low)} to {signed(judged.high)}."
-    )
+    judged, at = comparison.judged, percent(comparison.judged_at)
+    together = f" together with {count(others, 'other comparison')}" if others > 0 else ""
+    tests = ", by two one-sided tests" if equivalent else ""
+    bounds = f"{signed(judged.low)} to {signed(judged.high)}" if judged else "no finite interval"
+    known = "" if equivalent or comparison.adjusted_p is None else f"; adjusted {p_value(comparison.adjusted_p)}"
+    return f" Judged{together} at {at}{tests}: {bounds}{known}."
 
 
 def caution(comparisons: Sequence[Comparison]) -> str:
-    """A warning where intervals rest on few seeds; "" elsewhere."""
+    """A warning where the intervals of single IQMs rest on few seeds; "" elsewhere."""
     few = [comparison.fewest_seeds for comparison in comparisons if comparison.few_seeds]
     if not few:
         return ""
+    measured = " (about 70% of the time on one task, 92% on seven)" if set(few) == {3} else ""
+    here = " and may err more often here" if min(few) < HOLDS_FROM else ""
     return (
-        f"Caution: intervals over {min(few)} seeds hold the truth less often than they say "
-        f"(at 3 seeds those of an IQM about 70% on one task, 92% on seven)."
+        f"Caution: with {terms.seeds(min(few), max(few))} the intervals of single IQMs hold the truth less often "
+        f"than they say{measured}; the difference's interval and the verdict hold from {HOLDS_FROM} seeds on{here}."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,13 +18,19 @@ from tests.analysis.factory import GRID, RUN, make_run
 
 
 def write_run(
-    results: Path, variant: str, seed: int, final: float, suite: str = "quick", status: str = "finished"
+    results: Path,
+    variant: str,
+    seed: int,
+    final: float,
+    suite: str = "quick",
+    status: str = "finished",
+    grid: Sequence[int] = GRID,
 ) -> None:
     run = make_run(variant, RUN, seed, status, suite=suite)
     folder = results / suite / variant / RUN / f"seed-{seed:03d}"
     writer = RunWriter(replace(run, path=folder))
-    for step in GRID:
-        value = final * step / GRID[-1]
+    for step in grid:
+        value = final * step / grid[-1]
         episode = {"length": 1000, "success": None, "grad_step": step, "wall_time_s": step / 100, "diverged": False}
         writer.add_evaluation(step, [{"episode": k, "return": value + 2 * k - 1} | episode for k in (0, 1)])
     if status == "diverged":

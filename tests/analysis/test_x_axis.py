@@ -131,7 +131,15 @@ def test_what_is_no_metric_is_refused(text: str) -> None:
         Metric.parse(text)
 
 
-@pytest.mark.parametrize("text", ["final", "auc", "threshold:0.8"])
+@pytest.mark.parametrize("text", ["threshold:0", "threshold:-0.1", "threshold:1.001", "threshold:1e9"])
+def test_a_threshold_outside_the_score_is_refused(text: str) -> None:
+    with pytest.raises(
+        ReportError, match=f"--metric {text}: a threshold is a normalised score above 0 and at most 1"
+    ):
+        Metric.parse(text)
+
+
+@pytest.mark.parametrize("text", ["final", "auc", "threshold:0.8", "threshold:1"])
 def test_a_metric_reads_as_it_is_written(text: str) -> None:
     assert str(Metric.parse(text)) == text
 

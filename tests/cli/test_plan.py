@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,50 @@ def test_what_is_done_is_not_planned_again(dimebench: Call) -> None:
 
 
 @pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["algo=dime,sac", "--seeds", "3"], "3 seeds on one task cannot decide; 4 can"),
+        (["algo=dime,sac", "--seeds", "4-6"], "3 seeds on one task cannot decide; 4 can"),
+        (["algo=dime,sac,random", "--seeds", "1"], "1 seed on one task cannot decide; 4 can"),
+        (["algo=dime,sac,crossq", "--seeds", "4"], "4 seeds on one task cannot decide between 3 algorithms; 5 can"),
+        (["algo=dime,sac", "--seeds", "4"], ""),
+        (["algo=dime,random", "--seeds", "3"], "3 seeds on one task cannot decide; 4 can"),
+        (["algo=dime", "--seeds", "1"], ""),
+        (["algo=dime,sac", "--until-decided", "--max-seeds", "3"], ""),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_too_few_seeds_to_decide_are_pointed_out(dimebench: Call, words: list[str], line: str) -> None:
+    asked = ["plan", "suite=tiny", *words, "--device", "cpu", "--no-probe"]
+    answer = dimebench(*asked)
+    assert (answer.code, answer.err) == (0, "")
+    assert [each for each in answer.lines if "cannot decide" in each] == ([line] if line else [])
+    found = json.loads(dimebench(*asked, "--json").out)["cannot_decide"]
+    assert (found and found["text"]) == (line or None)
+    assert not found or found["seeds"] < found["fewest_seeds"]
+
+
+def test_statistics_are_imported_only_where_few_seeds_can_matter(place: Path) -> None:
+    script = (
+        "import sys; from dimebench.cli.common.checks import undecidable\n"
+        "from dimebench.planning.cells import Cell, Plan\n"
+        "cells = [Cell(name, 't', tuple(range(int(sys.argv[1]))), blocks=[0]) for name in ('a', 'b')]\n"
+        "print(undecidable(Plan('s', None, cells)), any(name.startswith('dimebench.stats') for name in sys.modules))"
+    )
+    for seeds, said in (("3", "3 seeds on one task cannot decide; 4 can True"), ("10", "None False")):
+        done = subprocess.run([sys.executable, "-c", script, seeds], capture_output=True, text=True, check=True)
+        assert done.stdout == said + "\n"
+
+
+def test_run_says_before_training_that_it_cannot_decide(place: Path) -> None:
+    words = ["suite=tiny", "algo=random,sac", "--seeds", "1", "--device", "cpu"]
+    line = "dimebench: note: 1 seed on one task cannot decide; 4 can\n"
+    for said in (line, ""):  # the second time nothing is left to do
+        answer = process("run", *words, cwd=place)
+        assert (answer.code, answer.err) == (0, said)
+
+
+@pytest.mark.parametrize(
     ("options", "line"),
     [
         (["--on", "slurm"], "--on slurm: say what there is: --gpus N or --workers N on each node, --nodes N"),
@@ -110,6 +156,7 @@ def test_a_variant_that_would_only_act_at_random_is_pointed_out(dimebench: Call,
     for command in (["plan", *words, "--no-probe"], ["plan", *words, "--no-probe", "--json"]):
         answer = dimebench(*command)
         assert (answer.code, answer.err) == (0, line)
-    for said in (line, ""):  # the second time nothing is left to do
+    few = "dimebench: note: 1 seed on one task cannot decide; 4 can\n"
+    for said in (line + few, ""):  # the second time nothing is left to do
         answer = process("run", *words, cwd=place)
         assert (answer.code, answer.err) == (0, said)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from tests.analysis.test_tree import write_run
 from tests.cli.calls import TASK, Call, refused
 
 
@@ -50,6 +51,46 @@ def test_power_from_a_table_of_published_scores(dimebench: Call, place: Path) ->
     refused(
         dimebench("power", "Z", "--from", "scores.csv", "--difference", "0.1"),
         "scores.csv: no runs of 'Z' (known: X, Y)",
+    )
+
+
+@pytest.fixture
+def long_runs(place: Path) -> None:
+    """Five seeds of dime on dm_control/dog-run, as long as published ones."""
+    for seed in range(5):
+        write_run(place / "results", "dime", seed, 300 + 20 * seed, grid=(0, 250_000, 500_000))
+
+
+def test_power_finds_the_difference_to_a_published_figure(dimebench: Call, long_runs: None) -> None:
+    words = ["power", "dime", "paper:SAC@simba", "--simulations", "20"]
+    compared = json.loads(dimebench("compare", "dime", "paper:SAC@simba", "--json").out)["published"][0]
+    found = json.loads(dimebench(*words, "--json").out)
+    one = found["published"]
+    assert (one["variant"], one["statistic"], one["score"]) == ("paper:SAC@simba", "mean", compared["score"])
+    assert one["own"] == compared["own"]["dime"]["point"] == pytest.approx(0.34)
+    assert found["difference"] == pytest.approx(one["own"] - one["score"])
+    assert (found["tasks"], found["budget"]) == (["dm_control/dog-run"], 500_000)
+    lines = dimebench(*words).lines
+    assert f"An IQM difference of {found['difference']:.3f} on 1 task" in lines[0]
+    assert "From the spread of dime over 5 seeds" in lines[1]
+    assert lines[2].startswith("paper:SAC@simba is published, not run here")
+    assert lines[2].endswith("both sides are given the spread of dime.")
+    asked = json.loads(dimebench(*words, "--difference", "0.2", "--json").out)
+    assert (asked["difference"], asked["published"]) == (0.2, one)
+    assert json.loads(dimebench("power", "paper:SAC@simba", "dime", *words[3:], "--json").out)["published"] == one
+
+
+def test_published_names_without_runs_are_refused_as_compare_does(dimebench: Call, long_runs: None) -> None:
+    alone = "not comparable: published aggregates alone; name runs to set beside them"
+    for words in (["paper:SAC@simba"], ["paper:SAC@simba", "--difference", "0.1"], ["paper:DIME", "paper:SAC@simba"]):
+        refused(dimebench("power", *words), alone, code=4)
+    refused(dimebench("compare", "paper:DIME", "paper:SAC@simba"), alone, code=4)
+    unknown = dimebench("power", "dime", "paper:DIMEE")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "no published figures of 'paper:DIMEE' (nearest: paper:DIME" in unknown.err
+    refused(
+        dimebench("power", "dime", "paper:DIME", "--from", "x.csv"),
+        "paper:DIME: is set beside runs of a results folder; --from x.csv has none: leave one out",
     )
 
 

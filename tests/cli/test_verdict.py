@@ -11,7 +11,10 @@ from tests.cli.calls import TASK, Answer, Call, half_written, snapshot
 
 COMPARED = {"improvement_matrix", "probability_of_improvement"}
 FIGURES = {"aggregates", "cost", "learning_curves", "performance_profile", "sample_efficiency", *COMPARED}
-SHEETS = {"aggregates", "comparisons", "cost", "ranking", "seeds", "tasks"}  # in every format; csv has two more
+SHEETS = {"aggregates", "comparisons", "cost", "ranking", "seeds", "task_verdicts", "tasks"}  # csv has two more
+
+
+OUTSIDE = "a threshold is a normalised score above 0 and at most 1"
 
 
 @pytest.fixture
@@ -63,6 +66,16 @@ def test_three_algorithms_get_a_table_of_comparisons(dimebench: Call, results: P
     found = json.loads(dimebench("compare", "dime", "sac", "crossq", "--json").out)
     assert len(found["comparisons"]) == 3
     assert sorted(row["variant"] for row in found["ranking"]) == ["crossq", "dime", "sac"]
+
+
+def test_the_verdict_on_each_task_is_shown_where_it_is_asked_for(dimebench: Call, results: Path) -> None:
+    words = ["compare", "dime", "sac", "crossq"]
+    answer = dimebench(*words, "--per-task")
+    assert (answer.code, answer.err) == (0, "")
+    assert "Verdicts per task" in answer.lines
+    assert [line for line in answer.lines if line.startswith(f"dime - sac ({TASK})  ")]
+    assert set(dimebench(*words).lines) < set(answer.lines)
+    assert dimebench(*words, "--per-task", "--json").out == dimebench(*words, "--json").out
 
 
 def test_a_variant_is_compared_under_its_name_however_it_is_typed(dimebench: Call, place_of_variants: Path) -> None:
@@ -125,7 +138,12 @@ def test_axis_metric_margin_and_method_can_be_asked_for(dimebench: Call, results
     [
         (["--axis", "epochs"], "--axis epochs: unknown axis (known: env_step, grad_step, wall_time)"),
         (["--metric", "best"], "--metric best: unknown metric (known: final, auc, threshold:SCORE)"),
-        (["--delta", "0"], "--delta 0: must be a number above 0"),
+        (["--metric", "threshold:0"], f"--metric threshold:0: {OUTSIDE}"),
+        (["--metric", "threshold:1.01"], f"--metric threshold:1.01: {OUTSIDE}"),
+        (["--metric", "threshold:-0.5"], f"--metric threshold:-0.5: {OUTSIDE}"),
+        (["--delta", "0"], "--delta 0: must be above 0 and below 1, a margin of normalised score"),
+        (["--delta", "1"], "--delta 1: must be above 0 and below 1, a margin of normalised score"),
+        (["--delta", "nan"], "--delta nan: must be above 0 and below 1, a margin of normalised score"),
         (["--interval", "bac"], "--interval bac: unknown method (nearest: bca)"),
         (["--engine", "scipy"], "--engine scipy: unknown engine (known: numpy, rliable)"),
         (

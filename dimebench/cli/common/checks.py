@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dimebench.errors import UsageError, nearest
+from dimebench.numbers import count
 
 if TYPE_CHECKING:
     from dimebench.planning.cells import Plan
@@ -84,3 +87,38 @@ def say_remarks(plan: Plan, said: set[str]) -> None:
         if line not in said:
             print(f"dimebench: note: {line}", file=sys.stderr)
             said.add(line)
+
+
+ALPHA = 0.05  # of a verdict
+
+
+@dataclass(frozen=True)
+class Undecidable:
+    """So many seeds that no scores whatever allow a claim between so many variants."""
+
+    seeds: int
+    tasks: int
+    variants: int
+    fewest_seeds: int  # that allow one
+
+    def __str__(self) -> str:
+        where = "one task" if self.tasks == 1 else f"{self.tasks} tasks"
+        between = f" between {self.variants} algorithms" if self.variants > 2 else ""
+        return f"{count(self.seeds, 'seed')} on {where} cannot decide{between}; {self.fewest_seeds} can"
+
+
+def undecidable(plan: Plan) -> Undecidable | None:
+    """Where the planned runs cannot decide anything; None where they can, or nothing is left to train."""
+    names, tasks = {cell.variant for cell in plan.cells}, len({cell.task for cell in plan.cells})
+    seeds, pairs = max((len(cell.seeds) for cell in plan.cells), default=0), math.comb(len(names), 2)
+    arrangements = math.comb(2 * min(seeds, 20), min(seeds, 20)) ** min(tasks, 20)
+    if not pairs or not any(cell.blocks for cell in plan.cells) or (seeds > 1 and arrangements > 1000 * pairs):
+        return None  # without the import of statistics
+    from dimebench.analysis.select import FLOOR
+    from dimebench.stats import fewest_seeds
+
+    compared = len(names) - (FLOOR in names and len(names) > 2)
+    if compared < 2:
+        return None
+    fewest = fewest_seeds(tasks, compared, ALPHA)
+    return Undecidable(seeds, tasks, compared, fewest) if seeds < fewest else None

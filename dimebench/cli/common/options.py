@@ -9,7 +9,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
-from dimebench.cli.common.parsers import number_above_0, one_of, seconds_above_0, whole_number
+from dimebench.cli.common.parsers import number_above_0, one_of, score_margin, seconds_above_0, whole_number
 from dimebench.errors import UsageError
 
 
@@ -107,15 +107,17 @@ Axis = Annotated[
 Metric = Annotated[
     str | None,
     option(
-        "final, auc, or threshold:0.8: how early that normalised score is reached (default: the suite's).", "METRIC"
+        "final, auc, or threshold:0.8: how early that normalised score (up to 1) is reached; default: the suite's.",
+        "METRIC",
     ),
 ]
 Delta = Annotated[
     float | None,
-    above_0(
-        "--delta",
-        "Say 'equivalent' where the IQM difference is surely within this margin of normalised score.",
+    option(
+        "Say 'equivalent' where the IQM difference is surely within this margin of normalised score, below 1.",
         "MARGIN",
+        "--delta",
+        parser=score_margin("--delta"),
     ),
 ]
 Interval = Annotated[

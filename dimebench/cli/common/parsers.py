@@ -80,6 +80,21 @@ def number_above_0(option: str, what: str = "number", most: float = sys.float_in
     return parse
 
 
+def score_margin(option: str) -> Callable[[str], float]:
+    """A parser for an option's value: a margin of normalised score, between 0 and 1. It raises UsageError."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = 0.0
+        if not 0 < value < 1:
+            raise UsageError(f"{option} {text}: must be above 0 and below 1, a margin of normalised score")
+        return value
+
+    return parse
+
+
 def seconds_above_0(option: str) -> Callable[[str], float]:
     """A parser for an option's value: seconds above 0, `inf` for no limit. It raises UsageError."""
     return number_above_0(option, "number of seconds", float("inf"))
