@@ -92,11 +92,11 @@ def run(
     def train(asked: Request, seed_list: Sequence[int]) -> int:
         plan = make_plan(asked, seed_list, results, chosen, mode, precision, engine.hardware(), chain, allow_code)
         say_remarks(plan, said)
+        if any(cell.blocks for cell in plan.cells):
+            make_folder("--results", results)
         cannot = None if until_decided else undecidable(plan)
         if cannot:
             print(f"dimebench: note: {cannot}", file=sys.stderr)
-        if any(cell.blocks for cell in plan.cells):
-            make_folder("--results", results)
         interrupt_on_signals()
         return _carry_out(engine, plan, asked, settings, trackers)
 

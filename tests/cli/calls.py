@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +42,11 @@ class Answer:
     @property
     def lines(self) -> list[str]:
         return self.out.splitlines()
+
+    @property
+    def trouble(self) -> str:
+        """Standard error without the note that so few seeds decide nothing, which tests of training do not mind."""
+        return re.sub(r"dimebench: note: \d+ seeds? on .+ cannot decide.*\n", "", self.err)
 
 
 Call = Callable[..., Answer]

@@ -58,7 +58,7 @@ def test_fewer_seeds_or_algorithms_of_the_same_are_done_as_well(dimebench: Call,
 
 def test_a_default_written_out_is_the_same_run(dimebench: Call, results: Path) -> None:
     answer = dimebench("run", "suite=tiny", "algo=dime", "all.utd=2", "--seeds", "2", "--device", "cpu")
-    assert (answer.code, answer.err) == (0, "")
+    assert (answer.code, answer.trouble) == (0, "")
     assert "2 were done already" in answer.out
 
 
@@ -167,7 +167,7 @@ def test_allowed_code_trains_what_is_missing_and_every_report_says_so(
     assert plan.code == 0
     answer = process("run", *words, "--workers", "1", cwd=place)
 
-    assert (answer.code, answer.err) == (0, "")
+    assert (answer.code, answer.trouble) == (0, "")
     assert answer.lines[-1].startswith("tiny: 2 runs finished, 1 were done already (3 asked for, ")
     runs = {run.seed: run for run in read_runs(results) if run.variant == "random"}
     new = runs[2].identity["of"]["code"]
@@ -234,7 +234,7 @@ def test_runs_that_failed_go_on_where_they_can_and_the_others_stay(results: Path
 
     answer = process("run", "suite=tiny", "algo=random", "--seeds", "3", "--workers", "1", cwd=place)
 
-    assert (answer.code, answer.err) == (3, "")
+    assert (answer.code, answer.trouble) == (3, "")
     assert answer.lines[-1].startswith("tiny: 1 runs finished, 1 were done already, 1 failed (3 asked for, ")
     failed = [line for line in answer.lines if line.startswith("failed: ")]
     assert len(failed) == 1

@@ -33,7 +33,7 @@ def made(trained: tuple[Path, Answer]) -> Path:
 
 def test_run_says_what_it_did(trained: tuple[Path, Answer]) -> None:
     answer = trained[1]
-    assert answer.err == ""
+    assert answer.trouble == ""
     assert answer.lines[-1].startswith("tiny: 8 runs finished, 0 were done already (8 asked for, 0:")
     assert answer.lines[-1].endswith("); results in results/")
     for name in ALGORITHMS:

@@ -112,7 +112,7 @@ def test_one_trains_beside_a_built_in_one_and_a_failure_spares_the_others(packag
     env = {"PYTHONPATH": f"{package}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     words = ["suite=tiny", "algo=crash,mine,random", "--seeds", "1", "--workers", "1"]
     answer = process("run", *words, cwd=place, env=env)
-    assert (answer.code, answer.err) == (3, "")
+    assert (answer.code, answer.trouble) == (3, "")
     assert "Traceback" not in answer.out
     failed = [line for line in answer.lines if line.startswith("failed: ")]
     assert len(failed) == 1

@@ -85,7 +85,7 @@ def test_a_disk_that_fills_up_while_training_keeps_what_is_done(
     arguments = ["suite=tiny", "algo=dime", "--seeds", "3", "--results", "disk", "--checkpoint-every", "0.001"]
     answer = on_disk(mounting, size, results, place / "after", "run", *arguments)
 
-    assert (answer.code, answer.err) == (3, "")
+    assert (answer.code, answer.trouble) == (3, "")
     assert "Traceback" not in answer.out
     failed = [line for line in answer.lines if line.startswith("failed: ")]
     assert len(failed) == 1
@@ -132,7 +132,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def one_failed_and_the_other_went_on(answer: Answer, results: Path, why: str) -> None:
-    assert (answer.code, answer.err) == (3, "")
+    assert (answer.code, answer.trouble) == (3, "")
     assert "Traceback" not in answer.out
     (failed,) = [line for line in answer.lines if line.startswith("failed: ")]
     assert failed.startswith(f"failed: sac on {TASK}, seed-000: ")

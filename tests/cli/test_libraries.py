@@ -25,7 +25,7 @@ def test_a_suite_of_another_packages_tasks_is_trained(place: Path) -> None:
     env = {"PYTHONPATH": f"{install(place / 'site')}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"}
     (place / "suites" / "line.yaml").write_text(SUITE)
     answer = process("run", "suite=line", "--seeds", "1", "--workers", "1", cwd=place, env=env)
-    assert (answer.code, answer.err) == (0, "")
+    assert (answer.code, answer.trouble) == (0, "")
     runs = {run.task: run for run in read_runs(place / "results")}
     assert {task: set(read_evals([run])["success"]) for task, run in runs.items()} == {
         "line/reach": {True},

@@ -62,7 +62,7 @@ def typed(line: str, tree: Path) -> str:
     assert program == "dimebench"
     path = os.pathsep.join([str(tree), *filter(None, [os.environ.get("PYTHONPATH")])])
     answer = process(*words, cwd=tree, env={"PYTHONPATH": path})
-    assert (answer.code, answer.err) == (0, ""), f"{line}\n{answer.err}{answer.out}"
+    assert (answer.code, answer.trouble) == (0, ""), f"{line}\n{answer.err}{answer.out}"
     return answer.out
 
 

@@ -67,7 +67,7 @@ def test_jobs_that_are_queued_again_in_mid_run_end_with_the_bits_of_a_local_run(
     LocalPool(local, PoolSettings(2, keep_checkpoints=True)).run(lambda event: None)
 
     answer = dimebench("run", *WORDS, "resources.cpus=1", "resources.memory=500MB", "--seeds", "1", *SLURM)
-    assert (answer.code, answer.err) == (0, "")
+    assert (answer.code, answer.trouble) == (0, "")
     assert answer.lines[0].startswith("tiny: 2 runs in 2 jobs: ")
     (manifest,) = read_manifests(place / "results")
     blocks = manifest.blocks
