@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dimebench.numbers import percent
 from dimebench.stats import compare, compare_all
 
 
@@ -114,7 +115,7 @@ def test_what_one_comparison_would_claim_many_may_not() -> None:
     found = compare_all(scores, pairs, resamples=2000, permutations=2000)
     assert {c.verdict for c in found} == {"undecided"}
     assert found[0].reason == (
-        f"the 95% interval of the IQM difference excludes 0, but not at the {100 * found[0].judged_at:.4g}% "
+        f"the 95% interval of the IQM difference excludes 0, but not at the {percent(found[0].judged_at)} "
         "that 4 comparisons together need"
     )
     assert len({c.judged_at for c in found}) == 1
