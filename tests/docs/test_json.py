@@ -15,7 +15,7 @@ from dimebench.analysis.question import Question
 from dimebench.reference import find
 from dimebench.stats import NumpyEngine
 from dimebench.wording.programs import SCHEMA, to_json
-from tests.analysis.factory import RUN, WALK, Book
+from tests.analysis.factory import RUN, WALK, Book, four_variants
 from tests.analysis.test_summary import of
 from tests.docs.pages import ROOT
 
@@ -67,7 +67,8 @@ def printed() -> list[Any]:
     book.add("dime", "dm_control/fish-swim", 0, (0, 1, 2), env_steps=steps)
     found = of(book, question=Question(delta=0.02, engine=NumpyEngine(200)))
     single = of(Book().cell("dime", RUN, [700]).cell("sac", RUN, [300]).cell("crossq", RUN, [300]))
-    return [json.loads(to_json(one)) for one in (cite(found, [find("paper:DIME")]), single)]
+    ranked = of(four_variants())
+    return [json.loads(to_json(one)) for one in (cite(found, [find("paper:DIME")]), single, ranked)]
 
 
 def paths(value: Any, types: Types, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -116,9 +117,9 @@ def test_the_version_comes_first_and_is_that_of_the_page(printed: list[Any]) -> 
 
 def test_a_verdict_is_that_of_its_numbers(printed: list[Any]) -> None:
     """One meaning of a name on both levels: the judged interval and the adjusted p say what the verdict says."""
-    found = [one for summary in printed[1:] for one in summary["comparisons"]]
+    found = printed[1]["comparisons"]  # one seed of each
     assert all((one["p_value"], one["judged"], one["judged_at"]) == (None, None, None) for one in found)
-    for comparison in printed[0]["comparisons"]:
+    for comparison in (*printed[0]["comparisons"], *printed[2]["comparisons"]):
         for one in (comparison, *comparison["tasks"]):
             apart = not one["judged"]["low"] <= 0 <= one["judged"]["high"]
             assert one["judged"]["confidence"] == pytest.approx(one["judged_at"])
