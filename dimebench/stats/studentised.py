@@ -97,16 +97,18 @@ def _gaussian(cut: float) -> float:
 def degrees(a: Spread, b: Spread) -> float:
     """Degrees of freedom of the variance of the difference (Satterthwaite 1946, Biometrics Bulletin 2, 110-114).
 
-    As Welch (1947, Biometrika 34, 28-35) has it for few runs: where each share of the variance has few degrees of its
-    own, the largest looks larger than it is. A side of fewer than 4 runs counts alone.
+    Without his bias: where each share of the variance has few degrees of its own, the largest looks larger than it
+    is. A variance of n runs has a square that is (n + 1)/(n - 1) times too large on average, and so its weight is as
+    many times less; what is then added where one share is all of the variance is taken off (as Welch 1947, Biometrika
+    34, 28-35). A side of fewer than 4 runs counts alone.
     """
     few = [side.sizes for side in (a, b) if sum(side.sizes) < FEWEST]
     if few:
         return float(max(min(sum(sizes) for sizes in few) - 1, 1))
     shares, free = np.concatenate([a.shares, b.shares]), np.concatenate([a.freedom, b.freedom])
-    weight = float((shares**2 / (free + 2)).sum())
-    least = float(free.min())
-    return max(float(shares.sum()) ** 2 / weight - 2, least) if weight > 0 else least
+    runs = np.maximum(np.concatenate([a.sizes, b.sizes]) - 1, 1)
+    weight, least = float((shares**2 / (free * (1 + 2 / runs))).sum()), float(free.min())
+    return max(float(shares.sum()) ** 2 / weight - 2 * float((free / runs).max()), least) if weight > 0 else least
 
 
 def studentise(difference: Array, error: Array, reach: float) -> Array:

@@ -64,7 +64,7 @@ def test_degrees_of_freedom_are_satterthwaites_as_welch_has_them() -> None:
     none, some = Spread(np.array([0.0]), (5,)), Spread(np.array([2.0]), (5,))
     alone = 4 * (1 - 1 / 5)  # of 5 runs, one is cut at each end: 2 x 1 - 1 of 5
     assert degrees(none, some) == pytest.approx(alone), "all of the variance is one side's"
-    assert degrees(some, some) == pytest.approx(2 * (alone + 2) - 2)
+    assert degrees(some, some) == pytest.approx(2 * alone * (1 + 2 / 4) - 2 * alone / 4)
     assert degrees(none, none) == pytest.approx(alone)
     assert degrees(Spread(np.array([0.1]), (3,)), some) == 2, "three runs say next to nothing of how they vary"
 
