@@ -106,9 +106,9 @@ def degrees(a: Spread, b: Spread) -> float:
     if few:
         return float(max(min(sum(sizes) for sizes in few) - 1, 1))
     shares, free = np.concatenate([a.shares, b.shares]), np.concatenate([a.freedom, b.freedom])
-    runs = np.maximum(np.concatenate([a.sizes, b.sizes]) - 1, 1)
-    weight, least = float((shares**2 / (free * (1 + 2 / runs))).sum()), float(free.min())
-    return max(float(shares.sum()) ** 2 / weight - 2 * float((free / runs).max()), least) if weight > 0 else least
+    whole = np.maximum(np.concatenate([a.sizes, b.sizes]) - 1, 1)  # of each share, were nothing cut
+    weight, least = float((shares**2 / (free * (1 + 2 / whole))).sum()), float(free.min())
+    return max(float(shares.sum()) ** 2 / weight - 2 * float((free / whole).max()), least) if weight > 0 else least
 
 
 def studentise(difference: Array, error: Array, reach: float) -> Array:
