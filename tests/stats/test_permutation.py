@@ -150,6 +150,14 @@ def test_p_values_of_equal_variants_are_small_no_more_often_than_they_say() -> N
         assert np.mean(np.array(p_values) <= level) <= level + 3 * np.sqrt(level * (1 - level) / 300)
 
 
+def test_arrangements_do_not_depend_on_what_was_asked_before_and_few_are_kept() -> None:
+    many, rng = Arrangements(0, 50), np.random.default_rng(0)
+    sides = [([rng.random(5), rng.random(n)], [rng.random(5), rng.random(4)]) for n in range(3, 20)]
+    first = [difference_test(a, b, many).p_value for a, b in sides]
+    assert len(many._made) <= 8
+    assert [difference_test(a, b, many).p_value for a, b in sides[::-1]] == first[::-1]
+
+
 def test_equal_scores_say_nothing() -> None:
     found = difference_test([[0.5] * 4], [[0.5] * 4], ALL)
     assert found.p_value == 1.0

@@ -40,6 +40,7 @@ from dimebench.stats.testing.arrangements import (
 )
 
 PERMUTATIONS = 50_000
+MOST_KEPT = 8  # numbers of runs whose arrangements are kept: each takes 50,000 bytes a run
 TIE = 1e-9  # |T| closer than this are the same number, computed in another order
 
 
@@ -98,7 +99,7 @@ class DifferenceTest:
 
 @dataclass(frozen=True, eq=False)
 class Arrangements:
-    """The arrangements for any numbers of runs: fixed by a seed, made once, shared by tests of equal numbers."""
+    """The arrangements for any numbers of runs: fixed by a seed, shared by tests of equal numbers."""
 
     seed: int = 0
     count: int = PERMUTATIONS
@@ -114,7 +115,10 @@ class Arrangements:
                 self._made[key] = (
                     every_arrangement(sizes) if exact else random_arrangements(sizes, self.count - 1, rng)
                 )
-            return self._made[key], exact
+            found = self._made[key]
+            if len(self._made) > MOST_KEPT:
+                del self._made[next(iter(self._made))]
+            return found, exact
 
 
 def difference_test(a: Scores | Sample, b: Scores | Sample, arrangements: Arrangements) -> DifferenceTest:
