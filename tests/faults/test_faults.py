@@ -41,7 +41,7 @@ def test_hung_nan_and_too_large_learners_spare_the_others(place: Path) -> None:
     ]
     words += ["--mode", "eager"]  # a graph would run the misbehaving Python of the first calls alone
     answer = process("run", *words, cwd=place, env=with_package(place))
-    assert (answer.code, answer.err) == (3, "")
+    assert (answer.code, answer.trouble) == (3, "")
     assert "Traceback" not in answer.out
     told = [line for line in answer.lines if line.startswith(("failed: ", "diverged: "))]
     hung = f"no sign of life from the worker process for {HANG_TIMEOUT} s, so it was killed"
@@ -128,7 +128,7 @@ exit $code
     words = ["suite=tiny", "algo=sac", "steps=100000", "--seeds", "1", "--results", "disk"]
     words += ["--checkpoint-every", "0.01"]
     answer = process("run", *words, cwd=place, around=[*mounting, "sh", "-c", script, "sh"])
-    assert (answer.code, answer.err) == (3, "")
+    assert (answer.code, answer.trouble) == (3, "")
     failed = [line for line in answer.lines if line.startswith("failed: ")]
     assert len(failed) == 1
     assert failed[0].startswith(f"failed: sac on {TASK}, seed-000: disk/tiny/sac/")

@@ -128,8 +128,8 @@ def test_what_slurm_refuses_is_said_in_its_words_and_leaves_nothing(
     run = ["run", "suite=tiny", "--seeds", "1", *SLURM]
     answer = dimebench(*run, "resources.partition=nope")
     assert answer.code == 2
-    assert answer.err.startswith("dimebench: sbatch refused: invalid partition specified: nope")
-    assert len(answer.err.splitlines()) == 1
+    assert answer.trouble.startswith("dimebench: sbatch refused: invalid partition specified: nope")
+    assert len(answer.trouble.splitlines()) == 1
     answer = dimebench(*run, "resources.memory=900TB")
     assert answer.code == 2
     assert "Memory specification can not be satisfied" in answer.err
