@@ -119,7 +119,7 @@ def other_plan(record: Record, pairs: Sequence[Pair], tasks: Sequence[str], look
         if set(names) not in [set(pair) for pair in pairs]:
             continue
         if entry.get("anytime", False) != looks.anytime:
-            way = "without a plan (--anytime)" if looks.anytime is False else "by a plan, without --anytime"
+            way = "without a plan (--anytime)" if not looks.anytime else "by a plan, without --anytime"
             return f"{names[0]} and {names[1]} were looked at {way}"
         planned = entry["planned"] if looks.anytime else list(looks.planned)
         asked = [("seeds", planned, entry["planned"]), ("tasks", list(tasks), entry["tasks"])]

@@ -23,7 +23,7 @@ def plain(value: Any) -> str:
 
 def verdict_of(summary: Summary, index: int, sentence: str) -> dict[str, Any]:
     comparison = summary.comparisons[index] if summary.comparisons else None
-    pair = verdict.winner(comparison) if comparison else None
+    pair = comparison.winner if comparison else None
     return {
         "headline": verdict.headline(comparison) if comparison else summary.variants[0],
         "better": pair[0] if pair else None,

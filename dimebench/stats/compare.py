@@ -59,6 +59,13 @@ class Comparison:
     seeds_needed: int | None = None  # seeds per task and variant that would likely decide; None: decided, or too many
 
     @property
+    def winner(self) -> Pair | None:
+        """(better, worse), or None while undecided or equivalent."""
+        if self.verdict in ("undecided", "equivalent"):
+            return None
+        return (self.a, self.b) if self.verdict == "A better" else (self.b, self.a)
+
+    @property
     def few_seeds(self) -> bool:
         """Whether the intervals rest on so few seeds that they cover less than they say."""
         return 2 <= self.fewest_seeds <= FEW_SEEDS

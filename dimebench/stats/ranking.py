@@ -35,8 +35,7 @@ class Ranked:
 
 def claimed(comparisons: Iterable[Comparison]) -> frozenset[Claim]:
     """The differences that are claimed; "undecided" and "equivalent" claim none."""
-    decided = [c for c in comparisons if c.verdict in ("A better", "B better")]
-    return frozenset((c.a, c.b) if c.verdict == "A better" else (c.b, c.a) for c in decided)
+    return frozenset(comparison.winner for comparison in comparisons if comparison.winner)
 
 
 def ranked(names: Sequence[str], claims: Set[Claim]) -> tuple[Ranked, ...]:

@@ -12,6 +12,7 @@ finds differences that the other misses; as all arrangements are divided by the 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -92,6 +93,11 @@ def _gaussian(cut: float) -> float:
     z = float(special.ndtri(1 - cut))
     density = float(np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi))
     return (1 - 2 * cut - 2 * z * density + 2 * cut * z**2) / (1 - 2 * cut) ** 2
+
+
+def standard_error(a: Spread, b: Spread) -> float:
+    """Of the difference of two IQMs."""
+    return math.sqrt(a.variance + b.variance)
 
 
 def degrees(a: Spread, b: Spread) -> float:

@@ -16,13 +16,13 @@ from dimebench.tables.plain import plain
 from dimebench.tables.terminal import Fitted
 from dimebench.tables.verdicts import TASK_VERDICTS, task_verdicts
 from dimebench.wording.notes import remarks
-from dimebench.wording.verdict import claims, headline, winner
+from dimebench.wording.verdict import claims, headline
 
 
 def render(summary: Summary, per_task: bool = False) -> RenderableType:
     """Everything for a terminal of any width. per_task: with the verdict on each task."""
     only = summary.comparisons[0] if len(summary.comparisons) == 1 else None
-    decided = any(winner(comparison) for comparison in summary.comparisons)
+    decided = any(comparison.winner for comparison in summary.comparisons)
     title = Text(headline(only) if only else "Verdict", style="bold green" if decided else "bold yellow")
     verdict = Panel(Text("\n".join(claims(summary))), title=title, title_align="left", box=box.ROUNDED)
     found = [Fitted(table) for table in _shown(summary, per_task)]

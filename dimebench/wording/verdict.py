@@ -13,14 +13,6 @@ from dimebench.wording import terms
 HOLDS_FROM = 4  # seeds: the difference's interval covers what it says, on one task too
 
 
-def winner(comparison: Comparison) -> tuple[str, str] | None:
-    """(better, worse), or None while undecided or equivalent."""
-    if comparison.verdict in ("undecided", "equivalent"):
-        return None
-    pair = (comparison.a, comparison.b)
-    return pair if comparison.verdict == "A better" else pair[::-1]
-
-
 def in_short(verdict: Verdict, comparison: Comparison) -> str:
     """The verdict of a comparison, or of a task of it, in a word or two."""
     better = {"A better": comparison.a, "B better": comparison.b}.get(verdict)
@@ -29,7 +21,7 @@ def in_short(verdict: Verdict, comparison: Comparison) -> str:
 
 def headline(comparison: Comparison) -> str:
     """The claim in a few words."""
-    pair = winner(comparison)
+    pair = comparison.winner
     if pair is not None:
         return f"{pair[0]} is better than {pair[1]}"
     if comparison.verdict == "equivalent":
@@ -42,7 +34,7 @@ def overview(comparisons: Sequence[Comparison]) -> list[str]:
     beaten: dict[str, list[str]] = {}
     alike, open_pairs = [], []
     for comparison in comparisons:
-        pair = winner(comparison)
+        pair = comparison.winner
         if comparison.verdict == "equivalent":
             alike.append(headline(comparison))
         elif pair is None:
@@ -100,7 +92,7 @@ def _cited(summary: Summary, variant: str, citation: Citation) -> str:
 
 def sentence(comparison: Comparison, summary: Summary) -> str:
     """The verdict in full, seen from the better side."""
-    pair = winner(comparison)
+    pair = comparison.winner
     seen = turned(comparison) if pair == (comparison.b, comparison.a) else comparison
     a, b, difference, chance = seen.iqm_a, seen.iqm_b, seen.difference, seen.improvement
     where_ = _where(summary, seen.fewest_seeds, seen.most_seeds)

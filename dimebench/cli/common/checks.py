@@ -89,9 +89,6 @@ def say_remarks(plan: Plan, said: set[str]) -> None:
             said.add(line)
 
 
-ALPHA = 0.05  # of a verdict
-
-
 @dataclass(frozen=True)
 class Undecidable:
     """So many seeds that no scores whatever allow a claim between so many variants."""
@@ -114,6 +111,7 @@ def undecidable(plan: Plan) -> Undecidable | None:
     arrangements = math.comb(2 * min(seeds, 20), min(seeds, 20)) ** min(tasks, 20)
     if not pairs or not any(cell.blocks for cell in plan.cells) or (seeds > 1 and arrangements > 1000 * pairs):
         return None  # without the import of statistics
+    from dimebench.analysis.interim import ALPHA
     from dimebench.analysis.select import FLOOR
     from dimebench.stats import fewest_seeds
 

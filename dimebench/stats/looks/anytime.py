@@ -34,9 +34,9 @@ import numpy as np
 from scipy import special
 
 from dimebench.stats.bootstrap import Sample, resamplable
-from dimebench.stats.estimators import Array, Scores
-from dimebench.stats.looks.sequential import Block, SequentialVerdict
-from dimebench.stats.studentised import arranged, degrees
+from dimebench.stats.estimators import Array
+from dimebench.stats.looks.sequential import Block, SequentialVerdict, joined
+from dimebench.stats.studentised import arranged, degrees, standard_error
 from dimebench.stats.testing.arrangements import as_named, every_arrangement, how_many, random_arrangements
 from dimebench.stats.testing.permutation import TIE
 
@@ -85,7 +85,7 @@ def monitor_anytime(
     verdict: SequentialVerdict = "undecided"
     most = 0.0  # the largest e-value so far, as a logarithm
     for count, block in enumerate(blocks, start=1):
-        a, b = (_joined(side) for side in zip(*blocks[:count], strict=True))
+        a, b = (joined(side) for side in zip(*blocks[:count], strict=True))
         logs = logs + log_e_values(block, rng, shuffles)
         now = float(special.logsumexp(logs))
         most = max(most, now)
@@ -125,17 +125,11 @@ def log_e_values(block: Block, rng: np.random.Generator, shuffles: int = SHUFFLE
     return found
 
 
-def _joined(blocks: Sequence[Scores]) -> Sample:
-    """One variant's runs of all blocks."""
-    tasks = zip(*blocks, strict=True)
-    return Sample.of([np.concatenate([np.asarray(runs, dtype=np.float64) for runs in task]) for task in tasks])
-
-
 def _student(a: Sample, b: Sample) -> float | None:
     """The p-value of IQM(A) - IQM(B) over its standard error; None where a task has a single run."""
     if not (resamplable(a.tasks) and resamplable(b.tasks)):
         return None
-    difference, error = abs(a.iqm - b.iqm), math.sqrt(a.spread.variance + b.spread.variance)
+    difference, error = abs(a.iqm - b.iqm), standard_error(a.spread, b.spread)
     if error <= TIE:
         return 0.0 if difference > TIE else 1.0
     return float(2 * special.stdtr(degrees(a.spread, b.spread), -difference / error))

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from dimebench.stats.bootstrap import Sample, resamplable
-from dimebench.stats.estimators import Array, Scores, as_scores
-from dimebench.stats.studentised import arranged, degrees, deviation, studentise
+from dimebench.stats.estimators import Array, Scores
+from dimebench.stats.studentised import arranged, degrees, deviation, standard_error, studentise
 from dimebench.stats.testing.arrangements import Members, as_named, random_arrangements
 from dimebench.stats.testing.permutation import TIE
 
@@ -99,7 +99,7 @@ def monitor(
         blocks_so_far.append((a, b))
         sizes = [(x.size, y.size) for x, y in zip(a, b, strict=True)]
         members.append(np.concatenate([as_named(sizes), random_arrangements(sizes, shuffles, rng)], axis=1))
-        of_a, of_b = (_joined(side) for side in zip(*blocks_so_far, strict=True))
+        of_a, of_b = (joined(side) for side in zip(*blocks_so_far, strict=True))
         differences, statistics = _so_far(members, blocks_so_far)
         spent = spending(seeds / planned[-1], alpha)
         critical = _critical(statistics, stopped, spent)
@@ -107,8 +107,8 @@ def monitor(
         stopped |= beyond
         needed = math.inf
         if beyond.any() and resamplable(of_a.tasks) and resamplable(of_b.tasks):
-            error = math.sqrt(of_a.spread.variance + of_b.spread.variance)
-            student = float(special.stdtrit(degrees(of_a.spread, of_b.spread), 1 - beyond.mean() / 2)) * error
+            quantile = float(special.stdtrit(degrees(of_a.spread, of_b.spread), 1 - beyond.mean() / 2))
+            student = quantile * standard_error(of_a.spread, of_b.spread)
             needed = max(critical * deviation(of_a.tasks, of_b.tasks), student)
         # Rounding may part the two forms of one statement: the shuffles decide.
         decided = bool(beyond[0] and math.isfinite(needed) and abs(differences[0]) >= needed * (1 - TIE))
@@ -133,9 +133,10 @@ def _critical(statistics: Array, stopped: NDArray[np.bool_], spent: float) -> fl
     return float(above[-1]) if above.size and above[-1] > TIE else math.inf
 
 
-def _joined(blocks: Sequence[Sequence[Array]]) -> Sample:
+def joined(blocks: Sequence[Scores]) -> Sample:
     """One side's runs of all blocks. Raises ValueError where it has no run of a task yet."""
-    return Sample(tuple(as_scores([np.concatenate(runs) for runs in zip(*blocks, strict=True)])))
+    tasks = zip(*blocks, strict=True)
+    return Sample.of([np.concatenate([np.asarray(runs, dtype=np.float64) for runs in task]) for task in tasks])
 
 
 def _so_far(members: Sequence[Members], blocks: Sequence[tuple[list[Array], list[Array]]]) -> tuple[Array, Array]:

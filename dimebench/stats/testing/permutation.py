@@ -30,7 +30,7 @@ from scipy import special
 from dimebench.stats.bootstrap import Sample, stream
 from dimebench.stats.estimators import Array, Scores
 from dimebench.stats.intervals import Interval
-from dimebench.stats.studentised import NO_SPREAD, arranged, degrees, deviation, studentise
+from dimebench.stats.studentised import NO_SPREAD, arranged, degrees, deviation, standard_error, studentise
 from dimebench.stats.testing.arrangements import (
     Members,
     every_arrangement,
@@ -133,7 +133,7 @@ def difference_test(a: Scores | Sample, b: Scores | Sample, arrangements: Arrang
     members, exact = arrangements.of(sizes)
     point, reach = of_a.iqm - of_b.iqm, float(np.ptp(values))
     plain = deviation(of_a.tasks, of_b.tasks)
-    error = math.sqrt(of_a.spread.variance + of_b.spread.variance)
+    error = standard_error(of_a.spread, of_b.spread)
     statistic = float(studentise(np.array([point]), np.array([plain]), reach)[0])
     found = studentise(*arranged(members, values, sizes), reach)
     if not exact:
