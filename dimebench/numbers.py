@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+LARGEST = 1e15  # of a return, a score's bound or a step: beyond it no statistics are exact
+NARROWEST = 1e-9  # between the two bounds of a score
+
 
 def unit(value: float, digits: int = 3) -> str:
     """A normalised score or a probability; never "-0.000"."""

@@ -14,14 +14,14 @@ import pandas as pd
 
 from dimebench import stats
 from dimebench.analysis.errors import NoRunsError, NotComparableError
-from dimebench.analysis.notes import NeverReached
+from dimebench.analysis.notes import BudgetLimited, NeverReached, Unreadable
 from dimebench.analysis.published import cite, split
 from dimebench.analysis.question import Metric, Question
 from dimebench.analysis.select import FLOOR, Selection, read_chosen, select
 from dimebench.analysis.summary import CellRow, RunRow, Summary, VariantRow
 from dimebench.analysis.x_axis import on_axis
 from dimebench.stats.bootstrap import RESAMPLES
-from dimebench.store import Run, read_curves
+from dimebench.store import Run, StoreError, read_curves
 from dimebench.store.places import Place
 from dimebench.store.reader import without_collecting
 
@@ -49,13 +49,21 @@ def read_summary(
     """
     if not results.is_dir():
         raise NoRunsError(f"no results folder at '{results}'")
-    runs = read_chosen(results, suite)
+    broken: list[StoreError] = []
+    runs = read_chosen(results, suite, broken=broken)
     own, cited = split(names, {run.variant for run in runs})
     if cited and not own:
         raise NotComparableError("not comparable: published aggregates alone; name runs to set beside them")
     needed = [run for run in runs if not own or run.variant in {*own, FLOOR}]
+    lost: dict[Place, StoreError] = {}
     with without_collecting():
-        found = summarise(runs, read_curves(needed), own, budget, resamples, seed, question, allow)
+        evals = read_curves(needed, lost)
+        runs = [run for run in runs if run.path not in lost]
+        if lost and not {run.variant for run in runs}.issuperset(own or {run.variant for run in needed}):
+            raise next(iter(lost.values()))
+        found = summarise(runs, evals, own, budget, resamples, seed, question, allow)
+    unread = [Unreadable(str(error)) for error in (*broken, *lost.values())]
+    found = replace(found, notes=(*unread, *found.notes))
     if str(results) != USUAL_PLACE:
         found = replace(found, options=(*found.options, f"--results {shlex.quote(str(results))}"))
     return cite(found, cited)
@@ -117,7 +125,10 @@ def summarise(
         cells=_cell_rows(chosen, [(v, t) for t in chosen.tasks for v in shown], metric, engine),
         left_out=chosen.left_out,
         left_out_tasks=chosen.left_out_tasks,
-        notes=(*chosen.notes, *[NeverReached(metric.threshold)] * never),
+        notes=(
+            *(each for each in chosen.notes if chosen.axis == "env_step" or not isinstance(each, BudgetLimited)),
+            *[NeverReached(metric.threshold)] * never,
+        ),
         runs=_run_rows(runs, chosen),
         axis=chosen.axis,
         method=engine.method,

@@ -2,9 +2,9 @@
 
 The declared rules: the curve is the mean return over the episodes of each evaluation. A run that
 diverged counts with its suite's lower bound from the divergence on; so does an evaluation without a
-finite return. Scores are normalised by the suite's fixed bounds, never by the data. An external run, which
-was evaluated elsewhere and at env steps of its own, is read by linear interpolation between two of its
-evaluations, never beyond them.
+finite return, or with one beyond numbers.LARGEST. Scores are normalised by the suite's fixed bounds,
+never by the data. An external run, which was evaluated elsewhere and at env steps of its own, is read by
+linear interpolation between two of its evaluations, never beyond them.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dimebench.analysis.errors import NotComparableError
+from dimebench.numbers import LARGEST
 from dimebench.stats import auc
 from dimebench.store import Run
 from dimebench.store.importers import external
@@ -62,7 +63,10 @@ class Curve:
             return np.array(self.returns, dtype=np.float64)
         lower, lost = self.run.score["lower"], np.inf if self.diverged_at is None else self.diverged_at
         if self.external and self.env_steps:
-            between = np.interp(env_steps, self.env_steps, self.returns)
+            there = np.array(self.env_steps) < lost  # what is beyond is no number
+            if not there.any():
+                return np.full(len(env_steps), lower, dtype=np.float64)
+            between = np.interp(env_steps, np.array(self.env_steps)[there], np.array(self.returns)[there])
             return np.where(np.asarray(env_steps) >= lost, lower, between)
         at = dict(zip(self.env_steps, self.returns, strict=True))
         return np.array([lower if step >= lost else at[step] for step in env_steps], dtype=np.float64)
@@ -89,6 +93,11 @@ class Curve:
         """Seconds of training up to the last evaluation at or before this env step."""
         passed = [s for step, s in zip(self.env_steps, self.wall_time_s, strict=True) if step <= env_step]
         return passed[-1] if passed else 0.0
+
+    @property
+    def reach(self) -> float:
+        """The last env step that it covers; infinite where it diverged."""
+        return np.inf if self.diverged_at is not None else max(self.env_steps, default=0)
 
     @property
     def done(self) -> bool:
@@ -130,7 +139,7 @@ def _points(evals: pd.DataFrame) -> dict[tuple[str, str, int], list[NDArray[Any]
     starts = np.flatnonzero(new_run | np.r_[True, step[1:] != step[:-1]])  # of evaluations
     ends = np.searchsorted(starts, np.flatnonzero(new_run))[1:]  # of runs, among the evaluations
     value = pd.to_numeric(evals["return"], errors="coerce").to_numpy(np.float64)[order]
-    finite = np.isfinite(value)
+    finite = np.abs(value) <= LARGEST
     lost = evals["diverged"].to_numpy(bool)[order] | ~finite
     told = np.add.reduceat(~np.isnan(value), starts)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -152,6 +161,11 @@ def _curve(run: Run, points: Sequence[NDArray[Any]] | None) -> Curve:
     return Curve(run, env_steps, returns, seconds, diverged_at, grad_steps, external(run) is not None)
 
 
+def decisive(cell: Sequence[Curve]) -> list[Curve]:
+    """The curves of a cell that decide which env steps count: of its runs that are done, else of all."""
+    return [curve for curve in cell if curve.done] or list(cell)
+
+
 def shared_env_steps(cells: Iterable[Sequence[Curve]], budget: int | None) -> tuple[int, ...]:
     """The env steps up to the budget at which every run counts; the last one is the matched budget.
 
@@ -160,9 +174,7 @@ def shared_env_steps(cells: Iterable[Sequence[Curve]], budget: int | None) -> tu
     `budget` asks for the largest shared evaluation at or below it.
     Raises NotComparableError where there is none after env step 0.
     """
-    deciding: list[Curve] = []
-    for cell in cells:
-        deciding += [curve for curve in cell if curve.done] or list(cell)
+    deciding = [curve for cell in cells for curve in decisive(cell)]
     own = [curve for curve in deciding if not curve.external]
     candidates = sorted({step for curve in own or deciding for step in curve.env_steps})
     alike = {curve.grid: curve for curve in deciding}.values()  # most share one

@@ -64,7 +64,7 @@ def final_scores(results: Path, suite: str, variants: Sequence[str], tasks: Sequ
     """
     runs = [
         run
-        for run in read_runs(results, suite)
+        for run in read_runs(results, suite, broken=[])
         if run.variant in variants and run.task in tasks and run.seed < most and run.done
     ]
     chosen = select(runs, read_curves(runs), variants, None)

@@ -78,6 +78,22 @@ class BudgetTrimmed:
 
 
 @dataclass(frozen=True)
+class BudgetLimited:
+    """Some variants end before the others do, and so decide at which env step all are scored."""
+
+    variants: tuple[str, ...]
+    ends: tuple[str, int, int]  # task, seed and last env step of the run that ends first
+    others: int  # env step that the others reach
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A run that cannot be read, so that it does not count."""
+
+    problem: str  # names the file
+
+
+@dataclass(frozen=True)
 class FloorNotShown:
     """Why the variant that learns nothing cannot stand beside the others: one of the four."""
 
@@ -135,4 +151,15 @@ class NeverReached:
     threshold: float
 
 
-Note = Difference | BudgetTrimmed | FloorNotShown | Origin | Mixture | CodeMixture | LoopMixture | NeverReached
+Note = (
+    Difference
+    | BudgetTrimmed
+    | BudgetLimited
+    | Unreadable
+    | FloorNotShown
+    | Origin
+    | Mixture
+    | CodeMixture
+    | LoopMixture
+    | NeverReached
+)

@@ -11,15 +11,16 @@ import pandas as pd
 
 from dimebench.analysis.build import read_summary
 from dimebench.analysis.errors import NotComparableError, ReportError, UnknownVariantError
+from dimebench.analysis.notes import BudgetLimited, Note, Unreadable
 from dimebench.analysis.published import split
 from dimebench.analysis.question import Question
 from dimebench.analysis.select import read_chosen, select
-from dimebench.errors import first_line, nearest
+from dimebench.errors import nearest
 from dimebench.reference import PREFIX
-from dimebench.store import read_curves
+from dimebench.store import StoreError, read_curves
+from dimebench.store.foreign.read import Choices, read_file
+from dimebench.store.foreign.runs import as_runs
 from dimebench.store.places import Place
-
-COLUMNS = ("algorithm", "task", "env_steps", "seed", "score")
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Pilot:
     budget: int  # env steps
     scores: dict[str, list[np.ndarray]]
     published: PublishedFigure | None = None  # to be told from, where one was named
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,20 @@ def pilot_of_results(results: Place, names: Sequence[str], suite: str | None, bu
 
     Raises the errors of `analysis.errors`, UnknownReferenceError.
     """
-    runs = read_chosen(results, suite)
+    broken: list[StoreError] = []
+    runs = read_chosen(results, suite, broken=broken)
     own, cited = split(names, {run.variant for run in runs})
     if cited:
         return _beside_published(results, own, [reference.name for reference in cited], suite, budget)
     needed = [run for run in runs if not names or run.variant in names]
-    chosen = select(needed or runs, read_curves(needed), names, budget)
+    lost: dict[Place, StoreError] = {}
+    evals = read_curves(needed, lost)
+    chosen = select([run for run in needed or runs if run.path not in lost], evals, names, budget)
     metric = Question().metric_of(chosen.compared[0])
     scores = {variant: metric.per_task(chosen.of(variant), chosen.env_steps) for variant in chosen.variants}
-    return Pilot(f"suite {chosen.suite} in {results}", chosen.tasks, chosen.budget, scores)
+    unread = [Unreadable(str(error)) for error in (*broken, *lost.values())]
+    limits = [note for note in chosen.notes if isinstance(note, BudgetLimited)]
+    return Pilot(f"suite {chosen.suite} in {results}", chosen.tasks, chosen.budget, scores, notes=(*unread, *limits))
 
 
 def _beside_published(
@@ -83,60 +90,69 @@ def _beside_published(
         citation.score,
         citation.own[variant].point,
     )
-    return Pilot(f"suite {found.suite} in {results}", tasks, found.budget, {variant: scores}, figure)
+    notes = tuple(note for note in found.notes if isinstance(note, BudgetLimited | Unreadable))
+    return Pilot(f"suite {found.suite} in {results}", tasks, found.budget, {variant: scores}, figure, notes)
 
 
 def pilot_of_file(
     file: Path, names: Sequence[str], budget: int | None, bounds: tuple[float, float], tasks: Sequence[str] = ()
 ) -> Pilot:
-    """From a long table (csv or Parquet) with the columns `COLUMNS`: one score per run and evaluation.
+    """From a file that `import` reads: one score per run and evaluation, tasks and algorithms as it names them.
 
     bounds: the scores that count as 0 and 1. tasks: only these; none: all that the variants share. A run's score is
-    its last evaluation up to the budget (default: where the shortest of the shared tasks' runs ends). Rows whose seed
-    is no number (`mean`, `iqm`) are aggregates, not runs, and left out. Raises ReportError for a file without these
-    columns and for a published name, UnknownVariantError, NotComparableError.
+    the mean of its last evaluation up to the budget (default: where the shortest of the shared tasks' runs ends).
+    Raises ReportError for a published name, UnknownVariantError, NotComparableError, and StoreError for a file whose
+    runs cannot be told.
     """
     for name in names:
         if name.startswith(PREFIX):
             raise ReportError(
                 f"{name}: is set beside runs of a results folder; --from {file} has none: leave one out"
             )
-    table = _read(file)
-    lacking = [name for name in COLUMNS if name not in table.columns]
-    if lacking:
-        raise ReportError(f"{file}: column '{lacking[0]}' is missing (needed: {', '.join(COLUMNS)})")
-    table = table[pd.to_numeric(table["seed"], errors="coerce").notna() & np.isfinite(table["score"])]
+    table = read_file(file, Choices()).rows
+    for key in ("algorithm", "task"):
+        if (table[key] == "").any():
+            raise ReportError(f"{file}: names no {key}")
     known = sorted(map(str, table["algorithm"].unique()))
     for name in names:
         if name not in known:
             raise UnknownVariantError(f"{file}: no runs of '{name}'{nearest(name, known)}")
     table = table[table["algorithm"].isin(names)]
-    per_variant = [set(table.loc[table["algorithm"] == name, "task"]) for name in names]
-    shared = set.intersection(*per_variant)
+    shared = set.intersection(*(set(table.loc[table["algorithm"] == name, "task"]) for name in names))
     for task in tasks:
         if task not in shared:
             raise ReportError(f"{file}: no runs of {' and '.join(names)} on '{task}'{nearest(task, sorted(shared))}")
-    table = table[table["task"].isin(tasks or shared)]
-    if table.empty:
+    if not shared:
         raise NotComparableError(f"not comparable: {' and '.join(names)} share no task in {file}")
-    runs = [name for name in ("source_repo", "algorithm", "task", "seed") if name in table.columns]
-    reach = int(table.groupby(runs)["env_steps"].max().min())
+    table = table[table["task"].isin(tasks or shared)].assign(file=0)
+    source = "@" + table["source"]
+    table["variant"] = table["algorithm"] + source.where(table["source"] != "", "")
+    rows = as_runs(table, [file]).rows
+    ends = rows.groupby(["algorithm", "task", "run", "seed"])["step"].max().reset_index()
+    reach = int(ends["step"].min())
     end = reach if budget is None else budget
-    at_end = table[table["env_steps"] <= end].sort_values("env_steps").groupby(runs)["score"].last().reset_index()
+    limited = _limited(ends, budget)
+    evaluations = rows[rows["step"] <= end].groupby(["algorithm", "task", "run", "step"])["score"].mean()
+    at_end = evaluations.groupby(["algorithm", "task", "run"]).last()
     found = tuple(sorted(tasks or shared))
     lower, upper = bounds
 
     def scores(name: str, task: str) -> np.ndarray:
-        own: np.ndarray = at_end.loc[(at_end["algorithm"] == name) & (at_end["task"] == task), "score"].to_numpy()
+        if (name, task) not in at_end.index:
+            raise NotComparableError(f"not comparable: no evaluation of {name} on {task} up to {end:,} env steps")
+        own: np.ndarray = at_end.loc[pd.IndexSlice[name, task, :]].to_numpy()
         return (own - lower) / (upper - lower)
 
-    return Pilot(str(file), found, end, {name: [scores(name, task) for task in found] for name in names})
+    by_name = {name: [scores(name, task) for task in found] for name in names}
+    return Pilot(str(file), found, end, by_name, notes=(limited,) if limited else ())
 
 
-def _read(file: Path) -> pd.DataFrame:
-    try:
-        return pd.read_csv(file) if file.suffix == ".csv" else pd.read_parquet(file)
-    except OSError:
-        raise
-    except Exception as error:
-        raise ReportError(f"{file}: not a readable table ({first_line(error)})") from error
+def _limited(ends: pd.DataFrame, asked: int | None) -> BudgetLimited | None:
+    """The algorithms whose runs end first; None where all end alike, or the budget lies before."""
+    reaches = ends.groupby("algorithm")["step"].min()
+    least, most = reaches.min(), reaches.max()
+    if least == most or (asked is not None and asked <= least):
+        return None
+    first = ends.loc[ends["step"].idxmin()]
+    names = tuple(map(str, reaches.index[reaches == least]))
+    return BudgetLimited(names, (str(first["task"]), max(0, int(first["seed"])), int(least)), int(most))

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from dimebench.analysis import errors
 from dimebench.analysis.comparability import differences, has_usable_score, mixtures, origins, require_comparable
-from dimebench.analysis.curves import Curve, curves, shared_env_steps
-from dimebench.analysis.notes import BudgetTrimmed, FloorNotShown, Lacking, LeftOut, LeftOutTask, Note
+from dimebench.analysis.curves import Curve, curves, decisive, shared_env_steps
+from dimebench.analysis.notes import BudgetLimited, BudgetTrimmed, FloorNotShown, Lacking, LeftOut, LeftOutTask, Note
 from dimebench.errors import nearest
 from dimebench.numbers import listed
-from dimebench.store import Run, read_runs
+from dimebench.store import Run, StoreError, read_runs
 from dimebench.store.importers import external
 from dimebench.store.places import Place
+from dimebench.store.reader import TwiceError
 
 ALLOWABLE = ("budget", "physics", "protocol", "settings")  # differences that `--allow` lets pass
 FLOOR = "random"  # the variant that learns nothing: a floor in tables, in no verdict unless asked for
@@ -64,11 +66,25 @@ def choose_suite(results: Place, runs: Sequence[Run], suite: str | None) -> list
     return [run for run in runs if run.suite == (suite or found[0])]
 
 
-def read_chosen(results: Place, suite: str | None, names: Sequence[str] = ()) -> list[Run]:
-    """The runs of a suite, of these variants where any are named. Raises ReportError, StoreError."""
-    runs = choose_suite(results, read_runs(results), suite)
-    if names:
-        choose_variants(runs, names)  # refuses a name that no run has
+def read_chosen(
+    results: Place, suite: str | None, names: Sequence[str] = (), broken: list[StoreError] | None = None
+) -> list[Run]:
+    """The runs of a suite, of these variants where any are named. Raises ReportError, StoreError.
+
+    broken: collects what keeps single runs from being read; the others count. Two folders with the same run are
+    refused all the same, for either may be the true one.
+    """
+    found: list[StoreError] = [] if broken is None else broken
+    every = read_runs(results, broken=found)
+    for error in found:
+        if broken is None or not every or isinstance(error, TwiceError):
+            raise error
+    try:
+        runs = choose_suite(results, every, suite)
+        if names:
+            choose_variants(runs, names)  # refuses a name that no run has
+    except errors.ReportError as error:
+        raise type(error)(f"{error}; not read: {found[0]}") if found else error from None
     return [run for run in runs if not names or run.variant in names]
 
 
@@ -106,6 +122,8 @@ def select(
     env_steps = shared_env_steps(cells.values(), budget)
     if budget is not None and env_steps[-1] != budget:
         notes.append(BudgetTrimmed(budget, env_steps[-1]))
+    if limited := _limited(cells, budget):
+        notes.append(limited)
     if floor is not None:
         own = {task: usable.get((floor, task), []) for task in tasks}
         if why_not := _floor_misfit(floor, own, compared, env_steps, allow):
@@ -133,6 +151,22 @@ def select(
         left_out_tasks=tuple(left_out_tasks),
         notes=(*notes, *origins(counted), *mixtures([run for run in counted if external(run) is None], floor)),
     )
+
+
+def _limited(cells: Mapping[tuple[str, str], Sequence[Curve]], asked: int | None) -> BudgetLimited | None:
+    """The variants that end first, where that keeps the others from being scored where they end, or were asked."""
+    ends: dict[str, Curve] = {}
+    for (variant, _), cell in cells.items():
+        for curve in decisive(cell):
+            first = ends.setdefault(variant, curve)
+            ends[variant] = min(first, curve, key=lambda each: each.reach)
+    reaches = {variant: curve.reach for variant, curve in ends.items() if math.isfinite(curve.reach)}
+    least, most = min(reaches.values(), default=0), max(reaches.values(), default=0)
+    if least == most or (asked is not None and asked <= least):
+        return None
+    variants = tuple(variant for variant, reach in reaches.items() if reach == least)
+    run = ends[variants[0]].run
+    return BudgetLimited(variants, (run.task, run.seed, int(least)), int(most))
 
 
 def _short(curve: Curve, env_steps: Sequence[int]) -> LeftOut:

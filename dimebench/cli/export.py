@@ -62,9 +62,13 @@ def _tables_and_figures(
 
 def _raw(results: Any, names: list[str], suite: str | None, chosen: list[str], out: Path) -> dict[str, Any]:
     from dimebench.analysis.select import read_chosen
+    from dimebench.cli.common.output import tell_unread
     from dimebench.export.trackers import export_runs, sink_of
+    from dimebench.store import StoreError
 
-    runs = read_chosen(results, suite, names)
+    broken: list[StoreError] = []
+    runs = read_chosen(results, suite, names, broken)
+    tell_unread(broken)
     written: dict[str, Any] = {}
     if "zip" in chosen:
         from dimebench.export.archive import write_archive

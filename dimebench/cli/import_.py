@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,19 +10,19 @@ import typer
 
 from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_folder, check_writable
-from dimebench.errors import UsageError, nearest
+from dimebench.errors import UsageError
+from dimebench.numbers import LARGEST, NARROWEST, count
 
 WRITERS = 16
 UNITS = ("env-steps", "frames")
-OTHER_BOUNDS = {"myosuite": (0.0, 1.0)}  # fixed by how these tasks are built; no adapter says so
-BOUNDS_SUITE = "gym-mujoco"  # has bounds for each of its tasks
+MOST_SHOWN = 60  # variants
 
 
 def import_(
     words: Annotated[
         list[str],
         options.words(
-            "Files (.npz of SB3, .csv, .parquet, a folder with env_interacts.npy and mean_return.npy), "
+            "Files (.csv and .parquet tables, .npz of SB3, a folder with env_interacts.npy and mean_return.npy), "
             "and suite=NAME to stand beside the runs of that suite.",
             "FILE... [suite=NAME]",
         ),
@@ -34,7 +33,26 @@ def import_(
     licence: Annotated[str, typer.Option(help="The licence of the curves.")] = "",
     unit: Annotated[str, typer.Option(help="What the steps count: env-steps or frames.", metavar="UNIT")] = "",
     action_repeat: Annotated[int, options.whole("--action-repeat", "Frames per env step at the source.", 1)] = 1,
-    seed: Annotated[int, options.whole("--seed", "Seed of the first file that tells none.", 0)] = 0,
+    seed: Annotated[
+        int | None, options.whole("--seed", "Number of the first run whose file tells no seed.", 0)
+    ] = None,
+    step: Annotated[str, typer.Option(help="The column of the steps.", metavar="COLUMN")] = "",
+    score: Annotated[str, typer.Option(help="The column of the returns.", metavar="COLUMN")] = "",
+    metric: Annotated[str, typer.Option(help="The metric that is the score, in a table of metrics.")] = "",
+    success: Annotated[str, typer.Option(help="The column, or the metric, of successes.", metavar="NAME")] = "",
+    seed_column: Annotated[str, typer.Option(help="The column of the seeds.", metavar="COLUMN")] = "",
+    algorithm_column: Annotated[str, typer.Option(help="The column of the algorithms.", metavar="COLUMN")] = "",
+    task_column: Annotated[str, typer.Option(help="The column of the tasks.", metavar="COLUMN")] = "",
+    rename_task: Annotated[
+        list[str] | None,
+        typer.Option(help="What a task is called here; without NEW it is left out.", metavar="OLD=NEW"),
+    ] = None,
+    runs_in: Annotated[
+        str, typer.Option(help="What a run is in mean_return.npy: rows or columns.", metavar="AXIS")
+    ] = "",
+    split_repeats: Annotated[
+        bool, typer.Option("--split-repeats", help="Where the steps of a seed begin again, count another run.")
+    ] = False,
     bounds: Annotated[str, typer.Option(help="Returns that score 0 and 1.", metavar="LOWER,UPPER")] = "",
     published: Annotated[
         bool, typer.Option("--published", help="Mark as published: paper:NAME, not ext:NAME.")
@@ -47,122 +65,78 @@ def import_(
     suites = [word.removeprefix("suite=") for word in words if word.startswith("suite=")]
     if not files or len(suites) > 1:
         raise UsageError("import takes one file or more, and at most one suite=NAME")
-    if unit and unit not in UNITS:
-        raise UsageError(f"--unit {unit}: unknown unit (known: {', '.join(UNITS)})")
+    _one_of("--unit", unit, UNITS, "unit")
+    _one_of("--runs-in", runs_in, ("rows", "columns"), "axis")
     check_folder("--results", results)
     check_writable("--results", results)
-    from dimebench.store.importers import Origin, read_files
+    from dimebench.importing.gather import Wish, gather
+    from dimebench.store.foreign.read import Choices
 
-    given = {"algorithm": algorithm, "task": task, "source": source, "licence": licence}
-    frame, lost = read_files(files, given, seed)
-    for key in ("algorithm", "task"):
-        if (frame[key] == "").any():
-            raise UsageError(f"{files[0]}: names no {key}: add --{key} NAME")
-    frame["task"] = frame["task"].map(_full_tasks(frame, task, files))
-    long_table = any(file.suffix in (".parquet", ".pq") for file in files) and not source
-    told = bool((frame["source"] != "").any()) and not source
-    frame["source"] = frame["source"].where(frame["source"] != "", ", ".join(file.name for file in files))
-    if not licence:
-        from dimebench.reference import licence_of
-
-        known = frame["source"].map({name: licence_of(name) for name in frame["source"].unique()})
-        frame["licence"] = frame["licence"].where(frame["licence"] != "", known)
-    origin = Origin(
+    choices = Choices(
+        algorithm=algorithm,
+        task=task,
         source=source,
-        licence=licence or "not stated",
-        unit=(unit or ("frames" if long_table and told else "env-steps")).replace("-", " "),
-        action_repeat=action_repeat,
-        published=published or told,
+        licence=licence,
+        unit=unit.replace("-", " "),
+        step=step,
+        score=score,
+        success=success,
+        seed_column=seed_column,
+        algorithm_column=algorithm_column,
+        task_column=task_column,
+        metric=metric,
+        runs_in=runs_in,
     )
-    suite = suites[0] if suites else None
-    return _store(frame, origin, suite, _targets(frame, suite, _bounds(bounds), results), results, lost, as_json)
-
-
-def _store(
-    frame: Any, origin: Any, suite: str | None, targets: list[Any], results: Path, lost: int, as_json: bool
-) -> int:
-    from dimebench.cli.common.output import print_json
-    from dimebench.store.importers import external_runs, write_external
-
-    written = there = 0
-    variants: Counter[str] = Counter()
-    for target in targets:
-        mine = frame[frame["task"].isin(list(target.score))]
-        runs = external_runs(mine, origin, target)
-        with ThreadPoolExecutor(WRITERS) as pool:  # each waits for the disk most of the time
-            news = list(pool.map(lambda both: write_external(results, *both), runs))
-        written, there = written + sum(news), there + len(news) - sum(news)
-        variants.update(run.variant for run, _ in runs)
-    kept = {task for target in targets for task in target.score}
-    others = sorted(set(frame["task"]) - kept)
-    if as_json:
-        facts = {"suites": [target.suite for target in targets], "written": written, "already_there": there}
-        print_json(facts | {"variants": variants, "rows_left_out": lost, "tasks_left_out": others})
-        return 0
-    place = ", ".join(f"{results}/{target.suite}" for target in targets)
-    again = f", {there} were there already" if there else ""
-    typer.echo(f"{written} runs of {len(variants)} variants imported into {place}{again}")
-    for name, count in sorted(variants.items())[:60]:
-        typer.echo(f"  {name}: {count} runs")
-    if lost:
-        typer.echo(f"left out: {lost} rows without a score, or aggregates over seeds, which are no runs")
-    if others:
-        typer.echo(f"left out: tasks that suite {suite} does not have: {', '.join(others)}")
+    wish = Wish(
+        choices=choices,
+        suite=suites[0] if suites else None,
+        action_repeat=action_repeat,
+        published=published,
+        first_seed=seed,
+        split_repeats=split_repeats,
+        bounds=_bounds(bounds),
+        renamed=_renamed(rename_task or []),
+    )
+    gathered = gather(files, wish, results)
+    _write(gathered, results)
+    _tell(gathered, wish.suite, results, as_json)
     return 0
 
 
-def _targets(frame: Any, suite: str | None, bounds: dict[str, float] | None, results: Path) -> list[Any]:
-    """The suite that was named, with those of its tasks that the file has; else one suite per family of tasks."""
-    from dimebench.config import load_suite
-    from dimebench.store.importers import Target
+def _write(gathered: Any, results: Path) -> None:
+    from dimebench.store.importers import write_external
 
-    tasks = sorted(set(frame["task"]))
-    if suite is None:
-        families = sorted({task.split("/")[0] for task in tasks})
-        scores = {family: {t: _score(t, bounds) for t in tasks if t.split("/")[0] == family} for family in families}
-        return [Target(f"external-{family}".lower().replace("/", "-"), 1, score) for family, score in scores.items()]
-    if _is_new(suite, results):
-        return [Target(suite, 1, {task: _score(task, bounds) for task in tasks})]
-    loaded = load_suite(suite)
-    shared = [task for task in tasks if task in loaded.tasks]
-    if not shared:
-        raise UsageError(f"suite={suite}: has none of the file's tasks ({', '.join(tasks[:8])})")
-    of = {task: loaded.bounds(task) for task in shared}
-    score = {task: {"kind": loaded.score.kind, "lower": b.lower, "upper": b.upper} for task, b in of.items()}
-    return [Target(loaded.name, loaded.budget.action_repeat, score)]
+    with ThreadPoolExecutor(WRITERS) as pool:  # each waits for the disk most of the time
+        list(pool.map(lambda both: write_external(results, *both), gathered.runs))
 
 
-def _is_new(suite: str, results: Path) -> bool:
-    """Whether that suite is one of imports alone. Raises UsageError for a misspelt name, ConfigError for no name."""
-    from dimebench.config import list_suites
-    from dimebench.config.names import check_suite
+def _tell(gathered: Any, suite: str | None, results: Path, as_json: bool) -> None:
+    from dimebench.cli.common.output import print_json, print_line
+    from dimebench.importing import words
+    from dimebench.importing.gather import counts
 
-    known = [name for name, _ in list_suites()]
-    if suite in known or suite.endswith((".yaml", ".yml")):
-        return False
-    check_suite(suite)
-    hint = nearest(suite, known)
-    if not hint.startswith(" (nearest: ") or suite.startswith("external-") or (results / suite).is_dir():
-        return True
-    raise UsageError(f"suite={suite}: unknown suite{hint}; call a new one external-NAME")
+    variants, there = counts(gathered), len(gathered.already)
+    written = len(gathered.runs) - there
+    notes = words.lines(gathered, suite)
+    if as_json:
+        lost = gathered.told.unscored + sum(sum(each.left_out.values()) for each in gathered.readings)
+        tasks = [*gathered.tasks_not_in_suite, *gathered.tasks_unknown, *gathered.tasks_unscored]
+        facts = {"suites": [target.suite for target in gathered.targets], "written": written, "already_there": there}
+        facts |= {"variants": variants, "rows_left_out": lost, "tasks_left_out": tasks}
+        print_json(facts | {"files": words.files(gathered), "notes": notes})
+        return
+    place = ", ".join(f"{results}/{target.suite}" for target in gathered.targets)
+    again = f", {there} {'was' if there == 1 else 'were'} there already" if there else ""
+    print_line(f"{count(written, 'run')} of {count(len(variants), 'variant')} imported into {place}{again}")
+    for name, number in sorted(variants.items())[:MOST_SHOWN]:
+        print_line(f"  {name}: {count(number, 'run')}")
+    for line in notes:
+        print_line(line)
 
 
-def _score(task: str, bounds: dict[str, float] | None) -> dict[str, Any]:
-    """How runs of a task without a suite are scored: by --bounds, else as its family fixes it."""
-    if bounds is not None:
-        return {"kind": "final", **bounds}
-    from dimebench.config import load_suite
-    from dimebench.envs import loaded_libraries
-
-    family = task.split("/")[0]
-    found = OTHER_BOUNDS.get(family)
-    if found is None and (library := loaded_libraries().get(family)):
-        found, sibling = library.bounds(task), library.current(task)
-        if found is None and sibling in (suite := load_suite(BOUNDS_SUITE)).tasks:
-            found = suite.bounds(sibling).lower, suite.bounds(sibling).upper
-    if found is not None:
-        return {"kind": "final", "lower": found[0], "upper": found[1]}
-    raise UsageError(f"{task}: which returns score 0 and 1 is not known: add --bounds LOWER,UPPER")
+def _one_of(option: str, value: str, known: tuple[str, ...], what: str) -> None:
+    if value and value not in known:
+        raise UsageError(f"{option} {value}: unknown {what} (known: {', '.join(known)})")
 
 
 def _bounds(text: str) -> dict[str, float] | None:
@@ -172,16 +146,16 @@ def _bounds(text: str) -> dict[str, float] | None:
         lower, upper = (float(part) for part in text.split(","))
     except ValueError:
         lower = upper = 0.0
-    if not -1e300 < lower < upper < 1e300:
+    if not (abs(lower) <= LARGEST and abs(upper) <= LARGEST and upper - lower >= NARROWEST):
         raise UsageError(f"--bounds {text}: write two numbers, the lower one first")
     return {"lower": lower, "upper": upper}
 
 
-def _full_tasks(frame: Any, given: str, files: list[Path]) -> dict[str, str]:
-    """The full name of each task of the files. Raises UsageError for a misspelt one."""
-    from dimebench.cli.common.tasks import imported_task
-
-    where = ", ".join(map(str, files))
-    problems = {task: f"{where}: unknown task '{task}'" for task in frame["task"].unique()}
-    problems |= {given: f"--task {given}: unknown task"} if given in problems else {}
-    return {task: imported_task(task, problem) for task, problem in problems.items()}
+def _renamed(pairs: list[str]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        old, equals, new = pair.partition("=")
+        if not old or not equals:
+            raise UsageError(f"--rename-task {pair}: write OLD=NEW, or OLD= to leave the task out")
+        found[old] = new
+    return found

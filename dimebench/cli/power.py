@@ -45,7 +45,7 @@ def power(
     published: Annotated[
         Path | None,
         options.option(
-            "Runs from this csv or Parquet table (algorithm, task, env_steps, seed, score).", "FILE", "--from"
+            "Runs from this table, as `import` reads it (algorithm, task, seed, step, score).", "FILE", "--from"
         ),
     ] = None,
     task: Annotated[str, options.option("With --from: only these tasks.", "X,Y")] = "",
@@ -73,6 +73,7 @@ def power(
     from dimebench.stats import how_many_seeds
     from dimebench.stats.bootstrap import stream
     from dimebench.stats.estimators import iqm
+    from dimebench.wording.notes import note
 
     if published is None:
         pilot = pilot_of_results(results, names, suite, budget)
@@ -95,10 +96,13 @@ def power(
     if as_json:
         about = {"variants": names, "tasks": pilot.tasks, "budget": pilot.budget, "source": pilot.source}
         about["published"] = pilot.published and asdict(pilot.published)
+        about["notes"] = [note(each) for each in pilot.notes]
         print_json(about | {"comparisons": comparisons} | asdict(answer), allow_nan=False)
     else:
         for line in _lines(pilot, answer, comparisons):
             typer.echo(line)
+        for each in pilot.notes:
+            typer.echo(note(each))
 
 
 def _lines(pilot: Pilot, answer: PowerAnswer, comparisons: int) -> list[str]:

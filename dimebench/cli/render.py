@@ -56,10 +56,14 @@ def render(
 def _policy(results: Any, name: str, suite: str | None, task: str | None, seed: int | None) -> Any:
     """The policy asked for; UsageError, or an error of `analysis.errors`, that names what there is."""
     from dimebench.analysis.select import read_chosen
+    from dimebench.cli.common.output import tell_unread
+    from dimebench.store import StoreError
     from dimebench.store.importers import external
     from dimebench.video.render import policy_of
 
-    runs = read_chosen(results, suite, [name])
+    broken: list[StoreError] = []
+    runs = read_chosen(results, suite, [name], broken)
+    tell_unread(broken)
     if any(external(run) for run in runs):
         raise UsageError(f"{name}: its runs were imported: there is no policy to film")
     tasks = list(dict.fromkeys(run.task for run in runs))

@@ -51,12 +51,12 @@ def _facts(name: str) -> dict[str, Any]:
         return {"task": name, **sizes, "observation order": dict(spec.obs_layout)}
     if name.split(":")[0] in known_algorithms():
         return _algorithm(parse_variant(name))
-    from dimebench.cli.common.tasks import full_task
     from dimebench.config.names import short_task
-    from dimebench.envs import known_tasks
+    from dimebench.envs import known_libraries, known_tasks
+    from dimebench.importing.tasks import full_task
 
     full = full_task(name)
-    if full is not None:
+    if full is not None and full.partition("/")[0] in known_libraries():
         return _facts(full)
     known = [*suites, *known_algorithms(), *known_tasks(), *map(short_task, known_tasks())]
     raise UsageError(f"unknown suite, algorithm or task '{name}'{nearest(name, known)}")

@@ -16,6 +16,7 @@ from dimebench.config.resources import Resources
 from dimebench.config.section import Count, Section, Task, checked, rule
 from dimebench.config.variant import parse_variant
 from dimebench.errors import nearest
+from dimebench.numbers import LARGEST, NARROWEST
 
 
 def _unique(items: list[str]) -> list[str]:
@@ -48,7 +49,10 @@ class Evaluation(Section):
 
 
 def _check_order(section: Any) -> Any:
-    if section.upper <= section.lower:
+    for key in ("lower", "upper"):
+        if not abs(getattr(section, key)) <= LARGEST:
+            raise rule(f"must be from -{LARGEST:g} to {LARGEST:g}", at=(key,))
+    if section.upper - section.lower < NARROWEST:
         raise rule(f"must be more than lower, {section.lower:g}", at=("upper",))
     return section
 

@@ -1,8 +1,7 @@
-"""Curves of other tools or papers, imported as external runs.
+"""Curves of other tools or papers as external runs in a results folder.
 
-Reads an SB3 `evaluations.npz`, a pair `env_interacts.npy` and `mean_return.npy`, a long csv and a long Parquet
-file. The runs go into a results folder with source, licence and units in their identity; the name of their variant
-says what they are: `paper:DIME` was published, `ext:my-sac` came from another tool.
+Source, licence and units stand in a run's identity; the name of its variant says what it is: `paper:DIME` was
+published, `ext:my-sac` came from another tool. `store.foreign` reads the files.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from dimebench.errors import NOT_COMPARABLE, one_line
+from dimebench.errors import NOT_COMPARABLE
+from dimebench.numbers import LARGEST
 from dimebench.store.errors import StoreError
-from dimebench.store.foreign import read_file
-from dimebench.store.reader import read_run
+from dimebench.store.foreign.columns import FRAMES
+from dimebench.store.foreign.runs import free_seeds
+from dimebench.store.reader import read_run, read_runs
 from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, Run
-from dimebench.store.writer import write_run, write_table
+from dimebench.store.writer import check, write_run, write_table
 
 PUBLISHED, OTHER = "paper:", "ext:"
-AGGREGATES = ("mean", "median", "iqm")  # in place of a seed where a row is no run
-KEYS = ["variant", "task", "seed"]
 
 
 class ImportConflictError(StoreError):
@@ -41,13 +40,18 @@ class ImportConflictError(StoreError):
 
 @dataclass(frozen=True)
 class Origin:
-    """Where curves come from, kept with every run. `unit` is what their steps count: "env steps" or "frames"."""
+    """Where the curves of a file come from, kept with every run. `unit` is what their steps count."""
 
     source: str
     licence: str
-    unit: str
+    unit: str  # ENV_STEPS or FRAMES
     action_repeat: int  # of the source: frames per env step
     published: bool
+
+    @property
+    def frames(self) -> int:
+        """Frames per step of the file."""
+        return 1 if self.unit == FRAMES else self.action_repeat
 
 
 @dataclass(frozen=True)
@@ -65,60 +69,77 @@ def external(run: Run) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def read_files(files: Sequence[Path], given: Mapping[str, str], first_seed: int = 0) -> tuple[pd.DataFrame, int]:
-    """All files as one frame, and how many of their rows have no score or are aggregates over seeds.
+def variants(rows: pd.DataFrame, origins: Sequence[Origin]) -> pd.Series:
+    """The variant of each row: `paper:SAC@simba` where several told sources have curves of SAC on the same task."""
+    told = rows["source"]
+    sources = rows[told != ""].groupby(["algorithm", "task"])["source"].nunique()
+    shared = set(sources[sources > 1].index.get_level_values("algorithm"))
+    several = rows["algorithm"].isin(shared) & (told != "")
+    names = rows["algorithm"].where(~several, rows["algorithm"] + "@" + told.str.split("/").str[-1])
+    prefixes = rows["file"].map({i: PUBLISHED if o.published else OTHER for i, o in enumerate(origins)})
+    return names.where(names.str.startswith((PUBLISHED, OTHER)), prefixes + names)
 
-    A file without seeds is one run, and gets the next seed in the order of the files. Raises StoreError, or
-    OSError, naming the file.
+
+def external_runs(
+    rows: pd.DataFrame,
+    origins: Sequence[Origin],
+    target: Target,
+    there: Mapping[tuple[str, str], Mapping[int, str]] | None = None,
+    first_seed: int | None = None,
+) -> list[tuple[Run, pa.Table]]:
+    """A run (its path relative to the results folder) and its evaluations for each run of the rows.
+
+    rows: of `foreign.runs.Runs`. A run without a seed takes the lowest free number; the number that it has where the
+    results hold it already; or, with `first_seed`, the numbers from there on. there: the seeds of the results by
+    variant and task, each with the digest of its numbers. Raises StoreError for steps that cannot be told apart as
+    env steps of the suite, and for what no reader would take.
     """
-    frames, lost, seed = [], 0, first_seed
-    for file in files:
-        try:
-            frame = read_file(file, given)
-            if frame["seed"].isna().all():
-                frame, seed = frame.assign(seed=seed), seed + 1
-            runs = _runs_alone(frame)
-        except StoreError as error:
-            raise StoreError(f"{file}: {error}") from error
-        except Exception as error:  # damaged zip, zlib, NumPy headers, pandas and Arrow raise all kinds
-            if isinstance(error, OSError) and error.filename is not None:
-                raise
-            text = one_line(error) or type(error).__name__
-            raise StoreError(f"{file}: cannot be read: {text[:120]}") from error
-        lost += len(frame) - len(runs)
-        frames.append(runs)
-    return pd.concat(frames, ignore_index=True), lost
+    if rows.empty:
+        return []
+    frames = rows["step"] * rows["file"].map({i: origin.frames for i, origin in enumerate(origins)})
+    env_step = (frames / target.action_repeat).round()
+    if env_step.max() > LARGEST:
+        raise StoreError(f"step {rows['step'].max():g} is beyond {LARGEST:g} env steps")
+    per_length = rows["file"].map({i: o.action_repeat / target.action_repeat for i, o in enumerate(origins)})
+    rows = rows.assign(
+        env_step=env_step.astype(np.int64),
+        length=(rows["length"] * per_length).round().fillna(0).astype(np.int64),  # 0: unknown
+    )
+    _told_apart(rows, target)
+    begins = np.flatnonzero(np.r_[True, rows["run"].to_numpy()[1:] != rows["run"].to_numpy()[:-1]])
+    pieces = [rows.iloc[begin:end] for begin, end in itertools.pairwise([*begins, len(rows)])]
+    digests = [_digest(piece) for piece in pieces]
+    numbers = _numbers([piece.iloc[0] for piece in pieces], digests, there or {}, first_seed)
+    made = []
+    for piece, digest, seed in zip(pieces, digests, numbers, strict=True):
+        own = piece.assign(seed=seed)
+        run, table = _run(own, digest, origins[int(own["file"].iloc[0])], target), _table(own, target.suite)
+        check(run, table)
+        made.append((run, table))
+    return made
 
 
-def _runs_alone(frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows with a score that belong to one run, their seeds as whole numbers from 0."""
-    words = frame["seed"].astype(str).str.strip().str.lower()
-    kept = frame[~words.isin(AGGREGATES) & frame["score"].notna()]
-    seeds = pd.to_numeric(kept["seed"], errors="coerce")
-    bad = kept["seed"][~((seeds >= 0) & (seeds == seeds.round()) & (seeds < 2**31))]
-    if len(bad):
-        raise StoreError(f"seed {str(bad.iloc[0])[:40]!r} is no whole number from 0 (nor {', '.join(AGGREGATES)})")
-    return kept.assign(seed=seeds.astype(np.int64))
+def numbers_there(results: Path, suite: str) -> dict[tuple[str, str], dict[int, str]]:
+    """The digest of each imported run of a suite by variant and task, then by seed; "" for a run of one's own."""
+    found: dict[tuple[str, str], dict[int, str]] = {}
+    broken: list[StoreError] = []  # in nobody's way but its own: `is_there` names it
+    for run in read_runs(results, suite, broken) if results.is_dir() else ():
+        digest = str((external(run) or {}).get("rows_sha256", ""))
+        found.setdefault((run.variant, run.task), {})[run.seed] = digest
+    return found
 
 
-def external_runs(frame: pd.DataFrame, origin: Origin, target: Target) -> list[tuple[Run, pa.Table]]:
-    """A run (its path relative to the results folder) and its evaluations for each algorithm, task and seed.
-
-    frame: the columns of `foreign.COLUMNS`; rows of one step are episodes of one evaluation. Steps become env
-    steps of the suite: frames of the source over the suite's action repeat. Raises StoreError for a step below 0.
-    """
-    frames = frame["step"] * (1 if origin.unit == "frames" else origin.action_repeat)
-    if len(frame) and frames.min() < 0:
-        raise StoreError(f"a step below 0 ({frames.min():g})")
-    frame = frame.assign(
-        variant=_variants(frame, PUBLISHED if origin.published else OTHER),
-        env_step=(frames / target.action_repeat).round().astype(np.int64),
-    ).sort_values([*KEYS, "env_step"], kind="stable", ignore_index=True)
-    frame["episode"] = frame.groupby([*KEYS, "env_step"], sort=False).cumcount()
-    table = _table(frame, target.suite)
-    begins = np.flatnonzero((frame[KEYS] != frame[KEYS].shift()).any(axis=1))
-    pieces = [table.slice(begin, end - begin) for begin, end in itertools.pairwise([*begins, len(frame)])]
-    return [(_run(frame.iloc[begin], rows, origin, target), rows) for begin, rows in zip(begins, pieces, strict=True)]
+def is_there(results: Path, run: Run) -> bool:
+    """Whether an external run is in the results already. Raises ImportConflictError where another run is."""
+    path = results / run.folder
+    found = read_run(path)
+    if found is None or not (path / EVALS_FILE).exists():
+        return False
+    if found.identity["sha256"] == run.identity["sha256"]:
+        return True
+    was = external(found)
+    what = f"imported from {was.get('source')}" if was else "trained here"
+    raise ImportConflictError(f"{path}: holds another run ({what}): move it away or use another --results")
 
 
 def write_external(results: Path, run: Run, evals: pa.Table) -> bool:
@@ -126,53 +147,83 @@ def write_external(results: Path, run: Run, evals: pa.Table) -> bool:
 
     Raises ImportConflictError where another run is in the way, OSError where nothing can be written.
     """
+    if is_there(results, run):
+        return False
     run = replace(run, path=results / run.folder)
-    there = read_run(run.path)
-    if there is not None and (run.path / EVALS_FILE).exists():
-        if there.identity["sha256"] == run.identity["sha256"]:
-            return False
-        was = external(there)
-        what = f"imported from {was.get('source')}" if was else "trained here"
-        raise ImportConflictError(f"{run.path}: holds another run ({what}): move it away or use another --results")
     write_table(run, EVALS_FILE, evals)
     write_run(run)
     return True
 
 
-def _variants(frame: pd.DataFrame, prefix: str) -> pd.Series:
-    """The variant of each row: `paper:SAC@simba` where several sources have curves of SAC on the same task."""
-    sources = frame.groupby(["algorithm", "task"])["source"].nunique()
-    shared = set(sources[sources > 1].index.get_level_values("algorithm"))
-    short = frame["source"].str.split("/").str[-1]
-    names = frame["algorithm"].where(~frame["algorithm"].isin(shared), frame["algorithm"] + "@" + short)
-    return names.where(names.str.startswith((PUBLISHED, OTHER)), prefix + names)
+def _told_apart(rows: pd.DataFrame, target: Target) -> None:
+    """Raises StoreError where two steps of a run become the same env step."""
+    same = (rows["run"] == rows["run"].shift()) & (rows["env_step"] == rows["env_step"].shift())
+    merged = same & (rows["step"] != rows["step"].shift())
+    if merged.any():
+        place = int(np.flatnonzero(merged)[0])
+        two = rows.iloc[place - 1 : place + 1]
+        raise StoreError(
+            f"{two['variant'].iloc[0]} on {two['task'].iloc[0]}: steps {two['step'].iloc[0]:,g} and "
+            f"{two['step'].iloc[1]:,g} would both be env step {two['env_step'].iloc[0]:,} of suite {target.suite} "
+            f"(action repeat {target.action_repeat}): --unit or --step says what steps count"
+        )
 
 
-def _table(frame: pd.DataFrame, suite: str) -> pa.Table:
-    """Every row in EVALS_SCHEMA; imported data has no updates and times: they are 0."""
-    rows = len(frame)
+def _digest(rows: pd.DataFrame) -> str:
+    content = hashlib.sha256()
+    content.update(rows["env_step"].to_numpy(np.int64).tobytes())
+    content.update(rows["score"].to_numpy(np.float64).tobytes())
+    return content.hexdigest()
+
+
+def _numbers(
+    firsts: Sequence[pd.Series],
+    digests: Sequence[str],
+    there: Mapping[tuple[str, str], Mapping[int, str]],
+    first_seed: int | None,
+) -> list[int]:
+    """The seed of each run: its own, or a number for one without."""
+    used: dict[tuple[str, str], set[int]] = {}
+    cells = [(str(first["variant"]), str(first["task"])) for first in firsts]
+    for cell, first in zip(cells, firsts, strict=True):
+        if first["seed"] >= 0:
+            used.setdefault(cell, set()).add(int(first["seed"]))
+    found = []
+    for cell, first, digest in zip(cells, firsts, digests, strict=True):
+        seed, mine = int(first["seed"]), used.setdefault(cell, set())
+        if seed < 0:
+            known = there.get(cell, {}) if first_seed is None else {}
+            same = [number for number, other in known.items() if other == digest and number not in mine]
+            seed = same[0] if same else free_seeds({*mine, *known}, 1, first_seed or 0)[0]
+            mine.add(seed)
+        found.append(seed)
+    return found
+
+
+def _table(rows: pd.DataFrame, suite: str) -> pa.Table:
+    """The rows of a run in EVALS_SCHEMA; imported data has no updates and times: they are 0."""
+    count = len(rows)
+    returns = rows["score"].to_numpy(np.float64)
+    success = rows["success"].to_numpy(np.float64)
     columns: dict[str, Any] = {
-        "suite": [suite] * rows,
-        "algorithm": frame["variant"],
-        "return": frame["score"],
-        "grad_step": np.zeros(rows, np.int64),
-        "success": pa.nulls(rows, pa.bool_()),
-        "wall_time_s": np.zeros(rows),
-        "diverged": np.zeros(rows, bool),
+        "suite": [suite] * count,
+        "algorithm": rows["variant"],
+        "return": pa.array(returns, mask=np.isnan(returns)),
+        "grad_step": np.zeros(count, np.int64),
+        "success": pa.array(success, mask=np.isnan(success)),
+        "wall_time_s": np.zeros(count),
     }
-    columns |= {name: frame[name] for name in (*KEYS, "env_step", "episode", "length")}
+    columns |= {name: rows[name] for name in ("variant", "task", "seed", "env_step", "episode", "length", "diverged")}
     return pa.table({field.name: pa.array(columns[field.name], field.type) for field in EVALS_SCHEMA})
 
 
-def _run(first: Any, rows: pa.Table, origin: Origin, target: Target) -> Run:
-    content = hashlib.sha256()
-    for name in ("env_step", "return"):
-        content.update(rows[name].to_numpy().tobytes())
-    last, seed = int(rows["env_step"][-1].as_py()), int(first["seed"])
-    variant, task = str(first["variant"]), str(first["task"])
+def _run(rows: pd.DataFrame, digest: str, origin: Origin, target: Target) -> Run:
+    first, last = rows.iloc[0], int(rows["env_step"].iloc[-1])
+    seed, variant, task = int(first["seed"]), str(first["variant"]), str(first["task"])
+    lost = rows.loc[rows["diverged"], "env_step"]
     facts = asdict(origin) | {key: str(first[key]) or getattr(origin, key) for key in ("source", "licence")}
     of = {
-        "external": facts | {"algorithm": str(first["algorithm"]), "rows_sha256": content.hexdigest()},
+        "external": facts | {"algorithm": str(first["algorithm"]), "rows_sha256": digest},
         "task": task,
         "protocol": {"env_steps": last, "action_repeat": target.action_repeat},
         "settings": {},
@@ -185,8 +236,8 @@ def _run(first: Any, rows: pa.Table, origin: Origin, target: Target) -> Run:
         variant=variant,
         task=task,
         seed=seed,
-        status="finished",
-        reason=None,
+        status="diverged" if len(lost) else "finished",
+        reason=f"no return (NaN) from env step {lost.iloc[0]:,} on" if len(lost) else None,
         identity={"sha256": hashlib.sha256(canonical.encode()).hexdigest(), "of": of},
         score=dict(target.score[task]),
         provenance={"imported_from": facts["source"], "licence": facts["licence"]},
@@ -196,10 +247,11 @@ def _run(first: Any, rows: pa.Table, origin: Origin, target: Target) -> Run:
 
 
 def folder_name(variant: str) -> str:
-    """A folder for the variant: `paper@DIME`; with a checksum where characters had to be replaced."""
-    plain = variant.replace(":", "@")
+    """A folder for the variant: `paper@DIME`; with a checksum where the name alone does not tell the variant."""
+    plain = variant.replace(":", "@", 1)
     safe = re.sub(r"[^A-Za-z0-9@._+-]+", "-", plain).strip(".-")[:80]
-    return safe if safe == plain else f"{safe}~{zlib.crc32(plain.encode()):08x}"
+    told = safe == plain and variant.startswith((PUBLISHED, OTHER))
+    return safe if told else f"{safe}~{zlib.crc32(variant.replace(':', '@').encode()):08x}"
 
 
 def _folders(task: str) -> list[str]:

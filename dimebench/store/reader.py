@@ -15,11 +15,15 @@ from typing import Any, NoReturn, TypeVar
 
 from dimebench.store.errors import StoreError
 from dimebench.store.places import Place, RemotePath
-from dimebench.store.schema import DEEPEST, RUN_FILE, Run
+from dimebench.store.schema import DEEPEST, EVALS_FILE, RUN_FILE, Run
 
 T = TypeVar("T")
 R = TypeVar("R")
 REMOTE_READERS = 32  # files at a URL read in parallel: each takes a round trip
+
+
+class TwiceError(StoreError):
+    """Two folders hold the same run, a forgotten copy say, which would count twice."""
 
 
 def read_run(path: Place) -> Run | None:
@@ -58,7 +62,8 @@ def read_runs(results: Place, suite: str | None = None, broken: list[StoreError]
         except StoreError as error:
             return error
         if run is None:
-            return None
+            file = path / EVALS_FILE
+            return StoreError(f"{file}: evaluations without a {RUN_FILE} beside them") if file.exists() else None
         first = identities.setdefault(run.identity["sha256"], run.identity)  # a cell's seeds share one in memory
         return replace(run, identity=first) if first is not run.identity and first == run.identity else run
 
@@ -71,7 +76,7 @@ def read_runs(results: Place, suite: str | None = None, broken: list[StoreError]
             first = found.setdefault((run.suite, run.variant, run.task, run.seed), run)
             if first is not run:
                 name = f"{run.variant} on {run.task} seed {run.seed}"
-                error = StoreError(f"{run.path / RUN_FILE}: {name} of suite {run.suite} is at {first.path} already")
+                error = TwiceError(f"{run.path / RUN_FILE}: {name} of suite {run.suite} is at {first.path} already")
         if error is not None:
             if broken is None:
                 raise error
@@ -83,8 +88,10 @@ def run_folders(results: Place) -> list[Place]:
     """The folders that may hold a run, in order."""
     if isinstance(results, Path):
         return [Path(folder) for folder in sorted(_walk(results, _LEVELS), key=lambda each: each.split(os.sep))]
-    files = sorted(results.glob(f"[!.]*/*/*/*/seed-*/{RUN_FILE}"), key=lambda file: str(file).split("/"))
-    return [file.parent for file in files]
+    found: dict[str, Place] = {}
+    for name in (RUN_FILE, EVALS_FILE):
+        found |= {str(file.parent): file.parent for file in results.glob(f"[!.]*/*/*/*/seed-*/{name}")}
+    return [found[key] for key in sorted(found, key=lambda text: text.split("/"))]
 
 
 def cell_names(results: Path) -> list[tuple[str, str, str]]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from dimebench.numbers import LARGEST, NARROWEST
 from dimebench.store.errors import StoreError
 from dimebench.store.places import Place
 
@@ -32,9 +33,9 @@ EVALS_SCHEMA = pa.schema(
     [
         *KEY_COLUMNS,
         ("episode", pa.int64()),  # 0 .. episodes - 1 of this evaluation
-        ("return", pa.float64()),  # undiscounted sum of rewards
-        ("length", pa.int64()),  # env steps of the episode
-        ("success", pa.bool_()),  # null where the task has no notion of success
+        ("return", pa.float64()),  # undiscounted sum of rewards; beyond LARGEST it counts as diverged
+        ("length", pa.int64()),  # env steps of the episode; 0 where an imported curve does not tell
+        ("success", pa.float64()),  # 1 or 0, or an imported share of episodes; null where there is no such notion
         ("wall_time_s", pa.float64()),  # seconds of training and evaluation so far, pauses left out
         ("diverged", pa.bool_()),  # the learner's numbers are no longer finite; the return is null
     ]
@@ -90,9 +91,8 @@ class Run:
 
         `shallow`: the caller knows that it holds at most DEEPEST mappings and lists, so it cannot be deeper.
         """
-        problem = _problem(content, shallow)
-        if problem:
-            raise StoreError(f"{path / RUN_FILE}: {problem}")
+        if found := problem(content, shallow):
+            raise StoreError(f"{path / RUN_FILE}: {found}")
         return cls(path=path, **{name: content[name] for name in _KEYS})
 
 
@@ -114,11 +114,11 @@ _SHAPE: dict[str, Any] = {
 }
 # Names that become folders; none of them may lead out of one.
 _NAMES = {"suite": re.compile(r"[^/\\\\.][^/\\\\]*"), "block": re.compile(r"[A-Za-z0-9-]+")}
-_WORDS = {str: "printable text", int: "a whole number from 0", float: "a finite number"}
+_WORDS = {str: "printable text", int: "a whole number from 0", float: f"a number from -{LARGEST:g} to {LARGEST:g}"}
 DEEPEST = 20  # what this package writes has five levels
 
 
-def _problem(content: Any, shallow: bool = False) -> str:
+def problem(content: Any, shallow: bool = False) -> str:
     """What keeps `content` from being a run.json; "" where nothing does."""
     version = content.get("schema") if isinstance(content, dict) else None
     if type(version) is not int or not 0 < version < 1000:
@@ -127,8 +127,8 @@ def _problem(content: Any, shallow: bool = False) -> str:
         return f"written in schema {version}; this dimebench reads schema {SCHEMA_VERSION}"
     if not shallow and _depth_exceeds(content, DEEPEST):
         return "nested too deeply"
-    if problem := _misfit(content, _SHAPE):
-        return problem
+    if misfit := _misfit(content, _SHAPE):
+        return misfit
     for key, form in _NAMES.items():
         if not form.fullmatch(content[key]) or ".." in content[key]:
             return f"'{key}' is no name that a folder can have"
@@ -137,7 +137,7 @@ def _problem(content: Any, shallow: bool = False) -> str:
     score = content["score"]
     if score["kind"] not in SCORE_KINDS:
         return f"unknown score '{score['kind']}' (known: {', '.join(SCORE_KINDS)})"
-    if not score["lower"] < score["upper"]:
+    if not score["upper"] - score["lower"] >= NARROWEST:
         return "score.upper must be above score.lower"
     return ""
 
@@ -159,7 +159,7 @@ def _misfit(value: dict[str, Any], shape: dict[str, Any], above: str = "") -> st
         elif inner is int:
             fits = kind is int and 0 <= own < 2**63
         elif inner is float:
-            fits = (kind is float or kind is int) and abs(own) < 1e300
+            fits = (kind is float or kind is int) and abs(own) <= LARGEST
         else:
             fits = isinstance(own, inner)
         if not fits:

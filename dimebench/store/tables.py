@@ -20,27 +20,44 @@ from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, KEY_COLUMNS, TRAIN_
 R = TypeVar("R")
 READERS = 4  # local files read in parallel
 MOST_ROWS, MOST_COLUMNS = 5_000_000, 1000  # a file of a few kB can expand to more than fits in memory
+TOO_MANY = "more rows or columns than a run has"
 
 
 def read_evals(runs: Sequence[Run]) -> pd.DataFrame:
     """One row per evaluation episode of the given runs: the columns of EVALS_SCHEMA."""
     table = pa.concat_tables([EVALS_SCHEMA.empty_table(), *_tables(runs, EVALS_FILE)])
-    frame: pd.DataFrame = table.to_pandas(types_mapper={pa.bool_(): pd.BooleanDtype()}.get)
+    frame: pd.DataFrame = table.to_pandas()
     return frame.astype({"diverged": bool})
 
 
 CURVE_COLUMNS = ("env_step", "grad_step", "return", "wall_time_s", "diverged")
 
 
-def read_curves(runs: Sequence[Run]) -> pd.DataFrame:
+def read_curves(runs: Sequence[Run], broken: dict[Place, StoreError] | None = None) -> pd.DataFrame:
     """The data of learning curves: CURVE_COLUMNS of `read_evals`; variant, task and seed of each row's run.
 
-    Raises StoreError where the evaluations of a finished run are gone.
+    broken: collects, by the run's folder, what keeps the evaluations of single runs from being read. Without it that
+    is raised. The evaluations of a finished run that are gone count as such.
     """
-    there, tables = _side_by_side_of(runs, EVALS_FILE, _curve_columns)
+
+    def read(run: Run) -> pa.Table | StoreError:
+        try:
+            return _curve_columns(run)
+        except StoreError as error:
+            return error
+
+    there, read_there = _side_by_side_of(runs, EVALS_FILE, read)
+    found = {run.path: each for run, each in zip(there, read_there, strict=True) if isinstance(each, StoreError)}
     for run in runs if len(there) < len(runs) else ():
         if run.status == "finished" and not (run.path / EVALS_FILE).exists():
-            raise StoreError(f"{run.path / EVALS_FILE}: missing, though the run is finished; `run` trains it again")
+            missing = f"{run.path / EVALS_FILE}: missing, though the run is finished; `run` trains it again"
+            found[run.path] = StoreError(missing)
+    if found and broken is None:
+        raise next(iter(found.values()))
+    if broken is not None:
+        broken |= found
+    pairs = [(run, each) for run, each in zip(there, read_there, strict=True) if isinstance(each, pa.Table)]
+    there, tables = [run for run, _ in pairs], [each for _, each in pairs]
     table = pa.concat_tables([EVALS_SCHEMA.empty_table().select(CURVE_COLUMNS), *tables])
     rows = [each.num_rows for each in tables]
     frame: pd.DataFrame = table.to_pandas().astype({"diverged": bool})
@@ -74,6 +91,13 @@ def read_table(file: Place) -> pa.Table:
     """A run's evals.parquet or train.parquet, in its schema. Raises StoreError for anything else."""
     with _readable(file):
         table = _open(file).read(use_threads=False)
+    return checked(file, table)
+
+
+def checked(file: Place, table: pa.Table) -> pa.Table:
+    """The content of a run's evals.parquet or train.parquet, in its schema. Raises StoreError for anything else."""
+    if table.num_rows > MOST_ROWS or table.num_columns > MOST_COLUMNS:
+        raise StoreError(f"{file}: {TOO_MANY}")
     schema = EVALS_SCHEMA if file.name == EVALS_FILE else TRAIN_SCHEMA
     if not table.schema.equals(schema):
         table = _in_schema(file, table, schema)
@@ -99,7 +123,7 @@ def _open(file: Place) -> pq.ParquetFile:
     source = pa.BufferReader(file.read_bytes()) if isinstance(file, RemotePath) else file
     stored = pq.ParquetFile(source, page_checksum_verification=True)
     if stored.metadata.num_rows > MOST_ROWS or stored.metadata.num_columns > MOST_COLUMNS:
-        raise StoreError(f"{file}: more rows or columns than a run has")
+        raise StoreError(f"{file}: {TOO_MANY}")
     return stored
 
 
@@ -125,11 +149,16 @@ def _curve_columns(run: Run) -> pa.Table:
     file = run.path / EVALS_FILE
     with _readable(file):
         stored = _open(file)
-        quick = stored.schema_arrow.equals(EVALS_SCHEMA) and _all_rows_of(run, stored.metadata)
+        quick = _typed(stored.schema_arrow) and _all_rows_of(run, stored.metadata)
         table = stored.read(CURVE_COLUMNS, use_threads=False) if quick else None
     if table is None:
         return _of_run(run, EVALS_FILE).select(CURVE_COLUMNS)
     return _without_nulls(file, table)
+
+
+def _typed(schema: pa.Schema) -> bool:
+    """Whether this is EVALS_SCHEMA, or that of former releases, whose successes were true or false."""
+    return schema.equals(EVALS_SCHEMA) or schema.equals(_FORMER_SCHEMA)
 
 
 def _all_rows_of(run: Run, metadata: pq.FileMetaData) -> bool:
@@ -143,6 +172,7 @@ def _all_rows_of(run: Run, metadata: pq.FileMetaData) -> bool:
     return True
 
 
+_FORMER_SCHEMA = EVALS_SCHEMA.set(EVALS_SCHEMA.get_field_index("success"), pa.field("success", pa.bool_()))
 _OF_RUN = {key: EVALS_SCHEMA.get_field_index(key) for key in ("suite", "variant", "task", "seed")}
 
 

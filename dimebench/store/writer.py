@@ -12,9 +12,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dimebench.store.atomic import atomic_write
+from dimebench.store.errors import StoreError
 from dimebench.store.reader import read_run
-from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, RUN_FILE, SCHEMA_VERSION, TRAIN_FILE, TRAIN_SCHEMA, Run
-from dimebench.store.tables import read_table
+from dimebench.store.schema import (
+    EVALS_FILE,
+    EVALS_SCHEMA,
+    RUN_FILE,
+    SCHEMA_VERSION,
+    TRAIN_FILE,
+    TRAIN_SCHEMA,
+    Run,
+    problem,
+)
+from dimebench.store.tables import checked, read_table
 
 Row = dict[str, Any]
 
@@ -64,7 +74,8 @@ class RunWriter:
 
 
 def write_table(run: Run, name: str, table: pa.Table) -> None:
-    """Replace a run's evals.parquet or train.parquet."""
+    """Replace a run's evals.parquet or train.parquet. Raises StoreError for what no reader would take."""
+    checked(run.folder / name, table)
     facts = {"dimebench.schema": str(SCHEMA_VERSION), "dimebench.identity": json.dumps(run.identity)}
     buffer = io.BytesIO()
     pq.write_table(table.replace_schema_metadata(facts), buffer, compression="zstd", write_page_checksum=True)
@@ -72,8 +83,24 @@ def write_table(run: Run, name: str, table: pa.Table) -> None:
 
 
 def write_run(run: Run) -> None:
-    """Replace a run's run.json."""
-    atomic_write(run.folder / RUN_FILE, (json.dumps(run.to_json(), indent=1, allow_nan=False) + "\n").encode())
+    """Replace a run's run.json. Raises StoreError for what no reader would take."""
+    atomic_write(run.folder / RUN_FILE, _checked_json(run))
+
+
+def check(run: Run, evals: pa.Table) -> None:
+    """Raises StoreError for a run, or evaluations of it, that the reader would refuse."""
+    _checked_json(run)
+    checked(run.folder / EVALS_FILE, evals)
+
+
+def _checked_json(run: Run) -> bytes:
+    try:
+        text = json.dumps(run.to_json(), indent=1, allow_nan=False) + "\n"
+    except ValueError as error:  # a number that is not finite
+        raise StoreError(f"{run.folder / RUN_FILE}: would not be JSON: {error}") from error
+    if found := problem(json.loads(text)):
+        raise StoreError(f"{run.folder / RUN_FILE}: not written: {found}")
+    return text.encode()
 
 
 def mark_run(path: Path, status: str, reason: str | None) -> None:

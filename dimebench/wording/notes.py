@@ -33,6 +33,13 @@ def note(one: notes.Note) -> str:
             return f"allowed by --allow {one.kind}: {one}"
         case notes.BudgetTrimmed(asked, budget):
             return f"asked for {asked:,} env steps; {budget:,} is the latest evaluation up to there"
+        case notes.BudgetLimited(variants, (task, seed, last), others):
+            return (
+                f"budget limited by {listed(variants)}: {'its' if len(variants) == 1 else 'their'} run on {task} "
+                f"seed {seed} ends at {last:,} env steps; others reach {others:,}"
+            )
+        case notes.Unreadable(problem):
+            return f"not read, so not counted: {problem}"
         case notes.FloorNotShown():
             return f"{one.floor} is not shown as the floor: {_misfit(one)}"
         case notes.Origin():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from dimebench.analysis.notes import BudgetLimited, Unreadable
 from dimebench.analysis.summary import Citation, Summary
 from dimebench.numbers import count, listed, p_value, percent, signed, unit
 from dimebench.stats import Comparison, Estimate, Interval, Verdict
@@ -154,7 +155,9 @@ def _where(summary: Summary, fewest: int, most: int) -> str:
     tasks = len(summary.tasks)
     everywhere = tasks + len(summary.left_out_tasks)
     of = f"{tasks} of {everywhere} tasks" if everywhere > tasks else terms.tasks(summary)
-    scored = f"{terms.scored(summary.score)} {terms.at_budget(summary)}"
+    limits = [name for note in summary.notes if isinstance(note, BudgetLimited) for name in note.variants]
+    limited = f", budget limited by {listed(limits)}" if limits else ""
+    scored = f"{terms.scored(summary.score)} {terms.at_budget(summary)}{limited}"
     return f"{summary.suite} ({of}, {terms.seeds(fewest, most)} each, {scored})"
 
 
@@ -206,6 +209,8 @@ def _left_out(summary: Summary, *variants: str) -> str:
     failed = sum(row.status == "failed" for row in rows)
     parts = [count(failed, "failed run")] if failed else []
     parts += [count(len(rows) - failed, "unfinished run")] if len(rows) > failed else []
+    unread = sum(isinstance(note, Unreadable) for note in summary.notes)
+    parts += [count(unread, "run") + " that cannot be read"] if unread else []
     text = f" Left out: {' and '.join(parts)}." if parts else ""
     diverged = sum(row.diverged for row in summary.aggregates if row.variant in variants)
     return text + (f" {count(diverged, 'diverged run')} counted with the lower bound." if diverged else "")

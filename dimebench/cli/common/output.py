@@ -45,6 +45,12 @@ def print_json(content: Any, allow_nan: bool = True) -> None:
     typer.echo(json.dumps(content, indent=1, allow_nan=allow_nan))
 
 
+def tell_unread(broken: Sequence[Exception]) -> None:
+    """Runs that could not be read, on standard error: what is printed is without them."""
+    for error in broken:
+        typer.echo(f"dimebench: not read, so not counted: {error}", err=True)
+
+
 @contextmanager
 def status_line(quiet: bool) -> Iterator[Callable[[str], None]]:
     """What is being done, in a line that changes; only on a terminal, and unless `quiet`."""

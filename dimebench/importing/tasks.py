@@ -1,0 +1,161 @@
+"""Which task a name means: one table of the spellings of dm_control, Gymnasium and MyoSuite that files use.
+
+`dog-run`, `dog_run`, `dmc/dog-run` and `dm_control/dog-run-v0` are one task. A Gymnasium task keeps the version that
+it was recorded in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from functools import cache
+
+from dimebench.errors import UsageError, nearest, printable, shorten
+
+# Names that are not those of the library with other separators. Left: as `spelled` writes it.
+OTHER_NAMES = {
+    "cup-catch": "dm_control/ball_in_cup-catch",  # TD-MPC2's
+    "pointmass-easy": "dm_control/point_mass-easy",
+    "pointmass-hard": "dm_control/point_mass-hard",
+}
+# MyoSuite's id of each task of the benchmark that TD-MPC2 introduced, and its name there.
+MYOSUITE = {"Reach": "reach", "Pose": "pose", "ObjHold": "obj-hold", "KeyTurn": "key-turn", "PenTwirl": "pen-twirl"}
+MYO_LEVELS = {"Fixed": "", "Random": "-hard"}
+# Libraries without an adapter here, whose tasks the same files hold. By what a name looks like.
+FOREIGN = {
+    "humanoid_bench": re.compile(r"h1(hand|strong)?[-_].+[-_]v\d+"),
+    "metaworld": re.compile(r"mw-.+|.+-v\d-goal-(observable|hidden)"),
+    "tdmpc2": re.compile(
+        r"(walker-(walk|run)|cheetah-run|hopper-hop)-backwards|cheetah-(run-(front|back)|jump)"
+        r"|reacher-three-(easy|hard)|cup-spin|pendulum-spin"
+    ),
+}
+PREFIXES = {"dmc": "dm_control", "dm-control": "dm_control", "gym": "gymnasium", "gymnasium": "gymnasium"}
+VERSION = re.compile(r"(.+?)-v(\d+)")
+
+
+def spelled(name: str) -> str:
+    """A name in one spelling: lower case, "-" between its words."""
+    return re.sub(r"[-_\s]+", "-", name.strip().lower())
+
+
+def full_task(name: str) -> str | None:
+    """The known task of that name in any spelling; None where none is, or several are."""
+    found = _meant(name)
+    return found[0] if len(found) == 1 else None
+
+
+def resolve(
+    names: Collection[str],
+    problem: str,
+    only: Collection[str] | None = None,
+    renamed: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The full name of each task; "" for one that is left out.
+
+    problem: what a message begins with. only: the tasks of a suite; a name that no library here knows, and that is
+    not close to one of these, is left out. Without them such a name is left out where others are known, unless it is
+    close to a known one. renamed: what the caller says of a name; "" leaves it out.
+    Raises UsageError, with the nearest names, for a name that may be a misspelt one, and where no name is known.
+    """
+    renamed = dict(renamed or {})
+    for name in renamed:
+        if name not in names:
+            raise UsageError(f"--rename-task {name}: no such task there{nearest(name, names)}")
+    found, unknown = {}, []
+    for name in names:
+        wanted = renamed.get(name, name)
+        meant = _meant(wanted) if wanted else [""]
+        if len(meant) == 1:
+            found[name] = meant[0]
+        else:
+            unknown.append((name, wanted, meant))
+    for name, wanted, meant in unknown:
+        hint = _hint(wanted, meant, only)
+        if hint or not any(found.values()):
+            raise UsageError(
+                f"{problem} '{shorten(printable(name))}'{hint or nearest(wanted, _short_names())}"
+                f"{f': --rename-task {shorten(name)}=NAME says which' if len(names) > 1 else ''}"
+            )
+        found[name] = ""
+    return found
+
+
+def _hint(name: str, meant: Collection[str], only: Collection[str] | None) -> str:
+    """The names that it may stand for; "" where it is not close to any."""
+    if meant:
+        return f" (nearest: {', '.join(meant)})"
+    prefix, slash, _ = name.rpartition("/")
+    names = [task for task in only or _known().values() if not slash or task.startswith(f"{prefix}/")]
+    hint = nearest(name, names if slash else [_short(task) for task in names], key=lambda each: spelled(_short(each)))
+    return hint if hint.startswith(" (nearest: ") else ""
+
+
+def _meant(name: str) -> list[str]:
+    """The tasks that a name can mean: one, several, or none that is known."""
+    prefix, slash, short = name.rpartition("/")
+    library = _library(prefix) if slash else ""
+    plain = spelled(short)
+    for glued, of in PREFIXES.items():
+        if not slash and plain.startswith(f"{glued}-"):
+            library, plain = of, plain.removeprefix(f"{glued}-")
+    candidates = [plain, plain.removesuffix("-v0")] if library in ("", "dm_control") else [plain]
+    for each in candidates:
+        known = _known().get(each)
+        if known is not None and library in ("", known.partition("/")[0]):
+            return [known]
+    versioned = VERSION.fullmatch(plain)
+    base = _versioned().get(versioned[1] if versioned else plain)
+    if base is not None and library in ("", base.partition("/")[0]):
+        return [f"{base}-v{versioned[2]}"] if versioned else [f"{base}-v{v}" for v in (4, 5)]
+    if not library:
+        library = next((of for of, form in FOREIGN.items() if form.fullmatch(short)), "")
+        short = short.replace("_", "-") if library else short
+    return [f"{library}/{short}"] if library and not _complete(library) else []
+
+
+def _library(prefix: str) -> str:
+    from dimebench.envs import loaded_libraries
+
+    aliases = {alias: each for each, library in loaded_libraries().items() for alias in (each, *library.aliases)}
+    return aliases.get(prefix) or aliases.get(prefix.lower().replace("-", "_")) or prefix
+
+
+def _complete(library: str) -> bool:
+    """Whether every task of the library is known, so that another name is a mistake."""
+    from dimebench.envs import loaded_libraries
+
+    known = loaded_libraries().get(library)
+    return known.complete if known is not None else library == "myosuite"
+
+
+@cache
+def _known() -> dict[str, str]:
+    """Every known task by its spelling, of Gymnasium those of the current version."""
+    from dimebench.envs import known_tasks
+
+    found = {spelled(_short(task)): task for task in known_tasks()}
+    for camel, words in MYOSUITE.items():
+        for level, ending in MYO_LEVELS.items():
+            task = f"myosuite/myo-{words}{ending}"
+            found |= dict.fromkeys((spelled(_short(task)), f"myohand{camel}{level}-v0".lower()), task)
+    return found | OTHER_NAMES
+
+
+@cache
+def _versioned() -> dict[str, str]:
+    """Tasks with a version, without it, by their spelling."""
+    found = {}
+    for task in _known().values():
+        match = VERSION.fullmatch(task)
+        if match:
+            found[spelled(_short(match[1]))] = match[1]
+    return found
+
+
+def _short_names() -> list[str]:
+    return [_short(task) for task in dict.fromkeys(_known().values())]
+
+
+def _short(task: str) -> str:
+    return task.rpartition("/")[2]

@@ -1,0 +1,82 @@
+"""A table with one row per metric and evaluation (exp_name, env_name, seed, metric, env_step, value).
+
+Several groups publish this form; its `env_step` counts simulator steps. The rows of the return become the rows that
+are read, those of the success their `success`, and the others are left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from dimebench.errors import nearest, shorten
+from dimebench.store.errors import StoreError
+from dimebench.store.foreign.columns import ALIASES, plain
+from dimebench.store.foreign.tables import Table
+
+METRIC, VALUE = "metric", "value"
+PUBLISHED_FORM = frozenset({"exp_name", "env_name", METRIC, "env_step", VALUE})
+
+
+def is_long(table: Table) -> bool:
+    """Whether each row names its metric."""
+    return {METRIC, VALUE} <= set(map(plain, table.columns))
+
+
+def in_published_form(table: Table) -> bool:
+    """Whether it has the columns of the form that counts simulator steps as `env_step`."""
+    return set(map(plain, table.columns)) >= PUBLISHED_FORM
+
+
+def column(table: Table, wanted: str) -> str:
+    """The column that is so called, whatever its case."""
+    return next(name for name in table.columns if plain(name) == wanted)
+
+
+def chosen(table: Table, metric: str, success: str) -> tuple[str, str]:
+    """The metric that is the score, and that of the success ("" for none).
+
+    metric, success: as the caller names them, "" where not. Raises StoreError for one that is not there, and where
+    none or several could be the score.
+    """
+    names = sorted({name for name in table.texts(column(table, METRIC)).tolist() if name})
+    for option, wanted in (("--metric", metric), ("--success", success)):
+        if wanted and wanted not in names:
+            raise StoreError(f"{option} {shorten(wanted)}: no such metric{nearest(wanted, names)}")
+    if not metric:
+        returns = [name for name in names if _is(name, "score")]
+        if len(returns) != 1:
+            problem = "several metrics are returns" if returns else "no metric is a return"
+            listed = ", ".join(shorten(name) for name in (returns or names)[:8])
+            raise StoreError(f"{problem} ({listed}): choose with --metric NAME")
+        (metric,) = returns
+    if not success:
+        found = [name for name in names if _is(name, "success") and name != metric]
+        success = found[0] if len(found) == 1 else next((name for name in found if plain(name) == "avg_success"), "")
+    return metric, success
+
+
+def joined(rows: pd.DataFrame, metrics: np.ndarray, metric: str, success: str) -> tuple[pd.DataFrame, Counter[str]]:
+    """The rows of the score with the success beside them, and how many rows of each other metric are left out.
+
+    rows: of one file, with the value of each as `score`. A success at another place than a score is left out.
+    """
+    key = ["algorithm", "task", "seed", "step"]
+    scores = rows[metrics == metric].copy()
+    others = Counter(str(name) for name in metrics if name != metric)
+    if not success:
+        return scores, others
+    told = rows[metrics == success]
+    keyed = [frame[key].assign(nth=frame.groupby(key).cumcount()) for frame in (scores, told)]
+    if keyed[1].empty or not keyed[1].merge(keyed[0], how="left", indicator=True)["_merge"].eq("both").all():
+        return scores, others
+    beside = keyed[0].merge(keyed[1].assign(success=told["score"].to_numpy()), how="left", on=[*key, "nth"])
+    scores["success"] = beside["success"].to_numpy()
+    del others[success]
+    return scores, others
+
+
+def _is(name: str, key: str) -> bool:
+    return plain(name) in ALIASES[key] or plain(name).rpartition("/")[2] in ALIASES[key]
