@@ -67,7 +67,8 @@ class Curve:
             if not there.any():
                 return np.full(len(env_steps), lower, dtype=np.float64)
             between = np.interp(env_steps, np.array(self.env_steps)[there], np.array(self.returns)[there])
-            return np.where(np.asarray(env_steps) >= lost, lower, between)
+            external: Array = np.where(np.asarray(env_steps) >= lost, lower, between)
+            return external
         at = dict(zip(self.env_steps, self.returns, strict=True))
         return np.array([lower if step >= lost else at[step] for step in env_steps], dtype=np.float64)
 

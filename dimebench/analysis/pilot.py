@@ -95,11 +95,17 @@ def _beside_published(
 
 
 def pilot_of_file(
-    file: Path, names: Sequence[str], budget: int | None, bounds: tuple[float, float], tasks: Sequence[str] = ()
+    file: Path,
+    names: Sequence[str],
+    budget: int | None,
+    bounds: tuple[float, float],
+    tasks: Sequence[str] = (),
+    choices: Choices | None = None,
 ) -> Pilot:
     """From a file that `import` reads: one score per run and evaluation, tasks and algorithms as it names them.
 
-    bounds: the scores that count as 0 and 1. tasks: only these; none: all that the variants share. A run's score is
+    bounds: the scores that count as 0 and 1. tasks: only these; none: all that the variants share. choices: which
+    columns are meant. A run's score is
     the mean of its last evaluation up to the budget (default: where the shortest of the shared tasks' runs ends).
     Raises ReportError for a published name, UnknownVariantError, NotComparableError, and StoreError for a file whose
     runs cannot be told.
@@ -109,7 +115,7 @@ def pilot_of_file(
             raise ReportError(
                 f"{name}: is set beside runs of a results folder; --from {file} has none: leave one out"
             )
-    table = read_file(file, Choices()).rows
+    table = read_file(file, choices or Choices()).rows
     for key in ("algorithm", "task"):
         if (table[key] == "").any():
             raise ReportError(f"{file}: names no {key}")
@@ -132,15 +138,16 @@ def pilot_of_file(
     reach = int(ends["step"].min())
     end = reach if budget is None else budget
     limited = _limited(ends, budget)
-    evaluations = rows[rows["step"] <= end].groupby(["algorithm", "task", "run", "step"])["score"].mean()
-    at_end = evaluations.groupby(["algorithm", "task", "run"]).last()
+    keys = ["algorithm", "task", "run"]
+    evaluations = rows[rows["step"] <= end].groupby([*keys, "step"])["score"].mean()
+    at_end = evaluations.groupby(keys).last().reset_index()
     found = tuple(sorted(tasks or shared))
     lower, upper = bounds
 
     def scores(name: str, task: str) -> np.ndarray:
-        if (name, task) not in at_end.index:
+        own: np.ndarray = at_end.loc[(at_end["algorithm"] == name) & (at_end["task"] == task), "score"].to_numpy()
+        if not len(own):
             raise NotComparableError(f"not comparable: no evaluation of {name} on {task} up to {end:,} env steps")
-        own: np.ndarray = at_end.loc[pd.IndexSlice[name, task, :]].to_numpy()
         return (own - lower) / (upper - lower)
 
     by_name = {name: [scores(name, task) for task in found] for name in names}
@@ -153,6 +160,6 @@ def _limited(ends: pd.DataFrame, asked: int | None) -> BudgetLimited | None:
     least, most = reaches.min(), reaches.max()
     if least == most or (asked is not None and asked <= least):
         return None
-    first = ends.loc[ends["step"].idxmin()]
+    first = ends.iloc[int(ends["step"].to_numpy().argmin())]
     names = tuple(map(str, reaches.index[reaches == least]))
     return BudgetLimited(names, (str(first["task"]), max(0, int(first["seed"])), int(least)), int(most))

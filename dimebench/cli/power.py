@@ -52,6 +52,10 @@ def power(
     upper: Annotated[
         float | None, options.above_0("--upper", "With --from: the score that counts as 1 (default: 1000).", "S")
     ] = None,
+    step: Annotated[str, options.option("With --from: the column of the steps.", "COLUMN")] = "",
+    score: Annotated[str, options.option("With --from: the column of the returns.", "COLUMN")] = "",
+    seed_column: Annotated[str, options.option("With --from: the column of the seeds.", "COLUMN")] = "",
+    metric: Annotated[str, options.option("With --from: the metric that is the score.", "NAME")] = "",
     results: options.ResultsToRead = options.DEFAULT_RESULTS,
     as_json: options.Json = False,
 ) -> None:
@@ -63,7 +67,8 @@ def power(
         raise UsageError(f"power takes one algorithm or two, not {len(set(names))}: dimebench power A [B]")
     if difference is None and len(set(names)) < 2 and not names[0].startswith(PREFIX):
         raise UsageError("power of one algorithm needs a difference to find: --difference 0.05")
-    for option, given in (("--task", task), ("--upper", upper)):
+    of_file = {"--step": step, "--score": score, "--seed-column": seed_column, "--metric": metric}
+    for option, given in {"--task": task, "--upper": upper, **of_file}.items():
         if given and published is None:
             raise UsageError(f"{option} {given}: works with --from FILE; a results folder brings its suite's own")
     if not 0 < chance < 1:
@@ -73,13 +78,15 @@ def power(
     from dimebench.stats import how_many_seeds
     from dimebench.stats.bootstrap import stream
     from dimebench.stats.estimators import iqm
+    from dimebench.store.foreign.read import Choices
     from dimebench.wording.notes import note
 
     if published is None:
         pilot = pilot_of_results(results, names, suite, budget)
     else:
         wanted_tasks = [name for name in task.split(",") if name]
-        pilot = pilot_of_file(published, names, budget, (0.0, upper or 1000.0), wanted_tasks)
+        choices = Choices(step=step, score=score, seed_column=seed_column, metric=metric)
+        pilot = pilot_of_file(published, names, budget, (0.0, upper or 1000.0), wanted_tasks, choices)
     for name, scores in pilot.scores.items():
         for on, runs in zip(pilot.tasks, scores, strict=True):
             if len(runs) < 2:

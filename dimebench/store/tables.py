@@ -158,7 +158,7 @@ def _curve_columns(run: Run) -> pa.Table:
 
 def _typed(schema: pa.Schema) -> bool:
     """Whether this is EVALS_SCHEMA, or that of former releases, whose successes were true or false."""
-    return schema.equals(EVALS_SCHEMA) or schema.equals(_FORMER_SCHEMA)
+    return bool(schema.equals(EVALS_SCHEMA) or schema.equals(_FORMER_SCHEMA))
 
 
 def _all_rows_of(run: Run, metadata: pq.FileMetaData) -> bool:

@@ -51,8 +51,12 @@ class RunWriter:
         self._train = [old for old in self._train if old["env_step"] != env_step] + self._keyed(env_step, [row])
 
     def write(self, **changes: Any) -> None:
-        """Write both tables, then run.json with `changes` (status, reason, progress, provenance)."""
+        """Write both tables, then run.json with `changes` (status, reason, progress, provenance).
+
+        Raises StoreError, before anything is written, for a run.json that no reader would take.
+        """
         self.run = replace(self.run, **changes)
+        _checked_json(self.run)
         metrics = sorted({key for row in self._train for key in row} - set(TRAIN_SCHEMA.names))
         train_schema = pa.schema([*TRAIN_SCHEMA, *((name, pa.float64()) for name in metrics)])
         self._write_table(EVALS_FILE, self._evals, EVALS_SCHEMA)

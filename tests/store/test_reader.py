@@ -67,7 +67,7 @@ def test_evaluations_have_the_types_that_the_schema_promises(tmp_path: Path) -> 
         **dict.fromkeys(("seed", "env_step", "grad_step", "episode"), "int64"),
         "return": "float64",
         "length": "int64",
-        "success": "boolean",
+        "success": "float64",
         "wall_time_s": "float64",
         "diverged": "bool",
     }
@@ -254,11 +254,18 @@ def test_arrow_reads_the_whole_tree_as_one_dataset(tmp_path: Path) -> None:
     assert sorted(set(found["variant"].to_pylist())) == ["dime", "dime:utd=4"]
 
 
-def test_a_success_comes_back_as_true_false_or_nothing(tmp_path: Path) -> None:
+def test_a_success_comes_back_as_one_zero_or_nothing(tmp_path: Path) -> None:
     writer = RunWriter(make_run(tmp_path))
     writer.add_evaluation(0, [episode(i, 1.0, success=value) for i, value in enumerate((True, False, None))])
     writer.write()
-    assert read_evals([writer.run])["success"].tolist() == [True, False, pd.NA]
+    assert read_evals([writer.run])["success"].fillna(-1).tolist() == [1.0, 0.0, -1.0]
+
+
+def test_a_success_that_a_former_release_wrote_is_read_alike(tmp_path: Path) -> None:
+    run = written(tmp_path)
+    rewrite(run, lambda rows: rows.assign(success=pd.array([True, False, None, True], dtype="boolean")))
+    assert read_evals([run])["success"].fillna(-1).tolist() == [1.0, 0.0, -1.0, 1.0]
+    assert len(read_curves([run])) == 4
 
 
 def test_seeds_of_a_cell_hold_their_identity_once_and_others_their_own(tmp_path: Path) -> None:

@@ -67,11 +67,11 @@ def test_keys_that_are_not_known_here_do_no_harm() -> None:
         ({"score": {"kind": "final", "lower": 0.0}}, "'score.upper' is missing"),
         ({"score__kind": "best"}, "unknown score 'best' (known: final, auc)"),
         ({"score__upper": 0}, "score.upper must be above score.lower"),
-        ({"score__upper": float("inf")}, "'score.upper' must be a finite number"),
-        ({"score__lower": float("nan")}, "'score.lower' must be a finite number"),
-        ({"score__upper": 10**400}, "'score.upper' must be a finite number"),
+        ({"score__upper": float("inf")}, "'score.upper' must be a number from -1e+15 to 1e+15"),
+        ({"score__lower": float("nan")}, "'score.lower' must be a number from -1e+15 to 1e+15"),
+        ({"score__upper": 10**400}, "'score.upper' must be a number from -1e+15 to 1e+15"),
         ({"progress__env_step": "300"}, "'progress.env_step' must be a whole number from 0"),
-        ({"progress__wall_time_s": None}, "'progress.wall_time_s' must be a finite number"),
+        ({"progress__wall_time_s": None}, "'progress.wall_time_s' must be a number from -1e+15 to 1e+15"),
     ],
 )
 def test_what_is_wrong_is_said_with_the_file_and_the_key(changes: dict[str, Any], problem: str) -> None:

@@ -96,7 +96,7 @@ def test_marking_a_run_that_is_not_there_writes_nothing(tmp_path: Path) -> None:
 def test_numbers_that_json_does_not_have_are_never_written(tmp_path: Path) -> None:
     run = written(tmp_path)
     before = files(tmp_path)
-    with pytest.raises(ValueError, match="not JSON compliant"):
+    with pytest.raises(StoreError, match=r"run.json: would not be JSON: .*not JSON compliant"):
         RunWriter(run).write(progress={"env_step": 0, "grad_step": 0, "wall_time_s": float("nan")})
     assert (
         files(tmp_path)["small/dime/dm_control/dog-run/seed-000/run.json"]
