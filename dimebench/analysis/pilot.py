@@ -11,10 +11,11 @@ import pandas as pd
 
 from dimebench.analysis.build import read_summary
 from dimebench.analysis.errors import NotComparableError, ReportError, UnknownVariantError
-from dimebench.analysis.published import split
+from dimebench.analysis.published import other_version, split
 from dimebench.analysis.question import Question
 from dimebench.analysis.select import read_chosen, select
 from dimebench.errors import first_line, nearest
+from dimebench.numbers import listed
 from dimebench.reference import PREFIX
 from dimebench.store import read_curves
 from dimebench.store.places import Place
@@ -71,10 +72,13 @@ def _beside_published(
     """The runs of one variant on the tasks of a published aggregate, matched as `compare` does."""
     found = read_summary(results, [*own, *cited], suite, budget, resamples=1000)
     (citation,), (variant,) = found.published, found.variants
+    if citation.score is None:
+        remark = other_version([point.task for point in citation.other_versions.values()])
+        there = listed([point.task for point in citation.other_versions.values()])
+        raise NotComparableError(f"not comparable: {citation.variant} has figures on {there} alone ({remark})")
     tasks = tuple(task for task in found.tasks if task in citation.matched)
     cells = [found.cell(variant, task) for task in tasks]
     scores = [np.array([cell.normalised(score) for score in cell.scores]) for cell in cells]
-    assert citation.score is not None
     figure = PublishedFigure(
         citation.variant,
         citation.source,
