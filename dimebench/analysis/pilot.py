@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from dimebench.analysis.build import read_summary
 from dimebench.analysis.errors import NotComparableError, ReportError, UnknownVariantError
 from dimebench.analysis.published import other_version, split
 from dimebench.analysis.question import Question
-from dimebench.analysis.select import read_chosen, select
+from dimebench.analysis.select import in_full, read_chosen, select
 from dimebench.errors import first_line, nearest
 from dimebench.numbers import listed
 from dimebench.reference import PREFIX
@@ -32,6 +32,7 @@ class Pilot:
     budget: int  # env steps
     scores: dict[str, list[np.ndarray]]
     published: PublishedFigure | None = None  # to be told from, where one was named
+    named: tuple[str, ...] = ()  # in full and in order, with their prefixes: what a results folder made of the names
 
 
 @dataclass(frozen=True)
@@ -56,14 +57,16 @@ def pilot_of_results(results: Place, names: Sequence[str], suite: str | None, bu
     Raises the errors of `analysis.errors`, UnknownReferenceError.
     """
     runs = read_chosen(results, suite)
+    names = in_full(names, runs)
     own, cited = split(names, {run.variant for run in runs})
     if cited:
-        return _beside_published(results, own, [reference.name for reference in cited], suite, budget)
+        beside = _beside_published(results, own, [reference.name for reference in cited], suite, budget)
+        return replace(beside, named=tuple(names))
     needed = [run for run in runs if not names or run.variant in names]
     chosen = select(needed or runs, read_curves(needed), names, budget)
     metric = Question().metric_of(chosen.compared[0])
     scores = {variant: metric.per_task(chosen.of(variant), chosen.env_steps) for variant in chosen.variants}
-    return Pilot(f"suite {chosen.suite} in {results}", chosen.tasks, chosen.budget, scores)
+    return Pilot(f"suite {chosen.suite} in {results}", chosen.tasks, chosen.budget, scores, named=tuple(names))
 
 
 def _beside_published(

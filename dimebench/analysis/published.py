@@ -148,7 +148,9 @@ def _nothing_there(summary: Summary, reference: Reference) -> str:
     if steps:
         there = ", ".join(f"{step:,}" for step in steps)
         remark = "" if same else f" ({other_version(others)})"
-        return f"{reference.name} has figures at {there} env steps{remark}, these runs are matched at {summary.budget:,}"
+        return (
+            f"{reference.name} has figures at {there} env steps{remark}, these runs are matched at {summary.budget:,}"
+        )
     tasks = sorted(reference.points)
     more = ", ..." if len(tasks) > 4 else ""
     return f"{reference.name} has no figures on {listed(summary.tasks)} (it has {', '.join(tasks[:4])}{more})"

@@ -79,6 +79,7 @@ def power(
     else:
         wanted_tasks = [name for name in task.split(",") if name]
         pilot = pilot_of_file(published, names, budget, (0.0, upper or 1000.0), wanted_tasks)
+    names = list(pilot.named) or names
     for name, scores in pilot.scores.items():
         for on, runs in zip(pilot.tasks, scores, strict=True):
             if len(runs) < 2:

@@ -60,6 +60,7 @@ def _policy(results: Any, name: str, suite: str | None, task: str | None, seed: 
     from dimebench.video.render import policy_of
 
     runs = read_chosen(results, suite, [name])
+    name = runs[0].variant
     if any(external(run) for run in runs):
         raise UsageError(f"{name}: its runs were imported: there is no policy to film")
     tasks = list(dict.fromkeys(run.task for run in runs))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -95,11 +95,14 @@ def references() -> dict[str, Reference]:
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
-def find(name: str) -> Reference:
-    """The reference with this name, ignoring case. Raises UnknownReferenceError."""
+def find(name: str, among: Sequence[str] = ()) -> Reference:
+    """The reference with this name, ignoring case. `among`: what else could have been meant.
+
+    Raises UnknownReferenceError.
+    """
     by_lower = {known.lower(): reference for known, reference in references().items()}
     if name.lower() not in by_lower:
-        raise UnknownReferenceError(name, list(references()))
+        raise UnknownReferenceError(name, [*among, *references()])
     return by_lower[name.lower()]
 
 

@@ -4,8 +4,8 @@ Kept are aggregates alone, with their source. MR.Q's are left out: their licence
 of this package. Beside the anchors near 500k, 1M and 3M env steps stand a few earlier ones of the sources that
 published curves per seed, computed here in the same way, so that short runs have something to stand beside.
 
-`more_figures.csv` and `more_sources.csv` are a second collection, of which single figures alone are known. A name that
-the first collection has given stays: what is collected later never renames it.
+`more_figures.csv` and `more_sources.csv` are a second collection, of which single figures alone are known. A name
+that the first collection has given stays: what is collected later never renames it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ KEYS = ["source_repo", "algorithm", "env_suite", "task"]
 FIGURES = ["mean", "median", "iqm", "iqm_ci95_lo", "iqm_ci95_hi"]
 FACTS = ["path", "licence", "seeds", "action_repeat", "updates", "note"]
 AFTERTHOUGHTS = {  # what the second collection says of a source of the first one
-    ("ALRhub/DIME", "DIME"): "acrobot-swingup and finger-turn_hard are inferred: the files say acrobot and finger_turn",
+    (
+        "ALRhub/DIME",
+        "DIME",
+    ): "acrobot-swingup and finger-turn_hard are inferred: the files say acrobot and finger_turn",
     ("DAVIAN-Robotics/SimbaV2", "BRO (Fast)"): "later eight more dm_control tasks, of 5 seeds",
     ("SonyResearch/simba", "SAC"): "the file ends at 500k frames on the tasks without dog and humanoid",
 }
@@ -47,7 +50,9 @@ def earlier(scores: pd.DataFrame) -> pd.DataFrame:
             at = group[group["env_steps"] == step].groupby("seed")["score"].mean().to_numpy()
             if len(at) < 3:
                 continue
-            drawn = estimate([at], ("iqm",), rng=stream(0, *map(str, key), str(step)), resamples=5_000, method="percentile")["iqm"]
+            drawn = estimate(
+                [at], ("iqm",), rng=stream(0, *map(str, key), str(step)), resamples=5_000, method="percentile"
+            )["iqm"]
             figures = [at.mean(), float(pd.Series(at).median()), float(trim_mean(at, 0.25))]
             ends = [drawn.interval.low, drawn.interval.high] if drawn.interval else [None, None]
             rows.append([*key, nominal, int(step), "per-seed", len(at), *figures, *ends])
@@ -79,7 +84,10 @@ def named(first: pd.DataFrame, table: pd.DataFrame) -> list[str]:
     tasks = first.groupby(["source_repo", "algorithm"])["task"].apply(set)
     library = first.groupby(["source_repo", "algorithm"])["env_suite"].apply(lambda own: min(own.map(FAMILIES)))
     names: dict[tuple[str, str], str] = {}
-    for key in [*sorted(tasks.index, key=lambda key: library[key]), *map(tuple, table[["source", "algorithm"]].values)]:
+    for key in [
+        *sorted(tasks.index, key=lambda key: library[key]),
+        *map(tuple, table[["source", "algorithm"]].values),
+    ]:
         if key in names:
             continue
         alike = [tasks[other] for other in tasks.index if other[1] == key[1]] if key in tasks.index else []
