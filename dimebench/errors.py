@@ -29,30 +29,37 @@ class UsageError(DimebenchError):
 def nearest(name: str, known: Iterable[str], key: Callable[[str], str] = str) -> str:
     """The tail of a message about an unknown name: "" or " (nearest: a, b)" or " (known: a, b, ...)".
 
-    Case does not count. Up to three names that are close, and about as close as the closest; without any, the
-    first eight that exist. `key`: the part of a name that is compared, where a prefix makes all look alike.
+    The names that are `close`; without any, the first eight that exist.
     """
-    import difflib
-
     names = list(dict.fromkeys(known))
     if not names:
         return ""
+    if found := close(name, names, key):
+        return f" (nearest: {', '.join(found)})"
+    shown = names[:8] + (["..."] if len(names) > 8 else [])
+    return f" (known: {', '.join(shown)})"
+
+
+def close(name: str, known: Iterable[str], key: Callable[[str], str] = str) -> list[str]:
+    """Up to three names that are close to an unknown one, and about as close as the closest. Case does not count.
+
+    `key`: the part of a name that is compared, where a prefix makes all look alike; of equal parts the first name.
+    """
+    import difflib
+
     by_key: dict[str, str] = {}
-    for each in names:
+    for each in known:
         by_key.setdefault(key(each).lower(), each)
     wanted = key(name).lower()
 
     def alike(other: str) -> float:
         return difflib.SequenceMatcher(None, other, wanted).ratio()  # the order that get_close_matches uses
 
-    close = difflib.get_close_matches(wanted, by_key, n=3, cutoff=0.6)
-    close = [each for each in close if alike(each) > alike(close[0]) - 0.15]
-    if not close and len(wanted) > 1:
-        close = [lower for lower in by_key if wanted in lower or lower in wanted][:3]
-    if close:
-        return f" (nearest: {', '.join(by_key[lower] for lower in close)})"
-    shown = names[:8] + (["..."] if len(names) > 8 else [])
-    return f" (known: {', '.join(shown)})"
+    found = difflib.get_close_matches(wanted, by_key, n=3, cutoff=0.6)
+    found = [each for each in found if alike(each) > alike(found[0]) - 0.15]
+    if not found and len(wanted) > 1:
+        found = [lower for lower in by_key if wanted in lower or lower in wanted][:3]
+    return [by_key[lower] for lower in found]
 
 
 def shorten(text: str, width: int = LONGEST_QUOTE) -> str:

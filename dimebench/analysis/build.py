@@ -17,7 +17,7 @@ from dimebench.analysis.errors import NoRunsError, NotComparableError
 from dimebench.analysis.notes import BudgetLimited, NeverReached, Unreadable
 from dimebench.analysis.published import cite, split
 from dimebench.analysis.question import Metric, Question
-from dimebench.analysis.select import FLOOR, Selection, read_chosen, select
+from dimebench.analysis.select import FLOOR, Selection, full_names, read_chosen, select
 from dimebench.analysis.summary import CellRow, RunRow, Summary, VariantRow
 from dimebench.analysis.x_axis import on_axis
 from dimebench.stats.bootstrap import RESAMPLES
@@ -42,16 +42,17 @@ def read_summary(
 ) -> Summary:
     """The summary of a results folder.
 
-    names: the variants to compare, in order; none: all there are, best first, and of more than MOST_PAIRED the best
-    with each other one. budget in env steps, or in the unit of the question's axis. A question brings its own engine:
-    `resamples` then has no effect. allow: differences that are noted, not refused: see `select.ALLOWABLE`.
+    names: the variants to compare, in order, and published references, as `select.in_full` takes them; none: all
+    there are, best first, and of more than MOST_PAIRED the best with each other one. budget in env steps, or in the
+    unit of the question's axis. A question brings its own engine: `resamples` then has no effect. allow: differences
+    that are noted, not refused: see `select.ALLOWABLE`.
     Raises the errors of `analysis.errors`, and StoreError for files that cannot be read.
     """
     if not results.is_dir():
         raise NoRunsError(f"no results folder at '{results}'")
     broken: list[StoreError] = []
     runs = read_chosen(results, suite, broken=broken)
-    own, cited = split(names, {run.variant for run in runs})
+    own, cited = split(full_names(names, runs, broken), {run.variant for run in runs})
     if cited and not own:
         raise NotComparableError("not comparable: published aggregates alone; name runs to set beside them")
     needed = [run for run in runs if not own or run.variant in {*own, FLOOR}]

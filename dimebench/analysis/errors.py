@@ -25,6 +25,10 @@ class UnknownVariantError(ReportError):
     """No run of that variant in the suite."""
 
 
+class AmbiguousVariantError(ReportError):
+    """A name that several variants carry after their prefixes."""
+
+
 class NotComparableError(ReportError):
     """Runs whose scores must not be set against each other, and why."""
 

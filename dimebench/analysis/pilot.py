@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,11 @@ import pandas as pd
 from dimebench.analysis.build import read_summary
 from dimebench.analysis.errors import NotComparableError, ReportError, UnknownVariantError
 from dimebench.analysis.notes import BudgetLimited, Note, Unreadable
-from dimebench.analysis.published import split
+from dimebench.analysis.published import other_version, split
 from dimebench.analysis.question import Question
-from dimebench.analysis.select import read_chosen, select
+from dimebench.analysis.select import full_names, read_chosen, select
 from dimebench.errors import nearest
+from dimebench.numbers import listed
 from dimebench.reference import PREFIX
 from dimebench.store import StoreError, read_curves
 from dimebench.store.foreign.read import Choices, read_file
@@ -33,6 +34,7 @@ class Pilot:
     scores: dict[str, list[np.ndarray]]
     published: PublishedFigure | None = None  # to be told from, where one was named
     notes: tuple[Note, ...] = ()
+    named: tuple[str, ...] = ()  # in full and in order, with their prefixes: what a results folder made of the names
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,11 @@ def pilot_of_results(results: Place, names: Sequence[str], suite: str | None, bu
     """
     broken: list[StoreError] = []
     runs = read_chosen(results, suite, broken=broken)
+    names = full_names(names, runs, broken)
     own, cited = split(names, {run.variant for run in runs})
     if cited:
-        return _beside_published(results, own, [reference.name for reference in cited], suite, budget)
+        beside = _beside_published(results, own, [reference.name for reference in cited], suite, budget)
+        return replace(beside, named=tuple(names))
     needed = [run for run in runs if not names or run.variant in names]
     lost: dict[Place, StoreError] = {}
     evals = read_curves(needed, lost)
@@ -69,7 +73,14 @@ def pilot_of_results(results: Place, names: Sequence[str], suite: str | None, bu
     scores = {variant: metric.per_task(chosen.of(variant), chosen.env_steps) for variant in chosen.variants}
     unread = [Unreadable(str(error)) for error in (*broken, *lost.values())]
     limits = [note for note in chosen.notes if isinstance(note, BudgetLimited)]
-    return Pilot(f"suite {chosen.suite} in {results}", chosen.tasks, chosen.budget, scores, notes=(*unread, *limits))
+    return Pilot(
+        f"suite {chosen.suite} in {results}",
+        chosen.tasks,
+        chosen.budget,
+        scores,
+        notes=(*unread, *limits),
+        named=tuple(names),
+    )
 
 
 def _beside_published(
@@ -78,10 +89,13 @@ def _beside_published(
     """The runs of one variant on the tasks of a published aggregate, matched as `compare` does."""
     found = read_summary(results, [*own, *cited], suite, budget, resamples=1000)
     (citation,), (variant,) = found.published, found.variants
+    if citation.score is None:
+        remark = other_version([point.task for point in citation.other_versions.values()])
+        there = listed([point.task for point in citation.other_versions.values()])
+        raise NotComparableError(f"not comparable: {citation.variant} has figures on {there} alone ({remark})")
     tasks = tuple(task for task in found.tasks if task in citation.matched)
     cells = [found.cell(variant, task) for task in tasks]
     scores = [np.array([cell.normalised(score) for score in cell.scores]) for cell in cells]
-    assert citation.score is not None
     figure = PublishedFigure(
         citation.variant,
         citation.source,

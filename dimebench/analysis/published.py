@@ -1,8 +1,9 @@
 """Published aggregates next to the user's own runs, at matched env steps.
 
 An aggregate over other people's seeds holds no runs, so nothing is resampled and no verdict is made: it is set
-against the interval of the user's runs on the same tasks. `dimebench import` of per-seed curves makes runs, which
-are compared like any others.
+against the interval of the user's runs on the same tasks. A figure on another version of a task (gymnasium's Ant-v4
+beside Ant-v5) is shown, with that remark, and enters no number. `dimebench import` of per-seed curves makes runs,
+which are compared like any others.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from dimebench.analysis.errors import NotComparableError
 from dimebench.analysis.summary import Citation, Cited, Summary
 from dimebench.numbers import listed, span
-from dimebench.reference import PREFIX, Point, Reference, find, references
+from dimebench.reference import PREFIX, Point, Reference, find, references, versioned
 from dimebench.stats import Estimate, estimate
 from dimebench.stats.bootstrap import stream
 
@@ -55,9 +56,9 @@ def cite(summary: Summary, wanted: Sequence[Reference], asked: bool = True) -> S
         if not found:
             raise NotComparableError("not comparable: published figures are final returns at an env step, no others")
         for citation, reference in zip(found, wanted, strict=True):
-            if not citation.matched:
+            if not citation.points:
                 raise NotComparableError(f"not comparable: {_nothing_there(summary, reference)}")
-    return replace(summary, published=tuple(citation for citation in found if citation.matched))
+    return replace(summary, published=tuple(citation for citation in found if citation.points))
 
 
 def _own_estimate(summary: Summary, variant: str, tasks: Collection[str], statistic: str) -> Estimate:
@@ -73,38 +74,63 @@ def _own_estimate(summary: Summary, variant: str, tasks: Collection[str], statis
 
 def _citation(summary: Summary, reference: Reference, asked: bool) -> Citation:
     repeat = _action_repeat(summary)
-    matched, curves = {}, {}
+    frames = summary.budget * repeat
+    matched, others, curves = {}, {}, {}
     for task in summary.tasks:
-        near = reference.at(task, summary.budget * repeat)
+        near = reference.at(task, frames)
         if near is not None:
-            matched[task] = _cited(near, repeat)
-        reached = summary.budget * repeat * 1.05
-        curves[task] = tuple(_cited(p, repeat) for p in reference.points.get(task, ()) if p.frames <= reached)
-    first = summary.variants[0]
-    scaled = [summary.cell(first, task).normalised(point.value) for task, point in matched.items()]
-    seeds = sorted({point.seeds for point in matched.values() if point.seeds})
+            matched[task] = _cited(task, near, repeat)
+        elif (other := _of_other_version(reference, task, frames, repeat)) is not None:
+            others[task] = other
+        reached = [p for p in reference.points.get(task, ()) if p.frames <= frames * 1.05]
+        curves[task] = tuple(_cited(task, p, repeat) for p in reached)
+    seeds = sorted({point.seeds for point in (*matched.values(), *others.values()) if point.seeds})
     found = Citation(
         variant=reference.name,
         algorithm=reference.algorithm,
         source=reference.source,
+        path=reference.path,
         licence=reference.licence,
         action_repeat=reference.action_repeat,
         seeds=span(seeds[0], seeds[-1]) if seeds else reference.seeds,
         note=reference.note,
         matched=matched,
+        other_versions=others,
         curves=curves,
-        score=float(np.mean(scaled)) if scaled else None,
+        score=None,
         own={},
+        asked=asked,
     )
-    if not asked or not matched:
+    if not matched:
+        return found
+    cells = {task: summary.cell(summary.variants[0], task) for task in matched}
+    scaled = [cells[task].normalised(point.figure(found.statistic)) for task, point in matched.items()]
+    found = replace(found, score=float(np.mean(scaled)))
+    if not asked:
         return found
     own = {variant: _own_estimate(summary, variant, matched, found.statistic) for variant in summary.variants}
     return replace(found, own=own)
 
 
-def _cited(point: Point, repeat: int) -> Cited:
+def _of_other_version(reference: Reference, task: str, frames: int, repeat: int) -> Cited | None:
+    """The figure on the nearest other version of the task that has one at the budget."""
+    for other in reference.other_versions(task):
+        near = reference.at(other, frames)
+        if near is not None:
+            return _cited(other, near, repeat, other_version([other]))
+    return None
+
+
+def _cited(task: str, point: Point, repeat: int, remark: str = "") -> Cited:
     steps = round(point.frames / repeat)
-    return Cited(steps, point.kind, point.seeds, point.mean, point.iqm, point.iqm_low, point.iqm_high)
+    figures = (point.mean, point.iqm, point.iqm_low, point.iqm_high)
+    return Cited(task, remark, steps, point.kind, point.seeds, *figures)
+
+
+def other_version(tasks: Collection[str]) -> str:
+    """What is said of figures on other versions of a task: "v4; not the same task"."""
+    versions = sorted({versioned(task)[1] for task in tasks})
+    return f"{listed([f'v{version}' for version in versions])}; not the same task"
 
 
 def _action_repeat(summary: Summary) -> int:
@@ -116,10 +142,15 @@ def _action_repeat(summary: Summary) -> int:
 def _nothing_there(summary: Summary, reference: Reference) -> str:
     """Why a reference has no figure at the budget."""
     repeat = _action_repeat(summary)
-    steps = sorted({round(p.nominal / repeat) for task in summary.tasks for p in reference.points.get(task, ())})
+    others = [other for task in summary.tasks for other in reference.other_versions(task)]
+    same = [task for task in summary.tasks if task in reference.points]
+    steps = sorted({round(p.nominal / repeat) for task in same or others for p in reference.points[task]})
     if steps:
         there = ", ".join(f"{step:,}" for step in steps)
-        return f"{reference.name} has figures at {there} env steps, these runs are matched at {summary.budget:,}"
+        remark = "" if same else f" ({other_version(others)})"
+        return (
+            f"{reference.name} has figures at {there} env steps{remark}, these runs are matched at {summary.budget:,}"
+        )
     tasks = sorted(reference.points)
     more = ", ..." if len(tasks) > 4 else ""
     return f"{reference.name} has no figures on {listed(summary.tasks)} (it has {', '.join(tasks[:4])}{more})"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pandas as pd
@@ -12,10 +13,11 @@ from dimebench.analysis import errors
 from dimebench.analysis.comparability import differences, has_usable_score, mixtures, origins, require_comparable
 from dimebench.analysis.curves import Curve, curves, decisive, shared_env_steps
 from dimebench.analysis.notes import BudgetLimited, BudgetTrimmed, FloorNotShown, Lacking, LeftOut, LeftOutTask, Note
-from dimebench.errors import nearest
+from dimebench.errors import close, nearest
 from dimebench.numbers import listed
+from dimebench.reference import find, references
 from dimebench.store import Run, StoreError, read_runs
-from dimebench.store.importers import external
+from dimebench.store.importers import OTHER, PUBLISHED, external
 from dimebench.store.places import Place
 from dimebench.store.reader import TwiceError
 
@@ -79,24 +81,78 @@ def read_chosen(
     for error in found:
         if broken is None or not every or isinstance(error, TwiceError):
             raise error
-    try:
+    with _naming(found):
         runs = choose_suite(results, every, suite)
-        if names:
-            choose_variants(runs, names)  # refuses a name that no run has
+        wanted = choose_variants(runs, names)[0] if names else {run.variant for run in runs}
+    return [run for run in runs if run.variant in wanted]
+
+
+def full_names(names: Sequence[str], runs: Sequence[Run], broken: Sequence[StoreError]) -> list[str]:
+    """`in_full`, whose errors name a run that cannot be read: it may be the one that is missed."""
+    with _naming(broken):
+        return in_full(names, runs)
+
+
+@contextmanager
+def _naming(broken: Sequence[StoreError]) -> Iterator[None]:
+    try:
+        yield
     except errors.ReportError as error:
-        raise type(error)(f"{error}; not read: {found[0]}") if found else error from None
-    return [run for run in runs if not names or run.variant in names]
+        raise type(error)(f"{error}; not read: {broken[0]}") if broken else error from None
 
 
 def choose_variants(runs: Sequence[Run], names: Sequence[str]) -> tuple[list[str], str | None]:
-    """The variants to compare, and the floor to show beside them."""
+    """The variants to compare, and the floor to show beside them. Raises UnknownVariantError."""
     known = sorted({run.variant for run in runs})
-    for name in names:
+    wanted = in_full(names, runs)
+    for name in wanted:
         if name not in known:
-            raise errors.UnknownVariantError(f"no runs of '{name}' in suite {runs[0].suite}{nearest(name, known)}")
+            raise errors.UnknownVariantError(
+                f"no runs of '{name}' in suite {runs[0].suite}: it is published, not run"
+            )
     own = sorted({run.variant for run in runs if external(run) is None})
-    compared = list(dict.fromkeys(names)) or [name for name in own or known if name != FLOOR] or [FLOOR]
+    compared = wanted or [name for name in own or known if name != FLOOR] or [FLOOR]
     return compared, FLOOR if FLOOR in known and FLOOR not in compared else None
+
+
+def in_full(names: Sequence[str], runs: Sequence[Run]) -> list[str]:
+    """The variants and published references that names mean, each once: what a command's words go through first.
+
+    The prefix of an imported variant (`ext:`, `paper:`) may be left out where one variant alone has the rest of its
+    name, and none is called so. A published reference is named with its prefix, in any case. Raises
+    UnknownVariantError, AmbiguousVariantError, UnknownReferenceError, with the nearest names that exist.
+    """
+    variants = sorted({run.variant for run in runs}, key=lambda name: (name.startswith((OTHER, PUBLISHED)), name))
+    return list(dict.fromkeys(_in_full(name, variants, runs[0].suite) for name in names))
+
+
+def _in_full(name: str, variants: Sequence[str], suite: str) -> str:
+    """variants: those with runs, one's own first."""
+    if name in variants:
+        return name
+    published = name.startswith(PUBLISHED)
+    alike = [v for v in variants if (v.lower() == name.lower() if published else name != v and name == _bare(v))]
+    if len(alike) > 1:
+        raise errors.AmbiguousVariantError(f"'{name}' may be {' or '.join(alike)} in suite {suite}: name one of them")
+    if alike:
+        return alike[0]
+    if published:
+        return find(name, among=[v for v in variants if v.startswith(PUBLISHED)]).name
+    raise errors.UnknownVariantError(f"no runs of '{name}' in suite {suite}{_nearest(_bare(name), variants)}")
+
+
+def _nearest(bare: str, variants: Sequence[str]) -> str:
+    """The tail of a message: variants first, then published references so called, or that alone are close."""
+    near = [v for found in close(bare, map(_bare, variants)) for v in variants if _bare(v).lower() == found.lower()]
+    citable = [reference for reference in references().values() if reference.name not in variants]
+    near += [r.name for r in citable if r.algorithm.lower() == bare.lower()]
+    near = near or close(bare, [r.name for r in citable], _bare)
+    return f" (nearest: {', '.join(near)})" if near else nearest(bare, variants)
+
+
+def _bare(variant: str) -> str:
+    """The name of a variant without the prefix of imported ones."""
+    return variant.removeprefix(OTHER).removeprefix(PUBLISHED)
 
 
 def select(

@@ -83,6 +83,8 @@ class RunRow:
 class Cited:
     """A published figure on one task, in units of return; `env_steps` are those of the suite."""
 
+    task: str  # that it was published on
+    remark: str  # "v4; not the same task" where that is another version of the summary's task; else ""
     env_steps: int
     kind: str
     seeds: int | None
@@ -91,12 +93,17 @@ class Cited:
     iqm_low: float | None
     iqm_high: float | None
 
-    @property
-    def value(self) -> float:
-        """The mean where it was published, else the IQM."""
-        figure = self.mean if self.mean is not None else self.iqm
+    def figure(self, statistic: str) -> float:
+        """The "mean" or the "IQM"; the other one where that is not known."""
+        mean, iqm = (self.mean, self.iqm) if statistic == "mean" else (self.iqm, self.mean)
+        figure = mean if mean is not None else iqm
         assert figure is not None
         return figure
+
+    @property
+    def value(self) -> float:
+        """The mean where it is known, else the IQM."""
+        return self.figure("mean")
 
 
 @dataclass(frozen=True)
@@ -106,21 +113,27 @@ class Citation:
     variant: str  # "paper:DIME"
     algorithm: str
     source: str
+    path: str  # in the source's repository
     licence: str
     action_repeat: str
     seeds: str
     note: str
     matched: dict[str, Cited]  # by task, at the summary's budget
+    other_versions: dict[str, Cited]  # by the summary's task, where the reference has another version of it alone
     curves: dict[str, tuple[Cited, ...]]  # by task, up to the budget
-    score: float | None  # mean over `matched` in normalised scores
-    own: dict[
-        str, Estimate
-    ]  # by variant: the runs' figure on the same tasks; empty where the user named no reference
+    score: float | None  # mean over `matched` in normalised scores; None where that is empty
+    own: dict[str, Estimate]  # by variant: the runs' figure on the tasks of `matched`; empty where nobody `asked`
+    asked: bool  # the user named the reference
 
     @property
     def statistic(self) -> str:
-        """What is published: the mean over seeds, or an IQM read off a figure."""
+        """What is cited of all matched tasks: their means where each has one, else their IQMs."""
         return "mean" if all(point.mean is not None for point in self.matched.values()) else "IQM"
+
+    @property
+    def points(self) -> list[tuple[str, Cited]]:
+        """The figures at the budget, each with the summary's task beside which it stands; other versions last."""
+        return [*self.matched.items(), *self.other_versions.items()]
 
 
 @dataclass(frozen=True)
@@ -161,6 +174,11 @@ class Summary:
     def shown(self) -> tuple[str, ...]:
         """The variants in the report, the floor last."""
         return tuple(row.variant for row in self.aggregates)
+
+    @property
+    def drawn_published(self) -> tuple[Citation, ...]:
+        """The references with figures on the summary's own tasks: other versions of a task are not drawn."""
+        return tuple(citation for citation in self.published if any(citation.curves.values()))
 
     @property
     def fewest_seeds(self) -> int:

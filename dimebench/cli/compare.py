@@ -38,9 +38,12 @@ def compare(
         raise UsageError(f"compare takes two algorithms or more, not {len(set(names))}: dimebench compare A B")
     allowed = parse_allow(allow)
     from dimebench.analysis import read_summary
+    from dimebench.numbers import listed
 
     asked = question(axis, metric, delta, interval, engine)
     found = read_summary(results, names, suite=suite, budget=budget, question=asked, allow=allowed)
+    if len(found.variants) + len(found.published) < 2:
+        raise UsageError(f"compare takes two algorithms or more: {listed(names)} are all {found.variants[0]}")
     if as_json:
         from dimebench.wording.programs import to_json
 

@@ -87,6 +87,7 @@ def power(
         wanted_tasks = [name for name in task.split(",") if name]
         choices = Choices(step=step, score=score, seed_column=seed_column, metric=metric)
         pilot = pilot_of_file(published, names, budget, (0.0, upper or 1000.0), wanted_tasks, choices)
+    names = list(pilot.named) or names
     for name, scores in pilot.scores.items():
         for on, runs in zip(pilot.tasks, scores, strict=True):
             if len(runs) < 2:

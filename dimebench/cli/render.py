@@ -64,6 +64,7 @@ def _policy(results: Any, name: str, suite: str | None, task: str | None, seed: 
     broken: list[StoreError] = []
     runs = read_chosen(results, suite, [name], broken)
     tell_unread(broken)
+    name = runs[0].variant
     if any(external(run) for run in runs):
         raise UsageError(f"{name}: its runs were imported: there is no policy to film")
     tasks = list(dict.fromkeys(run.task for run in runs))

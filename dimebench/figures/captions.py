@@ -87,9 +87,9 @@ def _tasks(summary: Summary) -> str:
 
 def _published(summary: Summary) -> str:
     """What the open markers are."""
-    if not summary.published:
+    if not summary.drawn_published:
         return ""
-    cited = listed([f"{c.variant} ({c.source}; {c.licence})" for c in summary.published])
+    cited = listed([f"{c.variant} ({c.source}; {c.licence})" for c in summary.drawn_published])
     return (
         f" Open markers on dotted lines are published aggregates, not run here: {cited}; the IQM, with its 95% "
         "interval over seeds where the source has curves per seed, else the figure that it gives."

@@ -159,7 +159,7 @@ def _legend(figure: Figure, summary: Summary, published: bool = False) -> None:
         Line2D([], [], color=style.light, ls=style.line, marker=style.marker, label=label(row.variant))
         for row, style in shown(summary)
     ]
-    for citation in summary.published if published else ():
+    for citation in summary.drawn_published if published else ():
         style = cited_style(citation.variant)
         name = f"{label(citation.variant)} (published)"
         handles.append(Line2D([], [], color=style.light, ls=":", marker=style.marker, mfc="none", label=name))

@@ -123,6 +123,7 @@ def page(
         names=names,
         cited={citation.variant for citation in summary.published},
         cited_iqm=cited_iqm,
+        other_versions=verdict.other_versions,
         time_of=time_of,
         strip_of=partial(strip_of, series=series, ends=(0.0, summary.budget) if summary.threshold else None),
         numbers=numbers,

@@ -1,14 +1,15 @@
 """Published figures: aggregates over seeds as other groups reported them, never per-seed data.
 
-`published.csv` holds mean, median and IQM with a 95% bootstrap interval near a few env steps, `sources.csv` where
-they come from. Both are made by `tests/reference/make_published.py`. Steps are simulator steps (frames): action
-repeat is included.
+`published.csv` holds mean, median and IQM with a 95% bootstrap interval near a few env steps, or the one of them that
+is known; `sources.csv` where they come from, and each reference's name. Both are made by
+`tests/reference/make_published.py`. Steps are simulator steps (frames): action repeat is included.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -22,7 +23,8 @@ PREFIX = "paper:"
 class Point:
     """Aggregates over the seeds of one task. None for a figure that was not published.
 
-    `kind` says what the source gives: "per-seed" curves, the authors' "mean", or an "iqm" read off a figure.
+    `kind` says what is known: "per-seed" curves, from which all of it was computed; a "mean" or an "iqm" alone; or a
+    "figure", an IQM read off one.
     """
 
     nominal: int  # frames asked for
@@ -40,9 +42,10 @@ class Point:
 class Reference:
     """One algorithm of one source. `points` by task, in the order of their frames."""
 
-    name: str  # "paper:DIME"; "paper:SAC@simba" where several sources have the algorithm on the same task
+    name: str  # "paper:DIME"; "paper:SAC@simba" where several sources have the algorithm
     algorithm: str
     source: str
+    path: str  # of the file in the source's repository
     licence: str
     seeds: str  # as the source says, like the two below
     action_repeat: str
@@ -54,6 +57,19 @@ class Reference:
         """The point nearest to `frames`, within the given fractions of it."""
         near = [p for p in self.points.get(task, ()) if frames * (1 - below) <= p.frames <= frames * (1 + above)]
         return min(near, key=lambda p: abs(p.frames - frames), default=None)
+
+    def other_versions(self, task: str) -> list[str]:
+        """The tasks here that are `task` in another version ("-v4" for "-v5"), the nearest version first."""
+        stem, version = versioned(task)
+        others = [(other, *versioned(other)) for other in self.points]
+        alike = [(abs(v - version), -v, other) for other, its_stem, v in others if its_stem == stem and v != version]
+        return [other for *_, other in sorted(alike)]
+
+
+def versioned(task: str) -> tuple[str, int]:
+    """Name and version of "gymnasium/Ant-v5"; -1 for a task without one."""
+    found = re.fullmatch(r"(.+)-v(\d+)", task)
+    return (found[1], int(found[2])) if found else (task, -1)
 
 
 class UnknownReferenceError(DimebenchError):
@@ -71,32 +87,22 @@ def references() -> dict[str, Reference]:
     for row in _rows("published.csv"):
         of_task = points.setdefault((row["source"], row["algorithm"]), {})
         of_task.setdefault(row["task"], []).append(_point(row))
-    tasks: dict[str, list[str]] = {}
-    for (_, algorithm), by_task in points.items():
-        tasks.setdefault(algorithm, []).extend(by_task)
     found: dict[str, Reference] = {}
-    # Two sources with an algorithm on different tasks: the plain name is that of the library that comes first.
-    first = {key: min(map(_library, by_task)) for key, by_task in points.items()}
-    for row in sorted(_rows("sources.csv"), key=lambda row: first[row["source"], row["algorithm"]]):
-        key = (row["source"], row["algorithm"])
-        shared = len(set(tasks[row["algorithm"]])) < len(tasks[row["algorithm"]])
-        name = f"{PREFIX}{row['algorithm']}" + (f"@{row['source'].split('/')[-1]}" if shared else "")
-        if name in found:
-            name += f"@{row['source'].split('/')[-1]}"
-        curves = {task: tuple(sorted(own, key=lambda p: p.frames)) for task, own in points[key].items()}
-        found[name] = Reference(name=name, points=curves, **row)
+    for row in _rows("sources.csv"):
+        of_tasks = points[row["source"], row["algorithm"]]
+        curves = {task: tuple(sorted(own, key=lambda p: p.frames)) for task, own in of_tasks.items()}
+        found[row["name"]] = Reference(points=curves, **row)
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
-def _library(task: str) -> str:
-    return task.partition("/")[0]
+def find(name: str, among: Sequence[str] = ()) -> Reference:
+    """The reference with this name, ignoring case. `among`: what else could have been meant.
 
-
-def find(name: str) -> Reference:
-    """The reference with this name, ignoring case. Raises UnknownReferenceError."""
+    Raises UnknownReferenceError.
+    """
     by_lower = {known.lower(): reference for known, reference in references().items()}
     if name.lower() not in by_lower:
-        raise UnknownReferenceError(name, list(references()))
+        raise UnknownReferenceError(name, [*among, *references()])
     return by_lower[name.lower()]
 
 

@@ -22,6 +22,13 @@ METHODS = {
     "rliable": "rliable, stratified bootstrap over seeds, percentiles, {:,} resamples",
 }
 
+KINDS = {  # of published figures: what is known of them
+    "per-seed": "mean and IQM over seeds",
+    "mean": "mean",
+    "iqm": "IQM",
+    "figure": "IQM, read off a figure",
+}
+
 TEST = "studentised permutation test within tasks"
 
 

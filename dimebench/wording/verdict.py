@@ -69,17 +69,23 @@ def claims(summary: Summary) -> list[str]:
 
 
 def cited_sentences(summary: Summary) -> tuple[str, ...]:
-    """Where each published figure that the user named lies against the variants."""
-    return tuple(_cited(summary, variant, c) for c in summary.published for variant in c.own)
+    """Where each published figure that the user named lies against the variants, and which ones match no task."""
+    found = []
+    for citation in summary.published:
+        found += [_cited(summary, variant, citation) for variant in citation.own]
+        if citation.asked and citation.other_versions:
+            head = citation.variant if citation.matched else f"{_source(citation)}; it"
+            found.append(f"{head} {other_versions(citation)}")
+    return tuple(found)
 
 
 def _cited(summary: Summary, variant: str, citation: Citation) -> str:
     steps = sorted(point.env_steps for point in citation.matched.values())
     own = citation.own[variant]
     assert citation.score is not None
+    drawn = any(point.kind == "figure" for point in citation.matched.values())
     text = (
-        f"{citation.variant} is published, not run here ({citation.source}, licence {citation.licence}, "
-        f"seeds: {citation.seeds}, action repeat {citation.action_repeat}): {citation.statistic} of the normalised "
+        f"{_source(citation)}: {citation.statistic}{' (read off a figure)' * drawn} of the normalised "
         f"score {unit(citation.score)} over {count(len(citation.matched), 'task')} at "
         f"{' to '.join(f'{step:,}' for step in dict.fromkeys((steps[0], steps[-1])))} env steps; "
         f"{variant} has {unit(own.point)}{_ci(own.interval)} at {summary.budget:,}"
@@ -89,6 +95,23 @@ def _cited(summary: Summary, variant: str, citation: Citation) -> str:
         lies = "above" if citation.score > high else "below" if citation.score < low else "within"
         text += f", and the published figure lies {lies} that interval"
     return text + ". Published aggregates hold no runs: no verdict is made."
+
+
+def _source(citation: Citation) -> str:
+    return (
+        f"{citation.variant} is published, not run here ({citation.source}, licence {citation.licence}, "
+        f"seeds: {citation.seeds}, action repeat {citation.action_repeat})"
+    )
+
+
+def other_versions(citation: Citation) -> str:
+    """What to know of a reference's figures on other versions of the tasks: they are shown, and counted nowhere."""
+    by_remark: dict[str, list[str]] = {}
+    for point in citation.other_versions.values():
+        by_remark.setdefault(point.remark, []).append(point.task)
+    those = "; ".join(f"{listed(tasks)} ({remark})" for remark, tasks in by_remark.items())
+    alone = "has figures on" if citation.matched else "has no figure on these tasks, but on"
+    return f"{alone} {those}, shown beside {listed([*citation.other_versions])}: in no aggregate and no difference."
 
 
 def sentence(comparison: Comparison, summary: Summary) -> str:

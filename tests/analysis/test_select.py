@@ -217,7 +217,7 @@ def test_unknown_variant_names_the_nearest() -> None:
     with pytest.raises(UnknownVariantError) as caught:
         chosen(two_variants(), "dmie", "sac")
     assert str(caught.value) == "no runs of 'dmie' in suite quick (nearest: dime)"
-    assert refusal(two_variants(), "ppo") == "no runs of 'ppo' in suite quick (known: dime, random, sac)"
+    assert refusal(two_variants(), "qwrt") == "no runs of 'qwrt' in suite quick (known: dime, random, sac)"
 
 
 def test_a_variant_named_twice_is_compared_once() -> None:

@@ -41,7 +41,7 @@ def test_an_empty_results_folder_has_no_runs(dimebench: Call, place: Path) -> No
         (["compare", "dime"], "compare takes two algorithms or more, not 1: dimebench compare A B"),
         (["compare", "dime", "dime"], "compare takes two algorithms or more, not 1: dimebench compare A B"),
         (["compare", "dime", "sax"], "no runs of 'sax' in suite tiny (nearest: sac)"),
-        (["compare", "dime", "ppo"], "no runs of 'ppo' in suite tiny (known: crossq, dime, random, sac)"),
+        (["compare", "dime", "ppo"], "no runs of 'ppo' in suite tiny (nearest: paper:PPO)"),
         (["report", "dime:utd=3"], "no runs of 'dime:utd=3' in suite tiny (nearest: dime)"),
         (["compare", "dime", "sac", "suite=tinny"], "no runs of suite 'tinny' in 'results' (nearest: tiny)"),
         (["compare", "dime", "sac", "suit=tiny"], "suit=tiny: unknown key 'suit' (nearest: suite)"),

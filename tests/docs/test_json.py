@@ -18,6 +18,7 @@ from dimebench.wording.programs import SCHEMA, to_json
 from tests.analysis.factory import RUN, WALK, Book, four_variants
 from tests.analysis.test_summary import of
 from tests.docs.pages import ROOT
+from tests.reference.test_other_versions import other_versions
 
 PAGE = ROOT / "docs" / "reference" / "json.md"
 SHARED = ("estimate", "interval", "band")
@@ -55,7 +56,7 @@ def documented() -> Types:
 
 @pytest.fixture(scope="module")
 def printed() -> list[Any]:
-    """JSON of summaries that together have every key: a family, a published figure, what is left out, one seed."""
+    """JSON of summaries that together have every key: a family, published figures, what is left out, one seed."""
     rng, steps = np.random.default_rng(0), (0, 500_000, 1_000_000)
     book = Book()
     for variant, level in (("dime", 700), ("sac", 650), ("random", 20)):
@@ -68,7 +69,8 @@ def printed() -> list[Any]:
     found = of(book, question=Question(delta=0.02, engine=NumpyEngine(200)))
     single = of(Book().cell("dime", RUN, [700]).cell("sac", RUN, [300]).cell("crossq", RUN, [300]))
     ranked = of(four_variants())
-    return [json.loads(to_json(one)) for one in (cite(found, [find("paper:DIME")]), single, ranked)]
+    versions = cite(other_versions(), [find("paper:CrossQ")])
+    return [json.loads(to_json(one)) for one in (cite(found, [find("paper:DIME")]), single, ranked, versions)]
 
 
 def paths(value: Any, types: Types, path: str = "") -> Iterator[tuple[str, Any]]:
