@@ -19,6 +19,8 @@ from dimebench.store.foreign.read import Choices, Reading, read_files
 from dimebench.store.foreign.runs import Ended, Runs, as_runs
 from dimebench.store.importers import Origin, Target, external_runs, is_there, numbers_there, variants
 
+DISTINCT = 4  # returns
+
 
 @dataclass(frozen=True)
 class Wish:
@@ -49,7 +51,7 @@ class Gathered:
     tasks_unscored: tuple[str, ...]  # nobody knows which returns score 0 and 1
     by_success: tuple[str, ...]  # tasks whose score is the success
     numbered: tuple[Run, ...] = ()  # whose seed no file tells
-    alike: tuple[tuple[Run, Run], ...] = ()  # hold the same numbers
+    alike: tuple[tuple[Run, ...], ...] = ()  # hold the same numbers
 
 
 def gather(files: Sequence[Path], wish: Wish, results: Path) -> Gathered:
@@ -140,16 +142,15 @@ def _scored_by_success(rows: pd.DataFrame, wish: Wish) -> tuple[pd.DataFrame, tu
     )
 
 
-def _alike(made: Sequence[tuple[Run, pa.Table]]) -> tuple[tuple[Run, Run], ...]:
-    """Runs of a cell that hold the same numbers, where those are not all one number."""
-    first: dict[tuple[str, str, str], Run] = {}
-    found = []
+def _alike(made: Sequence[tuple[Run, pa.Table]]) -> tuple[tuple[Run, ...], ...]:
+    """Runs of a cell that hold the same numbers; few different ones, and shares, may be alike by chance."""
+    groups: dict[tuple[str, str, str], list[Run]] = {}
     for run, table in made:
-        digest = run.identity["of"]["external"]["rows_sha256"]
-        if len(set(table["return"].to_pylist())) > 1:
-            other = first.setdefault((run.variant, run.task, digest), run)
-            found += [(other, run)] if other is not run else []
-    return tuple(found)
+        numbers = {value for value in table["return"].to_pylist() if value is not None}
+        if len(numbers) >= DISTINCT and not all(0 <= value <= 1 for value in numbers):
+            digest = run.identity["of"]["external"]["rows_sha256"]
+            groups.setdefault((run.variant, run.task, digest), []).append(run)
+    return tuple(tuple(group) for group in groups.values() if len(group) > 1)
 
 
 def ends(gathered: Gathered, ended: Ended) -> tuple[int | None, int]:

@@ -24,6 +24,7 @@ MYO_LEVELS = {"Fixed": "", "Random": "-hard"}
 # Libraries without an adapter here, whose tasks the same files hold. By what a name looks like.
 FOREIGN = {
     "humanoid_bench": re.compile(r"h1(hand|strong)?[-_].+[-_]v\d+"),
+    "visual": re.compile(r"visual[-_].+"),  # observed as pixels: another problem
     "metaworld": re.compile(r"mw-.+|.+-v\d-goal-(observable|hidden)"),
     "tdmpc2": re.compile(
         r"(walker-(walk|run)|cheetah-run|hopper-hop)-backwards|cheetah-(run-(front|back)|jump)"

@@ -83,8 +83,9 @@ def _noticed(gathered: Gathered) -> Iterator[str]:
         yield f"{who}: {'no scores: left out' if at is None else f'scores end at env step {at:,} of {of:,}'}"
     if len(gathered.told.ended) > MOST:
         yield f"scores end early of {count(len(gathered.told.ended) - MOST, 'more group')} of runs"
-    for one, other in gathered.alike[:MOST]:
-        yield f"{one.variant} on {one.task}: seeds {one.seed} and {other.seed} hold the same numbers"
+    for runs in gathered.alike[:MOST]:
+        seeds = sorted(run.seed for run in runs)
+        yield f"{runs[0].variant} on {runs[0].task}: {_seeds(seeds)} hold the same numbers"
 
 
 def _left_out(gathered: Gathered, suite: str | None) -> Iterator[str]:

@@ -61,21 +61,21 @@ def chosen(table: Table, metric: str, success: str) -> tuple[str, str]:
 def joined(rows: pd.DataFrame, metrics: np.ndarray, metric: str, success: str) -> tuple[pd.DataFrame, Counter[str]]:
     """The rows of the score with the success beside them, and how many rows of each other metric are left out.
 
-    rows: of one file, with the value of each as `score`. A success at another place than a score is left out.
+    rows: of one file, with the value of each as `score`. A success where no score is stands alone, without a score.
     """
     key = ["algorithm", "task", "seed", "step"]
     scores = rows[metrics == metric].copy()
-    others = Counter(str(name) for name in metrics if name != metric)
+    others = Counter(str(name) for name in metrics if name not in (metric, success))
     if not success:
         return scores, others
     told = rows[metrics == success]
-    keyed = [frame[key].assign(nth=frame.groupby(key).cumcount()) for frame in (scores, told)]
-    if keyed[1].empty or not keyed[1].merge(keyed[0], how="left", indicator=True)["_merge"].eq("both").all():
-        return scores, others
-    beside = keyed[0].merge(keyed[1].assign(success=told["score"].to_numpy()), how="left", on=[*key, "nth"])
+    told = told.assign(success=told["score"], score=np.nan, nth=told.groupby(key).cumcount())
+    scores["nth"] = scores.groupby(key).cumcount()
+    beside = scores[[*key, "nth"]].merge(told[[*key, "nth", "success"]], how="left", on=[*key, "nth"])
     scores["success"] = beside["success"].to_numpy()
-    del others[success]
-    return scores, others
+    places = pd.MultiIndex.from_frame(scores[[*key, "nth"]])
+    alone = told[~pd.MultiIndex.from_frame(told[[*key, "nth"]]).isin(places)]
+    return pd.concat([scores, alone]).sort_index().drop(columns="nth"), others
 
 
 def _is(name: str, key: str) -> bool:

@@ -69,9 +69,8 @@ def as_runs(rows: pd.DataFrame, files: Sequence[Path], split: bool = False) -> R
         )
     if len(again):
         kept, copies = _without_copies(kept)
-        kept.loc[kept["part"] > 0, "seed"] = -1
-    keys = ["file", *CELL, "seed", "part"]
-    kept = kept.assign(run=kept.groupby(keys, sort=False).ngroup())
+    kept = kept.assign(run=kept.groupby(["file", *CELL, "seed", "part"], sort=False).ngroup())
+    kept["seed"] = kept["seed"].where(kept["part"] == 0, -1)
     _once(kept, files)
     kept = kept.sort_values(["run", "step"], kind="stable", ignore_index=True)
     episodes = _episodes(kept, files)
