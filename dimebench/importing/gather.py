@@ -57,6 +57,7 @@ class Gathered:
 def gather(files: Sequence[Path], wish: Wish, results: Path) -> Gathered:
     """Raises UsageError, ConfigError, StoreError and OSError, each naming the file or the value."""
     readings = read_files(files, wish.choices)
+    files = [each.file for each in readings]
     rows = pd.concat([each.rows.assign(file=number) for number, each in enumerate(readings)], ignore_index=True)
     for key in ("algorithm", "task"):
         if (empty := rows[key] == "").any():

@@ -86,6 +86,8 @@ def _noticed(gathered: Gathered) -> Iterator[str]:
     for runs in gathered.alike[:MOST]:
         seeds = sorted(run.seed for run in runs)
         yield f"{runs[0].variant} on {runs[0].task}: {_seeds(seeds)} hold the same numbers"
+    if len(gathered.alike) > MOST:
+        yield f"the same numbers are in {count(len(gathered.alike) - MOST, 'more group')} of runs"
 
 
 def _left_out(gathered: Gathered, suite: str | None) -> Iterator[str]:

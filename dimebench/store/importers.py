@@ -75,7 +75,10 @@ def variants(rows: pd.DataFrame, origins: Sequence[Origin]) -> pd.Series:
     sources = rows[told != ""].groupby(["algorithm", "task"])["source"].nunique()
     shared = set(sources[sources > 1].index.get_level_values("algorithm"))
     several = rows["algorithm"].isin(shared) & (told != "")
-    names = rows["algorithm"].where(~several, rows["algorithm"] + "@" + told.str.split("/").str[-1])
+    short = {source: source.rpartition("/")[2] for source in told.unique()}
+    alike = {source for source in short if list(short.values()).count(short[source]) > 1}
+    short |= {source: source for source in alike}
+    names = rows["algorithm"].where(~several, rows["algorithm"] + "@" + told.map(short))
     prefixes = rows["file"].map({i: PUBLISHED if o.published else OTHER for i, o in enumerate(origins)})
     return names.where(names.str.startswith((PUBLISHED, OTHER)), prefixes + names)
 

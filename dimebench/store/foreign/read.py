@@ -73,12 +73,16 @@ class Reading:
 
 
 def read_files(files: Sequence[Path], choices: Choices) -> list[Reading]:
-    """Every file. Raises StoreError, or OSError, naming it; StoreError for one that is named twice."""
-    seen: dict[Path, Path] = {}
-    for file in files:
-        if seen.setdefault(file.resolve(), file) is not file:
-            raise StoreError(f"{file}: is named twice")
-    return [read_file(file, choices) for file in files]
+    """Every file; the two of a pair of .npy files are one. Raises StoreError, or OSError, naming the file.
+
+    Also raises StoreError for a file that is named twice.
+    """
+    places = [file.resolve() for file in files]
+    for number, place in enumerate(places):
+        if place in places[:number]:
+            raise StoreError(f"{files[number]}: is named twice")
+    folders = [place.parent if place.suffix == ".npy" else place for place in places]
+    return [read_file(file, choices) for i, file in enumerate(files) if folders[i] not in folders[:i]]
 
 
 def read_file(file: Path, choices: Choices) -> Reading:
