@@ -74,7 +74,7 @@ class TensorBoard:
                     for step, scalars, seconds in points
                     if step in new
                 ]
-                self._append(folder, run, fresh)
+                self._append(folder, run, fresh, held)
         return len(new)
 
     def close(self) -> None:
@@ -104,17 +104,20 @@ class TensorBoard:
                 held.foreign = True
         return held
 
-    def _append(self, folder: Path, run: Run, points: Sequence[Point]) -> None:
+    def _append(self, folder: Path, run: Run, points: Sequence[Point], held: _Held) -> None:
         file = self._growing.get(folder)
-        if file is None or not file.exists():
+        if file is None or held.own[-1:] != [file]:  # deleted, or another process has a later one
             self._growing[folder] = self._create(folder, run, self._content(run, points, header=True))
             return
         content = self._content(run, points)
         del self._growing[folder]  # should this fail, a file with half a record must not grow any further
-        with file.open("ab") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
+        try:
+            with file.open("ab") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except OSError as error:  # a write names no file
+            raise OSError(error.errno, error.strerror, str(file)) from error
         self._growing[folder] = file
 
     def _replace(self, folder: Path, run: Run, points: Sequence[Point], held: _Held) -> None:

@@ -43,7 +43,7 @@ class Follower:
             if run is None:
                 continue
             try:
-                total += max(tracker.show(run, points) for tracker in self._trackers)
+                total += max((tracker.show(run, points) for tracker in self._trackers), default=0)
             except RunInUseError:
                 continue
             self._stamps[path] = stamp

@@ -54,8 +54,9 @@ class Tracker(Protocol):
 def scalars_of(run: Run) -> list[Point]:
     """A run's evaluations and metrics in the order of env steps.
 
-    `eval/return` is the mean over an evaluation's episodes, `train/...` the mean since the last logging point. What is
-    not finite is left out, as training leaves it out of its metrics. Raises StoreError for files that cannot be read.
+    `eval/return` is the mean over an evaluation's episodes, `train/...` the mean since the last logging point. What
+    is not finite is left out, as training leaves it out of its metrics. Raises StoreError for files that cannot be
+    read.
     """
     rows: dict[int, Point] = {}
     evals = read_evals([run])
@@ -120,7 +121,7 @@ class RunLock:
     """Keeps two processes from showing one run at once. The system lets go of it when a process dies."""
 
     def __init__(self, folder: Path, name: str, wait_s: float) -> None:
-        """`folder`: the tracker's. Raises RunInUseError where another has it for longer than `wait_s`, and OSError."""
+        """`folder`: the tracker's. Raises OSError, and RunInUseError where another has it for more than `wait_s`."""
         (folder / LOCKS).mkdir(parents=True, exist_ok=True)
         digest = hashlib.sha256(name.encode()).hexdigest()[:32]
         self._lock = FileLock(folder / LOCKS / f"{digest}.lock", thread_local=False)

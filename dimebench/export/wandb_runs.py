@@ -1,8 +1,8 @@
 """Weights & Biases: one of its runs for each run, which holds each point once.
 
-Online a run only grows, and it counts its rows: the ledger lists them in that order before they are sent, so that the
-count tells after a kill which of them arrived. Offline a run is a folder that is of use only once it is finished: a run
-with new points gets a whole new folder, and the ones before it go.
+Online a run only grows, and it counts its rows: the ledger lists them in that order before they are sent, so that
+the count tells after a kill which of them arrived. Offline a run is a folder that is of use only once it is finished:
+a run with new points gets a whole new folder, its rows numbered as before, and the folders before it go.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class WandB:
         self._sessions: dict[str, _Session] = {}
 
     def show(self, run: Run, points: Sequence[Point]) -> int:
-        """As `Tracker.show`. Everything has arrived once `close` has returned; till then it does not count as sent."""
+        """As `Tracker.show`. Once `close` has returned everything has arrived; till then it does not count as sent."""
         rows = _rows(points)
         session = self._sessions.get(run_id(run))
         ledger = session.ledger if session else self._ledger(run)
@@ -127,7 +127,8 @@ class WandB:
             )
         except self._wandb.Error as error:
             raise TrackerError(f"Weights & Biases: {first_line(error)}") from error
-        # Rows are numbered as they come: a step of one's own must not fall, but rows of an earlier env step may be late.
+        # wandb numbers the rows as they come: a step given to it must not fall, but rows of an earlier env step may be
+        # late.
         own.define_metric("env_step")
         for stream in ("eval/*", "train/*", "seconds"):
             own.define_metric(stream, step_metric="env_step")
