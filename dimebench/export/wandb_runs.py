@@ -45,15 +45,15 @@ class WandB:
             raise MissingExtraError("Weights & Biases is not installed: pip install 'dimebench[wandb]'") from error
         self._wandb, self._folder, self._project = wandb, folder, project
         settings = wandb.setup().settings
-        self._offline = settings.mode in ("offline", "dryrun")
+        self._offline, self._disabled = settings.mode in ("offline", "dryrun"), settings.mode == "disabled"
         # What one server and team were sent says nothing of another's.
         target = f"{settings.base_url} {settings.entity} {project}"
         self._kind = ".offline" if self._offline else f".{hashlib.sha256(target.encode()).hexdigest()[:8]}"
         self._sessions: dict[str, _Session] = {}
 
     def show(self, run: Run, points: Sequence[Point]) -> int:
-        """As `Tracker.show`. Once `close` has returned everything has arrived; till then it does not count as sent."""
-        rows = _rows(points)
+        """As `Tracker.show`. What `close` has not yet finished does not count as sent in another process."""
+        rows = {} if self._disabled else _rows(points)
         session = self._sessions.get(run_id(run))
         ledger = session.ledger if session else self._ledger(run)
         known = set(ledger.sent)
@@ -127,8 +127,7 @@ class WandB:
             )
         except self._wandb.Error as error:
             raise TrackerError(f"Weights & Biases: {first_line(error)}") from error
-        # wandb numbers the rows as they come: a step given to it must not fall, but rows of an earlier env step may be
-        # late.
+        # wandb numbers the rows as they come: numbers of our own must not fall, and rows of an env step may be late.
         own.define_metric("env_step")
         for stream in ("eval/*", "train/*", "seconds"):
             own.define_metric(stream, step_metric="env_step")
