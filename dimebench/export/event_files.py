@@ -13,14 +13,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from struct import Struct
 from typing import Any
-
-import numpy as np
 
 from dimebench.export.points import WAIT_S, MissingExtraError, Point, RunLock, folder_of, run_id, started, stream_of
 from dimebench.store import Run, atomic_write
 from dimebench.store.atomic import sync_folder
 
+_FLOAT = Struct("<f")
+LARGEST = 3.4028234663852886e38  # of 32-bit floats
 NAME = "events.out.tfevents."  # what follows orders a run's files: TensorBoard reads them by name
 
 
@@ -165,7 +166,8 @@ class TensorBoard:
 
 def _stored(value: float) -> float:
     """The value in TensorBoard's 32 bits; the largest of them for one beyond."""
-    return float(np.clip(value, -np.finfo(np.float32).max, np.finfo(np.float32).max).astype(np.float32))
+    (stored,) = _FLOAT.unpack(_FLOAT.pack(min(max(value, -LARGEST), LARGEST)))
+    return float(stored)
 
 
 def _goes_on(held: dict[tuple[str, int], float], wanted: dict[tuple[str, int], float]) -> bool:

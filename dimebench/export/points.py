@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol, runtime_checkable
-
-from filelock import FileLock, Timeout
 
 from dimebench.errors import SOME_FAILED, DimebenchError
 from dimebench.store import Run, read_evals, read_train
@@ -118,24 +119,40 @@ def started(run: Run) -> float:
 
 
 class RunLock:
-    """Keeps two processes from showing one run at once. The system lets go of it when a process dies."""
+    """Keeps two processes from showing one run at once. The system lets go of it when a process dies.
+
+    Where the system or the file system has no such locks it does nothing: at worst a point then comes twice.
+    """
 
     def __init__(self, folder: Path, name: str, wait_s: float) -> None:
         """`folder`: the tracker's. Raises OSError, and RunInUseError where another has it for more than `wait_s`."""
         (folder / LOCKS).mkdir(parents=True, exist_ok=True)
-        digest = hashlib.sha256(name.encode()).hexdigest()[:32]
-        self._lock = FileLock(folder / LOCKS / f"{digest}.lock", thread_local=False)
+        file = folder / LOCKS / hashlib.sha256(name.encode()).hexdigest()[:32]
+        self._descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+        until = time.monotonic() + wait_s
+        while not self._try():
+            if time.monotonic() >= until:
+                os.close(self._descriptor)
+                raise RunInUseError(f"{folder}: another process sends the same run there: wait for its end")
+            time.sleep(0.02)
+
+    def _try(self) -> bool:
         try:
-            self._lock.acquire(timeout=wait_s)
-        except Timeout:
-            raise RunInUseError(
-                f"{folder}: another process is sending the same run there; wait for its end"
-            ) from None
-        except NotImplementedError:  # a file system without locks: at worst a point comes twice
+            import fcntl
+
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except (ImportError, OSError):
             pass
+        return True
 
     def release(self) -> None:
-        self._lock.release()
+        with suppress(ImportError, OSError):  # a forked process may have the file open: closing it would not do
+            import fcntl
+
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        os.close(self._descriptor)
 
     def __enter__(self) -> RunLock:
         return self

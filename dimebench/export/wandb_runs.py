@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dimebench.errors import first_line
 from dimebench.export.ledger import Key, Ledger
-from dimebench.export.points import MissingExtraError, Point, RunLock, TrackerError, run_id, stream_of
+from dimebench.export.points import MissingExtraError, Point, RunInUseError, RunLock, TrackerError, run_id, stream_of
 from dimebench.store import Run
 
 LONGEST = 128  # characters of a name or a group
@@ -32,6 +33,11 @@ class _Session:
     lock: RunLock
     logged: int  # rows of the ledger that it has
     ended: bool = False
+
+    def end(self) -> None:
+        self.own.finish()
+        self.ended = True
+        self.lock.release()
 
 
 class WandB:
@@ -61,7 +67,7 @@ class WandB:
         if not rows or (not new and (session or self._is_complete(ledger, run))):
             return 0
         if session is None or session.ended:
-            session = self._sessions[run_id(run)] = self._begin(run, rows, session)
+            session = self._sessions[run_id(run)] = self._begin(run, rows)
             ledger, known = session.ledger, set(session.ledger.sent)
         ledger.sent += [key for key in rows if key not in known]
         ledger.save(run)
@@ -69,22 +75,24 @@ class WandB:
         for key in fresh:
             step, scalars, seconds = rows[key]
             session.own.log({**scalars, "env_step": step, "seconds": seconds})
-        session.logged = len(ledger.sent)
-        if run.done:  # thousands need not be open at once
-            session.own.finish()
-            session.ended = True
+            session.logged += 1
+        if run.status == "finished":  # thousands need not be open at once
+            session.end()
         return len({step for _, step in fresh})
 
     def close(self) -> None:
         """Finish all runs; only then does the ledger say that their points have arrived."""
         for session in self._sessions.values():
             if not session.ended:
-                session.own.finish()
+                session.end()
         self._wandb.teardown()  # only then is everything in the files
         for session in self._sessions.values():
-            self._confirm(session)
-            session.lock.release()
+            with suppress(RunInUseError), self._lock(session.run):  # whoever has it now sends what is not confirmed
+                self._confirm(session)
         self._sessions.clear()
+
+    def _lock(self, run: Run) -> RunLock:
+        return RunLock(self._folder, run_id(run), wait_s=0)
 
     def _ledger(self, run: Run) -> Ledger:
         return Ledger.of(self._folder, run, self._kind)
@@ -94,9 +102,9 @@ class WandB:
         there = not self._offline or (ledger.place and (self._folder / ledger.place / _file(run)).is_file())
         return bool(there) and ledger.confirmed >= len(ledger.sent)
 
-    def _begin(self, run: Run, rows: dict[Key, Point], before: _Session | None) -> _Session:
+    def _begin(self, run: Run, rows: dict[Key, Point]) -> _Session:
         """Begin or resume the run's run there; the ledger then starts with the rows that it has."""
-        lock = before.lock if before else RunLock(self._folder, run_id(run), wait_s=0)
+        lock = self._lock(run)
         try:
             ledger = self._ledger(run)  # under the lock nobody else writes it
             own = self._init(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from dimebench.export.points import RunInUseError, run_id
-from dimebench.export.trackers import Follower, TrackerError, WandB, export_runs
+from dimebench.export.trackers import Follower, TrackerError, WandB, export_runs, scalars_of
 from dimebench.store import Run, RunWriter
 from dimebench.store.schema import EVALS_FILE
 from tests.export.shown import axes, in_wandb, keep_rows, wanted
@@ -203,8 +204,7 @@ def test_online_the_rows_that_a_kill_lost_are_sent_again_and_no_others(
     follower.look()
     server.loses = lost
     for session in killed._sessions.values():  # what wandb's own process still sends after a SIGKILL
-        session.own.finish()
-        session.lock.release()
+        session.end()
     server.loses = 0
     export(tmp_path / "wb", evaluated(run, 600))
     export(tmp_path / "wb", evaluated(run, 700))
@@ -239,6 +239,17 @@ def test_where_wandb_is_disabled_nothing_counts_as_sent(tmp_path: Path, server: 
     server.settings.mode = "online"
     export(tmp_path / "wb", run)
     assert server.shown() == {run_id(run): wanted(run)}
+
+
+def test_finished_runs_keep_no_file_open(tmp_path: Path, server: Server) -> None:
+    tracker = WandB(tmp_path / "wb")
+    runs = [written(tmp_path / "results", seed=seed) for seed in range(20)]
+    before = len(os.listdir("/dev/fd"))
+    for run in runs:
+        tracker.show(run, scalars_of(run))
+    assert len(os.listdir("/dev/fd")) == before
+    tracker.close()
+    assert server.shown() == {run_id(run): wanted(run) for run in runs}
 
 
 def test_a_login_that_fails_is_one_line(tmp_path: Path, server: Server) -> None:
