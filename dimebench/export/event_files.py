@@ -84,7 +84,7 @@ class TensorBoard:
     def _read(self, folder: Path, own: str) -> _Held:
         """What the event files in a run's folder hold of the run with this id."""
         held = _Held()
-        for file in sorted(folder.glob("*tfevents*")):
+        for file in sorted(file for file in folder.glob("*tfevents*") if file.is_file()):
             tags: set[str] = set()
             values: list[tuple[str, int, float]] = []
             restarts = False
@@ -99,9 +99,9 @@ class TensorBoard:
                 for tag, step, value in values:
                     held.doubled |= (tag, step) in held.values
                     held.values[tag, step] = value
-            elif {stream_of(tag) for tag in tags} <= {"eval", "train"}:
+            elif tags and {stream_of(tag) for tag in tags} <= {"eval", "train"}:
                 held.stale.append(file)
-            else:
+            elif tags:
                 held.foreign = True
         return held
 

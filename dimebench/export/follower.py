@@ -11,6 +11,8 @@ from dimebench.export.points import RunInUseError, Tracker, scalars_of
 from dimebench.store import StoreError, read_run
 from dimebench.store.schema import EVALS_FILE, RUN_FILE, TRAIN_FILE
 
+Stamp = tuple[tuple[str, int, int, int], ...]  # of each file: name, inode, bytes, time in ns
+
 
 class Follower:
     """Shows trackers what runs have gained since the last look; the trackers know what they have of a run."""
@@ -54,9 +56,6 @@ class Follower:
         self.look()
         for tracker in self._trackers:
             tracker.close()
-
-
-Stamp = tuple[tuple[str, int, int, int], ...]
 
 
 def _stamp(path: Path) -> Stamp:

@@ -19,7 +19,7 @@ from dimebench.store import Run, read_evals, read_train
 from dimebench.store.schema import TRAIN_SCHEMA
 
 Point = tuple[int, dict[str, float], float]  # env step, scalars by tag, seconds of training so far
-LOCKS = ".locks"  # below a tracker's folder
+LOCKS = "locks"  # below a tracker's folder
 WAIT_S = 60.0
 
 
@@ -135,6 +135,8 @@ class RunLock:
                 os.close(self._descriptor)
                 raise RunInUseError(f"{folder}: another process sends the same run there: wait for its end")
             time.sleep(0.02)
+        if not os.fstat(self._descriptor).st_size:
+            os.write(self._descriptor, f"{name}\n".encode())  # for whoever wonders what the file is
 
     def _try(self) -> bool:
         try:

@@ -8,7 +8,7 @@ from pathlib import Path
 from dimebench.export.event_files import TensorBoard
 from dimebench.export.follower import Follower
 from dimebench.export.ledger import Remembering, Sink
-from dimebench.export.points import MissingExtraError, Tracker, TrackerError, scalars_of
+from dimebench.export.points import MissingExtraError, RunInUseError, Tracker, TrackerError, scalars_of
 from dimebench.export.wandb_runs import WandB
 from dimebench.store import Run
 
@@ -17,6 +17,7 @@ __all__ = [
     "Follower",
     "MissingExtraError",
     "Remembering",
+    "RunInUseError",
     "Sink",
     "TensorBoard",
     "Tracker",
@@ -38,14 +39,20 @@ def sink_of(name: str, folder: Path) -> Tracker:
 def export_runs(runs: Sequence[Run], tracker: Tracker) -> int:
     """Everything that runs hold, at once. Returns how many points; those that the tracker has are not sent again.
 
-    External runs come with what they have. Raises StoreError, and what `Tracker.show` raises.
+    External runs come with what they have. Raises StoreError, and what `Tracker.show` raises, but RunInUseError only
+    after all other runs.
     """
-    points = 0
+    points, in_use = 0, None
     try:
         for run in runs:
             found = scalars_of(run)
-            tracker.show(run, found)
+            try:
+                tracker.show(run, found)
+            except RunInUseError as error:
+                in_use = error
             points += len(found)
     finally:
         tracker.close()
+    if in_use:
+        raise in_use
     return points

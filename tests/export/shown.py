@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -22,6 +23,11 @@ BLOCK = 32768
 def wanted(run: Run) -> Shown:
     """Every scalar of the run, once."""
     return sorted((tag, step, value) for step, scalars, _ in scalars_of(run) for tag, value in scalars.items())
+
+
+def in_32_bits(shown: Shown) -> Shown:
+    """As TensorBoard stores it."""
+    return [(tag, step, float(np.float32(value))) for tag, step, value in shown]
 
 
 def in_tensorboard(folder: Path, run: Run | None = None) -> Shown:

@@ -123,16 +123,29 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.mark.usefixtures("offline")
 def test_a_run_that_another_process_sends_waits(tmp_path: Path) -> None:
-    run = written(tmp_path / "results", status="running")
-    first = WandB(tmp_path / "wb")
-    first.show(run, [(0, {"eval/return": 15.0}, 1.0)])
-    late = Follower([WandB(tmp_path / "wb")], tmp_path / "wb", lambda: [run.path])
-    assert late.look() == 0
-    with pytest.raises(RunInUseError, match="another process"):
-        WandB(tmp_path / "wb").show(run, [(0, {"eval/return": 15.0}, 1.0)])
-    first.close()
+    run, other = written(tmp_path / "results", status="running"), written(tmp_path / "results", seed=1)
+    text = f"""
+from pathlib import Path
+from dimebench.export.trackers import Follower, WandB
+folder = Path({str(tmp_path / "wb")!r})
+first = Follower([WandB(folder)], folder, lambda: [Path({str(run.path)!r})])
+first.look()
+print("ready", flush=True)
+input()
+first.close()
+"""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", text], stdin=pipe, stdout=pipe, text=True) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "ready\n"
+        evaluated(run, 400)
+        late = Follower([WandB(tmp_path / "wb")], tmp_path / "wb", lambda: [run.path])
+        assert late.look() == 0
+        with pytest.raises(RunInUseError, match="another process"):
+            export(tmp_path / "wb", run, other)
+        first.communicate("\n")
     late.close()
-    assert in_wandb(tmp_path / "wb") == {run_id(run): wanted(run)}
+    assert in_wandb(tmp_path / "wb") == {run_id(each): wanted(each) for each in (run, other)}
 
 
 class Server:
