@@ -81,7 +81,7 @@ class WandB:
         return len({step for _, step in fresh})
 
     def close(self) -> None:
-        """Finish all runs, and end wandb in this process; only now does the ledger say that the points have arrived."""
+        """Finish all runs and end wandb in this process; only now does the ledger say that points have arrived."""
         for session in self._sessions.values():
             if not session.ended:
                 session.end()
