@@ -118,6 +118,7 @@ def _carry_out(engine: Engine, plan: Plan, request: Request, settings: PoolSetti
             from dimebench.export.following import following
 
             folders = [block.run_folder(plan.results, seed) for _, block in plan.blocks() for seed in block.seeds]
+            folders += [run.folder for cell in plan.cells for run in cell.done.values()]  # their last points may lack
             stack.enter_context(following(folders, trackers, plan.results / "trackers", _report_failure))
         view = JobLines(plan) if engine.has_queue else stack.enter_context(board(plan))
         try:
