@@ -29,8 +29,9 @@ COLUMNS = {
     "grad_step": "critic updates before the evaluation",
     "episode": "number of the episode within its evaluation",
     "return": "undiscounted sum of rewards of the episode; null where the run had diverged",
-    "length": "env steps of the episode",
-    "success": "whether the task was solved; null where it has no such notion",
+    "length": "env steps of the episode; 0 where an imported curve does not tell",
+    "success": "1 where the task was solved, else 0; of an imported evaluation the share of its episodes; null where "
+    "the task has no such notion",
     "wall_time_s": "seconds of training and evaluation so far, pauses left out",
     "diverged": "the learner's numbers were not finite any more",
 }

@@ -62,9 +62,11 @@ def scalars_of(run: Run) -> list[Point]:
     rows: dict[int, Point] = {}
     evals = read_evals([run])
     for step, group in evals[evals["return"].notna()].groupby("env_step"):
-        found = {"eval/return": float(group["return"].mean()), "eval/length": float(group["length"].mean())}
+        found = {"eval/return": float(group["return"].mean())}
+        if group["length"].any():  # 0: not known
+            found["eval/length"] = float(group["length"].mean())
         if group["success"].notna().any():
-            found["eval/success"] = float(group["success"].astype(float).mean())
+            found["eval/success"] = float(group["success"].mean())
         rows[int(str(step))] = (int(str(step)), _finite(found), float(group["wall_time_s"].max()))
     train = read_train([run])
     metrics = [name for name in train.columns if name not in TRAIN_SCHEMA.names]

@@ -9,6 +9,7 @@ import pytest
 
 from dimebench.analysis.errors import ReportError, UnknownVariantError
 from dimebench.analysis.pilot import pilot_of_file
+from dimebench.store import StoreError
 
 
 @pytest.fixture(params=["csv", "parquet"])
@@ -46,8 +47,8 @@ def test_what_is_not_there_is_named(table: Path, tmp_path: Path) -> None:
     with pytest.raises(ReportError, match="no runs of A and B on 'swim'"):
         pilot_of_file(table, ["A", "B"], None, (0.0, 1.0), ["swim"])
     (tmp_path / "other.csv").write_text("algorithm,task\nA,run\n")
-    with pytest.raises(ReportError, match=r"other.csv: column 'env_steps' is missing \(needed: algorithm, task"):
+    with pytest.raises(StoreError, match=r"other.csv: no column for the step"):
         pilot_of_file(tmp_path / "other.csv", ["A"], None, (0.0, 1.0))
     (tmp_path / "broken.parquet").write_text("no table")
-    with pytest.raises(ReportError, match=r"broken.parquet: not a readable table"):
+    with pytest.raises(StoreError, match=r"broken.parquet: cannot be read"):
         pilot_of_file(tmp_path / "broken.parquet", ["A"], None, (0.0, 1.0))

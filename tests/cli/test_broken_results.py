@@ -121,13 +121,15 @@ def test_a_report_never_lands_outside_its_folder(dimebench: Call, results: Path,
         ('{"schema": 1, "suite": "\\u001b[2J"}', ": 'suite' must be printable text"),
     ],
 )
-def test_a_broken_run_json_is_named_by_every_command(
+def test_a_broken_run_json_costs_its_run_a_line(
     text: str, problem: str, dimebench: Call, results: Path, place: Path
 ) -> None:
     (cell(results, "dime") / "seed-000" / "run.json").write_text(text)
     before = snapshot(place)
-    for command in (*READING[:2], ["run", "suite=tiny", "--seeds", "3", "--device", "cpu"]):
-        refused(dimebench(*command), f"{WHERE / 'run.json'}{problem}")
+    refused(dimebench("run", "suite=tiny", "--seeds", "3", "--device", "cpu"), f"{WHERE / 'run.json'}{problem}")
+    compared = dimebench("compare", "dime", "sac")
+    assert (compared.code, compared.err) == (0, "")
+    assert f"not read, so not counted: {WHERE / 'run.json'}{problem}" in compared.lines
     told, listed = dimebench("status"), dimebench("status", "--json")
     for answer in (told, listed):
         assert (answer.code, answer.err) == (2, f"dimebench: {WHERE / 'run.json'}{problem}\n"), "and shows the others"
@@ -155,14 +157,19 @@ def test_a_watched_status_tells_of_broken_runs_too(dimebench: Call, results: Pat
 
 
 @pytest.mark.parametrize("size", [0, 4, 1000])
-def test_truncated_evaluations_are_named(size: int, dimebench: Call, results: Path, place: Path) -> None:
+def test_truncated_evaluations_cost_their_run_a_line(size: int, dimebench: Call, results: Path, place: Path) -> None:
     file = cell(results, "dime") / "seed-000" / "evals.parquet"
-    file.write_bytes(file.read_bytes()[:size])
+    whole = file.read_bytes()
+    file.write_bytes(whole[:size])
+    line = f"{WHERE / 'evals.parquet'}: not a readable Parquet file ("
+    compared = dimebench("compare", "dime", "sac")
+    assert (compared.code, compared.err) == (0, "")
+    assert any(text.startswith(f"not read, so not counted: {line}") for text in compared.lines)
+    (cell(results, "dime") / "seed-001" / "evals.parquet").write_bytes(whole[:size])
     before = snapshot(place)
     for command in (["compare", "dime", "sac"], ["report", "--html"]):
         answer = dimebench(*command)
-        line = f"dimebench: {WHERE / 'evals.parquet'}: not a readable Parquet file ("
-        assert answer.err.startswith(line)
+        assert answer.err.startswith(f"dimebench: {line}"), "nothing is left of dime"
         assert len(answer.err.splitlines()) == 1
         assert (answer.code, answer.out) == (2, "")
     assert snapshot(place) == before

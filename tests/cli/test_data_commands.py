@@ -1,4 +1,4 @@
-"""`import`, `export`, `render`, `status --watch` and `report --watch` as one types them."""
+"""`export`, `render`, `status --watch` and `report --watch` as one types them."""
 
 from __future__ import annotations
 
@@ -6,87 +6,9 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.cli.calls import TASK, Call, cell, refused
-
-
-def sb3(place: Path) -> None:
-    np.savez(place / "evaluations.npz", timesteps=[0, 30, 60], results=[[10.0, 12.0], [20.0, 22.0], [30.0, 32.0]])
-
-
-def test_imported_runs_work_in_every_command(dimebench: Call, results: Path, place: Path) -> None:
-    sb3(place)
-    words = ["evaluations.npz", "evaluations.npz", "suite=tiny", "--algorithm", "sb3-sac", "--task", TASK]
-    words += ["--action-repeat", "50"]  # what its env steps are worth in frames, as those of suite tiny
-    answer = dimebench("import", *words, "--source", "our cluster", "--licence", "MIT")
-    assert (answer.code, answer.err) == (0, "")
-    assert answer.lines[0] == "2 runs of 1 variants imported into results/tiny"
-    assert any(line.split()[1] == "ext:sb3-sac" for line in dimebench("status").lines)
-    compared = dimebench("compare", "dime", "ext:sb3-sac")
-    assert compared.code == 0
-    assert any("ext:sb3-sac: curves of another tool from our cluster (licence: MIT" in x for x in compared.lines)
-    assert "ext:sb3-sac" not in dimebench("compare", "dime", "sac").out
-    assert dimebench("report", "dime", "ext:sb3-sac", "--html", "--formats", "svg").code == 0
-    assert dimebench("export", "dime", "ext:sb3-sac", "--format", "csv").code == 0
-    again = json.loads(dimebench("import", *words, "--source", "our cluster", "--licence", "MIT", "--json").out)
-    assert (again["written"], again["already_there"]) == (0, 2)
-
-
-def test_import_says_what_is_wrong_in_one_line(dimebench: Call, place: Path) -> None:
-    sb3(place)
-    refused(dimebench("import", "nothing.csv"), "nothing.csv: no such file")
-    refused(
-        dimebench("import", "evaluations.npz", "--task", TASK),
-        "evaluations.npz: names no algorithm: add --algorithm NAME",
-    )
-    words = ["evaluations.npz", "--algorithm", "x"]
-    refused(
-        dimebench("import", *words, "--task", TASK, "--unit", "hours"),
-        "--unit hours: unknown unit (known: env-steps, frames)",
-    )
-    refused(
-        dimebench("import", *words, "--task", "dog-run", "suite=tiny"),
-        "suite=tiny: has none of the file's tasks (dm_control/dog-run)",
-    )
-    refused(
-        dimebench("import", *words, "--task", "other/thing"),
-        "other/thing: which returns score 0 and 1 is not known: add --bounds LOWER,UPPER",
-    )
-    assert not (place / "results").exists()
-
-
-def test_import_knows_short_names_of_tasks(dimebench: Call, place: Path) -> None:
-    table = "algorithm,task,seed,env_steps,score\n" + "".join(f"x,{{}},0,{step},3\n" for step in (0, 30, 60))
-    (place / "short.csv").write_text(table.format(*3 * ["cartpole-swingup"]))
-    (place / "old.csv").write_text(table.format(*3 * ["Ant-v4"]))
-    assert dimebench("import", "short.csv").code == dimebench("import", "old.csv").code == 0
-    assert (place / "results/external-dm_control/ext@x/dm_control/cartpole-swingup").is_dir()
-    assert (place / "results/external-gymnasium/ext@x/gymnasium/Ant-v4").is_dir()
-    (place / "wrong.csv").write_text(table.format(*3 * ["cartpole-swngup"]))
-    refused(dimebench("import", "wrong.csv"), "wrong.csv: unknown task 'cartpole-swngup' (nearest: cartpole-swingup)")
-    sb3(place)
-    words = ["import", "evaluations.npz", "--algorithm", "x", "--task"]
-    refused(dimebench(*words, "walker-stnd"), "--task walker-stnd: unknown task (nearest: walker-stand)")
-    refused(
-        dimebench(*words, "dm_control/walker-stnd"),
-        "--task dm_control/walker-stnd: unknown task (nearest: dm_control/walker-stand)",
-    )
-
-
-def test_import_refuses_a_misspelt_suite_and_takes_a_new_one(dimebench: Call, place: Path) -> None:
-    sb3(place)
-    words = ["import", "evaluations.npz", "--algorithm", "x", "--task", TASK]
-    refused(
-        dimebench(*words, "suite=tinny"),
-        "suite=tinny: unknown suite (nearest: tiny); call a new one external-NAME",
-    )
-    refused(dimebench(*words, "suite=tinny.yaml"), "tinny.yaml: no such file (nearest: tiny)")
-    assert not (place / "results").exists()
-    for suite in ("external-tinny", "our-lab"):
-        assert dimebench(*words, f"suite={suite}").code == 0
-        assert (place / "results" / suite).is_dir()
 
 
 def test_a_published_name_that_does_not_fit_is_refused(dimebench: Call, results: Path) -> None:

@@ -20,7 +20,7 @@ def tidy(name: str, what: str) -> str:
     plain = "".join(char for char in plain if unicodedata.category(char) != "Cf")  # joiners, soft hyphens, marks
     plain = " ".join(plain.split())
     if not plain.isprintable():
-        raise StoreError(f"{what} {shorten(printable(name))!r} holds characters that cannot be shown")
+        raise StoreError(f"{what} '{shorten(printable(name))}' holds characters that cannot be shown")
     if len(plain) > LONGEST:
-        raise StoreError(f"{what} {shorten(plain)!r} is longer than {LONGEST} characters")
+        raise StoreError(f"{what} '{shorten(plain)}' is longer than {LONGEST} characters")
     return plain
