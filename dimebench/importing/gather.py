@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from dimebench.errors import UsageError
+from dimebench.errors import UsageError, shorten
 from dimebench.importing.targets import SUCCESS, suite_tasks, targets
 from dimebench.importing.tasks import resolve
 from dimebench.store import Run
@@ -115,8 +115,12 @@ def _with_full_tasks(
 ) -> tuple[pd.DataFrame, list[str]]:
     """The rows of known tasks, by their full names, and the names of the others."""
     names = list(dict.fromkeys(rows["task"]))
-    given = wish.choices.task
-    problem = f"--task {given}: unknown task" if names == [given] else f"{', '.join(map(str, files))}: unknown task"
+
+    def problem(name: str) -> str:
+        if wish.choices.task:
+            return f"--task {name}: unknown task"
+        return f"{files[rows.loc[rows['task'] == name, 'file'].iloc[0]]}: unknown task '{shorten(name)}'"
+
     found = resolve(names, problem, only, wish.renamed)
     unknown = [name for name in names if found[name] == ""]
     rows = rows.assign(task=rows["task"].map(found))

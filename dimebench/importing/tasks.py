@@ -7,10 +7,10 @@ it was recorded in.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cache
 
-from dimebench.errors import UsageError, nearest, printable, shorten
+from dimebench.errors import UsageError, nearest, shorten
 
 # Names that are not those of the library with other separators. Left: as `spelled` writes it.
 OTHER_NAMES = {
@@ -48,13 +48,13 @@ def full_task(name: str) -> str | None:
 
 def resolve(
     names: Collection[str],
-    problem: str,
+    problem: Callable[[str], str],
     only: Collection[str] | None = None,
     renamed: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """The full name of each task; "" for one that is left out.
 
-    problem: what a message begins with. only: the tasks of a suite; a name that no library here knows, and that is
+    problem: what a message about a name begins with. only: the tasks of a suite; a name that no library here knows, and that is
     not close to one of these, is left out. Without them such a name is left out where others are known, unless it is
     close to a known one. renamed: what the caller says of a name; "" leaves it out.
     Raises UsageError, with the nearest names, for a name that may be a misspelt one, and where no name is known.
@@ -75,7 +75,7 @@ def resolve(
         hint = _hint(wanted, meant, only)
         if hint or not any(found.values()):
             raise UsageError(
-                f"{problem} '{shorten(printable(name))}'{hint or nearest(wanted, _short_names())}"
+                f"{problem(name)}{hint or nearest(wanted, _short_names())}"
                 f"{f': --rename-task {shorten(name)}=NAME says which' if len(names) > 1 else ''}"
             )
         found[name] = ""

@@ -112,7 +112,8 @@ def test_it_says_which_columns_it_took_and_what_steps_became(dimebench: Call, pl
     answer = dimebench("import", "a.csv", "suite=quick", "--action-repeat", "8")
     assert answer.lines[2] == (
         "a.csv: algorithm from 'algorithm', task from 'task', seed from 'seed', step from 'step', "
-        "score from 'score'; steps count env steps of 8 frames (column 'step'): 2,000 source steps = 4,000 env steps of 4 frames"
+        "score from 'score'; steps count env steps of 8 frames (column 'step'): 2,000 source steps = "
+        "4,000 env steps of 4 frames"
     )
     told = json.loads(dimebench("import", "a.csv", "suite=quick", "--unit", "frames", "--results", "b", "--json").out)
     assert told["files"] == [

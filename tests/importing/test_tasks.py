@@ -51,23 +51,27 @@ def test_every_known_task_is_known_by_each_of_its_spellings() -> None:
 )
 def test_a_misspelt_task_is_named_with_the_nearest(name: str, hint: str) -> None:
     with pytest.raises(UsageError) as caught:
-        resolve([name], "a.csv: unknown task")
+        resolve([name], problem)
     assert str(caught.value).startswith(f"a.csv: unknown task '{name}'{hint}")
 
 
 def test_unknown_tasks_beside_known_ones_are_left_out_unless_they_may_be_misspelt() -> None:
-    assert resolve(["dog_run", "Isaac-Lift-v0"], "x") == {"dog_run": "dm_control/dog-run", "Isaac-Lift-v0": ""}
+    assert resolve(["dog_run", "Isaac-Lift-v0"], problem) == {"dog_run": "dm_control/dog-run", "Isaac-Lift-v0": ""}
     with pytest.raises(UsageError, match=r"'dog-rnu' \(nearest: dog-run\): --rename-task dog-rnu=NAME says which"):
-        resolve(["dog_walk", "dog-rnu"], "x")
+        resolve(["dog_walk", "dog-rnu"], problem)
     renamed = {"dog-rnu": "dog-run", "finger-turn": ""}
-    found = resolve(["dog_walk", "dog-rnu", "finger-turn"], "x", renamed=renamed)
+    found = resolve(["dog_walk", "dog-rnu", "finger-turn"], problem, renamed=renamed)
     assert found == {"dog_walk": "dm_control/dog-walk", "dog-rnu": "dm_control/dog-run", "finger-turn": ""}
     with pytest.raises(UsageError, match=r"--rename-task dog: no such task there \(nearest: dog-walk\)"):
-        resolve(["dog-walk"], "x", renamed={"dog": "dog-run"})
+        resolve(["dog-walk"], problem, renamed={"dog": "dog-run"})
+
+
+def problem(name: str) -> str:
+    return f"a.csv: unknown task '{name}'"
 
 
 def test_a_suite_asks_only_for_what_may_be_one_of_its_tasks() -> None:
     only = ["dm_control/dog-run"]
-    assert resolve(["dog-run", "finger-turn"], "x", only)["finger-turn"] == ""
+    assert resolve(["dog-run", "finger-turn"], problem, only)["finger-turn"] == ""
     with pytest.raises(UsageError, match="'dog-rnu'"):
-        resolve(["dog-run", "dog-rnu"], "x", only)
+        resolve(["dog-run", "dog-rnu"], problem, only)
