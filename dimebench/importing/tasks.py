@@ -54,9 +54,9 @@ def resolve(
 ) -> dict[str, str]:
     """The full name of each task; "" for one that is left out.
 
-    problem: what a message about a name begins with. only: the tasks of a suite; a name that no library here knows, and that is
-    not close to one of these, is left out. Without them such a name is left out where others are known, unless it is
-    close to a known one. renamed: what the caller says of a name; "" leaves it out.
+    problem: what a message about a name begins with. only: the tasks of a suite; a name that no library here knows,
+    and that is not close to one of these, is left out. Without them such a name is left out where others are known,
+    unless it is close to a known one. renamed: what the caller says of a name; "" leaves it out.
     Raises UsageError, with the nearest names, for a name that may be a misspelt one, and where no name is known.
     """
     renamed = dict(renamed or {})
