@@ -6,7 +6,7 @@ import platform
 import signal
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -142,7 +142,8 @@ class _Log:
             rate = (step - first) * len(event.block.seeds) / (now - since) if now > since else 0.0
         text = event_line(event, rate)
         if text:
-            print(f"{_now()}  {text}", flush=True)
+            with suppress(OSError):  # a log on a full disk costs no run
+                print(f"{_now()}  {text}", flush=True)
 
 
 def _now() -> str:

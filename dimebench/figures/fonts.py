@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from matplotlib import font_manager
 
+from dimebench import own_matplotlib
 from dimebench.analysis.summary import Summary
 
 SANS, MONO = "DejaVu Sans", "DejaVu Sans Mono"
@@ -53,8 +55,11 @@ def texts_of(summary: Summary) -> list[str]:
 
 
 def rc_of(summary: Summary) -> dict[str, Any]:
-    """The setting of matplotlib for a figure with these names."""
-    return {"font.family": families(texts_of(summary))}
+    """The settings of matplotlib for a figure with these names."""
+    family = families(texts_of(summary))
+    # Type 42 is for TrueType: what else a font file may hold is embedded as outlines.
+    outlines = any(Path(_file(name)).suffix.lower() != ".ttf" for name in family)
+    return {"font.family": family} | ({"pdf.fonttype": 3} if outlines else {})
 
 
 def _characters(texts: Iterable[str]) -> set[str]:
@@ -72,7 +77,14 @@ def _others() -> Iterable[str]:
 def _has(family: str) -> frozenset[str]:
     """The characters of a font; none where it cannot be drawn from, as pictures of fixed size."""
     try:
-        font = font_manager.get_font(font_manager.findfont(family, fallback_to_default=False))
+        font = font_manager.get_font(_file(family))
     except Exception:  # a broken file
         return frozenset()
     return frozenset(map(chr, font.get_charmap())) if font.scalable else frozenset()
+
+
+@cache
+def _file(family: str) -> str:
+    """Where the font is. Raises ValueError where there is none of that family."""
+    with own_matplotlib.importing():  # or a weight that it lacks is told of
+        return str(font_manager.findfont(family, fallback_to_default=False))
