@@ -6,16 +6,15 @@ Observations are one float32 vector per seed, in a documented order (`TaskSpec.o
 alphabetically, Gymnasium's own order). Actions are in [-1, 1]. Termination and truncation are kept apart.
 """
 
-import os
-
-os.environ.setdefault("MUJOCO_GL", "disabled")  # read when mujoco is imported; stepping never renders
-
+from dimebench.envs import gl
 from dimebench.envs.factory import known_tasks, make_vector_env, task_spec
 from dimebench.envs.fingerprint import physics_fingerprint
 from dimebench.envs.libraries.registry import all_packages, known_libraries, library_of, loaded_libraries
 from dimebench.envs.parallel import ParallelVectorEnv, worker_count
 from dimebench.envs.spec import EnvError, TaskSpec, UnknownTaskError
 from dimebench.envs.vector import SerialVectorEnv, VectorEnv
+
+gl.choose()  # before mujoco is imported, which nothing above does
 
 __all__ = [
     "EnvError",

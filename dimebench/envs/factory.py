@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Literal, overload
 
+from dimebench.envs import gl
 from dimebench.envs.environment import Environment, Seed
 from dimebench.envs.libraries.base import Library
 from dimebench.envs.libraries.registry import UnknownLibraryError, known_libraries, library_of, load_library
@@ -83,11 +84,13 @@ def _spec(library: Library, task: str, action_repeat: int) -> TaskSpec:
 
 def _build(library: Library, task: str, seed: Seed) -> Environment:
     try:
+        gl.load()
         return library.build(task, seed)
     except EnvError:
         raise
     except Exception as error:
-        hint = "; it needs MUJOCO_GL=egl in the environment" if library.needs_gl(task) else ""
+        needed = gl.problem() or "it needs MUJOCO_GL=egl in the environment"
+        hint = f"; {needed}" if library.needs_gl(task) else ""
         raise EnvError(f"{task} cannot be loaded: {first_line(error)}{hint}") from error
 
 
@@ -107,6 +110,7 @@ def _library(task: str) -> Library:
 def _tasks(library: Library) -> dict[str, None]:
     """An ordered set."""
     try:
+        gl.load()
         return dict.fromkeys(library.tasks())
-    except Exception as error:  # a broken installation, or a bad MUJOCO_GL
+    except Exception as error:  # a broken installation
         raise EnvError(f"{library.prefix} cannot be imported: {first_line(error)}") from error
