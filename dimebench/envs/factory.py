@@ -83,14 +83,15 @@ def _spec(library: Library, task: str, action_repeat: int) -> TaskSpec:
 
 
 def _build(library: Library, task: str, seed: Seed) -> Environment:
+    gl.load()
+    if library.needs_gl(task) and gl.problem():
+        raise EnvError(f"{task} cannot be loaded: {gl.problem()}")
     try:
-        gl.load()
         return library.build(task, seed)
     except EnvError:
         raise
     except Exception as error:
-        needed = gl.problem() or "it needs MUJOCO_GL=egl in the environment"
-        hint = f"; {needed}" if library.needs_gl(task) else ""
+        hint = "; it needs MUJOCO_GL=egl in the environment" if library.needs_gl(task) else ""
         raise EnvError(f"{task} cannot be loaded: {first_line(error)}{hint}") from error
 
 

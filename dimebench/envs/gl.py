@@ -36,11 +36,14 @@ def load() -> None:
     if word not in KNOWN:
         return
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a display that is not there
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
             for module in ("mujoco", "dm_control._render"):
                 with suppress(ModuleNotFoundError):
                     importlib.import_module(module)
+        lacking = [str(each.message) for each in said if each.category.__name__ == "GLFWError"]
+        if lacking:  # glfw warns of a display that is not there
+            raise OSError(lacking[0])
     except Exception as error:  # whatever a missing or broken driver raises
         _problem = f"{VARIABLE}={word} cannot be loaded here: {str(error) or type(error).__name__}"
         os.environ[VARIABLE] = NONE
