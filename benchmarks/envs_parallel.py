@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -26,6 +25,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from dimebench.cores import usable_cores
 from dimebench.envs import ParallelVectorEnv, make_vector_env, task_spec
 from dimebench.envs.arrays import RESET
 
@@ -117,7 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("tasks", nargs="*", default=TASKS)
     parser.add_argument("--envs", type=int, default=10)
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     parser.add_argument("--workers", default=",".join(str(w) for w in range(1, min(cores, 10) + 1)))
     parser.add_argument("--turns", type=int, default=30)
     args = parser.parse_args()

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dimebench.cores import available, quota, usable_cores
 from dimebench.engines.local.process import Events, Job, WorkerProcess
 from dimebench.envs import EnvError, all_packages, known_libraries, known_tasks, library_of, task_spec
 from dimebench.envs import physics_fingerprint as physics
@@ -63,7 +64,18 @@ def device() -> Iterator[Check]:
         memory = torch.cuda.get_device_properties(i).total_memory / 2**30
         yield Check("device", f"cuda:{i}", True, f"{torch.cuda.get_device_name(i)}, {memory:.0f} GiB")
     if not torch.cuda.is_available():
-        yield Check("device", "cpu", True, f"no CUDA device; {os.cpu_count()} cores")
+        yield Check("device", "cpu", True, "no CUDA device")
+    yield Check("device", "cores", True, cores_here())
+
+
+def cores_here() -> str:
+    """How many cores training may use, and why not all of the machine's."""
+    usable, there = usable_cores(), os.cpu_count() or 1
+    if usable >= there:
+        return str(there)
+    limit = quota()
+    why = f"a CPU quota of {limit:g}" if limit is not None and usable < available() else "the CPU affinity"
+    return f"{usable} of {there}: {why}"
 
 
 def rendering() -> Iterator[Check]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 OK, INTERNAL, USAGE, SOME_FAILED, NOT_COMPARABLE, INTERRUPTED = 0, 1, 2, 3, 4, 130
+READER_GONE = 141  # as a shell tells of a command that SIGPIPE has ended
 
 LONGEST_QUOTE = 60  # characters of a user's own text shown back in a message
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import asdict
 from typing import Annotated
 
@@ -27,7 +26,6 @@ def doctor(
     names, suite = split_words(words)
     if names:
         raise UsageError(f"'{names[0]}': doctor takes suite=NAME alone")
-    os.environ.setdefault("MUJOCO_GL", "disabled")
     from dimebench import doctor as checks
     from dimebench.cli.common.output import print_json, print_line
     from dimebench.config import load_suite

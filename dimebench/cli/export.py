@@ -54,8 +54,10 @@ def _tables_and_figures(
     tables = [form for form in chosen if form in TABLES]
     written = {form: [str(path) for path in write_tables(found, folder / "tables", [form])] for form in tables}
     if "figures" in chosen:
+        from dimebench.cli.report import say_not_shown
         from dimebench.figures.files import write_figures
 
+        say_not_shown(found)
         written["figures"] = [str(path) for path in write_figures(found, folder / "figures", ["pdf", "svg"])]
     return written
 

@@ -12,6 +12,7 @@ import typer
 from dimebench.cli.algos import algos
 from dimebench.cli.bench import bench
 from dimebench.cli.cancel import cancel
+from dimebench.cli.common import streams
 from dimebench.cli.common.errors import explain
 from dimebench.cli.compare import compare
 from dimebench.cli.doctor import doctor
@@ -32,7 +33,7 @@ app = typer.Typer(
     name="dimebench",
     help="Train DIME, CrossQ and SAC on suites of hard control tasks, and say which is better, and how sure.",
     epilog="Exit codes: 0 ok, 1 internal error, 2 wrong input, 3 some runs failed, 4 not comparable, "
-    "130 interrupted. --debug shows the traceback of an error.",
+    "130 interrupted, 141 the reader of the output is gone. --debug shows the traceback of an error.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -61,9 +62,11 @@ def main() -> None:
     atexit.register(gc.freeze)  # else Python first searches everything for garbage, which takes a second
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
     handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    streams.guard()
     try:
         _check_command(arguments)
         code = app(arguments, prog_name="dimebench", standalone_mode=False) if arguments else _help()
+        streams.finish()
     except BaseException as error:
         if "--debug" in sys.argv[1:] and not isinstance(error, SystemExit):
             import traceback

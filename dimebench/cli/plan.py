@@ -92,8 +92,9 @@ def plan(
 
 def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, nodes: int) -> tuple[Target, Hardware]:
     """What the plan is for. Raises UsageError where the options describe nothing that could train it."""
+    from dimebench.cores import usable_cores
     from dimebench.engines.devices import gpus_here
-    from dimebench.planning.cells import Hardware, usable_cores
+    from dimebench.planning.cells import Hardware
     from dimebench.planning.forecast import Target
     from dimebench.planning.machine import here
 

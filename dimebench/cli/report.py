@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +13,7 @@ from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_folder
 from dimebench.cli.common.parsers import parse_allow, some_of, split_words
 from dimebench.cli.compare import question
-from dimebench.errors import UsageError
+from dimebench.errors import UsageError, shorten
 
 if TYPE_CHECKING:
     from dimebench.analysis import Summary
@@ -75,6 +76,7 @@ def report(
     with FigurePool(_cells(results, suite, names), preload="dimebench.page.html") as pool:
         found = read()
         folder = out / found.suite
+        say_not_shown(found)
         pool.show(found)
         begin_figures(found, chosen, pool)
         if html:
@@ -97,6 +99,16 @@ def report(
     for kind in ("page", "pdf"):
         if kind in written:
             typer.echo(f"{kind}: {written[kind]}")
+
+
+def say_not_shown(found: Summary) -> None:
+    """On standard error, the characters of names that no installed font has; figures show a box for each."""
+    from dimebench.figures import fonts
+
+    lacking = "".join(fonts.not_shown(fonts.texts_of(found)))
+    if lacking:
+        advice = "install one that has them, such as Noto Sans CJK"
+        print(f"dimebench: note: no font here has {shorten(lacking)}: figures show boxes; {advice}", file=sys.stderr)
 
 
 def _cells(results: Place, suite: str | None, names: list[str]) -> int:

@@ -20,6 +20,7 @@ from dimebench.cli.common.checks import (
 )
 from dimebench.cli.common.parsers import parse_allow, parse_request, parse_seeds, parse_trackers
 from dimebench.cli.common.signals import interrupt_on_signals, leave_on_signals
+from dimebench.cli.common.streams import keep_going
 from dimebench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def run(
 ) -> int:
     """Train algorithms on a suite of tasks; runs that are finished are skipped, cut-off ones go on."""
     leave_on_signals()
+    keep_going()
     seed_list = parse_seeds(seeds)
     allow_code = "code" in parse_allow(allow, ["code"])
     block, most = check_looks(until_decided, seeds, max_seeds, block_seeds, anytime)

@@ -6,13 +6,14 @@ import platform
 import signal
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 from dimebench.config import differences
+from dimebench.cores import usable_cores
 from dimebench.engines.events import Event, PoolSettings
 from dimebench.engines.local.pool import LocalPool
 from dimebench.engines.local.worker import reason_of
@@ -20,7 +21,7 @@ from dimebench.engines.manifest import JobManifest
 from dimebench.engines.messages import event_line
 from dimebench.engines.signals import SIGNALS, handled_by
 from dimebench.envs import library_of, worker_count
-from dimebench.planning.cells import Cell, Plan, usable_cores
+from dimebench.planning.cells import Cell, Plan
 from dimebench.planning.code.closure import code_of
 from dimebench.planning.identity import code_difference
 from dimebench.store.provenance import package_versions
@@ -141,7 +142,8 @@ class _Log:
             rate = (step - first) * len(event.block.seeds) / (now - since) if now > since else 0.0
         text = event_line(event, rate)
         if text:
-            print(f"{_now()}  {text}", flush=True)
+            with suppress(OSError):  # a log on a full disk costs no run
+                print(f"{_now()}  {text}", flush=True)
 
 
 def _now() -> str:

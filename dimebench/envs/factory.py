@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Literal, overload
 
+from dimebench.envs import gl
 from dimebench.envs.environment import Environment, Seed
 from dimebench.envs.libraries.base import Library
 from dimebench.envs.libraries.registry import UnknownLibraryError, known_libraries, library_of, load_library
@@ -88,7 +89,7 @@ def _build(library: Library, task: str, seed: Seed) -> Environment:
         raise
     except Exception as error:
         hint = "; it needs MUJOCO_GL=egl in the environment" if library.needs_gl(task) else ""
-        raise EnvError(f"{task} cannot be loaded: {first_line(error)}{hint}") from error
+        raise EnvError(f"{task} cannot be loaded: {hint and gl.problem() or first_line(error) + hint}") from error
 
 
 def _library(task: str) -> Library:
@@ -108,5 +109,5 @@ def _tasks(library: Library) -> dict[str, None]:
     """An ordered set."""
     try:
         return dict.fromkeys(library.tasks())
-    except Exception as error:  # a broken installation, or a bad MUJOCO_GL
+    except Exception as error:  # a broken installation
         raise EnvError(f"{library.prefix} cannot be imported: {first_line(error)}") from error

@@ -1,1 +1,6 @@
 """Figures of a summary, drawn by matplotlib."""
+
+from dimebench import own_matplotlib
+
+with own_matplotlib.importing():  # before any module here imports it
+    pass

@@ -1,7 +1,8 @@
 """The figures of a report, drawn with matplotlib's object API: no pyplot, no global figure state.
 
 Every figure is a function of the summary alone and comes out byte for byte the same (fixed SVG ids, no
-dates in the files).
+dates in the files), whatever matplotlib was told elsewhere. A name in characters that matplotlib's own font lacks is
+drawn with an installed one.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from dimebench import own_matplotlib
 from dimebench.analysis.summary import Summary
-from dimebench.figures import captions
+from dimebench.figures import captions, fonts
 from dimebench.figures.curves import draw_learning_curves, draw_profile, draw_sample_efficiency
 from dimebench.figures.marks import Drawing
 from dimebench.figures.pool import FigurePool
@@ -95,7 +97,7 @@ def render(
 
     Drawn and laid out once: a figure looks the same in every format, whichever others were asked for.
     """
-    with mpl.rc_context(cast(Any, RC | rc)):
+    with own_matplotlib.drawing(RC | fonts.rc_of(summary) | rc):
         return _saved(draw(summary).figure, formats)
 
 
@@ -103,7 +105,7 @@ def render_for_page(
     draw: Callable[[Summary], Drawing], summary: Summary, **rc: Any
 ) -> tuple[str, list[dict[str, Any]]]:
     """The figure as SVG without its legend, which the page has once, and its panels' numbers."""
-    with mpl.rc_context(cast(Any, RC | rc)):
+    with own_matplotlib.drawing(RC | fonts.rc_of(summary) | rc):
         drawing = draw(summary)
         drawing.figure.legends.clear()
         return _saved(drawing.figure, ["svg"])["svg"].decode(), drawing.panels()

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from dimebench.analysis.summary import Summary
-from dimebench.stats import cores
+from dimebench.cores import usable_cores
 
 WORTH_IT = 150  # cells: of fewer, the figures are drawn sooner than a process has imported matplotlib
 MOST_PROCESSES = 4  # each takes some 200 MB
@@ -119,9 +119,9 @@ class FigurePool:
 
     def _open(self, cells: int) -> None:
         """Start the processes, where so many cells are worth it; not as forks, since threads have run here."""
-        if self._pool is not None or cells < self.worth_it or cores() < 2:
+        if self._pool is not None or cells < self.worth_it or usable_cores() < 2:
             return
-        self.count = min(cores(), MOST_PROCESSES)
+        self.count = min(usable_cores(), MOST_PROCESSES)
         self._others = set(multiprocessing.active_children())
         self._pool = ProcessPoolExecutor(self.count, multiprocessing.get_context("spawn"), _set_up, (self._preload,))
         try:

@@ -52,7 +52,6 @@ PAGE_COLOURS = {
 }
 
 RC: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
     "font.size": 9.0,
     "text.color": INK,
     "text.parse_math": False,  # a `$` in a name is a dollar

@@ -6,13 +6,13 @@ import io
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
 
-import matplotlib as mpl
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
 
+from dimebench import own_matplotlib
 from dimebench.analysis.summary import Summary
+from dimebench.figures import fonts
 from dimebench.figures.files import NO_DATES, specs
 from dimebench.figures.style import INK, MUTED, RC
 from dimebench.store import atomic_write
@@ -27,7 +27,7 @@ COLUMNS = 116
 def write_pdf(summary: Summary, path: Path) -> Path:
     """Write the report as a PDF. Raises OSError where it cannot be written."""
     buffer = io.BytesIO()
-    with mpl.rc_context(cast(Any, RC)), PdfPages(buffer, metadata=NO_DATES["pdf"]) as pages:
+    with own_matplotlib.drawing(RC | fonts.rc_of(summary)), PdfPages(buffer, metadata=NO_DATES["pdf"]) as pages:
         lines = _lines(summary)
         for start in range(0, len(lines), LINES):
             pages.savefig(_text_page(lines[start : start + LINES]))
@@ -47,7 +47,8 @@ def _lines(summary: Summary) -> list[str]:
 def _text_page(lines: Sequence[str]) -> Figure:
     figure = Figure(figsize=PAGE)
     figure.set_layout_engine("none")
-    figure.text(0.06, 0.96, "\n".join(lines), va="top", family="DejaVu Sans Mono", fontsize=6.6, color=INK)
+    family = fonts.families(lines, fonts.MONO)
+    figure.text(0.06, 0.96, "\n".join(lines), va="top", family=family, fontsize=6.6, color=INK)
     return figure
 
 

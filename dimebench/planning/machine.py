@@ -14,8 +14,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from dimebench.cores import usable_cores
 from dimebench.errors import DimebenchError, last_line
-from dimebench.planning.cells import Hardware, usable_cores
+from dimebench.planning.cells import Hardware
 from dimebench.planning.durations import rough_seconds
 from dimebench.planning.memory import block_memory
 from dimebench.planning.packing import Gpu, Item, blocks_per_gpu

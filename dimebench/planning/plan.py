@@ -14,8 +14,9 @@ from pathlib import Path
 
 from dimebench.agents.registry import BrokenAlgorithmError, known_algorithms, load_algorithm
 from dimebench.config import Request, Variant, cell_settings, check_shared_settings
+from dimebench.cores import usable_cores
 from dimebench.envs import UnknownTaskError, known_tasks, library_of, worker_count
-from dimebench.planning.cells import ONE_DEVICE, Cell, Hardware, Plan, together, usable_cores
+from dimebench.planning.cells import ONE_DEVICE, Cell, Hardware, Plan, together
 from dimebench.planning.code.closure import code_of, shared_code
 from dimebench.planning.identity import check_run, identity_text
 from dimebench.planning.memory import block_memory

@@ -58,7 +58,7 @@ class Pace:
 def probe(block: Block, seconds: float) -> Pace:
     """Measure the block for about `seconds`, plus the time to build it. Raises ProbeError."""
     request = json.dumps({"block": block.to_json(), "seconds": seconds})
-    environment = {"MUJOCO_GL": "disabled", **os.environ, **WORKER_ENVIRONMENT}
+    environment = {**os.environ, **WORKER_ENVIRONMENT}
     command = [sys.executable, "-m", "dimebench.planning.probe"]
     try:
         done = subprocess.run(

@@ -21,7 +21,7 @@ from dimebench.stats.rliable_engine import RaggedError, RliableEngine
 from dimebench.stats.tasks import TaskRow, Verdict
 from dimebench.stats.testing.multiplicity import fewest_seeds
 from dimebench.stats.testing.permutation import Arrangements, DifferenceTest, difference_test
-from dimebench.stats.threads import cores, in_threads
+from dimebench.stats.threads import in_threads
 
 __all__ = [
     "AGGREGATES",
@@ -51,7 +51,6 @@ __all__ = [
     "claimed",
     "compare",
     "compare_all",
-    "cores",
     "difference_test",
     "estimate",
     "estimate_cells",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from dimebench import own_matplotlib
 from dimebench.errors import DimebenchError
 from dimebench.stats.curves import Band
 from dimebench.stats.estimators import AGGREGATES, Array, Scores, as_scores, is_full
@@ -35,12 +36,18 @@ def matrix(scores: Scores) -> Array:
     return np.stack(tasks, axis=1)
 
 
+def _library() -> Any:
+    """`rliable.library`. It brings matplotlib along, which must not fail on the user's set-up of it."""
+    with own_matplotlib.importing():
+        from rliable import library
+    return library
+
+
 def intervals(
     scores: Array | tuple[Array, Array], function: Callable[..., Any], resamples: int, confidence: float
 ) -> tuple[Array, Array, Array]:
     """Point, low and high, each [K], of a function of one or two score matrices that gives [K]."""
-    from rliable import library
-
+    library = _library()
     points, found = library.get_interval_estimates(
         {"": scores}, function, reps=resamples, confidence_interval_size=confidence
     )
@@ -108,9 +115,7 @@ class RliableEngine:
         return Band.of(xs, points, (ends[0], ends[1]), self.confidence)
 
     def profile(self, scores: Scores, thresholds: ArrayLike, *_: str) -> Band:
-        from rliable import library
-
-        runs, taus = matrix(scores), np.asarray(thresholds, dtype=np.float64)
+        library, runs, taus = _library(), matrix(scores), np.asarray(thresholds, dtype=np.float64)
         if len(runs) < 2:
             return Band.of(taus, np.asarray(library.score_distributions(runs, taus)), None, self.confidence)
         resamples = min(self.resamples, RLIABLE_CURVE_RESAMPLES)

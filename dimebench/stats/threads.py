@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
+
+from dimebench.cores import usable_cores
 
 MOST_THREADS = 4  # each holds some 100 MB for a comparison of 500 runs
 
@@ -18,14 +19,9 @@ R = TypeVar("R")
 def in_threads(function: Callable[[T], R], items: Iterable[T]) -> list[R]:
     """The function's results in the order of the items. It must not depend on the order in which they are done."""
     work = list(items)
-    threads = min(cores(), MOST_THREADS, len(work))
+    threads = min(usable_cores(), MOST_THREADS, len(work))
     if threads < 2:
         return [function(item) for item in work]
     # A product on as many threads again would leave these waiting for each other.
     with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(threads) as pool:
         return list(pool.map(function, work))
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

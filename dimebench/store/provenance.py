@@ -88,7 +88,7 @@ def machine() -> dict[str, str | int]:
         "python": platform.python_version(),
         "platform": " ".join([platform.system(), platform.machine(), *platform.libc_ver()]).strip(),
         "cpu": _cpu_model(),
-        "cpus": os.cpu_count() or 1,
+        "cpus": os.cpu_count() or 1,  # of the machine, whatever part of it this process may use
     }
 
 

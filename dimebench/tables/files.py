@@ -11,14 +11,12 @@ from typing import Any
 from dimebench.analysis.summary import Summary
 from dimebench.store import atomic_write
 from dimebench.tables.content import tables
+from dimebench.tables.latex_text import latex_needs, latex_text
 from dimebench.tables.model import PAPER, Caption, Cell, Row, Table
 
 LONGEST = 40  # rows on one page of LaTeX
 # Names from files hold what a format would read as commands.
 _MARKDOWN = str.maketrans({"\\": "\\\\", "|": "\\|", "<": "&lt;", "*": "\\*"})
-_ESCAPED = {**{char: "\\" + char for char in "&%$#_{}"}, "<": r"\textless{}", ">": r"\textgreater{}"}
-_NAMED = {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
-_LATEX = str.maketrans(_ESCAPED | _NAMED)
 
 
 def records(table: Table[Any]) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -44,36 +42,51 @@ def csv_text(table: Table[Any]) -> str:
 
 def markdown(table: Table[Row]) -> str:
     """The first column left-aligned, the others right-aligned; title above, note below."""
-    headings, rows, caption = _of_paper(table, _MARKDOWN, "**{}**")
+    headings, rows, caption = _of_paper(table, lambda text: text.translate(_MARKDOWN), "**{}**")
     lines = [headings, [":--", *["--:"] * (len(headings) - 1)], *rows]
     note = ["", caption.note] if caption.note else []
     return "\n".join([f"**{caption.title}**", "", *(f"| {' | '.join(line)} |" for line in lines), *note, ""])
 
 
 def latex(table: Table[Row]) -> str:
-    """A table that needs the package booktabs, and longtable where it is longer than a page."""
-    headings, rows, above = _of_paper(table, _LATEX, r"\textbf{{{}}}")
+    """A table that needs the package booktabs, and longtable where it is longer than a page.
+
+    Comments above it say what names in other scripts than Latin and Greek need.
+    """
+    headings, rows, above = _of_paper(table, latex_text, r"\textbf{{{}}}")
     columns = "l" + "r" * (len(headings) - 1)
-    header, *body = (" & ".join(line) + r" \\" for line in [headings, *rows])
+    header, *lines = (_row(line) for line in [headings, *rows])
     title = above.title + (". " + above.note if above.note else "")
-    caption, label = rf"\caption{{{title.translate(_LATEX)}}}", rf"\label{{tab:{table.name.replace('_', '-')}}}"
-    if len(body) > LONGEST:
+    caption, label = rf"\caption{{{latex_text(title)}}}", rf"\label{{tab:{table.name.replace('_', '-')}}}"
+    shown = table.on(PAPER)
+    needs = latex_needs([title, *shown.headings, *(cell.text for row in shown.rows for cell in row)])
+    if len(lines) > LONGEST:
         head = [rf"\begin{{longtable}}{{{columns}}}", caption + label + r" \\", r"\toprule", header, r"\midrule"]
-        return "\n".join([*head, r"\endhead", *body, r"\bottomrule", r"\end{longtable}", ""])
+        return "\n".join([*needs, *head, r"\endhead", *lines, r"\bottomrule", r"\end{longtable}", ""])
     head = [r"\begin{table}", r"\centering", caption, label, rf"\begin{{tabular}}{{{columns}}}", r"\toprule"]
-    return "\n".join([*head, header, r"\midrule", *body, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+    return "\n".join(
+        [*needs, *head, header, r"\midrule", *lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""]
+    )
 
 
-def _of_paper(table: Table[Row], escapes: dict[int, str], bold: str) -> tuple[list[str], list[list[str]], Caption]:
+def _row(cells: list[str]) -> str:
+    """A row of LaTeX. The line break of the row before would take a bracket or a star for its own."""
+    line = " & ".join(cells) + r" \\"
+    return "{}" + line if line.startswith(("[", "*")) else line
+
+
+def _of_paper(
+    table: Table[Row], escape: Callable[[str], str], bold: str
+) -> tuple[list[str], list[list[str]], Caption]:
     """Headings and rows as a paper shows them, escaped, and the caption as it is."""
     shown, caption = table.on(PAPER), table.paper
     assert caption is not None
 
     def written(cell: Cell) -> str:
-        text = cell.text.translate(escapes)
+        text = escape(cell.text)
         return bold.format(text) if cell.bold and text else text
 
-    headings = [heading.translate(escapes) for heading in shown.headings]
+    headings = [escape(heading) for heading in shown.headings]
     return headings, [[written(cell) for cell in row] for row in shown.rows], caption
 
 

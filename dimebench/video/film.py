@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 
 from dimebench.agents.base import Agent, Dims
 from dimebench.agents.registry import load_algorithm
-from dimebench.envs import SerialVectorEnv, UnknownTaskError, make_vector_env
+from dimebench.envs import SerialVectorEnv, UnknownTaskError, gl, make_vector_env
 from dimebench.envs.environment import MuJoCo
 from dimebench.errors import one_line
 from dimebench.training.block import build_settings
@@ -92,6 +92,8 @@ def write_film(request: FilmRequest) -> FilmAnswer:
     dims = Dims(envs.spec.obs_dim, envs.spec.act_dim)
     agent = load_policy(request.algorithm, request.settings, dims, Path(request.policy), request.place)
     obs, simulator = envs.reset(), envs.environments[0].mujoco()
+    if gl.problem():
+        raise RuntimeError(gl.problem())
     if simulator is None:
         raise FilmError(f"only tasks of MuJoCo can be filmed, not those of {envs.library.prefix}")
     env_step_s = simulator.step_s * envs.action_repeat

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dimebench.agents.registry import load_algorithm
+from dimebench.envs import gl
 from dimebench.errors import DimebenchError, last_line
 from dimebench.planning.cells import together
 from dimebench.store import Run, read_runs
@@ -117,20 +118,20 @@ def film(
 
 def _ask(request: FilmRequest) -> FilmAnswer:
     """The answer of a filming process: with the GL that the environment names, else with the first that works."""
-    named = os.environ.get("MUJOCO_GL", "disabled")
-    problems = []
-    for backend in BACKENDS if named in ("", "disabled") else (named,):
+    named, problems = gl.named(""), []
+    for backend in (named,) if named else BACKENDS:
         answer = _process(request, backend)
         if not answer.error:
             return answer
-        problems.append(f"{backend}: {answer.error}")
+        of = f"{gl.VARIABLE}={named}" if named else backend
+        problems.append(f"{of}: {answer.error}")
         if answer.final:
             break
     raise RenderError(f"{request.task} cannot be filmed: {'; '.join(problems)}")
 
 
 def _process(request: FilmRequest, backend: str) -> FilmAnswer:
-    environment = {**os.environ, "MUJOCO_GL": backend, "PYOPENGL_PLATFORM": backend, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, gl.VARIABLE: backend, "PYOPENGL_PLATFORM": backend, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "dimebench.video.film"]
     try:
         done = subprocess.run(

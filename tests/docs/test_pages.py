@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from dimebench.cli.main import COMMANDS
-from dimebench.errors import INTERNAL, INTERRUPTED, NOT_COMPARABLE, OK, SOME_FAILED, USAGE
+from dimebench.errors import INTERNAL, INTERRUPTED, NOT_COMPARABLE, OK, READER_GONE, SOME_FAILED, USAGE
 from tests.cli.calls import process
 from tests.docs.pages import PAGES, ROOT, fenced, name_of, without_code
 
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 NAMED = re.compile(r"`((?:dimebench|tests|docs|benchmarks|suites)/[\w./-]*)(?:: (\w[\w.]*))?[^`\n]*`")
 DOTTED = re.compile(r"\b(dimebench(?:\.[A-Za-z_]\w*)+)")
-EXIT_CODES = {OK, INTERNAL, USAGE, SOME_FAILED, NOT_COMPARABLE, INTERRUPTED}
+EXIT_CODES = {OK, INTERNAL, USAGE, SOME_FAILED, NOT_COMPARABLE, INTERRUPTED, READER_GONE}
 CURRENT = [page for page in PAGES if page.name != "CHANGELOG.md"]  # which also tells what was
 
 

@@ -26,7 +26,7 @@ from tests.processes import wait_until, wait_until_gone
 @pytest.fixture
 def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[FigurePool]:
     """Two processes, however many cores there are and however little there is to draw."""
-    monkeypatch.setattr(module, "cores", lambda: 2)
+    monkeypatch.setattr(module, "usable_cores", lambda: 2)
     with FigurePool.of(of(two_variants()), worth_it=1) as pool:
         yield pool
 
@@ -84,14 +84,14 @@ def test_what_a_killed_process_had_begun_is_drawn_here(pool: FigurePool) -> None
 
 
 def test_processes_are_ready_before_there_is_anything_to_draw(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "cores", lambda: 2)
+    monkeypatch.setattr(module, "usable_cores", lambda: 2)
     with FigurePool(cells=module.WORTH_IT, preload="dimebench.page.html") as pool:
         assert pool.count == 2
         assert len(set(multiprocessing.active_children()) - pool._others) == 2
         pool.show(of(two_variants()))
         assert pool.each(_loaded_before, [1, 2]) == [True, True]
     for cells, cores in ((module.WORTH_IT - 1, 2), (module.WORTH_IT, 1)):
-        monkeypatch.setattr(module, "cores", lambda cores=cores: cores)
+        monkeypatch.setattr(module, "usable_cores", lambda cores=cores: cores)
         assert FigurePool(cells).count == 1
 
 
@@ -101,14 +101,14 @@ def _loaded_before(_: Summary, number: int) -> bool:
 
 
 def test_no_room_for_the_summary_is_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "cores", lambda: 2)
+    monkeypatch.setattr(module, "usable_cores", lambda: 2)
     monkeypatch.setattr(module.tempfile, "mkstemp", lambda **_: _raise(OSError(28, "No space left on device")))
     with FigurePool.of(of(two_variants()), worth_it=1) as pool:
         assert pool.each(_one_over, [1, 2]) == [1.0, 0.5]
 
 
 def test_processes_that_cannot_be_started_are_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "cores", lambda: 2)
+    monkeypatch.setattr(module, "usable_cores", lambda: 2)
     no = BlockingIOError(11, "Resource temporarily unavailable")
     monkeypatch.setattr("multiprocessing.popen_spawn_posix.Popen._launch", lambda *_: _raise(no))
     with FigurePool.of(of(two_variants()), worth_it=1) as pool:
@@ -126,7 +126,7 @@ from tests.analysis.factory import two_variants
 from tests.figures.test_pool import _hang
 from tests.analysis.test_summary import of
 if __name__ == "__main__":
-    pool.cores = lambda: 2
+    pool.usable_cores = lambda: 2
     with pool.FigurePool.of(of(two_variants()), worth_it=1) as some:
         some.each(_hang, sys.argv[1:])
 """
@@ -187,7 +187,7 @@ from dimebench.figures import pool
 from tests.analysis.factory import two_variants
 from tests.figures.test_pool import _one_over
 from tests.analysis.test_summary import of
-pool.cores = lambda: 2
+pool.usable_cores = lambda: 2
 with pool.FigurePool.of(of(two_variants()), worth_it=1) as some:
     print(some.each(_one_over, [1, 2]), some.count)
 """

@@ -283,6 +283,6 @@ def test_numbers_do_not_depend_on_how_many_cores_there_are(monkeypatch: pytest.M
     pairs = [("v0", "v1"), ("v1", "v2"), ("v2", "v3")]
     found = []
     for threads in (1, 3):
-        monkeypatch.setattr("dimebench.stats.threads.cores", lambda threads=threads: threads)
+        monkeypatch.setattr("dimebench.stats.threads.usable_cores", lambda threads=threads: threads)
         found.append(compare_all(scores, pairs, resamples=2000, permutations=2000))
     assert found[0] == found[1]

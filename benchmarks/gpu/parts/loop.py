@@ -7,8 +7,8 @@ import dataclasses
 from benchmarks.gpu.learners import Setting, chosen, tidy
 from benchmarks.gpu.session import Case, Session
 from dimebench.bench.cells import PARTS, bench
+from dimebench.cores import usable_cores
 from dimebench.envs import worker_count
-from dimebench.planning.cells import usable_cores
 
 GOAL = 0.95  # of the loop's time is the learner's: physics costs nothing beside it
 SECONDS = 3.0  # for each of the things that are measured

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from benchmarks.gpu.session import Session
+from dimebench.cores import usable_cores
 
 ROOT = Path(__file__).resolve().parents[3]
 PROCESSES = 6  # side by side, where there are twice as many cores
@@ -92,5 +93,5 @@ class _Watcher:
 
 
 def _side_by_side() -> list[str]:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+    cores = usable_cores()
     return ["-n", str(PROCESSES)] if find_spec("xdist") and cores >= 2 * PROCESSES else []

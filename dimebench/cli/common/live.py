@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -10,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from dimebench.cli.common.output import Console
 from dimebench.engines.base import Submission
 from dimebench.engines.events import Event, Outcome
 from dimebench.engines.manifest import JobStatus
@@ -146,21 +145,10 @@ class _Lines(Board):
             self.console.print(text, highlight=False, soft_wrap=True)
 
 
-class _Console(Console):
-    """Training goes on when nobody reads its output any more, as behind `| head`."""
-
-    def on_broken_pipe(self) -> None:
-        self.quiet = True
-        silent = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(silent, sys.stdout.fileno())
-        os.close(silent)
-        print("dimebench: nobody reads the output any more; training goes on", file=sys.stderr)
-
-
 @contextmanager
 def board(plan: Plan) -> Iterator[Board]:
     """The view that fits the output: a live table on a terminal, lines elsewhere."""
-    console = _Console(file=sys.stdout, markup=False, emoji=False)
+    console = Console(file=sys.stdout, markup=False, emoji=False)
     if not console.is_terminal:
         yield _Lines(plan, console)
         return

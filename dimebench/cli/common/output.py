@@ -8,10 +8,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console as RichConsole
 from rich.table import Table
 
 from dimebench.errors import printable
+
+
+class Console(RichConsole):
+    """Plain text unless a terminal shows it: FORCE_COLOR would put escape codes into files and pipes."""
+
+    @property
+    def is_terminal(self) -> bool:
+        return super().is_terminal and self.file.isatty()
+
 
 # Names come from files and packages, and may hold what rich would read as markup: `mine:mode=[fast]`.
 console = Console(highlight=False, markup=False, emoji=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -19,7 +18,6 @@ _SEEDS = re.compile(r"[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*")
 
 def parse_request(words: list[str] | None) -> Request:
     """What the words of `run`, `plan` and `bench` ask for. Raises ConfigError."""
-    os.environ.setdefault("MUJOCO_GL", "disabled")  # before anything imports MuJoCo
     from dimebench.agents.registry import known_algorithms
     from dimebench.config import parse_words
 

@@ -7,12 +7,13 @@ from dataclasses import replace
 from functools import cached_property
 
 from dimebench.config import Request
+from dimebench.cores import usable_cores
 from dimebench.engines.base import Engine, EngineOptions, OnEvent
 from dimebench.engines.devices import gpus_here
 from dimebench.engines.events import Outcome, PoolSettings
 from dimebench.engines.local.pool import LocalPool
 from dimebench.errors import UsageError
-from dimebench.planning.cells import Hardware, Plan, usable_cores
+from dimebench.planning.cells import Hardware, Plan
 from dimebench.planning.machine import Machine, here
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from dimebench.engines.events import PoolSettings
 from dimebench.engines.local.process import Events, Job, WorkerProcess
-from dimebench.envs import library_of
+from dimebench.envs import gl, library_of
 from dimebench.planning.cells import Cell
 from dimebench.planning.packing import Item, longest_first, place
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
@@ -31,7 +31,7 @@ class Slots:
         self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         self._on_cpu = all(block.device == "cpu" for block in blocks)
         needs_gl = any(library_of(task).needs_gl(task) for task in {block.task for block in blocks})
-        self._environment = WORKER_ENVIRONMENT | {"MUJOCO_GL": "egl" if needs_gl else "disabled"}
+        self._environment = WORKER_ENVIRONMENT | {gl.VARIABLE: gl.named("egl") if needs_gl else gl.NONE}
 
     @property
     def packed(self) -> bool:

@@ -15,9 +15,10 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from dimebench.cores import usable_cores
 from dimebench.engines.base import EngineError
 from dimebench.errors import one_line
-from dimebench.planning.cells import Hardware, usable_cores
+from dimebench.planning.cells import Hardware
 from dimebench.store.claims import LONGEST_HOST
 
 REACHED_WITHIN_S = 10.0  # Ray itself tries for minutes

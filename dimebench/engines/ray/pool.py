@@ -6,7 +6,6 @@ every node must see. The command follows what the runs write there, and ends whe
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -38,7 +37,6 @@ POLL_S = 2.0
 
 def work(folder: str, index: int) -> dict[str, Any]:
     """What a task does, in a worker of Ray: `remote.train_block`."""
-    os.environ.setdefault("MUJOCO_GL", "disabled")
     from dimebench.engines.remote import train_block
 
     return train_block(folder, index)

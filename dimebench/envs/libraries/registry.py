@@ -13,6 +13,7 @@ from functools import cache
 from importlib.metadata import EntryPoint
 
 from dimebench import plugins
+from dimebench.envs import gl
 from dimebench.envs.libraries.base import Library
 from dimebench.envs.spec import EnvError
 from dimebench.errors import first_line, nearest
@@ -72,6 +73,7 @@ def _found(prefix: str) -> EntryPoint:
 
 @cache
 def _load(point: EntryPoint) -> Library:
+    gl.load()
     what = f"environment library '{point.name}' ({point.value})"
     try:
         loaded = point.load()
