@@ -89,7 +89,7 @@ def _build(library: Library, task: str, seed: Seed) -> Environment:
         raise
     except Exception as error:
         hint = "; it needs MUJOCO_GL=egl in the environment" if library.needs_gl(task) else ""
-        raise EnvError(f"{task} cannot be loaded: {hint and gl.problem() or first_line(error) + hint}") from error
+        raise EnvError(f"{task} cannot be loaded: {(hint and gl.problem()) or first_line(error) + hint}") from error
 
 
 def _library(task: str) -> Library:

@@ -12,12 +12,6 @@ from functools import cache
 
 from dimebench.errors import UsageError, nearest, shorten
 
-# Names that are not those of the library with other separators. Left: as `spelled` writes it.
-OTHER_NAMES = {
-    "cup-catch": "dm_control/ball_in_cup-catch",  # TD-MPC2's
-    "pointmass-easy": "dm_control/point_mass-easy",
-    "pointmass-hard": "dm_control/point_mass-hard",
-}
 # MyoSuite's id of each task of the benchmark that TD-MPC2 introduced, and its name there.
 MYOSUITE = {"Reach": "reach", "Pose": "pose", "ObjHold": "obj-hold", "KeyTurn": "key-turn", "PenTwirl": "pen-twirl"}
 MYO_LEVELS = {"Fixed": "", "Random": "-hard"}
@@ -31,7 +25,6 @@ FOREIGN = {
         r"|reacher-three-(easy|hard)|cup-spin|pendulum-spin"
     ),
 }
-PREFIXES = {"dmc": "dm_control", "dm-control": "dm_control", "gym": "gymnasium", "gymnasium": "gymnasium"}
 VERSION = re.compile(r"(.+?)-v(\d+)")
 
 
@@ -95,31 +88,30 @@ def _hint(name: str, meant: Collection[str], only: Collection[str] | None) -> st
 def _meant(name: str) -> list[str]:
     """The tasks that a name can mean: one, several, or none that is known."""
     prefix, slash, short = name.rpartition("/")
-    library = _library(prefix) if slash else ""
-    plain = spelled(short)
-    for glued, of in PREFIXES.items():
-        if not slash and plain.startswith(f"{glued}-"):
+    library, plain = (_prefixes().get(spelled(prefix), prefix) if slash else ""), spelled(short)
+    for glued, of in _prefixes().items():
+        if not slash and plain.startswith(f"{glued}-") and plain not in _known():
             library, plain = of, plain.removeprefix(f"{glued}-")
-    candidates = [plain, plain.removesuffix("-v0")] if library in ("", "dm_control") else [plain]
-    for each in candidates:
+    for each in (plain, plain.removesuffix("-v0")):  # so does Gymnasium register what has no version
         known = _known().get(each)
         if known is not None and library in ("", known.partition("/")[0]):
             return [known]
     versioned = VERSION.fullmatch(plain)
     base = _versioned().get(versioned[1] if versioned else plain)
-    if base is not None and library in ("", base.partition("/")[0]):
-        return [f"{base}-v{versioned[2]}"] if versioned else [f"{base}-v{v}" for v in (4, 5)]
+    if base is not None and library in ("", base[0].partition("/")[0]):
+        return [f"{base[0]}-v{versioned[2]}"] if versioned else [f"{base[0]}-v{version}" for version in base[1]]
     if not library:
         library = next((of for of, form in FOREIGN.items() if form.fullmatch(short)), "")
         short = short.replace("_", "-") if library else short
     return [f"{library}/{short}"] if library and not _complete(library) else []
 
 
-def _library(prefix: str) -> str:
+@cache
+def _prefixes() -> dict[str, str]:
+    """What files call a library, by its spelling."""
     from dimebench.envs import loaded_libraries
 
-    aliases = {alias: each for each, library in loaded_libraries().items() for alias in (each, *library.aliases)}
-    return aliases.get(prefix) or aliases.get(prefix.lower().replace("-", "_")) or prefix
+    return {spelled(name): each for each, own in loaded_libraries().items() for name in (each, *own.aliases)}
 
 
 def _complete(library: str) -> bool:
@@ -132,25 +124,29 @@ def _complete(library: str) -> bool:
 
 @cache
 def _known() -> dict[str, str]:
-    """Every known task by its spelling, of Gymnasium those of the current version."""
-    from dimebench.envs import known_tasks
+    """Every known task by its spelling; of those with versions the current one."""
+    from dimebench.envs import known_tasks, loaded_libraries
 
     found = {spelled(_short(task)): task for task in known_tasks()}
     for camel, words in MYOSUITE.items():
         for level, ending in MYO_LEVELS.items():
             task = f"myosuite/myo-{words}{ending}"
             found |= dict.fromkeys((spelled(_short(task)), f"myohand{camel}{level}-v0".lower()), task)
-    return found | OTHER_NAMES
+    for library in loaded_libraries().values():
+        found |= library.spellings()
+    return found
 
 
 @cache
-def _versioned() -> dict[str, str]:
-    """Tasks with a version, without it, by their spelling."""
+def _versioned() -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Tasks with a version by their spelling without it: the name without it, and the versions, newest first."""
+    from dimebench.envs import known_tasks, loaded_libraries
+
     found = {}
-    for task in _known().values():
-        match = VERSION.fullmatch(task)
-        if match:
-            found[spelled(_short(match[1]))] = match[1]
+    for task in known_tasks():
+        former = loaded_libraries()[task.partition("/")[0]].former_versions()
+        if former and (match := VERSION.fullmatch(task)):
+            found[spelled(_short(match[1]))] = (match[1], (int(match[2]), *former))
     return found
 
 

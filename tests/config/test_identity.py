@@ -107,4 +107,4 @@ def test_config_imports_nothing_heavy_and_nothing_of_other_rooms() -> None:
         "typer",
     }
     rooms = {name for name in loaded if name.startswith("dimebench.") and name.count(".") == 1}
-    assert rooms == {"dimebench.config", "dimebench.errors"}
+    assert rooms == {"dimebench.config", "dimebench.errors", "dimebench.numbers"}

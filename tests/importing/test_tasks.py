@@ -43,7 +43,7 @@ def test_every_known_task_is_known_by_each_of_its_spellings() -> None:
         ("dog-rnu", " (nearest: dog-run)"),
         ("dm_control/dog-rnu", " (nearest: dm_control/dog-run)"),
         ("finger-turn", " (nearest: finger-turn_hard, finger-turn_easy, finger-spin)"),
-        ("Ant", " (nearest: gymnasium/Ant-v4, gymnasium/Ant-v5)"),
+        ("Ant", " (nearest: gymnasium/Ant-v5, gymnasium/Ant-v4, gymnasium/Ant-v3, gymnasium/Ant-v2)"),
         ("myo-reech", " (nearest: myo-reach"),
         ("myosuite/myo-reech", " (nearest: myosuite/myo-reach"),
         ("zzzzz", " (known: acrobot-swingup, "),

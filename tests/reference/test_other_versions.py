@@ -131,7 +131,7 @@ def test_at_another_budget_it_is_refused_with_the_words() -> None:
 def test_power_finds_no_difference_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [make_run("crossq", CHEETAH, 0)]
     cited = cite(other_versions(), [find("paper:CrossQ")])
-    monkeypatch.setattr("dimebench.analysis.pilot.read_chosen", lambda *_: runs)
+    monkeypatch.setattr("dimebench.analysis.pilot.read_chosen", lambda *_, **__: runs)
     monkeypatch.setattr("dimebench.analysis.pilot.read_summary", lambda *_, **__: cited)
     with pytest.raises(NotComparableError) as caught:
         pilot_of_results(tmp_path, ["crossq", "paper:CrossQ"], None, None)

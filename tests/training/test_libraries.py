@@ -43,7 +43,7 @@ def test_success_of_an_episode_reaches_the_evaluations(
     assert run is not None
     evals = read_evals([run])
     assert len(evals) == 4 * PROTOCOL.eval_episodes
-    assert {None if value is pd.NA else bool(value) for value in evals["success"]} == expected
+    assert {None if pd.isna(value) else bool(value) for value in evals["success"]} == expected
 
 
 @pytest.mark.parametrize("task", ["line/reach", "frail/reach"])

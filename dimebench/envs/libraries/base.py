@@ -46,6 +46,14 @@ class Library(ABC):
         """The task that another version of it is called by here."""
         return task
 
+    def former_versions(self) -> tuple[int, ...]:
+        """Versions N of the tasks NAME-vN of which curves exist, newest first, beside the one here."""
+        return ()
+
+    def spellings(self) -> dict[str, str]:
+        """What files of other tools call tasks beside their own names in any spelling: by "lower-case" name."""
+        return {}
+
     def bounds(self, task: str) -> tuple[float, float] | None:
         """Returns that score 0 and 1, where the library fixes them."""
         return None

@@ -25,6 +25,11 @@ class DMControl(Library):
     def bounds(self, task: str) -> tuple[float, float]:
         return 0.0, 1000.0  # rewards lie in [0, 1], episodes last 1,000 steps
 
+    def spellings(self) -> dict[str, str]:
+        named = {"cup-catch": "ball_in_cup-catch"}  # by TD-MPC2
+        named |= {f"pointmass-{level}": f"point_mass-{level}" for level in ("easy", "hard")}
+        return {name: f"{self.prefix}/{task}" for name, task in named.items()}
+
     def needs_gl(self, task: str) -> bool:
         return task == "dm_control/quadruped-escape"  # uploads its terrain to a renderer at every reset
 

@@ -38,6 +38,9 @@ class Gymnasium(Library):
             return f"{task}: only version {VERSION} is supported: {self.prefix}/{spec.name}-v{VERSION}"
         return f"{task}: not one of Gymnasium's MuJoCo tasks with continuous (Box) actions"
 
+    def former_versions(self) -> tuple[int, ...]:
+        return 4, 3, 2
+
     def current(self, task: str) -> str:
         return re.sub(r"-v[0-9]+$", f"-v{VERSION}", task)
 

@@ -50,7 +50,10 @@ LEFT_OUT = (
 )
 FUSED = ("dimebench.agents.parts.chain.calls", "dimebench.agents.parts.chain.fused")  # for `--chain fused` alone
 # What an adapter says of its library besides how to build an environment.
-FACTS = ("aliases", "body", "bounds", "complete", "current", "footprint", "packages", "refusal", "tasks")
+FACTS = (
+    *("aliases", "body", "bounds", "complete", "current", "footprint", "former_versions", "packages", "refusal"),
+    *("spellings", "tasks"),
+)
 MODULE_LEVEL = "module-level statements"  # the name of all that a module does when it is imported
 Places = Mapping[str, tuple[Path, ...]]  # a package's name -> its folders, or the one file that it is
 
