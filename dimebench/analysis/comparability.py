@@ -11,7 +11,7 @@ from dimebench.analysis.curves import Curve
 from dimebench.analysis.errors import NotComparableError
 from dimebench.analysis.notes import CodeMixture, Difference, LoopMixture, Mixture, Origin
 from dimebench.store import Run
-from dimebench.store.importers import external
+from dimebench.store.external import external
 from dimebench.store.provenance import differing_functions, read_code, version_of
 
 

@@ -22,7 +22,7 @@ from dimebench.analysis.errors import NotComparableError
 from dimebench.numbers import LARGEST
 from dimebench.stats import auc
 from dimebench.store import Run
-from dimebench.store.importers import external
+from dimebench.store.external import external
 
 Array = NDArray[np.float64]
 MOST_POINTS = 100  # of a curve, where no run of one's own decides its env steps

@@ -19,8 +19,12 @@ from dimebench.errors import nearest
 from dimebench.numbers import listed
 from dimebench.reference import PREFIX
 from dimebench.store import StoreError, read_curves
-from dimebench.store.foreign.read import Choices, read_file
+from dimebench.store.foreign.choices import Choices
+from dimebench.store.foreign.columns import ENV_STEPS
+from dimebench.store.foreign.read import read_file
 from dimebench.store.foreign.runs import as_runs
+from dimebench.store.foreign.strands import require_told
+from dimebench.store.importers import sourced
 from dimebench.store.places import Place
 
 
@@ -34,6 +38,7 @@ class Pilot:
     scores: dict[str, list[np.ndarray]]
     published: PublishedFigure | None = None  # to be told from, where one was named
     notes: tuple[Note, ...] = ()
+    unit: str = ENV_STEPS  # of the budget
     named: tuple[str, ...] = ()  # in full and in order, with their prefixes: what a results folder made of the names
 
 
@@ -129,10 +134,13 @@ def pilot_of_file(
             raise ReportError(
                 f"{name}: is set beside runs of a results folder; --from {file} has none: leave one out"
             )
-    table = read_file(file, choices or Choices()).rows
+    reading = read_file(file, choices or Choices())
+    table = reading.rows.assign(file=0)
     for key in ("algorithm", "task"):
         if (table[key] == "").any():
             raise ReportError(f"{file}: names no {key}")
+    table["variant"] = sourced(table)
+    table["algorithm"] = table["variant"]
     known = sorted(map(str, table["algorithm"].unique()))
     for name in names:
         if name not in known:
@@ -144,10 +152,8 @@ def pilot_of_file(
             raise ReportError(f"{file}: no runs of {' and '.join(names)} on '{task}'{nearest(task, sorted(shared))}")
     if not shared:
         raise NotComparableError(f"not comparable: {' and '.join(names)} share no task in {file}")
-    table = table[table["task"].isin(tasks or shared)].assign(file=0)
-    source = "@" + table["source"]
-    table["variant"] = table["algorithm"] + source.where(table["source"] != "", "")
-    rows = as_runs(table, [file]).rows
+    rows = as_runs(table[table["task"].isin(tasks or shared)], [file]).rows
+    require_told([reading], rows)
     ends = rows.groupby(["algorithm", "task", "run", "seed"])["step"].max().reset_index()
     reach = int(ends["step"].min())
     end = reach if budget is None else budget
@@ -161,11 +167,12 @@ def pilot_of_file(
     def scores(name: str, task: str) -> np.ndarray:
         own: np.ndarray = at_end.loc[(at_end["algorithm"] == name) & (at_end["task"] == task), "score"].to_numpy()
         if not len(own):
-            raise NotComparableError(f"not comparable: no evaluation of {name} on {task} up to {end:,} env steps")
+            short = f", where {' and '.join(limited.variants)} ends" if limited and budget is None else ""
+            raise NotComparableError(f"not comparable: no evaluation of {name} on {task} up to {end:,}{short}")
         return (own - lower) / (upper - lower)
 
     by_name = {name: [scores(name, task) for task in found] for name in names}
-    return Pilot(str(file), found, end, by_name, notes=(limited,) if limited else ())
+    return Pilot(str(file), found, end, by_name, notes=(limited,) if limited else (), unit=reading.unit)
 
 
 def _limited(ends: pd.DataFrame, asked: int | None) -> BudgetLimited | None:

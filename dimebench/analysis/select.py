@@ -17,7 +17,7 @@ from dimebench.errors import close, nearest
 from dimebench.numbers import listed
 from dimebench.reference import find, references
 from dimebench.store import Run, StoreError, read_runs
-from dimebench.store.importers import OTHER, PUBLISHED, external
+from dimebench.store.external import OTHER, PUBLISHED, external
 from dimebench.store.places import Place
 from dimebench.store.reader import TwiceError
 

@@ -32,7 +32,9 @@ def import_(
     source: Annotated[str, typer.Option(help="Where the curves come from (default: the file's name).")] = "",
     licence: Annotated[str, typer.Option(help="The licence of the curves.")] = "",
     unit: Annotated[str, typer.Option(help="What the steps count: env-steps or frames.", metavar="UNIT")] = "",
-    action_repeat: Annotated[int, options.whole("--action-repeat", "Frames per env step at the source.", 1)] = 1,
+    action_repeat: Annotated[
+        int | None, options.whole("--action-repeat", "Frames per env step at the source (default: 1).", 1)
+    ] = None,
     seed: Annotated[
         int | None, options.whole("--seed", "Number of the first run whose file tells no seed.", 0)
     ] = None,
@@ -41,6 +43,7 @@ def import_(
     metric: Annotated[str, typer.Option(help="The metric that is the score, in a table of metrics.")] = "",
     success: Annotated[str, typer.Option(help="The column, or the metric, of successes.", metavar="NAME")] = "",
     seed_column: Annotated[str, typer.Option(help="The column of the seeds.", metavar="COLUMN")] = "",
+    episode_column: Annotated[str, typer.Option(help="The column of the episodes.", metavar="COLUMN")] = "",
     algorithm_column: Annotated[str, typer.Option(help="The column of the algorithms.", metavar="COLUMN")] = "",
     task_column: Annotated[str, typer.Option(help="The column of the tasks.", metavar="COLUMN")] = "",
     rename_task: Annotated[
@@ -53,6 +56,9 @@ def import_(
     split_repeats: Annotated[
         bool, typer.Option("--split-repeats", help="Where the steps of a seed begin again, count another run.")
     ] = False,
+    uneven_episodes: Annotated[
+        bool, typer.Option("--uneven-episodes", help="Evaluations may differ in their number of episodes.")
+    ] = False,
     bounds: Annotated[str, typer.Option(help="Returns that score 0 and 1.", metavar="LOWER,UPPER")] = "",
     published: Annotated[
         bool, typer.Option("--published", help="Mark as published: paper:NAME, not ext:NAME.")
@@ -63,14 +69,14 @@ def import_(
     """Read curves of another tool or paper into the results folder, marked ext: or paper:, with their source."""
     files = [Path(word) for word in words if not word.startswith("suite=")]
     suites = [word.removeprefix("suite=") for word in words if word.startswith("suite=")]
-    if not files or len(suites) > 1:
+    if not files or "" in words or len(suites) > 1:
         raise UsageError("import takes one file or more, and at most one suite=NAME")
     _one_of("--unit", unit, UNITS, "unit")
     _one_of("--runs-in", runs_in, ("rows", "columns"), "axis")
     check_folder("--results", results)
     check_writable("--results", results)
     from dimebench.importing.gather import Wish, gather
-    from dimebench.store.foreign.read import Choices
+    from dimebench.store.foreign.choices import Choices
 
     choices = Choices(
         algorithm=algorithm,
@@ -82,6 +88,8 @@ def import_(
         score=score,
         success=success,
         seed_column=seed_column,
+        episode_column=episode_column,
+        uneven=uneven_episodes,
         algorithm_column=algorithm_column,
         task_column=task_column,
         metric=metric,
@@ -104,7 +112,7 @@ def import_(
 
 
 def _write(gathered: Any, results: Path) -> None:
-    from dimebench.store.importers import write_external
+    from dimebench.store.external import write_external
 
     with ThreadPoolExecutor(WRITERS) as pool:  # each waits for the disk most of the time
         list(pool.map(lambda both: write_external(results, *both), gathered.runs))

@@ -55,6 +55,8 @@ def power(
     step: Annotated[str, options.option("With --from: the column of the steps.", "COLUMN")] = "",
     score: Annotated[str, options.option("With --from: the column of the returns.", "COLUMN")] = "",
     seed_column: Annotated[str, options.option("With --from: the column of the seeds.", "COLUMN")] = "",
+    algorithm_column: Annotated[str, options.option("With --from: the column of the algorithms.", "COLUMN")] = "",
+    task_column: Annotated[str, options.option("With --from: the column of the tasks.", "COLUMN")] = "",
     metric: Annotated[str, options.option("With --from: the metric that is the score.", "NAME")] = "",
     results: options.ResultsToRead = options.DEFAULT_RESULTS,
     as_json: options.Json = False,
@@ -68,6 +70,9 @@ def power(
     if difference is None and len(set(names)) < 2 and not names[0].startswith(PREFIX):
         raise UsageError("power of one algorithm needs a difference to find: --difference 0.05")
     of_file = {"--step": step, "--score": score, "--seed-column": seed_column, "--metric": metric}
+    of_file |= {"--algorithm-column": algorithm_column, "--task-column": task_column}
+    if published is not None and suite is not None:
+        raise UsageError(f"suite={suite}: is of a results folder; --from {published} has none")
     for option, given in {"--task": task, "--upper": upper, **of_file}.items():
         if given and published is None:
             raise UsageError(f"{option} {given}: works with --from FILE; a results folder brings its suite's own")
@@ -78,14 +83,21 @@ def power(
     from dimebench.stats import how_many_seeds
     from dimebench.stats.bootstrap import stream
     from dimebench.stats.estimators import iqm
-    from dimebench.store.foreign.read import Choices
+    from dimebench.store.foreign.choices import Choices
     from dimebench.wording.notes import note
 
     if published is None:
         pilot = pilot_of_results(results, names, suite, budget)
     else:
         wanted_tasks = [name for name in task.split(",") if name]
-        choices = Choices(step=step, score=score, seed_column=seed_column, metric=metric)
+        choices = Choices(
+            step=step,
+            score=score,
+            seed_column=seed_column,
+            algorithm_column=algorithm_column,
+            task_column=task_column,
+            metric=metric,
+        )
         pilot = pilot_of_file(published, names, budget, (0.0, upper or 1000.0), wanted_tasks, choices)
     names = list(pilot.named) or names
     for name, scores in pilot.scores.items():
@@ -127,7 +139,7 @@ def _lines(pilot: Pilot, answer: PowerAnswer, comparisons: int) -> list[str]:
         f"An IQM difference of {unit(answer.difference)} on {count(len(pilot.tasks), 'task')} needs {found} per task "
         f"and variant, to be found with a chance of {percent(answer.chance)} at {percent(1 - answer.alpha)} "
         f"confidence{together}.",
-        f"From the spread of {spread} over {span(min(runs_of), max(runs_of))} seeds at {pilot.budget:,} env steps "
+        f"From the spread of {spread} over {span(min(runs_of), max(runs_of))} seeds at {pilot.budget:,} {pilot.unit} "
         f"({pilot.source}); few seeds tell a spread roughly.",
     ]
     if pilot.published:

@@ -58,7 +58,7 @@ def _policy(results: Any, name: str, suite: str | None, task: str | None, seed: 
     from dimebench.analysis.select import read_chosen
     from dimebench.cli.common.output import tell_unread
     from dimebench.store import StoreError
-    from dimebench.store.importers import external
+    from dimebench.store.external import external
     from dimebench.video.render import policy_of
 
     broken: list[StoreError] = []

@@ -12,7 +12,7 @@ from pathlib import Path
 import dimebench
 from dimebench.analysis.comparability import mixtures
 from dimebench.store import Run
-from dimebench.store.importers import external
+from dimebench.store.external import external
 from dimebench.store.places import Place
 from dimebench.store.provenance import CODE_FOLDER, code_file, read_code
 from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, RUN_FILE, TRAIN_FILE

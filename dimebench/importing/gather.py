@@ -11,15 +11,18 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from dimebench.errors import UsageError, shorten
+from dimebench.errors import UsageError, printable, shorten
 from dimebench.importing.targets import SUCCESS, suite_tasks, targets
-from dimebench.importing.tasks import resolve
+from dimebench.importing.tasks import full_task, resolve
 from dimebench.store import Run
-from dimebench.store.foreign.read import Choices, Reading, read_files
-from dimebench.store.foreign.runs import Ended, Runs, as_runs
-from dimebench.store.importers import Origin, Target, external_runs, is_there, numbers_there, variants
-
-DISTINCT = 4  # returns
+from dimebench.store.external import ImportConflictError, There, digest_of, external, is_there
+from dimebench.store.foreign.choices import Choices
+from dimebench.store.foreign.names import tidy
+from dimebench.store.foreign.read import read_files
+from dimebench.store.foreign.rows import Reading
+from dimebench.store.foreign.runs import Ended, Runs, as_runs, telling
+from dimebench.store.foreign.strands import require_told, unread_differences
+from dimebench.store.importers import Origin, Target, external_runs, variants
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,21 @@ class Wish:
 
     choices: Choices = field(default_factory=Choices)
     suite: str | None = None
-    action_repeat: int = 1  # frames per env step at the source
+    action_repeat: int | None = None  # frames per env step at the source
     published: bool = False
     first_seed: int | None = None  # of the runs whose files tell no seed
     split_repeats: bool = False
     bounds: Mapping[str, float] | None = None
     renamed: Mapping[str, str] | None = None  # tasks
+
+    def check(self, readings: Sequence[Reading]) -> None:
+        """Raises UsageError for what the files leave nothing to ask for."""
+        for reading in readings:
+            told = reading.action_repeat
+            if told is not None and self.action_repeat not in (None, told):
+                raise UsageError(f"--action-repeat {self.action_repeat}: {reading.file} says that it is {told}")
+        if self.first_seed is not None and not any((each.rows["seed"] == "").any() for each in readings):
+            raise UsageError(f"--seed {self.first_seed}: numbers runs without a seed; these files tell theirs")
 
 
 @dataclass(frozen=True)
@@ -52,11 +64,14 @@ class Gathered:
     by_success: tuple[str, ...]  # tasks whose score is the success
     numbered: tuple[Run, ...] = ()  # whose seed no file tells
     alike: tuple[tuple[Run, ...], ...] = ()  # hold the same numbers
+    elsewhere: tuple[tuple[Run, Run], ...] = ()  # and one of another name, which the results hold
+    unread: tuple[str, ...] = ()  # columns that part runs and were not read, a line each
 
 
 def gather(files: Sequence[Path], wish: Wish, results: Path) -> Gathered:
     """Raises UsageError, ConfigError, StoreError and OSError, each naming the file or the value."""
     readings = read_files(files, wish.choices)
+    wish.check(readings)
     files = [each.file for each in readings]
     rows = pd.concat([each.rows.assign(file=number) for number, each in enumerate(readings)], ignore_index=True)
     for key in ("algorithm", "task"):
@@ -64,24 +79,32 @@ def gather(files: Sequence[Path], wish: Wish, results: Path) -> Gathered:
             raise UsageError(f"{files[rows.loc[empty, 'file'].iloc[0]]}: names no {key}: add --{key} NAME")
     origins = tuple(_origin(each, wish) for each in readings)
     rows, unknown = _with_full_tasks(rows, files, wish, suite_tasks(wish.suite, results))
+    _require_task(readings, wish)
     tasks = sorted(set(rows["task"]))
     places, unscored = targets(tasks, wish.suite, wish.bounds, results)
     kept = {task for target in places for task in target.score}
     rows = rows[rows["task"].isin(kept)].reset_index(drop=True)
-    rows, by_success = _scored_by_success(_licensed(rows), wish)
     rows["variant"] = variants(rows, origins)
-    told = as_runs(rows, files, wish.split_repeats)
+    rows, by_success = _scored_by_success(_licensed(rows), wish)
+    told = as_runs(rows, files, wish.split_repeats, wish.choices.uneven)
+    require_told(readings, told.rows)
     made: list[tuple[Run, pa.Table]] = []
+    already: set[Path] = set()
+    elsewhere: list[tuple[Run, Run]] = []
     for target in places:
+        there = There.of(results, target.suite)
         mine = told.rows[told.rows["task"].isin(list(target.score))]
-        made += external_runs(mine, origins, target, numbers_there(results, target.suite), wish.first_seed)
+        runs = external_runs(mine, origins, target, there, wish.first_seed)
+        already |= {run.folder for run, evals in runs if is_there(results, run, evals)}
+        elsewhere += _elsewhere([run for run, _ in runs if run.folder not in already], runs, there)
+        made += runs
     seeds = set(told.rows.loc[told.rows["seed"] >= 0, ["variant", "task", "seed"]].itertuples(index=False, name=None))
     return Gathered(
         readings=tuple(readings),
         origins=origins,
         targets=tuple(places),
         runs=tuple(made),
-        already=frozenset(run.folder for run, _ in made if is_there(results, run)),
+        already=frozenset(already),
         told=told,
         tasks_not_in_suite=tuple(task for task in tasks if task not in kept and task not in unscored),
         tasks_unknown=tuple(unknown),
@@ -89,16 +112,19 @@ def gather(files: Sequence[Path], wish: Wish, results: Path) -> Gathered:
         by_success=by_success,
         numbered=tuple(run for run, _ in made if (run.variant, run.task, run.seed) not in seeds),
         alike=_alike(made),
+        elsewhere=tuple(elsewhere),
+        unread=tuple(unread_differences(readings, told.rows)),
     )
 
 
 def _origin(reading: Reading, wish: Wish) -> Origin:
     return Origin(
-        source=wish.choices.source or reading.file.name,
+        source=wish.choices.source or tidy(printable(reading.file.name), "source"),
         licence=wish.choices.licence or "not stated",
         unit=reading.unit,
-        action_repeat=wish.action_repeat,
+        action_repeat=reading.action_repeat or wish.action_repeat or 1,
         published=wish.published or reading.published,
+        told=bool(wish.choices.source),
     )
 
 
@@ -127,6 +153,17 @@ def _with_full_tasks(
     return rows[rows["task"] != ""], unknown
 
 
+def _require_task(readings: Sequence[Reading], wish: Wish) -> None:
+    """Raises UsageError where a file is of another task than the caller says."""
+    for reading in readings:
+        own = reading.called.get("task")
+        if own is not None and full_task(own) != full_task(wish.choices.task):
+            raise UsageError(
+                f"{reading.file}: is of task '{shorten(own)}', not --task {wish.choices.task}: "
+                f"--rename-task {shorten(own)}={wish.choices.task} says that it is the same"
+            )
+
+
 def _scored_by_success(rows: pd.DataFrame, wish: Wish) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """With the success as score for the families that are scored by it, unless the caller chose score or bounds.
 
@@ -134,7 +171,8 @@ def _scored_by_success(rows: pd.DataFrame, wish: Wish) -> tuple[pd.DataFrame, tu
     """
     family = rows["task"].str.partition("/")[0]
     mine = family.isin(SUCCESS) & (wish.bounds is None) & (not wish.choices.score) & (not wish.choices.metric)
-    told = mine & rows["success"].notna()
+    run = [rows[key] for key in ("file", "variant", "task", "seed")]
+    told = mine & rows["success"].notna().groupby(run, sort=False).transform("any")  # of a run all or nothing
     other = rows[mine & ~told & ~rows["score"].between(0, 1) & rows["score"].notna()]
     if len(other):
         first = other.iloc[0]
@@ -148,14 +186,38 @@ def _scored_by_success(rows: pd.DataFrame, wish: Wish) -> tuple[pd.DataFrame, tu
 
 
 def _alike(made: Sequence[tuple[Run, pa.Table]]) -> tuple[tuple[Run, ...], ...]:
-    """Runs of a cell that hold the same numbers; few different ones, and shares, may be alike by chance."""
-    groups: dict[tuple[str, str, str], list[Run]] = {}
+    """Runs of a cell that hold the same numbers, and not by chance."""
+    groups: dict[tuple[str, str, str | None], list[Run]] = {}
     for run, table in made:
-        numbers = {value for value in table["return"].to_pylist() if value is not None}
-        if len(numbers) >= DISTINCT and not all(0 <= value <= 1 for value in numbers):
-            digest = run.identity["of"]["external"]["rows_sha256"]
-            groups.setdefault((run.variant, run.task, digest), []).append(run)
+        if telling(table["return"].to_pylist()):
+            groups.setdefault((run.variant, run.task, digest_of(run)), []).append(run)
     return tuple(tuple(group) for group in groups.values() if len(group) > 1)
+
+
+def _elsewhere(new: Sequence[Run], made: Sequence[tuple[Run, pa.Table]], there: There) -> list[tuple[Run, Run]]:
+    """New runs whose numbers the results hold under another name.
+
+    Raises ImportConflictError for a new run whose variant is there, on its task, from another source.
+    """
+    known = {
+        (run.task, digest_of(run)): run for cell in there.runs.values() for run in cell.values() if external(run)
+    }
+    tables = {run.folder: table for run, table in made}
+    found = []
+    for run in new:
+        for other in there.runs.get((run.variant, run.task), {}).values():
+            sources = [
+                each.provenance["imported_from"] for each in (other, run) if each.provenance.get("source_told")
+            ]
+            if len(set(sources)) > 1:
+                raise ImportConflictError(
+                    f"{run.variant} on {run.task}: the runs there are from {sources[0]}, these from {sources[1]}: "
+                    "--algorithm NAME keeps them apart"
+                )
+        same = known.get((run.task, digest_of(run)))
+        if same is not None and same.variant != run.variant and telling(tables[run.folder]["return"].to_pylist()):
+            found.append((run, same))
+    return found
 
 
 def ends(gathered: Gathered, ended: Ended) -> tuple[int | None, int]:

@@ -32,7 +32,11 @@ def targets(
     The suite that was named, with those of its tasks that there are; else one suite per family of tasks. Raises
     UsageError where nothing remains.
     """
+    if not tasks:
+        raise UsageError("no task is left to import")
     if suite is not None and not _is_new(suite, results):
+        if bounds is not None:
+            raise UsageError(f"--bounds: suite {suite} has bounds of its own; an external suite takes them")
         loaded = load_suite(suite)
         shared = [task for task in tasks if task in loaded.tasks]
         if not shared:

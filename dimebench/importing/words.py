@@ -35,7 +35,7 @@ def files(gathered: Gathered) -> list[dict[str, Any]]:
 
 def lines(gathered: Gathered, suite: str | None) -> list[str]:
     """What was taken from where, the conversion of steps, and what is left out or may be wrong."""
-    return [*_taken(gathered), *_noticed(gathered), *_left_out(gathered, suite)]
+    return [*_taken(gathered), *_renamed(gathered), *_noticed(gathered), *_left_out(gathered, suite)]
 
 
 def _taken(gathered: Gathered) -> Iterator[str]:
@@ -86,8 +86,19 @@ def _noticed(gathered: Gathered) -> Iterator[str]:
     for runs in gathered.alike[:MOST]:
         seeds = sorted(run.seed for run in runs)
         yield f"{runs[0].variant} on {runs[0].task}: {_seeds(seeds)} hold the same numbers"
+    for new, old in gathered.elsewhere[:MOST]:
+        yield f"{new.variant} on {new.task} seed {new.seed}: holds the numbers of {old.variant} seed {old.seed}"
+    yield from gathered.unread[:MOST]
     if len(gathered.alike) > MOST:
         yield f"the same numbers are in {count(len(gathered.alike) - MOST, 'more group')} of runs"
+
+
+def _renamed(gathered: Gathered) -> Iterator[str]:
+    for reading in gathered.readings:
+        for key, name in reading.called.items():
+            yield f"{reading.file}: its {key} '{name}' is called as --{key} says"
+        if reading.ignored:
+            yield f"{reading.file}: {reading.ignored}"
 
 
 def _left_out(gathered: Gathered, suite: str | None) -> Iterator[str]:

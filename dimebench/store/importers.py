@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-import re
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +18,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from dimebench.errors import NOT_COMPARABLE
 from dimebench.numbers import LARGEST
 from dimebench.store.errors import StoreError
+from dimebench.store.external import OTHER, PUBLISHED, There, folder_name, task_folders
 from dimebench.store.foreign.columns import FRAMES
-from dimebench.store.foreign.runs import free_seeds
-from dimebench.store.reader import read_run, read_runs
-from dimebench.store.schema import EVALS_FILE, EVALS_SCHEMA, Run
-from dimebench.store.writer import check, write_run, write_table
-
-PUBLISHED, OTHER = "paper:", "ext:"
-
-
-class ImportConflictError(StoreError):
-    """The place of an imported run is taken by a run of another identity."""
-
-    exit_code = NOT_COMPARABLE
+from dimebench.store.foreign.runs import free_seeds, telling
+from dimebench.store.schema import EVALS_SCHEMA, Run
+from dimebench.store.writer import check
 
 
 @dataclass(frozen=True)
@@ -47,6 +36,7 @@ class Origin:
     unit: str  # ENV_STEPS or FRAMES
     action_repeat: int  # of the source: frames per env step
     published: bool
+    told: bool = False  # whether somebody said so, or the source is the file's name
 
     @property
     def frames(self) -> int:
@@ -63,14 +53,24 @@ class Target:
     score: Mapping[str, Mapping[str, Any]]
 
 
-def external(run: Run) -> dict[str, Any] | None:
-    """The origin of an external run, from its identity; None for a run that dimebench trained."""
-    found = run.identity.get("of", {}).get("external")
-    return found if isinstance(found, dict) else None
-
-
 def variants(rows: pd.DataFrame, origins: Sequence[Origin]) -> pd.Series:
-    """The variant of each row: `paper:SAC@simba` where several told sources have curves of SAC on the same task."""
+    """The variant of each row: `paper:SAC@simba` where several told sources have curves of SAC on the same task.
+
+    Raises StoreError for a name that says of itself that it is published, where the origin does not, and for none.
+    """
+    names = sourced(rows)
+    prefixes = rows["file"].map({i: PUBLISHED if o.published else OTHER for i, o in enumerate(origins)})
+    found: pd.Series = names.where(names.str.startswith((PUBLISHED, OTHER)), prefixes + names)
+    for name, prefix in set(zip(found, prefixes, strict=True)):
+        if name.startswith(PUBLISHED) and prefix != PUBLISHED:
+            raise StoreError(f"algorithm '{name}': says that it is published: add --published, or --algorithm NAME")
+        if name in (PUBLISHED, OTHER):
+            raise StoreError(f"algorithm '{name}': has no name after its prefix: add --algorithm NAME")
+    return found
+
+
+def sourced(rows: pd.DataFrame) -> pd.Series:
+    """The algorithm of each row, with its source where several told ones have curves of it on the same task."""
     told = rows["source"]
     sources = rows[told != ""].groupby(["algorithm", "task"])["source"].nunique()
     shared = set(sources[sources > 1].index.get_level_values("algorithm"))
@@ -78,24 +78,22 @@ def variants(rows: pd.DataFrame, origins: Sequence[Origin]) -> pd.Series:
     short = {source: source.rpartition("/")[2] for source in told.unique()}
     alike = {source for source in short if list(short.values()).count(short[source]) > 1}
     short |= {source: source for source in alike}
-    names = rows["algorithm"].where(~several, rows["algorithm"] + "@" + told.map(short))
-    prefixes = rows["file"].map({i: PUBLISHED if o.published else OTHER for i, o in enumerate(origins)})
-    return names.where(names.str.startswith((PUBLISHED, OTHER)), prefixes + names)
+    found: pd.Series = rows["algorithm"].where(~several, rows["algorithm"] + "@" + told.map(short))
+    return found
 
 
 def external_runs(
     rows: pd.DataFrame,
     origins: Sequence[Origin],
     target: Target,
-    there: Mapping[tuple[str, str], Mapping[int, str]] | None = None,
+    there: There | None = None,
     first_seed: int | None = None,
 ) -> list[tuple[Run, pa.Table]]:
     """A run (its path relative to the results folder) and its evaluations for each run of the rows.
 
     rows: of `foreign.runs.Runs`. A run without a seed takes the lowest free number; the number that it has where the
-    results hold it already; or, with `first_seed`, the numbers from there on. there: the seeds of the results by
-    variant and task, each with the digest of its numbers. Raises StoreError for steps that cannot be told apart as
-    env steps of the suite, and for what no reader would take.
+    results hold it already; or, with `first_seed`, the numbers from there on. there: what the results hold. Raises
+    StoreError for steps that cannot be told apart as env steps of the suite, and for what no reader would take.
     """
     if rows.empty:
         return []
@@ -112,7 +110,7 @@ def external_runs(
     begins = np.flatnonzero(np.r_[True, rows["run"].to_numpy()[1:] != rows["run"].to_numpy()[:-1]])
     pieces = [rows.iloc[begin:end] for begin, end in itertools.pairwise([*begins, len(rows)])]
     digests = [_digest(piece) for piece in pieces]
-    numbers = _numbers([piece.iloc[0] for piece in pieces], digests, there or {}, first_seed)
+    numbers = _numbers(pieces, digests, there or There(), first_seed)
     made = []
     for piece, digest, seed in zip(pieces, digests, numbers, strict=True):
         own = piece.assign(seed=seed)
@@ -120,42 +118,6 @@ def external_runs(
         check(run, table)
         made.append((run, table))
     return made
-
-
-def numbers_there(results: Path, suite: str) -> dict[tuple[str, str], dict[int, str]]:
-    """The digest of each imported run of a suite by variant and task, then by seed; "" for a run of one's own."""
-    found: dict[tuple[str, str], dict[int, str]] = {}
-    broken: list[StoreError] = []  # in nobody's way but its own: `is_there` names it
-    for run in read_runs(results, suite, broken) if results.is_dir() else ():
-        digest = str((external(run) or {}).get("rows_sha256", ""))
-        found.setdefault((run.variant, run.task), {})[run.seed] = digest
-    return found
-
-
-def is_there(results: Path, run: Run) -> bool:
-    """Whether an external run is in the results already. Raises ImportConflictError where another run is."""
-    path = results / run.folder
-    found = read_run(path)
-    if found is None or not (path / EVALS_FILE).exists():
-        return False
-    if found.identity["sha256"] == run.identity["sha256"]:
-        return True
-    was = external(found)
-    what = f"imported from {was.get('source')}" if was else "trained here"
-    raise ImportConflictError(f"{path}: holds another run ({what}): move it away or use another --results")
-
-
-def write_external(results: Path, run: Run, evals: pa.Table) -> bool:
-    """Write one external run below `results`; False where it is there already.
-
-    Raises ImportConflictError where another run is in the way, OSError where nothing can be written.
-    """
-    if is_there(results, run):
-        return False
-    run = replace(run, path=results / run.folder)
-    write_table(run, EVALS_FILE, evals)
-    write_run(run)
-    return True
 
 
 def _told_apart(rows: pd.DataFrame, target: Target) -> None:
@@ -180,24 +142,26 @@ def _digest(rows: pd.DataFrame) -> str:
 
 
 def _numbers(
-    firsts: Sequence[pd.Series],
-    digests: Sequence[str],
-    there: Mapping[tuple[str, str], Mapping[int, str]],
-    first_seed: int | None,
+    pieces: Sequence[pd.DataFrame], digests: Sequence[str], there: There, first_seed: int | None
 ) -> list[int]:
-    """The seed of each run: its own, or a number for one without."""
-    used: dict[tuple[str, str], set[int]] = {}
+    """The seed of each run: its own, or a number for one without. Raises StoreError for a run that is there."""
+    firsts = [piece.iloc[0] for piece in pieces]
     cells = [(str(first["variant"]), str(first["task"])) for first in firsts]
+    used: dict[tuple[str, str], set[int]] = {}
     for cell, first in zip(cells, firsts, strict=True):
         if first["seed"] >= 0:
             used.setdefault(cell, set()).add(int(first["seed"]))
     found = []
-    for cell, first, digest in zip(cells, firsts, digests, strict=True):
-        seed, mine = int(first["seed"]), used.setdefault(cell, set())
+    for cell, piece, digest in zip(cells, pieces, digests, strict=True):
+        seed, mine = int(piece["seed"].iloc[0]), used.setdefault(cell, set())
         if seed < 0:
-            known = there.get(cell, {}) if first_seed is None else {}
-            same = [number for number, other in known.items() if other == digest and number not in mine]
-            seed = same[0] if same else free_seeds({*mine, *known}, 1, first_seed or 0)[0]
+            same = [number for number in there.alike(cell, digest) if number not in mine]
+            if first_seed is None:
+                seed = same[0] if same else free_seeds(mine | there.seeds(cell), 1)[0]
+            else:
+                seed = free_seeds(mine, 1, first_seed)[0]
+                if same and seed not in same and telling(piece["score"]):
+                    raise StoreError(f"{cell[0]} on {cell[1]}: this run is there already, as seed {same[0]}")
             mine.add(seed)
         found.append(seed)
     return found
@@ -225,6 +189,7 @@ def _run(rows: pd.DataFrame, digest: str, origin: Origin, target: Target) -> Run
     seed, variant, task = int(first["seed"]), str(first["variant"]), str(first["task"])
     lost = rows.loc[rows["diverged"], "env_step"]
     facts = asdict(origin) | {key: str(first[key]) or getattr(origin, key) for key in ("source", "licence")}
+    told = bool(facts.pop("told") or first["source"])
     of = {
         "external": facts | {"algorithm": str(first["algorithm"]), "rows_sha256": digest},
         "task": task,
@@ -233,7 +198,7 @@ def _run(rows: pd.DataFrame, digest: str, origin: Origin, target: Target) -> Run
     }
     canonical = json.dumps(of, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return Run(
-        path=Path(target.suite, folder_name(variant), *_folders(task), f"seed-{seed:03d}"),
+        path=Path(target.suite, folder_name(variant), *task_folders(task), f"seed-{seed:03d}"),
         suite=target.suite,
         algorithm=variant,
         variant=variant,
@@ -243,23 +208,7 @@ def _run(rows: pd.DataFrame, digest: str, origin: Origin, target: Target) -> Run
         reason=f"no return (NaN) from env step {lost.iloc[0]:,} on" if len(lost) else None,
         identity={"sha256": hashlib.sha256(canonical.encode()).hexdigest(), "of": of},
         score=dict(target.score[task]),
-        provenance={"imported_from": facts["source"], "licence": facts["licence"]},
+        provenance={"imported_from": facts["source"], "licence": facts["licence"], "source_told": told},
         progress={"env_step": last, "grad_step": 0, "wall_time_s": 0.0},
         block=f"seed-{seed:03d}",
     )
-
-
-def folder_name(variant: str) -> str:
-    """A folder for the variant: `paper@DIME`; with a checksum where the name alone does not tell the variant."""
-    plain = variant.replace(":", "@", 1)
-    safe = re.sub(r"[^A-Za-z0-9@._+-]+", "-", plain).strip(".-")[:80]
-    told = safe == plain and variant.startswith((PUBLISHED, OTHER))
-    return safe if told else f"{safe}~{zlib.crc32(variant.replace(':', '@').encode()):08x}"
-
-
-def _folders(task: str) -> list[str]:
-    """Family and name of a task. Raises StoreError for a name that is not two plain folders."""
-    parts = task.split("/")
-    if len(parts) != 2 or not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", part) for part in parts):
-        raise StoreError(f"'{task[:60]}' is no task name: write FAMILY/NAME, such as dm_control/dog-run")
-    return parts

@@ -15,8 +15,8 @@ from dimebench.analysis.curves import curves
 from dimebench.errors import UsageError
 from dimebench.importing.gather import Gathered, Wish, gather
 from dimebench.store import Run, StoreError, read_evals, read_runs
-from dimebench.store.foreign.read import Choices
-from dimebench.store.importers import ImportConflictError, external, folder_name, write_external
+from dimebench.store.external import ImportConflictError, external, folder_name, write_external
+from dimebench.store.foreign.choices import Choices
 from dimebench.wording.notes import remarks
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "reference"

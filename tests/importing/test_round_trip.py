@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dimebench.importing.gather import Wish, gather
 from dimebench.store.errors import StoreError
 from dimebench.store.foreign.arrays import RETURNS_FILE, STEPS_FILE
-from dimebench.store.foreign.read import Choices
+from dimebench.store.foreign.choices import Choices
 from tests.faults.test_hostile import FUZZ
 
 RUN = "dm_control/dog-run"

@@ -86,7 +86,8 @@ def _rows(**columns: Any) -> pd.DataFrame:
     frame = pd.DataFrame(columns)
     if len(frame) == 0:
         raise StoreError("holds no evaluations")
-    return frame.assign(episode=np.nan, diverged=frame["score"].isna())
+    finite = np.isfinite(frame["score"].to_numpy(np.float64))
+    return frame.assign(score=frame["score"].where(finite), episode=np.nan, diverged=~finite)
 
 
 def _once_each(steps: np.ndarray, name: str) -> np.ndarray:

@@ -29,14 +29,18 @@ RETURNS = (
     *("ep_rew_mean",),
 )
 ALIASES: dict[str, tuple[str, ...]] = {
-    "algorithm": ("algorithm", "algo", "method", "agent", "exp_name"),
+    "algorithm": ("variant", "algorithm", "algo", "method", "agent", "exp_name"),
     "task": ("task", "env", "env_id", "env_name", "environment"),
-    "seed": ("seed", "run", "run_id", "seed_id"),
+    "seed": (
+        *("seed", "random_seed", "rng_seed", "seed_id", "seed_idx", "run", "run_id", "run_idx", "trial", "replicate"),
+        *("repetition",),
+    ),
     "step": (*STEPS, *FRAME_STEPS),
     "score": RETURNS,
     "success": ("success", "success_rate", "is_success", "avg_success", "mean_success"),
-    "length": ("length", "episode_length", "ep_length", "ep_len"),
+    "length": ("length", "episode_length", "ep_length", "ep_lengths", "ep_len"),
     "episode": ("episode",),
+    "diverged": ("diverged",),
     "source": ("source_repo", "source"),
     "licence": ("licence", "license"),
     "family": ("env_suite", "family"),
@@ -48,6 +52,7 @@ OPTIONS = {  # that name the column
     "step": "--step",
     "score": "--score",
     "success": "--success",
+    "episode": "--episode-column",
 }
 REQUIRED = ("step", "score")
 
@@ -106,8 +111,9 @@ def named(names: Sequence[str], wanted: str, option: str) -> str:
 
 def unit_of(column: str) -> str:
     """What a step column counts, by its name."""
-    name = plain(column)
-    return FRAMES if name in FRAME_STEPS or name.rpartition("/")[2] in FRAME_STEPS else ENV_STEPS
+    words = re.split(r"[_/]", plain(column))
+    simulator = {"simulator", "sim"} & set(words)
+    return FRAMES if simulator or {"frame", "frames"} & set(words) else ENV_STEPS
 
 
 def _alike(table: Table, key: str, found: Sequence[str], taken: dict[str, str]) -> bool:

@@ -61,13 +61,16 @@ def chosen(table: Table, metric: str, success: str) -> tuple[str, str]:
 def joined(rows: pd.DataFrame, metrics: np.ndarray, metric: str, success: str) -> tuple[pd.DataFrame, Counter[str]]:
     """The rows of the score with the success beside them, and how many rows of each other metric are left out.
 
-    rows: of one file, with the value of each as `score`. A success where no score is stands alone, without a score.
+    rows: of one file, with the value of each as `score`. A success where no score is stands alone, without a score;
+    so does a last row of each run that has neither.
     """
     key = ["algorithm", "task", "seed", "step"]
     scores = rows[metrics == metric].copy()
     others = Counter(str(name) for name in metrics if name not in (metric, success))
+    cells = ["algorithm", "task", "seed"]
+    silent = rows[~pd.MultiIndex.from_frame(rows[cells]).isin(pd.MultiIndex.from_frame(scores[cells]))]
     if not success:
-        return scores, others
+        return pd.concat([scores, _without_scores(silent, cells)]).sort_index(), others
     told = rows[metrics == success]
     told = told.assign(success=told["score"], score=np.nan, nth=told.groupby(key).cumcount())
     scores["nth"] = scores.groupby(key).cumcount()
@@ -75,7 +78,14 @@ def joined(rows: pd.DataFrame, metrics: np.ndarray, metric: str, success: str) -
     scores["success"] = beside["success"].to_numpy()
     places = pd.MultiIndex.from_frame(scores[[*key, "nth"]])
     alone = told[~pd.MultiIndex.from_frame(told[[*key, "nth"]]).isin(places)]
-    return pd.concat([scores, alone]).sort_index().drop(columns="nth"), others
+    silent = silent[~pd.MultiIndex.from_frame(silent[cells]).isin(pd.MultiIndex.from_frame(alone[cells]))]
+    found = pd.concat([scores.drop(columns="nth"), alone.drop(columns="nth"), _without_scores(silent, cells)])
+    return found.sort_index(), others
+
+
+def _without_scores(silent: pd.DataFrame, cells: list[str]) -> pd.DataFrame:
+    """A row for each run that has other metrics alone, so that it can be told."""
+    return silent.drop_duplicates(cells, keep="last").assign(score=np.nan)
 
 
 def _is(name: str, key: str) -> bool:

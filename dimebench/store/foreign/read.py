@@ -1,88 +1,41 @@
-"""One file of another tool as rows, and what was taken from where."""
+"""Files of other tools as rows: found, read, and their numbers checked."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from dimebench.errors import one_line, shorten
+from dimebench.errors import one_line
 from dimebench.numbers import LARGEST
 from dimebench.store.errors import StoreError
-from dimebench.store.foreign import metrics
-from dimebench.store.foreign.arrays import read_pair, read_sb3
-from dimebench.store.foreign.columns import ENV_STEPS, FRAMES, choose, plain, unit_of
+from dimebench.store.foreign.arrays import RETURNS_FILE, STEPS_FILE, read_pair, read_sb3
+from dimebench.store.foreign.choices import Choices
 from dimebench.store.foreign.names import tidy
+from dimebench.store.foreign.rows import COLUMNS, TEXT, Reading, of_arrays, of_table
 from dimebench.store.foreign.tables import DELIMITERS, PARQUET, kind_of, read_table
 
-AGGREGATES = ("mean", "median", "iqm")  # in place of a seed where a row is no run
-TEXT = ("algorithm", "task", "source", "licence")
-COLUMNS = (*TEXT, "seed", "step", "score", "success", "length", "episode", "diverged", "row")
+PAIR = (STEPS_FILE, RETURNS_FILE)
+READABLE = (".npz", *DELIMITERS, *PARQUET)
 KNOWN = ".npz, .npy, .csv, .tsv (.gz, .bz2, .xz), .parquet"
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What the caller says of files, "" where they are to tell it themselves.
-
-    `step` to `task_column` name columns, `metric` the metric that is the score in a table of metrics. `unit` is
-    ENV_STEPS or FRAMES.
-    """
-
-    algorithm: str = ""
-    task: str = ""
-    source: str = ""
-    licence: str = ""
-    unit: str = ""
-    step: str = ""
-    score: str = ""
-    success: str = ""
-    seed_column: str = ""
-    algorithm_column: str = ""
-    task_column: str = ""
-    metric: str = ""
-    runs_in: str = ""  # of arrays.RUNS_IN
-
-    @property
-    def columns(self) -> dict[str, str]:
-        """By the keys of `columns.ALIASES`."""
-        found = {"step": self.step, "score": self.score, "success": self.success, "seed": self.seed_column}
-        found |= {"algorithm": self.algorithm_column, "task": self.task_column}
-        return {key: name for key, name in found.items() if name}
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One file. `rows` has the columns COLUMNS, in the order of the file.
-
-    step and score are finite or, of a score, NaN: it is missing there, or, where `diverged`, was no number any more.
-    `seed` is a text, "" where the file tells none; success, length and episode are NaN where not told. `row` counts
-    from 1.
-    """
-
-    file: Path
-    rows: pd.DataFrame
-    unit: str
-    published: bool
-    taken: dict[str, str] = field(default_factory=dict)  # the column of each key
-    unit_from: str = ""  # why the steps count in that unit
-    left_out: dict[str, int] = field(default_factory=dict)  # rows, by what they are
+WHOLE_FROM = 1000  # steps: below it a fraction says that the column counts thousands or millions, or no steps
 
 
 def read_files(files: Sequence[Path], choices: Choices) -> list[Reading]:
-    """Every file; the two of a pair of .npy files are one. Raises StoreError, or OSError, naming the file.
+    """Every file, and every readable one in a folder. Raises StoreError, or OSError, naming the file.
 
-    Also raises StoreError for a file that is named twice.
+    The two of a pair of .npy files are one. Raises StoreError for a file that is named twice.
     """
-    places = [file.resolve() for file in files]
+    found = [each for file in files for each in _in_folder(file)]
+    places = [file.resolve() for file in found]
     for number, place in enumerate(places):
         if place in places[:number]:
-            raise StoreError(f"{files[number]}: is named twice")
-    folders = [place.parent if place.suffix == ".npy" else place for place in places]
-    return [read_file(file, choices) for i, file in enumerate(files) if folders[i] not in folders[:i]]
+            raise StoreError(f"{found[number]}: is named twice")
+    pairs = [place.parent if place.name in PAIR else place for place in places]
+    return [read_file(file, choices) for i, file in enumerate(found) if pairs[i] not in pairs[:i]]
 
 
 def read_file(file: Path, choices: Choices) -> Reading:
@@ -100,89 +53,33 @@ def read_file(file: Path, choices: Choices) -> Reading:
         raise StoreError(f"{file}: cannot be read: {text[:120]}") from error
 
 
+def _in_folder(file: Path) -> Iterator[Path]:
+    """The file itself, or the readable ones in a folder that holds no pair of .npy files."""
+    if not file.is_dir() or any((file / name).exists() for name in PAIR):
+        yield file
+        return
+    inside = sorted(each for each in file.rglob("*") if each.is_file() and kind_of(each) in READABLE)
+    shown = [each for each in inside if not any(part.startswith(".") for part in each.relative_to(file).parts)]
+    if not shown:
+        raise StoreError(f"{file}: a folder without anything to import (known: {KNOWN})")
+    yield from shown
+
+
 def _read(file: Path, choices: Choices) -> Reading:
     if not file.exists():
         raise StoreError("no such file")
     if file.is_dir() or file.suffix == ".npy":
-        rows = read_pair(file if file.is_dir() else file.parent, choices.runs_in)
-        return _of_arrays(file, rows, choices)
+        if not file.is_dir() and file.name not in PAIR:
+            raise StoreError(f"is neither {STEPS_FILE} nor {RETURNS_FILE}")
+        choices.check_for_arrays(pair=True)
+        return of_arrays(file, read_pair(file if file.is_dir() else file.parent, choices.runs_in), choices)
     if file.suffix == ".npz":
-        return _of_arrays(file, read_sb3(file), choices)
+        choices.check_for_arrays(pair=False)
+        return of_arrays(file, read_sb3(file), choices)
     if kind_of(file) in (*DELIMITERS, *PARQUET):
-        return _of_table(file, choices)
+        choices.check_for_table()
+        return of_table(file, read_table(file), choices)
     raise StoreError(f"'{file.suffix}' is no format to import (known: {KNOWN})")
-
-
-def _of_arrays(file: Path, rows: pd.DataFrame, choices: Choices) -> Reading:
-    told = {key: getattr(choices, key) for key in TEXT}
-    return Reading(file, rows.assign(row=np.arange(1, len(rows) + 1), **told), choices.unit or ENV_STEPS, False)
-
-
-def _of_table(file: Path, choices: Choices) -> Reading:
-    """One row per evaluation, or per episode of one, or per metric of one; columns by any of their usual names."""
-    table = read_table(file)
-    by_metric = metrics.is_long(table) and not choices.score
-    named = choices.columns
-    if by_metric:
-        named = {key: name for key, name in named.items() if key != "success"}  # there it is a metric
-        named["score"] = metrics.column(table, metrics.VALUE)
-    elif choices.metric:
-        raise StoreError("--metric: it has no columns 'metric' and 'value'")
-    taken = choose(table, named)
-    rows = pd.DataFrame({"step": table.numbers(taken["step"]), "score": table.numbers(taken["score"])})
-    rows["row"] = np.arange(1, len(rows) + 1)
-    rows["seed"] = table.texts(taken["seed"]) if "seed" in taken else ""
-    for key in TEXT:
-        rows[key] = table.texts(taken[key]) if key in taken else ""
-    for key in ("length", "episode"):
-        rows[key] = table.numbers(taken[key]) if key in taken else np.nan
-    rows["success"] = table.numbers(taken["success"], truth=True) if "success" in taken and not by_metric else np.nan
-    rows["diverged"] = False
-    if "family" in taken:
-        rows["task"] = rows["task"].where(
-            rows["task"].str.contains("/"), table.texts(taken["family"]) + "/" + rows["task"]
-        )
-    left_out: dict[str, int] = {}
-    if by_metric:
-        metric, success = metrics.chosen(table, choices.metric, choices.success)
-        of_row = table.texts(metrics.column(table, metrics.METRIC))
-        rows, others = metrics.joined(rows, of_row, metric, success)
-        value = taken["score"]
-        taken = {key: name for key, name in taken.items() if key != "success"} | {"score": f"{value} of {metric}"}
-        taken |= {"success": f"{value} of {success}"} if rows["success"].notna().any() else {}
-        left_out |= {f"of metric {name}": count for name, count in others.most_common(5)}
-    rows = _renamed(rows, choices)
-    rows, aggregates = _runs_alone(rows)
-    left_out |= {"that are aggregates over seeds, no runs": aggregates} if aggregates else {}
-    collected = "source" in taken and plain(taken["source"]) == "source_repo"
-    unit, why = unit_of(taken["step"]), f"column '{taken['step']}'"
-    if collected:
-        unit, why = FRAMES, f"column '{taken['source']}': published curves"
-    elif metrics.in_published_form(table):
-        unit, why = FRAMES, "the form exp_name, env_name, seed, metric, env_step, value"
-    if choices.unit:
-        unit, why = choices.unit, "--unit"
-    return Reading(file, rows, unit, collected, taken, why, left_out)
-
-
-def _renamed(rows: pd.DataFrame, choices: Choices) -> pd.DataFrame:
-    """With the names that the caller gives. Raises StoreError where several names would become one."""
-    for key in TEXT:
-        given = getattr(choices, key)
-        if not given:
-            continue
-        names = sorted({name for name in rows[key].unique() if name})
-        if key in ("algorithm", "task") and len(names) > 1:
-            listed = ", ".join(shorten(name, 30) for name in names[:4])
-            raise StoreError(f"names {len(names)} {key}s ({listed}): --{key} {given} would make one of them")
-        rows = rows.assign(**{key: given})
-    return rows
-
-
-def _runs_alone(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """The rows that belong to one run, and how many do not."""
-    aggregate = rows["seed"].str.strip().str.lower().isin(AGGREGATES)
-    return rows[~aggregate], int(aggregate.sum())
 
 
 def _checked(reading: Reading) -> Reading:
@@ -201,10 +98,9 @@ def _checked(reading: Reading) -> Reading:
             raise StoreError(f"row {_first(rows, wrong)}: {name} {number:g} is beyond {LARGEST:g}")
         if key != "score" and (values < 0).any():
             raise StoreError(f"row {_first(rows, values < 0)}: {name} {values[values < 0][0]:g} is below 0")
-    success = rows["success"].to_numpy(np.float64)
-    outside = (success < 0) | (success > 1)
-    if outside.any():
-        raise StoreError(f"row {_first(rows, outside)}: success {success[outside][0]:g} is no share from 0 to 1")
+        broken = (values != np.round(values)) & (values < WHOLE_FROM)
+        if key == "step" and broken.any():
+            raise StoreError(f"row {_first(rows, broken)}: {name} {values[broken][0]:g} is no whole number of steps")
     return reading
 
 

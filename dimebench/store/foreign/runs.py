@@ -16,7 +16,10 @@ from dimebench.numbers import count
 from dimebench.store.errors import StoreError
 
 MOST_SEEDS = 2**31
+NO_SEED = "no whole number from 0"
+DISTINCT = 4  # returns: as many are not alike by chance
 CELL = ["variant", "task"]
+RUN = ["file", *CELL, "seed", "label"]
 
 
 @dataclass(frozen=True)
@@ -46,18 +49,20 @@ class Runs:
     split: int  # runs that were found where the steps of a seed begin again
 
 
-def as_runs(rows: pd.DataFrame, files: Sequence[Path], split: bool = False) -> Runs:
+def as_runs(rows: pd.DataFrame, files: Sequence[Path], split: bool = False, uneven: bool = False) -> Runs:
     """The rows of all files, each with its file's number in `file` and its `variant`, as runs.
 
-    split: where the steps of a seed begin again is another run, without a seed. Raises StoreError, naming the file
-    and the run, for a run that is found twice, for steps that do not increase, for uneven numbers of episodes and for
-    a seed that is no whole number.
+    split: where the steps of a seed begin again is another run, without a seed. uneven: evaluations may differ in
+    their number of episodes. Raises StoreError, naming the file and the run, for a run that is found twice, for steps
+    that do not increase, for uneven numbers of episodes and for a seed that is no whole number.
     """
-    rows = rows.assign(seed=_seeds(rows, files))
+    seeds, labels = _seeds(rows, files)
+    rows = rows.assign(seed=seeds, label=labels)
     scored = rows[rows["score"].notna() | rows["diverged"]]
     if scored.empty:
         raise StoreError(f"{files[0]}: no row has a score")
     ended = _ended(rows, scored)
+    _under_one_name(scored, files)
     kept = scored.assign(part=_parts(scored))
     again = kept[kept["part"] > 0]
     copies = 0
@@ -69,14 +74,20 @@ def as_runs(rows: pd.DataFrame, files: Sequence[Path], split: bool = False) -> R
         )
     if len(again):
         kept, copies = _without_copies(kept)
-    kept = kept.assign(run=kept.groupby(["file", *CELL, "seed", "part"], sort=False).ngroup())
+    kept = kept.assign(run=kept.groupby([*RUN, "part"], sort=False).ngroup())
     kept["seed"] = kept["seed"].where(kept["part"] == 0, -1)
     _once(kept, files)
     kept = kept.sort_values(["run", "step"], kind="stable", ignore_index=True)
-    episodes = _episodes(kept, files)
+    episodes = _episodes(kept, files, uneven)
     kept["episode"] = kept.groupby(["run", "step"], sort=False).cumcount()
     parts = kept.loc[kept["part"] > 0, "run"].nunique()
-    return Runs(kept.drop(columns="part"), episodes, len(rows) - len(scored), ended, copies, parts)
+    return Runs(kept.drop(columns=["part", "label"]), episodes, len(rows) - len(scored), ended, copies, parts)
+
+
+def telling(scores: Iterable[float]) -> bool:
+    """Whether numbers are so many, and no shares, that two runs do not have the same ones by chance."""
+    found = {score for score in scores if score is not None and score == score}
+    return len(found) >= DISTINCT and not all(0 <= score <= 1 for score in found)
 
 
 def free_seeds(taken: Iterable[int], count_: int, first: int = 0) -> list[int]:
@@ -85,24 +96,53 @@ def free_seeds(taken: Iterable[int], count_: int, first: int = 0) -> list[int]:
     return [seed for seed in range(first, first + count_ + len(there)) if seed not in there][:count_]
 
 
-def _seeds(rows: pd.DataFrame, files: Sequence[Path]) -> np.ndarray:
-    """The seed of each row, -1 where its file tells none. Raises StoreError."""
+def _seeds(rows: pd.DataFrame, files: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """The seed of each row, -1 where its file tells none, and what its file calls the run then, "" for nothing.
+
+    Raises StoreError.
+    """
     texts = rows["seed"].str.strip()
-    numbers = pd.to_numeric(texts, errors="coerce").to_numpy(np.float64)
-    untold = texts == ""
-    silent = untold.groupby(rows["file"]).transform("all")  # files without seeds
-    bad = ~silent & ~((numbers >= 0) & (numbers == np.round(numbers)) & (numbers < MOST_SEEDS))
+    file = rows["file"]
+    silent = (texts == "").groupby(file).transform("all")
+    numbers = pd.to_numeric(texts, errors="coerce")
+    named = (numbers.isna() & (texts != "")).groupby(file).transform("all") & ~silent  # "seed_3", "run-a1"
+    if named.any():
+        digits = texts[named].str.extract(r"^[A-Za-z_ -]*?(\d{1,9})$")[0]
+        alone = digits.notna().groupby(file[named]).transform("all")
+        once = texts[named].groupby([file[named], digits.fillna("")]).transform("nunique") == 1
+        usable = alone & once.groupby(file[named]).transform("all")
+        numbers = numbers.astype(object)
+        numbers[named] = digits.where(usable).astype(float)
+        numbers = pd.to_numeric(numbers)
+    values = numbers.to_numpy(np.float64)
+    labelled = (named & numbers.isna()).to_numpy()
+    bad = ~silent.to_numpy() & ~labelled
+    bad &= ~((values >= 0) & (values == np.round(values)) & (values < MOST_SEEDS))
     if bad.any():
         first = rows[bad].iloc[0]
-        text = first["seed"]
-        problem = f"seed {text[:40]!r} is no whole number from 0" if text else "has no seed, as other rows do"
+        text, value = first["seed"], values[bad][0]
+        problem = "has no seed, as other rows do"
+        if text:
+            problem = f"seed {text[:40]!r} is {f'beyond {MOST_SEEDS - 1}' if value >= MOST_SEEDS else NO_SEED}"
         raise StoreError(f"{files[first['file']]}: row {first['row']}: {problem}")
-    return np.where(silent, -1, np.nan_to_num(numbers, nan=-1)).astype(np.int64)
+    found = np.where(silent | labelled, -1, np.nan_to_num(values, nan=-1)).astype(np.int64)
+    return found, np.where(labelled, texts, "")
+
+
+def _under_one_name(rows: pd.DataFrame, files: Sequence[Path]) -> None:
+    """Raises StoreError where a file tells one run under several names, such as two spellings of its task."""
+    names = rows.groupby(RUN, sort=False)["told"].transform("nunique")
+    if (names > 1).any():
+        first = rows[names > 1].iloc[0]
+        same = rows[(rows[RUN] == first[RUN]).all(axis=1)]["told"].unique()
+        pairs = zip(*(each.split("\0") for each in same[:2]), strict=True)
+        one, other = next(pair for pair in pairs if pair[0] != pair[1])
+        raise StoreError(f"{files[first['file']]}: {one!r} and {other!r} are both {_run(first)}: two runs in one?")
 
 
 def _parts(rows: pd.DataFrame) -> pd.Series:
     """How often the steps have begun again, at each row, within its file's rows of one variant, task and seed."""
-    keys = ["file", *CELL, "seed"]
+    keys = RUN
     falls = (rows.groupby(keys, sort=False)["step"].diff() < 0) & ~_numbered(rows, keys)
     return falls.groupby([rows[key] for key in keys], sort=False).cumsum()
 
@@ -120,45 +160,65 @@ def _numbered(rows: pd.DataFrame, keys: list[str]) -> pd.Series:
 
 
 def _without_copies(rows: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    """Without runs that repeat an earlier part of theirs number for number, and how many those were."""
-    keys = ["file", *CELL, "seed"]
+    """Without parts that repeat another run of their cell number for number, and how many those were."""
+    keys = ["part", *RUN]  # the runs that begin a seed first
     seen: set[tuple[object, ...]] = set()
     lost: list[tuple[object, ...]] = []
-    for key, part in rows.groupby([*keys, "part"], sort=False):
-        content = (*key[:-1], part["step"].to_numpy().tobytes(), part["score"].to_numpy().tobytes())
-        if content in seen:
-            lost.append(key)
+    for _, part in rows.groupby(keys, sort=True):
+        first = part.iloc[0]
+        content = (*first[CELL], part["step"].to_numpy().tobytes(), part["score"].to_numpy().tobytes())
+        if content in seen and first["part"] > 0:
+            lost.append(tuple(first[keys]))
         seen.add(content)
-    places = pd.MultiIndex.from_frame(rows[[*keys, "part"]])
+    places = pd.MultiIndex.from_frame(rows[keys])
     return rows[~places.isin(lost)] if lost else rows, len(lost)
 
 
 def _once(rows: pd.DataFrame, files: Sequence[Path]) -> None:
-    """Raises StoreError for a run that two files tell."""
-    told = rows[rows["seed"] >= 0].drop_duplicates("run")
+    """Raises StoreError for a run that two files tell, by its seed or, without one, number for number."""
+    firsts = rows.drop_duplicates("run")
+    told = firsts[firsts["seed"] >= 0]
     twice = told[told.duplicated([*CELL, "seed"], keep=False)]
     if len(twice):
         first = twice.iloc[0]
         same = twice[(twice[[*CELL, "seed"]] == first[[*CELL, "seed"]]).all(axis=1)]
         names = " and ".join(str(files[number]) for number in same["file"].iloc[:2])
         raise StoreError(f"{names}: both hold {_run(first)}")
+    if not (firsts["seed"] < 0).any():
+        return
+    seen: dict[tuple[object, ...], pd.Series] = {}
+    for _, run in rows.groupby("run", sort=False):
+        first = run.iloc[0]
+        content = (*first[CELL], run["step"].to_numpy().tobytes(), run["score"].to_numpy().tobytes())
+        other = seen.setdefault(content, first)
+        if other["run"] != first["run"] and min(other["seed"], first["seed"]) < 0 and telling(run["score"]):
+            where = f"{files[other['file']]} and {files[first['file']]}" if other["file"] != first["file"] else None
+            raise StoreError(
+                f"{where}: both hold one run of {_run(first)}, number for number"
+                if where
+                else f"{files[first['file']]}: holds one run of {_run(first)} twice, number for number"
+            )
 
 
-def _episodes(rows: pd.DataFrame, files: Sequence[Path]) -> dict[tuple[str, str], int]:
-    """Rows per evaluation, by variant and task. Raises StoreError where a file's evaluations differ in it."""
+def _episodes(rows: pd.DataFrame, files: Sequence[Path], uneven: bool) -> dict[tuple[str, str], int]:
+    """Rows per evaluation, by variant and task. Raises StoreError where the evaluations of a cell differ in it.
+
+    Arrays tell the episodes by their shape, and may differ from file to file.
+    """
     sizes = rows.groupby(["file", *CELL, "run", "step"], sort=False).agg(
-        episodes=("step", "size"), seed=("seed", "first"), row=("row", "first")
+        episodes=("step", "size"), seed=("seed", "first"), row=("row", "first"), structured=("structured", "first")
     )
     sizes = sizes.reset_index()
-    cells = sizes.groupby(["file", *CELL], sort=False)["episodes"]
-    uneven = sizes[cells.transform("min") != cells.transform("max")]
-    if len(uneven):
-        of_cell = uneven[uneven["file"].eq(uneven["file"].iloc[0])]
+    tables = sizes[~sizes["structured"]]
+    cells = tables.groupby(CELL, sort=False)["episodes"]
+    odd_ones = tables[cells.transform("min") != cells.transform("max")]
+    if len(odd_ones) and not uneven:
+        of_cell = odd_ones[(odd_ones[CELL] == odd_ones[CELL].iloc[0]).all(axis=1)]
         usual = int(of_cell["episodes"].mode().iloc[0])
         odd = of_cell[of_cell["episodes"] != usual].iloc[0]
         raise StoreError(
             f"{files[odd['file']]}: {_run(odd)} has {count(int(odd['episodes']), 'row')} at step {odd['step']:,g}, "
-            f"where other evaluations have {usual}: episodes, or two runs in one?"
+            f"where other evaluations have {usual}: two runs in one, or episodes (--uneven-episodes)?"
         )
     most = sizes.groupby(CELL, as_index=False)["episodes"].max()
     return {(v, t): int(n) for v, t, n in most[[*CELL, "episodes"]].itertuples(index=False, name=None)}
@@ -166,9 +226,9 @@ def _episodes(rows: pd.DataFrame, files: Sequence[Path]) -> dict[tuple[str, str]
 
 def _ended(rows: pd.DataFrame, scored: pd.DataFrame) -> tuple[Ended, ...]:
     far = rows.groupby(CELL, sort=False)["step"].max().rename("of")
-    last = scored.groupby([*CELL, "file", "seed"], sort=False)["step"].max().rename("at").reset_index()
-    silent = rows.groupby([*CELL, "file", "seed"], sort=False).size().reset_index()[[*CELL, "file", "seed"]]
-    found = silent.merge(last, how="left", on=[*CELL, "file", "seed"]).merge(far.reset_index(), on=CELL)
+    last = scored.groupby(RUN, sort=False)["step"].max().rename("at").reset_index()
+    silent = rows.groupby(RUN, sort=False).size().reset_index()[RUN]
+    found = silent.merge(last, how="left", on=RUN).merge(far.reset_index(), on=CELL)
     found = found[~(found["at"] >= found["of"])]
     groups: dict[tuple[str, str, float, float], list[int]] = {}
     for variant, task, at, of, seed in found[[*CELL, "at", "of", "seed"]].itertuples(index=False, name=None):

@@ -9,12 +9,16 @@ import bz2
 import csv
 import gzip
 import io
+import json
 import lzma
+import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -35,9 +39,10 @@ MISSING = frozenset({"", "nan", "na", "n/a", "null", "none", "<na>"})  # in a co
 
 @dataclass(frozen=True)
 class Table:
-    """Columns by name, as Arrow arrays of equal length."""
+    """Columns by name, as Arrow arrays of equal length. `identity`: of the run, in a file of dimebench's own."""
 
     columns: dict[str, pa.ChunkedArray]
+    identity: dict[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -84,7 +89,18 @@ def read_table(file: Path) -> Table:
     table = _parquet(file) if file.suffix.lower() in PARQUET else _csv(file)
     if table.rows == 0:
         raise StoreError("holds no rows")
-    return table
+    return Table(_of_folders(file, table) | table.columns, table.identity)
+
+
+def _of_folders(file: Path, table: Table) -> dict[str, pa.ChunkedArray]:
+    """What the names of the folders above say of every row: `seed=3/part-0.parquet`."""
+    found: dict[str, pa.ChunkedArray] = {}
+    for folder in file.absolute().parents:
+        name, equals, value = folder.name.partition("=")
+        if not (name and equals):
+            break
+        found[name] = pa.chunked_array([pa.array([unquote(value)] * table.rows, pa.string())])
+    return found
 
 
 def kind_of(file: Path) -> str:
@@ -108,12 +124,20 @@ def _csv(file: Path) -> Table:
     if not text.strip():
         raise StoreError("is empty")
     delimiter = DELIMITERS[kind_of(file)]
-    first = text.lstrip("\r\n")
-    header = [name.strip() for name in next(csv.reader(io.StringIO(first), delimiter=delimiter))]
+    text = re.sub(r"\A([ \t]*\n)+", "", text.replace("\r\n", "\n").replace("\r", "\n"))
+    header = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter))]
     _without_twins(header)
-    frame = pd.read_csv(
-        io.StringIO(text), sep=delimiter, header=None, dtype=str, na_filter=False, skipinitialspace=True
-    )
+    if len(header) == 1 and ";" in header[0]:
+        raise StoreError(f"its columns are separated by ';', not by {delimiter!r}")
+    try:
+        frame = pd.read_csv(
+            io.StringIO(text), sep=delimiter, header=None, dtype=str, na_filter=False, skipinitialspace=True
+        )
+    except pd.errors.ParserError as error:
+        counts = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", str(error))
+        if counts is None:
+            raise
+        raise StoreError(f"line {counts[2]} has {counts[3]} fields, the lines before it {counts[1]}") from error
     if frame.shape[0] * frame.shape[1] > MOST_VALUES:
         raise StoreError(TOO_MUCH)
     rows = frame.iloc[1:].fillna("")  # the ends of lines that are too short
@@ -132,22 +156,32 @@ def _parquet(file: Path) -> Table:
         if there is not None and there.to_pylist() != values.to_pylist():
             raise StoreError(f"'{shorten(name)}' is the name of a column and of an index that differ")
         columns[name] = values
-    return Table(columns)
+    return Table(columns, _identity(table))
+
+
+def _identity(table: pa.Table) -> dict[str, Any]:
+    """The identity of the run that dimebench wrote the file for; {} in a file of anybody else."""
+    try:
+        found = json.loads((table.schema.metadata or {})[b"dimebench.identity"])
+        return dict(found["of"])
+    except (KeyError, ValueError, TypeError):
+        return {}
 
 
 def _index(table: pa.Table, columns: dict[str, pa.ChunkedArray]) -> dict[str, pa.ChunkedArray]:
     """The levels of pandas' index that have a name and are not stored under it."""
-    facts = table.schema.pandas_metadata or {}
     found: dict[str, pa.ChunkedArray] = {}
-    stored_as = {each.get("field_name"): each.get("name") for each in facts.get("columns", ())}
-    for level in facts.get("index_columns", ()):
-        if isinstance(level, dict):  # a range, which is told and not stored
-            name = level.get("name")
-            values = range(level["start"], level["stop"], level["step"])
-            if name is not None and len(values) == table.num_rows:
-                found[str(name)] = pa.chunked_array([pa.array(values, pa.int64())])
-        elif (name := stored_as.get(level)) is not None and str(name) != level and level in columns:
-            found[str(name)] = columns[level]
+    with suppress(ValueError, TypeError, AttributeError, KeyError):  # what is said there may be anything
+        facts = table.schema.pandas_metadata or {}
+        stored_as = {each.get("field_name"): each.get("name") for each in facts.get("columns") or ()}
+        for level in facts.get("index_columns") or ():
+            if isinstance(level, dict):  # a range, which is told and not stored
+                name = level.get("name")
+                values = range(level["start"], level["stop"], level["step"])
+                if name is not None and len(values) == table.num_rows:
+                    found[str(name)] = pa.chunked_array([pa.array(values, pa.int64())])
+            elif (name := stored_as.get(level)) is not None and str(name) != level and level in columns:
+                found[str(name)] = columns[level]
     return found
 
 
@@ -166,7 +200,7 @@ def _without_twins(names: list[str]) -> None:
 def _words(column: pa.ChunkedArray) -> list[str] | None:
     """The texts of a column of texts, or of bytes as some writers store them; None for another column."""
     kind = column.type
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
         return ["" if v is None else v.decode() for v in column.to_pylist()]
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or str(kind) == "string_view":
         return ["" if v is None else v for v in column.to_pylist()]

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 
 from dimebench.store import StoreError
-from dimebench.store.foreign.read import Choices, Reading, read_file
+from dimebench.store.foreign.choices import Choices
+from dimebench.store.foreign.read import read_file
+from dimebench.store.foreign.rows import Reading
 
 
 def rows(

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dimebench.store import StoreError
+from dimebench.store.external import folder_name
 from dimebench.store.foreign.names import LONGEST, tidy
-from dimebench.store.importers import folder_name
 
 
 @pytest.mark.parametrize(

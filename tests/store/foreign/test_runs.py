@@ -11,7 +11,8 @@ import pytest
 
 from dimebench.store import StoreError
 from dimebench.store.foreign.arrays import RETURNS_FILE, STEPS_FILE
-from dimebench.store.foreign.read import Choices, read_files
+from dimebench.store.foreign.choices import Choices
+from dimebench.store.foreign.read import read_files
 from dimebench.store.foreign.runs import Runs, as_runs, free_seeds
 
 RUN = "dm_control/dog-run"

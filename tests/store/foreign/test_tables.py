@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from dimebench.store import StoreError
-from dimebench.store.foreign.read import Choices, read_file
+from dimebench.store.foreign.choices import Choices
+from dimebench.store.foreign.read import read_file
 from dimebench.store.foreign.tables import read_table
 
 ROWS = [
