@@ -39,7 +39,7 @@ def stored(results: Path, *files: Path, **wishes) -> list[Run]:
     """The runs in the results after importing the files."""
     for both in gather(files, replace(WISH, **wishes), results).runs:
         write_external(results, *both)
-    return read_runs(results)
+    return read_runs(results, broken=[])
 
 
 def gathered(tmp_path: Path, *files: Path, **wishes) -> Gathered:
@@ -193,7 +193,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path, monkeypatch: pytest.Mon
     [
         ("a.csv", "step,seed,score\n1,2,high\n", "row 1: score 'high' is no number"),
         ("a.csv", "step,seed,score\n,2,1\n", "row 1: step is empty"),
-        ("a.csv", "step,seed,score\n1,two,1\n", "row 1: seed 'two' is no whole number from 0"),
+        ("a.csv", "step,seed,score\n1,two,1\n1,2,1\n", "row 1: seed 'two' is no whole number from 0"),
         ("a.csv", "step,seed,score\n1,mean,1\n", "holds no run: its rows are aggregates over seeds"),
         ("a.npz", "not a zip", "cannot be read: "),
         ("a.parquet", "PAR", "cannot be read: "),
@@ -254,3 +254,138 @@ def test_the_whole_published_file_reproduces_its_aggregates(tmp_path: Path, monk
     compared = read_summary(tmp_path, ["paper:DIME", "paper:BRO"], suite="external-dm_control", resamples=500)
     assert compared.budget == 984_000
     assert any("paper:BRO: published curves from naumix" in line for line in remarks(compared))
+
+
+def test_bounds_of_a_suite_that_has_its_own_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--bounds: suite quick has bounds of its own"):
+        gathered(tmp_path, sb3(tmp_path / "a.npz"), suite="quick", choices=CHOICES)
+
+
+def test_what_was_said_of_a_run_is_not_changed_in_silence(tmp_path: Path) -> None:
+    results, file = tmp_path / "results", sb3(tmp_path / "a.npz")
+    stored(results, file)
+    for wishes, line in (
+        (
+            {"bounds": {"lower": 0.0, "upper": 500.0}},
+            r"with score \('final', 0.0, 1000.0\), not \('final', 0.0, 500.0\)",
+        ),
+        ({"action_repeat": 2, "choices": replace(WISH.choices, unit="frames")}, "holds this run with unit env steps"),
+        ({"choices": replace(WISH.choices, source="a paper")}, r"with source a\.npz, not a paper"),
+    ):
+        with pytest.raises(ImportConflictError, match=line):
+            gathered(tmp_path, file, **wishes)
+
+
+def test_a_copy_in_a_later_command_is_there_already(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    stored(results, sb3(tmp_path / "a.npz"))
+    copy = sb3(tmp_path / "copy.npz")
+    assert len(gathered(tmp_path, copy).already) == 1
+    with pytest.raises(StoreError, match="this run is there already, as seed 0"):
+        gathered(tmp_path, copy, first_seed=9)
+
+
+def test_sources_are_kept_apart_in_later_commands_too(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    rows = [{"seed": 0, "step": k, "score": 1.5 * k, "source": "me/one"} for k in range(5)]
+    stored(results, csv(tmp_path / "a.csv", rows))
+    other = csv(tmp_path / "b.csv", [row | {"seed": 1, "score": 9.0, "source": "you/two"} for row in rows])
+    with pytest.raises(ImportConflictError, match="the runs there are from me/one, these from you/two"):
+        gathered(tmp_path, other)
+    again = csv(tmp_path / "c.csv", [row | {"algorithm": "ppo"} for row in rows])
+    (pair,) = gathered(tmp_path, again, choices=Choices(task=RUN)).elsewhere
+    assert [run.variant for run in pair] == ["ext:ppo", "ext:sac"]
+
+
+def test_evaluations_without_a_run_json_are_not_written_over_by_another_run(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    rows = [{"seed": s, "step": k, "score": 1.5 * k + s} for s in (0, 1) for k in range(5)]
+    stored(results, csv(tmp_path / "a.csv", rows))
+    (results / "external-dm_control/ext@sac" / RUN / "seed-001/run.json").unlink()
+    assert [run.seed for run in stored(results, csv(tmp_path / "b.csv", rows[:5]))] == [0]
+    seedless = csv(tmp_path / "c.csv", [{"step": k, "score": 7.5 * k} for k in range(5)])
+    assert [run.seed for run, _ in gathered(tmp_path, seedless).runs] == [2], "1 is taken by what is left there"
+    other = csv(tmp_path / "d.csv", [row | {"score": 3.0} for row in rows[5:]])
+    with pytest.raises(ImportConflictError, match=r"seed-001: holds evaluations without a run\.json"):
+        gathered(tmp_path, other)
+    assert [run.seed for run in stored(results, tmp_path / "a.csv")] == [0, 1], "the same run heals it"
+
+
+def test_ones_own_runs_are_read_as_they_are(tmp_path: Path) -> None:
+    recorded = sorted(Path("results/recorded/learns/random").rglob("evals.parquet"))
+    if not recorded:
+        pytest.skip("no recorded runs beside the tests")
+    own = pd.read_parquet(recorded[0])
+    ((run, table),) = gathered(tmp_path, recorded[0], suite="learns", choices=Choices(), bounds=None).runs
+    assert run.variant == "ext:random"
+    assert table["env_step"].to_pylist() == own["env_step"].tolist()
+    assert table["return"].to_pylist() == own["return"].tolist()
+    with pytest.raises(UsageError, match=r"--action-repeat 2: .* says that it is"):
+        gathered(tmp_path, recorded[0], suite="learns", choices=Choices(), bounds=None, action_repeat=2)
+
+
+def test_a_variant_and_a_divergence_of_ones_own_are_kept(tmp_path: Path) -> None:
+    rows = [
+        {"algorithm": "sac", "variant": variant, "seed": 0, "env_step": k, "return": r, "diverged": r is None}
+        for variant in ("sac", "sac:utd=2")
+        for k, r in ((1, 5.0), (2, None if variant == "sac" else 6.0))
+    ]
+    pd.DataFrame(rows).to_parquet(tmp_path / "a.parquet")
+    found = gathered(tmp_path, tmp_path / "a.parquet", choices=Choices(task=RUN, algorithm_column="variant")).runs
+    assert {run.variant: run.status for run, _ in found} == {"ext:sac": "diverged", "ext:sac:utd=2": "finished"}
+
+
+def test_options_that_the_files_leave_nothing_to_choose_for_are_refused(tmp_path: Path) -> None:
+    arrays = sb3(tmp_path / "a.npz")
+    table = csv(tmp_path / "a.csv", [{"seed": 0, "step": 1, "score": 2.0}])
+    for choices in ({"step": "x"}, {"metric": "x"}, {"seed_column": "x"}, {"success": "x"}, {"runs_in": "rows"}):
+        with pytest.raises(StoreError, match=r"a\.npz: --.*: (names something in a table|is for a pair)"):
+            gathered(tmp_path, arrays, choices=replace(WISH.choices, **choices))
+    with pytest.raises(StoreError, match="--runs-in rows: is for a pair"):
+        gathered(tmp_path, table, choices=replace(WISH.choices, runs_in="rows"))
+    with pytest.raises(UsageError, match="--seed 5: numbers runs without a seed; these files tell theirs"):
+        gathered(tmp_path, table, first_seed=5)
+
+
+def test_a_file_of_another_task_is_not_called_by_the_one_that_is_given(tmp_path: Path) -> None:
+    file = csv(tmp_path / "a.csv", [{"task": "dog_walk", "seed": 0, "step": 1, "score": 2.0}])
+    with pytest.raises(
+        UsageError, match=r"is of task 'dog_walk', not --task dm_control/dog-run: --rename-task dog_walk="
+    ):
+        gathered(tmp_path, file)
+    assert gathered(tmp_path, file, choices=Choices(algorithm="x", task="dog-walk")).runs
+
+
+def test_nothing_left_is_said(tmp_path: Path) -> None:
+    file = csv(tmp_path / "a.csv", [{"task": "dog-run", "algo": "x", "seed": 0, "step": 1, "score": 2.0}])
+    for suite in (None, "dmc-hard"):
+        with pytest.raises(UsageError, match="no task is left to import"):
+            gathered(tmp_path, file, suite=suite, choices=Choices(), bounds=None, renamed={"dog-run": ""})
+
+
+def test_a_name_that_says_it_is_published_needs_the_option(tmp_path: Path) -> None:
+    file = csv(tmp_path / "a.csv", [{"algo": "paper:X", "seed": 0, "step": 1, "score": 2.0}])
+    with pytest.raises(StoreError, match="'paper:X': says that it is published: add --published"):
+        gathered(tmp_path, file, choices=Choices(task=RUN))
+    assert gathered(tmp_path, file, choices=Choices(task=RUN), published=True).runs[0][0].variant == "paper:X"
+    with pytest.raises(StoreError, match="'ext:': has no name after its prefix"):
+        gathered(tmp_path, file, choices=Choices(task=RUN, algorithm="ext:"))
+
+
+def test_a_success_that_is_missing_is_not_a_return(tmp_path: Path) -> None:
+    rows = [{"seed": 0, "step": k, "score": 0.2, "success": s} for k, s in ((1, 0.5), (2, None))]
+    choices = Choices(algorithm="x", task="myo-pose-hard")
+    found = gathered(tmp_path, csv(tmp_path / "a.csv", rows), bounds=None, choices=choices)
+    assert found.runs[0][1]["return"].to_pylist() == [0.5]
+    assert found.told.unscored == 1
+
+
+def test_a_folder_is_all_that_can_be_read_in_it(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for seed in range(3):
+        csv(tmp_path / "in" / f"{seed}.csv", [{"seed": seed, "step": 1, "score": 2.0 + seed}])
+    (tmp_path / "in" / "notes.txt").write_text("not this")
+    assert [run.seed for run, _ in gathered(tmp_path, tmp_path / "in").runs] == [0, 1, 2]
+    (tmp_path / "none").mkdir()
+    with pytest.raises(StoreError, match="none: a folder without anything to import"):
+        gathered(tmp_path, tmp_path / "none")

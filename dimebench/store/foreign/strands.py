@@ -30,10 +30,9 @@ def require_told(readings: Sequence[Reading], rows: pd.DataFrame) -> None:
         if several.empty:
             continue
         for name in _unread(reading):
-            groups = several.assign(value=_texts(reading, name, several)).groupby(["run", "step"], sort=False)[
-                "value"
-            ]
-            kinds = {tuple(sorted(map(str, values))) for values in groups}
+            told = several[["run", "step"]].assign(value=_texts(reading, name, several))
+            groups = told.groupby(["run", "step"], sort=False)["value"]
+            kinds = {tuple(sorted(map(str, values))) for _, values in groups}
             (first, *others) = kinds
             if not others and groups.ngroups > 1 and len(set(first)) == len(first):
                 shown = ", ".join(shorten(value, 20) for value in first[:3])

@@ -99,6 +99,8 @@ def test_a_misspelt_column_is_named_with_the_nearest(tmp_path: Path) -> None:
         ({"step": 1}, {}, "env steps", False),
         ({"frames": 1}, {}, "frames", False),
         ({"env_frames": 1}, {}, "frames", False),
+        ({"agent_frames": 1}, {"step": "agent_frames"}, "frames", False),
+        ({"step": 1, "source_repo": ""}, {}, "env steps", False),
         ({"frames": 1}, {"unit": "env steps"}, "env steps", False),
         ({"step": 1, "source": "my laptop"}, {}, "env steps", False),
         ({"step": 1, "source_repo": "me/x"}, {}, "frames", True),

@@ -18,11 +18,11 @@ from dimebench.store.foreign.runs import Runs, as_runs, free_seeds
 RUN = "dm_control/dog-run"
 
 
-def runs(*files: Path, split: bool = False, **choices: str) -> Runs:
+def runs(*files: Path, split: bool = False, uneven: bool = False, **choices: str) -> Runs:
     given = Choices(algorithm="sac", task=RUN, **choices)
     rows = [each.rows.assign(file=i) for i, each in enumerate(read_files(files, given))]
     table = pd.concat(rows, ignore_index=True)
-    return as_runs(table.assign(variant="ext:" + table["algorithm"]), files, split)
+    return as_runs(table.assign(variant="ext:" + table["algorithm"]), files, split, uneven)
 
 
 def csv(file: Path, rows: list[dict[str, Any]]) -> Path:
@@ -65,12 +65,19 @@ def test_two_files_of_one_seed_are_refused_by_name(tmp_path: Path) -> None:
     assert refusal(a, tmp_path / "x" / ".." / "a.csv").endswith("a.csv: is named twice")
 
 
-def test_names_that_become_one_make_one_run_twice(tmp_path: Path) -> None:
-    rows = [{"algo": name, "env": RUN, **row} for name in ("SAC x", "SAC\u00a0x") for row in curve(seed=0)]
-    file = csv(tmp_path / "a.csv", rows)
+@pytest.mark.parametrize("by_step", [False, True])
+@pytest.mark.parametrize("names", [("SAC x", "SAC\u00a0x"), ("SAC", "SAC\u200b"), ("SAC2", "SAC\u00b2")])
+def test_names_that_become_one_make_one_run_twice(names: tuple[str, str], by_step: bool, tmp_path: Path) -> None:
+    rows = [{"algo": name, "env": RUN, **row} for name in names for row in curve(seed=0)]
+    file = csv(tmp_path / "a.csv", sorted(rows, key=lambda row: row["step"]) if by_step else rows)
     table = read_files([file], Choices())[0].rows.assign(file=0)
-    with pytest.raises(StoreError, match=r"row 3: the steps of SAC x on .* seed 0 begin again at 1,000"):
+    with pytest.raises(StoreError, match=r"are both SAC.* on dm_control/dog-run seed 0: two runs in one"):
         as_runs(table.assign(variant=table["algorithm"]), [file])
+
+
+def test_seeds_that_are_written_in_two_ways_are_refused(tmp_path: Path) -> None:
+    file = csv(tmp_path / "a.csv", [{"seed": s, "step": k, "score": k} for k in (1, 2) for s in ("0", "00")])
+    assert "'0' and '00' are both ext:sac on" in refusal(file)
 
 
 def test_a_file_without_seeds_is_a_run_of_its_own(tmp_path: Path) -> None:
@@ -80,15 +87,37 @@ def test_a_file_without_seeds_is_a_run_of_its_own(tmp_path: Path) -> None:
     assert free_seeds((), 2, first=5) == [5, 6]
 
 
+def test_a_copy_without_a_seed_is_refused_and_equal_numbers_by_chance_are_not(tmp_path: Path) -> None:
+    a, b = sb3(tmp_path / "a.npz", [1, 2, 3]), sb3(tmp_path / "b.npz", [1, 2, 3])
+    assert refusal(a, b) == f"{a} and {b}: both hold one run of ext:sac on {RUN}, number for number"
+    for number, value in enumerate((300.0, 0.0)):
+        same = [sb3(tmp_path / f"{number}-{i}.npz", [1, 2], results=np.full((2, 3), value)) for i in range(3)]
+        assert len(told(runs(*same))) == 3
+
+
 def test_a_row_without_a_seed_among_others_is_named(tmp_path: Path) -> None:
     a = csv(tmp_path / "a.csv", [*curve(seed=0), *curve(seed=None)])
     assert refusal(a) == f"{a}: row 3: has no seed, as other rows do"
 
 
-@pytest.mark.parametrize("seed", ["-1", "1.5", "two", "inf", str(2**31)])
-def test_a_seed_is_a_whole_number(seed: str, tmp_path: Path) -> None:
-    a = csv(tmp_path / "a.csv", curve(seed=seed))
+@pytest.mark.parametrize("seed", ["-1", "1.5", "two", "seed_3"])
+def test_a_seed_among_numbers_is_a_whole_number(seed: str, tmp_path: Path) -> None:
+    a = csv(tmp_path / "a.csv", [*curve(seed=seed), *curve(seed=4)])
     assert refusal(a) == f"{a}: row 1: seed {seed!r} is no whole number from 0"
+
+
+def test_a_seed_has_an_end(tmp_path: Path) -> None:
+    a = csv(tmp_path / "a.csv", curve(seed=2**31))
+    assert refusal(a) == f"{a}: row 1: seed '2147483648' is beyond 2147483647"
+
+
+def test_runs_that_have_names_for_seeds_are_numbered_by_them_or_in_order(tmp_path: Path) -> None:
+    a = csv(tmp_path / "a.csv", [*curve(seed="seed_3"), *curve(5.0, seed="seed_7")])
+    assert [run[0] for run in told(runs(a))] == [3, 7]
+    b = csv(tmp_path / "b.csv", [*curve(run_id="a1x"), *curve(5.0, run_id="9zq"), *curve(7.0, run_id="k2")])
+    assert [run[0] for run in told(runs(b))] == [-1, -1, -1]
+    c = csv(tmp_path / "c.csv", [*curve(run="a1"), *curve(5.0, run="b1")])
+    assert [run[0] for run in told(runs(c))] == [-1, -1], "1 twice is no number for either"
 
 
 def test_steps_that_begin_again_are_refused_in_every_kind_of_file(tmp_path: Path) -> None:
@@ -117,6 +146,10 @@ def test_what_begins_again_can_be_made_runs_of_its_own(tmp_path: Path) -> None:
     found = runs(a, split=True)
     assert told(found) == [[0, 1000, 2000, 1001, 2001], [-1, 1000, 2000, 1009, 2009], [1, 1000, 2000, 1005, 2005]]
     assert (found.split, found.copies) == (1, 1), "the third repeats the first number for number"
+    rows = [*curve(seed=0), *curve(9.0, seed=1), *curve(9.0, seed=0)]  # the runs once more under other seeds
+    found = runs(csv(tmp_path / "b.csv", rows), split=True)
+    assert [run[0] for run in told(found)] == [0, 1]
+    assert (found.split, found.copies) == (0, 1)
 
 
 def test_rows_of_one_step_are_the_episodes_of_an_evaluation(tmp_path: Path) -> None:
@@ -145,7 +178,16 @@ def test_numbered_episodes_may_come_in_any_order(tmp_path: Path) -> None:
 )
 def test_uneven_numbers_of_rows_are_refused(rows: list[dict[str, Any]], tmp_path: Path) -> None:
     file = csv(tmp_path / "a.csv", rows)
-    assert refusal(file).endswith(": episodes, or two runs in one?")
+    assert refusal(file).endswith(": two runs in one, or episodes (--uneven-episodes)?")
+    assert len(runs(file, uneven=True).rows) == len(rows)
+
+
+def test_uneven_numbers_over_files_are_refused_for_tables_alone(tmp_path: Path) -> None:
+    a = csv(tmp_path / "a.csv", curve(seed=0, steps=(1000, 1000, 2000, 2000)))
+    b = csv(tmp_path / "b.csv", curve(seed=1))
+    assert "two runs in one, or episodes" in refusal(a, b)
+    arrays = [sb3(tmp_path / "c.npz", [1, 2]), sb3(tmp_path / "d.npz", [1, 2], results=[[1.0], [2.0]])]
+    assert runs(*arrays).episodes == {("ext:sac", RUN): 2}
 
 
 def test_a_missing_score_in_a_table_is_told_and_in_arrays_means_diverged(tmp_path: Path) -> None:

@@ -112,9 +112,9 @@ def test_a_missing_number_is_missing_however_it_is_written(word: str, tmp_path: 
         ({"score": [1e100]}, "row 1: score 1e+100 is beyond 1e+15"),
         ({"score": [-np.inf]}, "row 1: score -inf is beyond 1e+15"),
         ({"step": [-5]}, "row 1: step -5 is below 0"),
-        ({"ep_len": [-1]}, "row 1: ep_len -1 is below 0"),
+        ({"ep_len": [-2]}, "row 1: ep_len -2 is below 0"),
         ({"step": [None]}, "row 1: step is empty"),
-        ({"success": [1.5]}, "row 1: success 1.5 is no share from 0 to 1"),
+        ({"step": [0.5]}, "row 1: step 0.5 is no whole number of steps"),
     ],
 )
 def test_what_is_no_number_here_is_refused_by_name(columns: dict[str, object], line: str, tmp_path: Path) -> None:
@@ -133,7 +133,8 @@ def test_what_is_no_number_here_is_refused_by_name(columns: dict[str, object], l
         (b"step,score\n", "holds no rows"),
         (b"step,score,step\n1,2,3\n", "two columns are called 'step'"),
         (b"step,score\n1,\xff\n", "line 2 is not UTF-8 text"),
-        (b"step,score\n1,2,3\n", "cannot be read: "),
+        (b"step,score\n1,2,3\n", "line 2 has 3 fields, the lines before it 2"),
+        (b"step;score\n1;2,5\n", "its columns are separated by ';', not by ','"),
     ],
 )
 def test_a_text_that_is_no_table_is_refused(content: bytes, line: str, tmp_path: Path) -> None:
@@ -148,3 +149,36 @@ def test_a_small_packed_text_of_gigabytes_is_refused(tmp_path: Path, monkeypatch
     (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"step,score\n" + b"1,2\n" * 10_000))
     with pytest.raises(StoreError, match="unfolds to more than an import can take"):
         read_table(tmp_path / "a.csv.gz")
+
+
+@pytest.mark.parametrize(
+    "said", [b"not json", b"[1]", b'{"index_columns": null}', b'{"index_columns": [{"kind": "range"}]}']
+)
+def test_what_is_said_of_an_index_may_be_anything(said: bytes, tmp_path: Path) -> None:
+    table = pa.Table.from_pandas(PLAIN).replace_schema_metadata({b"pandas": said})
+    pq.write_table(table, tmp_path / "a.parquet")
+    same(read_file(tmp_path / "a.parquet", Choices()).rows)
+
+
+def test_what_the_folders_say_of_a_part_is_read(tmp_path: Path) -> None:
+    PLAIN.to_parquet(tmp_path / "set", partition_cols=["algorithm", "seed"])
+    parts = [read_file(file, Choices()).rows for file in sorted((tmp_path / "set").rglob("*.parquet"))]
+    same(pd.concat(parts))
+
+
+def test_line_ends_and_blank_lines_are_no_matter(tmp_path: Path) -> None:
+    for number, end in enumerate(("\r\n", "\r", "\n")):
+        text = "  \n\n" + PLAIN.to_csv(index=False)
+        (tmp_path / f"{number}.csv").write_bytes(text.replace("\n", end).encode())
+        same(read_file(tmp_path / f"{number}.csv", Choices()).rows)
+    PLAIN.set_index("seed").to_csv(tmp_path / "a.tsv", sep="\t")
+    PLAIN.to_csv(tmp_path / "b.tsv", sep="\t")
+    same(read_file(tmp_path / "a.tsv", Choices()).rows)
+    same(read_file(tmp_path / "b.tsv", Choices()).rows)
+
+
+def test_successes_that_are_no_shares_and_unknown_lengths_are_not_read(tmp_path: Path) -> None:
+    PLAIN.assign(success=95.0, ep_len=-1).to_csv(tmp_path / "a.csv", index=False)
+    found = read_file(tmp_path / "a.csv", Choices())
+    assert found.rows[["success", "length"]].isna().all(axis=None)
+    assert found.ignored == "successes were not read: 95 is no share from 0 to 1"
