@@ -1,4 +1,4 @@
-"""One run in a folder that cannot be read costs itself a line, in every command; the others are read, sent, trained."""
+"""One run that cannot be read costs itself a line, in every command; the others are read, sent, trained."""
 
 from __future__ import annotations
 
@@ -200,9 +200,8 @@ def test_training_leaves_it_alone_and_trains_every_other_run(results: Path, plac
     assert ": 2 runs finished, 3 were done already, 1 cannot be read (6 asked for, " in answer.lines[-1]
     assert snapshot(place / run) == before
     trained = {(one.variant, one.seed): one.status for one in read_runs(results, broken=[])}
-    assert {trained[name, seed] for name, seed in (("random", 1), ("random", 2), ("sac", 0), ("sac", 1), ("sac", 2))} == {
-        "finished"
-    }
+    others = [("random", 1), ("random", 2), ("sac", 0), ("sac", 1), ("sac", 2)]
+    assert {trained[each] for each in others} == {"finished"}
     again = process(*words, cwd=place)
     assert (again.code, names_one(again.err, "dimebench: not read, so not trained: ")) == (3, True), again.err
     (place / run / "run.json").write_bytes(whole)
