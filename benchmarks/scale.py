@@ -147,14 +147,14 @@ class Worker:
             key, results = self._key(block), self.cluster.results
             if key in self.done:
                 continue
-            done, _ = settle(lambda _, block=block: block, block.seeds, results)
+            done, _ = settle(lambda _, block=block: block, block.seeds, results, {})
             if done:
                 self.done.add(key)
                 continue
             claims = self.watch.acquire_all([block.run_folder(results, block.seeds[0])])
             if claims is None:
                 continue
-            done, _ = settle(lambda _, block=block: block, block.seeds, results)
+            done, _ = settle(lambda _, block=block: block, block.seeds, results, {})
             if done:  # by another one, since it was looked at
                 for claim in claims:
                     claim.release(finished=True)

@@ -17,7 +17,7 @@ from dimebench.analysis.errors import NoRunsError, NotComparableError
 from dimebench.analysis.notes import BudgetLimited, NeverReached, Unreadable
 from dimebench.analysis.published import cite, split
 from dimebench.analysis.question import Metric, Question
-from dimebench.analysis.select import FLOOR, Selection, full_names, read_chosen, select
+from dimebench.analysis.select import FLOOR, Selection, full_names, naming, read_chosen, require_left, select
 from dimebench.analysis.summary import CellRow, RunRow, Summary, VariantRow
 from dimebench.analysis.x_axis import on_axis
 from dimebench.stats.bootstrap import RESAMPLES
@@ -46,7 +46,7 @@ def read_summary(
     there are, best first, and of more than MOST_PAIRED the best with each other one. budget in env steps, or in the
     unit of the question's axis. A question brings its own engine: `resamples` then has no effect. allow: differences
     that are noted, not refused: see `select.ALLOWABLE`.
-    Raises the errors of `analysis.errors`, and StoreError for files that cannot be read.
+    Raises the errors of `analysis.errors`, and StoreError where no run can be read, of all or of a variant named.
     """
     if not results.is_dir():
         raise NoRunsError(f"no results folder at '{results}'")
@@ -59,10 +59,10 @@ def read_summary(
     lost: dict[Place, StoreError] = {}
     with without_collecting():
         evals = read_curves(needed, lost)
+        require_left(needed, lost, own)
         runs = [run for run in runs if run.path not in lost]
-        if lost and not {run.variant for run in runs}.issuperset(own or {run.variant for run in needed}):
-            raise next(iter(lost.values()))
-        found = summarise(runs, evals, own, budget, resamples, seed, question, allow)
+        with naming([*broken, *lost.values()]):
+            found = summarise(runs, evals, own, budget, resamples, seed, question, allow)
     unread = [Unreadable(str(error)) for error in (*broken, *lost.values())]
     found = replace(found, notes=(*unread, *found.notes))
     if str(results) != USUAL_PLACE:

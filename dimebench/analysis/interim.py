@@ -13,11 +13,12 @@ import numpy as np
 
 from dimebench.analysis.errors import ReportError
 from dimebench.analysis.question import Question
-from dimebench.analysis.select import select
+from dimebench.analysis.select import require_left, select
 from dimebench.stats import AnytimeMonitoring, Monitoring, monitor, monitor_anytime, planned_analyses
 from dimebench.stats.bootstrap import stream
 from dimebench.stats.looks.sequential import Block
-from dimebench.store import atomic_write, read_curves, read_runs
+from dimebench.store import StoreError, atomic_write, read_curves, read_runs
+from dimebench.store.places import Place
 
 ALPHA = 0.05
 Pair = tuple[str, str]
@@ -57,17 +58,23 @@ class Looks:
         return monitor(blocks, self.planned, rng=rng, alpha=alpha)
 
 
-def final_scores(results: Path, suite: str, variants: Sequence[str], tasks: Sequence[str], most: int) -> Scores:
+def final_scores(
+    results: Path, suite: str, variants: Sequence[str], tasks: Sequence[str], most: int, broken: list[StoreError]
+) -> Scores:
     """Scores of the ended runs with seeds below `most`, as the suite declares them, at the whole budget.
 
-    Raises the errors of `analysis.errors`.
+    broken: collects what keeps single runs from being read; the others count.
+    Raises the errors of `analysis.errors`, and StoreError where nothing is left of a variant.
     """
     runs = [
         run
-        for run in read_runs(results, suite, broken=[])
+        for run in read_runs(results, suite, broken)
         if run.variant in variants and run.task in tasks and run.seed < most and run.done
     ]
-    chosen = select(runs, read_curves(runs), variants, None)
+    lost: dict[Place, StoreError] = {}
+    evals = read_curves(runs, lost)
+    broken += lost.values()
+    chosen = select(require_left(runs, lost, variants), evals, variants, None)
     metric = Question().metric_of(chosen.compared[0])
     return {
         key: {curve.run.seed: metric.normalised(curve, chosen.env_steps) for curve in cell}

@@ -81,20 +81,34 @@ def read_chosen(
     for error in found:
         if broken is None or not every or isinstance(error, TwiceError):
             raise error
-    with _naming(found):
+    with naming(found):
         runs = choose_suite(results, every, suite)
         wanted = choose_variants(runs, names)[0] if names else {run.variant for run in runs}
     return [run for run in runs if run.variant in wanted]
 
 
+def require_left(runs: Sequence[Run], lost: Mapping[Place, StoreError], named: Collection[str]) -> list[Run]:
+    """The runs that are not lost, which `lost` says by their folders.
+
+    Raises what lost a run where nothing is left, of all or of a variant that was named.
+    """
+    left = [run for run in runs if run.path not in lost]
+    variants = {run.variant for run in left}
+    for run in runs if lost else ():
+        if run.path in lost and (not left or (run.variant in named and run.variant not in variants)):
+            raise lost[run.path]
+    return left
+
+
 def full_names(names: Sequence[str], runs: Sequence[Run], broken: Sequence[StoreError]) -> list[str]:
-    """`in_full`, whose errors name a run that cannot be read: it may be the one that is missed."""
-    with _naming(broken):
+    """`in_full`, whose errors name a run that cannot be read."""
+    with naming(broken):
         return in_full(names, runs)
 
 
 @contextmanager
-def _naming(broken: Sequence[StoreError]) -> Iterator[None]:
+def naming(broken: Sequence[StoreError]) -> Iterator[None]:
+    """Errors about what there is name a run that cannot be read, too: it may be the one that is missed."""
     try:
         yield
     except errors.ReportError as error:

@@ -32,24 +32,33 @@ def export(
     from dimebench.cli.common.output import print_json
 
     written: dict[str, Any] = {}
+    unread: set[str] = set()
     if {*TABLES, "figures"} & set(chosen):
-        written |= _tables_and_figures(results, names, suite, budget, chosen, out)
+        written |= _tables_and_figures(results, names, suite, budget, chosen, out, unread)
     if {"zip", "tensorboard", "wandb"} & set(chosen):
-        written |= _raw(results, names, suite, chosen, out)
+        written |= _raw(results, names, suite, chosen, out, unread)
     if as_json:
-        print_json(written)
+        print_json(written | {"not_read": sorted(unread)})
         return
     for form, what in written.items():
         typer.echo(f"{form}: {what if isinstance(what, str) else f'{len(what)} files in {Path(what[0]).parent}/'}")
 
 
 def _tables_and_figures(
-    results: Any, names: list[str], suite: str | None, budget: int | None, chosen: list[str], out: Path
+    results: Any,
+    names: list[str],
+    suite: str | None,
+    budget: int | None,
+    chosen: list[str],
+    out: Path,
+    unread: set[str],
 ) -> dict[str, Any]:
     from dimebench.analysis import read_summary
+    from dimebench.cli.common.output import tell_unread
     from dimebench.tables.files import write_tables
 
     found = read_summary(results, names, suite=suite, budget=budget)
+    tell_unread(found.unread, unread)
     folder = out / found.suite
     tables = [form for form in chosen if form in TABLES]
     written = {form: [str(path) for path in write_tables(found, folder / "tables", [form])] for form in tables}
@@ -62,21 +71,26 @@ def _tables_and_figures(
     return written
 
 
-def _raw(results: Any, names: list[str], suite: str | None, chosen: list[str], out: Path) -> dict[str, Any]:
-    from dimebench.analysis.select import read_chosen
+def _raw(
+    results: Any, names: list[str], suite: str | None, chosen: list[str], out: Path, unread: set[str]
+) -> dict[str, Any]:
+    from dimebench.analysis.select import read_chosen, require_left
     from dimebench.cli.common.output import tell_unread
     from dimebench.export.trackers import export_runs, sink_of
-    from dimebench.store import StoreError
+    from dimebench.store import StoreError, unreadable
 
     broken: list[StoreError] = []
-    runs = read_chosen(results, suite, names, broken)
-    tell_unread(broken)
+    asked = read_chosen(results, suite, names, broken)
+    lost = unreadable(asked)
+    runs = require_left(asked, lost, {run.variant for run in asked} if names else ())
+    problems = [*broken, *lost.values()]
+    tell_unread(problems, unread)
     written: dict[str, Any] = {}
     if "zip" in chosen:
         from dimebench.export.archive import write_archive
 
         path = out / f"{runs[0].suite}.zip"
-        files = write_archive(runs, results, path)
+        files = write_archive(runs, results, path, problems)
         written["zip"] = f"{path}, {len(runs)} runs in {files} files"
     for tracker in [form for form in chosen if form in ("tensorboard", "wandb")]:
         folder = out / tracker

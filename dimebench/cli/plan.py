@@ -152,9 +152,11 @@ def _sums(found: Forecast, price: float | None, on: str) -> list[str]:
 
     target, blocks = found.target, found.blocks()
     if not blocks:
-        return ["nothing is left to train"]
+        alone = sum(len(cell.left_alone) for cell, _ in found.cells)
+        rest = f", but for {count(alone, 'run')} that cannot be read" if alone else ""
+        return [f"nothing is left to train{rest}"]
     units = count(target.slots, target.unit)
-    runs = sum(len(cell.seeds) - len(cell.done) for cell, _ in found.cells)
+    runs = sum(len(cell.seeds) - len(cell.done) - len(cell.left_alone) for cell, _ in found.cells)
     lines = [f"{runs} runs to train in {len(blocks)} blocks, on {units}"]
     hosts = sorted((each.memory.host for each in blocks), reverse=True)
     sources = ", ".join(sorted({each.memory.source for each in blocks}))
@@ -202,6 +204,7 @@ def _plain(found: Forecast, price: float | None, on: str) -> dict[str, Any]:
         "target": {"on": on, "device": target.device, "slots": target.slots, "gpu_memory_bytes": target.gpu_bytes},
         "cells": [
             {"variant": cell.variant, "task": cell.task, "seeds": list(cell.seeds), "done": sorted(cell.done)}
+            | {"not_read": {str(seed): str(error) for seed, error in sorted(cell.broken.items())}}
             | {"blocks": [_plain_block(each) for each in blocks]}
             for cell, blocks in found.cells
         ],

@@ -69,12 +69,13 @@ def report(
     if watch:
         _watch(read, results, suite, out, every)
         return
-    from dimebench.cli.common.output import print_json
+    from dimebench.cli.common.output import print_json, tell_unread
     from dimebench.figures.files import begin_figures
     from dimebench.figures.pool import FigurePool
 
     with FigurePool(_cells(results, suite, names), preload="dimebench.page.html") as pool:
         found = read()
+        unread = tell_unread(found.unread)
         folder = out / found.suite
         say_not_shown(found)
         pool.show(found)
@@ -92,7 +93,7 @@ def report(
 
         written["pdf"] = str(write_pdf(found, folder / "report.pdf"))
     if as_json:
-        print_json(written)
+        print_json(written | {"not_read": unread})
         return
     count, tables = len(written["figures"]), folder / "tables"
     typer.echo(f"{count} figures in {folder / 'figures'}/, tables in {tables}.txt and {tables}/")
@@ -166,10 +167,11 @@ def _watch(read: Callable[[], Summary], results: Place, suite: str | None, out: 
     """Write the page whenever a run's files have changed; the last one, when all is done, stays as it is."""
     from dimebench.analysis import NoRunsError, NotComparableError
     from dimebench.analysis.watch import watch
+    from dimebench.cli.common.output import tell_unread
     from dimebench.figures.pool import FigurePool
     from dimebench.page.html import write_html
 
-    waiting = ""
+    waiting, said = "", set[str]()
     for state, changed, last in watch(results, suite, every):
         if not changed and not last:
             continue
@@ -182,6 +184,7 @@ def _watch(read: Callable[[], Summary], results: Place, suite: str | None, out: 
                 typer.echo(f"waiting: {error}")
             waiting = str(error)
             continue
+        tell_unread(found.unread, said)
         path = out / found.suite / "report.html"
         with FigurePool.of(found) as pool:
             write_html(found, path, refresh_s=None if last else max(2, round(every)), pool=pool)

@@ -129,6 +129,7 @@ def _carry_out(engine: Engine, plan: Plan, request: Request, settings: PoolSetti
             if engine.has_queue:
                 typer.echo("the jobs go on; dimebench cancel takes them back", err=True)
             raise
+    outcome.left_alone = plan.left_alone
     view.summary(outcome)
     return outcome.exit_code
 

@@ -47,6 +47,7 @@ class Outcome:
     failed: list[tuple[Block, str]] = field(default_factory=list)  # with their reasons
     conflicts: int = 0  # failures because the place holds a run of another identity
     diverged: list[tuple[Block, int, str]] = field(default_factory=list)  # block, seed, reason
+    left_alone: int = 0  # runs of the plan that cannot be read
     interrupted: bool = False  # the state of what was in work is saved
     cut_short: bool = False  # something in work was stopped at once: it goes on from its last checkpoint
 
@@ -55,6 +56,6 @@ class Outcome:
         """What the command exits with."""
         if self.interrupted:
             return INTERRUPTED
-        if self.failed and self.conflicts == len(self.failed):
+        if self.failed and self.conflicts == len(self.failed) and not self.left_alone:
             return NOT_COMPARABLE
-        return SOME_FAILED if self.failed or self.diverged else OK
+        return SOME_FAILED if self.failed or self.diverged or self.left_alone else OK

@@ -42,15 +42,24 @@ def load() -> None:
     try:
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
+            if word == "glfw":
+                _begin_glfw(said)
             for module in ("mujoco", "dm_control._render"):
                 with suppress(ModuleNotFoundError):
                     importlib.import_module(module)
-        lacking = [str(each.message) for each in said if each.category.__name__ == "GLFWError"]
-        if lacking:  # glfw warns of a display that is not there
-            raise OSError(lacking[0])
     except Exception as error:  # whatever a missing or broken driver raises
         _problem = f"{VARIABLE}={word} cannot be loaded here: {str(error) or type(error).__name__}"
         os.environ[VARIABLE] = NONE
+
+
+def _begin_glfw(said: list[warnings.WarningMessage]) -> None:
+    """Begin glfw, which warns of a display that is not there. Raises OSError with its words.
+
+    First of all: dm_control would keep a renderer that can draw nothing, and complain as Python ends.
+    """
+    glfw = importlib.import_module("glfw")
+    if not glfw.init():
+        raise OSError(str(said[-1].message) if said else "glfw cannot begin")
 
 
 def problem() -> str:

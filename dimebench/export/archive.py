@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dimebench
 from dimebench.analysis.comparability import mixtures
-from dimebench.store import Run
+from dimebench.store import Run, StoreError
 from dimebench.store.external import external
 from dimebench.store.places import Place
 from dimebench.store.provenance import CODE_FOLDER, code_file, read_code
@@ -37,16 +37,17 @@ COLUMNS = {
 }
 
 
-def write_archive(runs: Sequence[Run], root: Place, path: Path) -> int:
+def write_archive(runs: Sequence[Run], root: Place, path: Path, unread: Sequence[StoreError] = ()) -> int:
     """Write the files of the runs, as they lie below `root`, and a README.md, to a zip. Returns the number of files.
 
+    unread: why other runs are not in it, for the README.md.
     Raises OSError naming the file; nothing half-written stays behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as archive:
-            archive.writestr(zipfile.ZipInfo("README.md", EPOCH), readme(runs))
+            archive.writestr(zipfile.ZipInfo("README.md", EPOCH), readme(runs, unread))
             written = 1
             for code in sorted({str(run.identity["of"].get("code")) for run in runs}):
                 definitions = read_code(root, code)
@@ -73,7 +74,7 @@ def write_archive(runs: Sequence[Run], root: Place, path: Path) -> int:
     return written
 
 
-def readme(runs: Sequence[Run]) -> str:
+def readme(runs: Sequence[Run], unread: Sequence[StoreError] = ()) -> str:
     """What is in the archive, column by column, and how to read it."""
     cells = Counter((run.variant, run.task) for run in runs)
     listed = "\n".join(f"| `{v}` | {t} | {n} |" for (v, t), n in sorted(cells.items()))
@@ -91,6 +92,8 @@ def readme(runs: Sequence[Run]) -> str:
     )
     noted = "".join(f"- {note(one)}\n" for one in mixtures([run for run in runs if external(run) is None]))
     mixed = f"\n## What differs between the runs\n\n{noted}" if noted else ""
+    lost = "".join(f"- {error}\n" for error in unread)
+    lacking = f"\n## Runs that are not here\n\nThey could not be read:\n\n{lost}" if lost else ""
     return f"""# Runs of {", ".join(sorted({run.suite for run in runs}))}
 
 {len(runs)} runs of reinforcement-learning algorithms on continuous-control tasks, written by dimebench
@@ -125,4 +128,4 @@ bound from there on), failed, interrupted or running.
 | variant | task | runs |
 |---|---|---|
 {listed}
-{foreign}{mixed}"""
+{foreign}{mixed}{lacking}"""

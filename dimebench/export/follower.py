@@ -25,6 +25,7 @@ class Follower:
             self._trackers.append(Remembering(plain, folder))
         self._runs = runs
         self._stamps: dict[Path, Stamp] = {}
+        self.unread: dict[Path, Exception] = {}  # runs that could not be read at the last look, and why
 
     def look(self) -> int:
         """Show what is new. Returns how many points that were.
@@ -33,6 +34,7 @@ class Follower:
         a tracker is passed on.
         """
         total = 0
+        self.unread = {}
         for path in self._runs():
             stamp = _stamp(path)
             if not stamp or self._stamps.get(path) == stamp:
@@ -40,7 +42,8 @@ class Follower:
             try:
                 run = read_run(path)
                 points = scalars_of(run) if run else []
-            except (StoreError, OSError):
+            except (StoreError, OSError) as error:
+                self.unread[path] = error
                 continue
             if run is None:
                 continue

@@ -18,7 +18,8 @@ def following(
 ) -> Iterator[None]:
     """Follow the runs in these folders while the context lasts; `place`: where trackers keep their files.
 
-    A tracker that fails is reported once and dropped: training must not end for a full disk or a lost network.
+    A run that cannot be read when the context ends is reported. A tracker that fails is reported once and dropped:
+    training must not end for a full disk or a lost network.
     Raises MissingExtraError beforehand.
     """
     followers = [Follower([sink_of(name, place / name)], place / name, lambda: folders) for name in trackers]
@@ -45,3 +46,6 @@ def following(
         thread.join()
         for follower in list(followers):
             attempt(follower, follower.close)
+        unread = {path: error for follower in followers for path, error in follower.unread.items()}
+        for error in unread.values():
+            on_failure(f"not read, so not logged: {error}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dimebench.store import Run
+from dimebench.store import Run, StoreError
 from dimebench.training.block import Block
 
 
@@ -32,13 +32,22 @@ ONE_DEVICE = Hardware()
 
 @dataclass
 class Cell:
-    """One (variant, task): its seeds that are done already, and the blocks that train the others."""
+    """One (variant, task): its seeds that are done already, and the blocks that train the others.
+
+    A seed whose run there cannot be read is left alone, unless it began with others, in a block that goes on.
+    """
 
     variant: str
     task: str
     seeds: tuple[int, ...]
     done: dict[int, Run] = field(default_factory=dict)
     blocks: list[Block] = field(default_factory=list)
+    broken: dict[int, StoreError] = field(default_factory=dict)  # by seed: why its run cannot be read
+
+    @property
+    def left_alone(self) -> list[int]:
+        """The seeds that are neither done nor trained, for their runs cannot be read."""
+        return sorted(self.broken.keys() - {seed for block in self.blocks for seed in block.seeds})
 
     @property
     def name(self) -> str:
@@ -52,6 +61,11 @@ class Plan:
     suite: str
     results: Path
     cells: list[Cell]
+
+    @property
+    def left_alone(self) -> int:
+        """How many runs are neither done nor trained, for they cannot be read."""
+        return sum(len(cell.left_alone) for cell in self.cells)
 
     def blocks(self) -> Iterator[tuple[Cell, Block]]:
         """All blocks, in an order that finishes whole cells early."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from dimebench.agents.base import Dims
@@ -14,7 +15,7 @@ from dimebench.planning.learner_cost import WORD, learner_bytes
 from dimebench.planning.memory import CONTEXT, Memory, block_memory, replay_bytes, same_cell, saving_bytes
 from dimebench.planning.packing import in_turn
 from dimebench.planning.probe import Pace
-from dimebench.store import read_run
+from dimebench.store import StoreError, read_run
 from dimebench.training.block import Block
 from dimebench.training.checkpoint import KEPT
 
@@ -115,8 +116,11 @@ def _block(block: Block, plan: Plan, target: Target, pace: Paces) -> BlockForeca
 def _left(block: Block, plan: Plan) -> float:
     """The fraction of the block's budget that is still to train."""
     begun = block.checkpoint_folder(plan.results).is_dir()
-    runs = [read_run(block.run_folder(plan.results, seed)) for seed in block.seeds] if begun else []
-    reached = max((run.progress["env_step"] for run in runs if run is not None), default=0)
+    reached = 0
+    for seed in block.seeds if begun else ():
+        with suppress(StoreError):  # the plan names it
+            run = read_run(block.run_folder(plan.results, seed))
+            reached = max(reached, run.progress["env_step"] if run is not None else 0)
     return 1 - min(reached / block.protocol.env_steps, 1)
 
 

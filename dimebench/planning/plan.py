@@ -20,8 +20,9 @@ from dimebench.planning.cells import ONE_DEVICE, Cell, Hardware, Plan, together
 from dimebench.planning.code.closure import code_of, shared_code
 from dimebench.planning.identity import check_run, identity_text
 from dimebench.planning.memory import block_memory
-from dimebench.store import Run, read_run
+from dimebench.store import Run, StoreError, read_run
 from dimebench.store.claims import drop_claims
+from dimebench.store.places import Place
 from dimebench.store.provenance import command_line, package_versions
 from dimebench.store.reader import without_collecting
 from dimebench.store.schema import EVALS_FILE
@@ -48,6 +49,7 @@ def make_plan(
     On a GPU the seeds of a cell that are still to train form one block, or several if one does not fit or GPUs would
     be idle (`divide`); on a CPU every seed is its own block, which is faster there. Seeds that began together
     continue together, even if only some of them are asked for.
+    A run that cannot be read is left alone; where there is nothing else, its StoreError is raised.
     Raises ConfigError, UnknownTaskError, UnknownAlgorithmError, ExecutionError if a chain is not available, and
     IdentityConflictError if a run of another identity is in the way.
     """
@@ -64,8 +66,13 @@ def make_plan(
                 make = _block_maker(
                     request, variant, task, device, (mode, precision, chain), hardware.cores, allow_code
                 )
-                done, blocks = settle(make, seeds, results)
-                cells.append(Cell(variant.name, task, tuple(seeds), done, blocks))
+                broken: dict[int, StoreError] = {}
+                done, blocks = settle(make, seeds, results, broken)
+                cells.append(Cell(variant.name, task, tuple(seeds), done, blocks, broken))
+    if not any(cell.done or cell.blocks for cell in cells):
+        for cell in cells:
+            for error in cell.broken.values():
+                raise error
     plan = Plan(request.suite.name, results, cells)
     if device.startswith("cuda"):
         divide(plan, hardware)
@@ -73,9 +80,13 @@ def make_plan(
 
 
 def settle(
-    make: Callable[[tuple[int, ...]], Block], seeds: Sequence[int], results: Path
+    make: Callable[[tuple[int, ...]], Block], seeds: Sequence[int], results: Path, broken: dict[int, StoreError]
 ) -> tuple[dict[int, Run], list[Block]]:
-    """Which of these seeds are done, and the blocks, made by `make`, that train the others; nothing is written."""
+    """Which of these seeds are done, and the blocks, made by `make`, that train the others; nothing is written.
+
+    broken: collects, by seed, what keeps a run from being read. Such a seed is in no block, but in that of the seeds
+    that it began with, whose checkpoint holds it too.
+    """
     done: dict[int, Run] = {}
     resumed: dict[tuple[int, ...], Block] = {}  # by all the seeds that began together
     fresh: list[int] = []
@@ -83,7 +94,11 @@ def settle(
     identity = any_seed.identity()  # the same for all seeds
     text = identity_text(identity)
     for seed in seeds:
-        run = read_run(any_seed.run_folder(results, seed))
+        try:
+            run = read_run(any_seed.run_folder(results, seed))
+        except StoreError as error:
+            broken[seed] = error
+            continue
         if run is not None:
             check_run(run, identity, results, text, any_seed.allow_code)
             if run.done and (run.path / EVALS_FILE).exists():
@@ -106,11 +121,19 @@ def settle(
 def tidy(plan: Plan) -> None:
     """Remove what killed processes left of finished runs: claims, and checkpoints unless they are kept."""
     for run in [run for cell in plan.cells for run in cell.done.values()]:
-        partners = [read_run(run.path.parent / f"seed-{seed:03d}") for seed in together(run)]
-        if all(partner is not None and partner.done for partner in partners):
+        if all(_is_done(run.path.parent / f"seed-{seed:03d}") for seed in together(run)):
             drop_claims(run.folder)
             if not run.provenance.get("checkpoints_kept"):
                 Checkpoints(run.folder.parent / "checkpoints" / run.block).remove()
+
+
+def _is_done(folder: Place) -> bool:
+    """Whether the run there can be read and needs no training any more."""
+    try:
+        run = read_run(folder)
+    except StoreError:
+        return False
+    return run is not None and run.done
 
 
 def _all_settings() -> dict[str, type]:

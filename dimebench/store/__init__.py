@@ -4,7 +4,7 @@ from dimebench.store.atomic import atomic_write
 from dimebench.store.errors import StoreError
 from dimebench.store.reader import read_run, read_runs
 from dimebench.store.schema import Run
-from dimebench.store.tables import read_curves, read_evals, read_train
+from dimebench.store.tables import check_tables, read_curves, read_evals, read_train, unreadable
 from dimebench.store.writer import RunWriter, mark_run, write_run
 
 __all__ = [
@@ -12,11 +12,13 @@ __all__ = [
     "RunWriter",
     "StoreError",
     "atomic_write",
+    "check_tables",
     "mark_run",
     "read_curves",
     "read_evals",
     "read_run",
     "read_runs",
     "read_train",
+    "unreadable",
     "write_run",
 ]

@@ -49,9 +49,8 @@ def read_curves(runs: Sequence[Run], broken: dict[Place, StoreError] | None = No
     there, read_there = _side_by_side_of(runs, EVALS_FILE, read)
     found = {run.path: each for run, each in zip(there, read_there, strict=True) if isinstance(each, StoreError)}
     for run in runs if len(there) < len(runs) else ():
-        if run.status == "finished" and not (run.path / EVALS_FILE).exists():
-            missing = f"{run.path / EVALS_FILE}: missing, though the run is finished; `run` trains it again"
-            found[run.path] = StoreError(missing)
+        if (missing := _missing(run)) is not None:
+            found[run.path] = missing
     if found and broken is None:
         raise next(iter(found.values()))
     if broken is not None:
@@ -73,6 +72,39 @@ def read_train(runs: Sequence[Run]) -> pd.DataFrame:
     table = pa.concat_tables([TRAIN_SCHEMA.empty_table(), *_tables(runs, TRAIN_FILE)], promote_options="default")
     frame: pd.DataFrame = table.to_pandas()
     return frame
+
+
+def unreadable(runs: Sequence[Run]) -> dict[Place, StoreError]:
+    """What keeps the tables of runs from being read, by the run's folder.
+
+    The evaluations of a finished run that are gone count as such.
+    """
+
+    def check(run: Run) -> StoreError | None:
+        try:
+            check_tables(run)
+        except StoreError as error:
+            return error
+        return _missing(run)
+
+    remote = any(isinstance(run.path, RemotePath) for run in runs)
+    problems = side_by_side(check, runs, REMOTE_READERS if remote else READERS)
+    return {run.path: error for run, error in zip(runs, problems, strict=True) if error is not None}
+
+
+def check_tables(run: Run) -> None:
+    """Raises StoreError where a table that the run has cannot be read, or is another run's."""
+    for name in (EVALS_FILE, TRAIN_FILE):
+        if (run.path / name).exists():
+            _of_run(run, name)
+
+
+def _missing(run: Run) -> StoreError | None:
+    """That the evaluations of a finished run are gone, where they are."""
+    file = run.path / EVALS_FILE
+    if run.status != "finished" or file.exists():
+        return None
+    return StoreError(f"{file}: missing, though the run is finished; `run` trains it again")
 
 
 def _tables(runs: Sequence[Run], name: str) -> list[pa.Table]:

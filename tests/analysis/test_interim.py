@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from dimebench.analysis.errors import ReportError
-from dimebench.analysis.interim import Looks, other_plan, read_record, seen_ends, write_record
+from dimebench.analysis.interim import Looks, final_scores, other_plan, read_record, seen_ends, write_record
 from dimebench.stats.looks.anytime import AnytimeMonitoring, Look
 from dimebench.stats.looks.sequential import InterimAnalysis, Monitoring
+from dimebench.store import StoreError
+from dimebench.store.schema import EVALS_FILE, RUN_FILE
+from tests.store.runs import written
 
 TASKS, PLANNED = ["dm_control/walker-stand"], (3, 6)
 SEEN = Monitoring((InterimAnalysis(3, 0.0, 0.1, None, False),), PLANNED, 0.05, "undecided")
@@ -74,3 +77,22 @@ def test_anytime_goes_on_after_the_blocks_that_were_looked_at(tmp_path: Path) ->
 
 def test_the_looks_of_a_plan_are_its_own_whatever_was_seen() -> None:
     assert list(Looks(3, 8).ends([2, 4])) == [3, 6, 8]
+
+
+def test_a_look_goes_on_without_the_runs_that_cannot_be_read(tmp_path: Path) -> None:
+    runs = {(name, seed): written(tmp_path, name, seed) for name in ("dime", "sac") for seed in range(3)}
+    (run,) = {(one.suite, one.task) for one in runs.values()}
+    (runs["dime", 0].folder / EVALS_FILE).write_bytes(b"")
+    (runs["sac", 1].folder / RUN_FILE).write_bytes(b"{")
+    broken: list[StoreError] = []
+    scores = final_scores(tmp_path, run[0], ("dime", "sac"), [run[1]], 3, broken)
+    seeds_of = {variant: sorted(seeds) for (variant, _), seeds in scores.items()}
+    assert seeds_of == {"dime": [1, 2], "sac": [0, 2]}
+    assert [str(error).partition(": ")[0] for error in broken] == [
+        f"{runs['sac', 1].path / RUN_FILE}:1",
+        str(runs["dime", 0].path / EVALS_FILE),
+    ]
+    for seed in (1, 2):
+        (runs["dime", seed].folder / EVALS_FILE).write_bytes(b"")
+    with pytest.raises(StoreError, match="seed-000"):
+        final_scores(tmp_path, run[0], ("dime", "sac"), [run[1]], 3, [])

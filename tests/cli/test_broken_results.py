@@ -126,7 +126,13 @@ def test_a_broken_run_json_costs_its_run_a_line(
 ) -> None:
     (cell(results, "dime") / "seed-000" / "run.json").write_text(text)
     before = snapshot(place)
-    refused(dimebench("run", "suite=tiny", "--seeds", "3", "--device", "cpu"), f"{WHERE / 'run.json'}{problem}")
+    words = ["suite=tiny", "--seeds", "3", "--device", "cpu", "--json", "--no-probe"]
+    planned = dimebench("plan", *words)
+    line = f"{WHERE / 'run.json'}{problem}"
+    assert (planned.code, planned.trouble) == (0, f"dimebench: not read, so not trained: {line}\n")
+    cells = {each["variant"]: each for each in json.loads(planned.out)["cells"]}
+    assert [cells["dime"][key] for key in ("done", "not_read")] == [[1], {"0": line}]
+    assert [each["seeds"] for cell in cells.values() for each in cell["blocks"]] == [[2]] * 4
     compared = dimebench("compare", "dime", "sac")
     assert (compared.code, compared.err) == (0, "")
     assert f"not read, so not counted: {WHERE / 'run.json'}{problem}" in compared.lines
@@ -167,7 +173,7 @@ def test_truncated_evaluations_cost_their_run_a_line(size: int, dimebench: Call,
     assert any(text.startswith(f"not read, so not counted: {line}") for text in compared.lines)
     (cell(results, "dime") / "seed-001" / "evals.parquet").write_bytes(whole[:size])
     before = snapshot(place)
-    for command in (["compare", "dime", "sac"], ["report", "--html"]):
+    for command in (["compare", "dime", "sac"], ["report", "dime", "sac", "--html"]):
         answer = dimebench(*command)
         assert answer.err.startswith(f"dimebench: {line}"), "nothing is left of dime"
         assert len(answer.err.splitlines()) == 1

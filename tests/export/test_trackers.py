@@ -178,6 +178,20 @@ def test_a_tracker_that_fails_is_told_of_once_and_the_next_command_shows_the_res
     assert in_tensorboard(tmp_path / "log" / "tensorboard", run) == wanted(run)
 
 
+def test_a_run_that_cannot_be_read_to_the_end_is_told_of_and_the_others_are_shown(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tests.export.shown import in_tensorboard
+
+    lost, run = (written(tmp_path / "results", seed=seed) for seed in (0, 1))
+    (lost.folder / TRAIN_FILE).write_bytes(b"no table")
+    said: list[str] = []
+    with following([lost.path, run.path], ["tensorboard"], tmp_path / "log", said.append):
+        pass
+    (line,) = said
+    assert line.startswith(f"not read, so not logged: {lost.path / TRAIN_FILE}: not a readable Parquet file (")
+    assert in_tensorboard(tmp_path / "log" / "tensorboard", run) == wanted(run)
+
+
 def test_state_that_nobody_can_read_loses_nothing(tmp_path: Path) -> None:
     """Of a former release, which did not keep trainings apart, or damaged."""
     run = written(tmp_path / "results")

@@ -73,7 +73,11 @@ def existing(folder: Path) -> Path:
 
 
 def say_remarks(plan: Plan, said: set[str]) -> None:
-    """On standard error, a line for each variant that would never learn; none that was `said` before."""
+    """On standard error, a line for each run in the way that cannot be read, and for each variant that would never
+    learn; none that was `said` before."""
+    lines = []
+    for cell in plan.cells:
+        lines += [f"not read, so not trained: {error}" for _, error in sorted(cell.broken.items())]
     found: dict[tuple[str, int, int], list[str]] = {}
     for cell in plan.cells:
         for block in cell.blocks[:1]:
@@ -83,9 +87,10 @@ def say_remarks(plan: Plan, said: set[str]) -> None:
     for (variant, starts, steps), tasks in found.items():
         where = tasks[0] if len(tasks) == 1 else f"{len(tasks)} tasks"
         why = f"learning_starts={starts} and the budget is {steps} env steps"
-        line = f"{variant} on {where} only acts at random: {why}"
+        lines.append(f"note: {variant} on {where} only acts at random: {why}")
+    for line in lines:
         if line not in said:
-            print(f"dimebench: note: {line}", file=sys.stderr)
+            print(f"dimebench: {line}", file=sys.stderr)
             said.add(line)
 
 

@@ -45,6 +45,8 @@ class JobLines:
 
         rest = [f"{count(made.done, 'run')} done already"] if made.done else []
         rest += [f"{count(made.queued, 'run')} in the queue already"] if made.queued else []
+        lost = self.plan.left_alone
+        rest += [f"{count(lost, 'run')} that cannot be read"] if lost else []
         suite, results, manifest = self.plan.suite, self.plan.results, made.manifest
         if manifest is None:
             typer.echo(f"{suite}: nothing to submit: {', '.join(rest)}")

@@ -75,7 +75,8 @@ class Board(ABC):
         """Called after every event, with the progress of its block."""
 
     def of_cell(self, cell: Cell) -> list[_Progress]:
-        return [self.progress[id(cell), block.name] for block in cell.blocks]
+        known = self.progress
+        return [known.setdefault((id(cell), block.name), _Progress(block)) for block in cell.blocks]
 
     def summary(self, outcome: Outcome) -> None:
         """The last lines: what was done, what failed and why, what to type next."""
@@ -93,6 +94,7 @@ class Board(ABC):
         parts += [f"{elsewhere} were trained by another process"] if elsewhere else []
         parts += [f"{len(outcome.diverged)} diverged"] if outcome.diverged else []
         parts += [f"{failed} failed"] if failed else []
+        parts += [f"{outcome.left_alone} cannot be read"] if outcome.left_alone else []
         if outcome.interrupted:
             saved = "stopped at once, the last checkpoints stand" if outcome.cut_short else "state saved"
             parts.append(f"interrupted, {saved}: the same command goes on from there")
@@ -126,6 +128,7 @@ class _Table(Board):
         ended = len(cell.done) + sum(len(p.block.seeds) for p in blocks if p.state in ("finished", "diverged"))
         failed = sum(len(p.block.seeds) for p in blocks if p.state == "failed")
         seeds = f"{ended}/{len(cell.seeds)}" + (f", {failed} failed" if failed else "")
+        seeds += f", {len(cell.left_alone)} not read" if cell.left_alone else ""
         budget = sum(p.block.protocol.env_steps * len(p.block.seeds) for p in blocks)
         share = 1 - sum(p.left() for p in blocks) / budget if budget else 1.0
         rate = sum(p.rate() for p in blocks)

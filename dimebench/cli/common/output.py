@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -54,10 +54,18 @@ def print_json(content: Any, allow_nan: bool = True) -> None:
     typer.echo(json.dumps(content, indent=1, allow_nan=allow_nan))
 
 
-def tell_unread(broken: Sequence[Exception]) -> None:
-    """Runs that could not be read, on standard error: what is printed is without them."""
-    for error in broken:
-        typer.echo(f"dimebench: not read, so not counted: {error}", err=True)
+def tell_unread(problems: Iterable[object], said: set[str] | None = None) -> list[str]:
+    """Runs that could not be read, on standard error: what is made is without them. Returns all, each once.
+
+    said: what was told before, which is not told again.
+    """
+    told = set[str]() if said is None else said
+    found = list(dict.fromkeys(map(str, problems)))
+    for problem in found:
+        if problem not in told:
+            typer.echo(f"dimebench: not read, so not counted: {printable(problem)}", err=True)
+    told |= set(found)
+    return found
 
 
 @contextmanager

@@ -29,6 +29,8 @@ def run_until_decided(
     """
     from dimebench.analysis.interim import ALPHA, final_scores, other_plan, read_record, seen_ends, write_record
     from dimebench.analysis.select import FLOOR
+    from dimebench.cli.common.output import tell_unread
+    from dimebench.store import StoreError
     from dimebench.wording.interim import after, describe, verdict
 
     names = [variant.name for variant in request.variants]
@@ -44,7 +46,7 @@ def run_until_decided(
         raise UsageError(f"{file}: {other}: the plan belongs to the test; keep it, or take another --results")
     found: dict[tuple[str, str], Found] = {}
     ends: list[int] = []
-    code = OK
+    code, said = OK, set[str]()
     for seeds in looks.ends(seen_ends(record, pairs)):
         ends.append(seeds)
         undecided = [pair for pair in pairs if pair not in found or not found[pair].over]
@@ -53,7 +55,9 @@ def run_until_decided(
         if code not in (OK, SOME_FAILED):
             return code
         for pair in undecided:
-            scores = final_scores(results, request.suite.name, pair, tasks, seeds)
+            broken: list[StoreError] = []
+            scores = final_scores(results, request.suite.name, pair, tasks, seeds, broken)
+            tell_unread(broken, said)
             found[pair] = looks.analyse(scores, pair, ends, alpha)
             typer.echo(describe(pair, found[pair]))
         write_record(file, found, tasks, ends)

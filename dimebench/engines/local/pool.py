@@ -92,7 +92,8 @@ class LocalPool:
             if claims is None:
                 self._report_waiting(cell, block, folders)
                 return
-            done, blocks = settle(lambda seeds: replace(block, seeds=seeds), block.seeds, self.plan.results)
+            broken: dict[int, StoreError] = {}
+            done, blocks = settle(lambda seeds: replace(block, seeds=seeds), block.seeds, self.plan.results, broken)
         except (OSError, StoreError, IdentityConflictError) as error:
             self._todo.remove((cell, block))
             self._fail(cell, block, reason_of(error), isinstance(error, IdentityConflictError))
@@ -102,11 +103,13 @@ class LocalPool:
             self._todo.remove((cell, block))
             self._start(Job(cell, block, claims))
             return
-        for claim in claims:  # another process has trained it, or some of its seeds, since the plan was made
+        for claim in claims:  # since the plan was made, another process has trained it or some of its seeds, ...
             claim.release(finished=not blocks)
         if done:
             self._report(Event("elsewhere", cell, block, {"seeds": sorted(done)}))
         self._replan(cell, block, blocks)
+        for seed in broken.keys() - {seed for each in blocks for seed in each.seeds}:  # ... or a run cannot be read
+            self._fail(cell, replace(block, seeds=(seed,)), reason_of(broken[seed]))
 
     def _start(self, job: Job) -> None:
         slot = self._slots.free(job.block)

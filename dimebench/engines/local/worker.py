@@ -20,6 +20,7 @@ import threading
 import time
 import traceback
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -27,7 +28,7 @@ from dimebench.engines.signals import SIGNALS
 from dimebench.envs import EnvError
 from dimebench.errors import DimebenchError, one_line
 from dimebench.planning.identity import IdentityConflictError, block_identity, other_codes, record_other_codes
-from dimebench.store import StoreError, mark_run, read_run
+from dimebench.store import StoreError, check_tables, mark_run, read_run
 from dimebench.store.atomic import atomic_write
 from dimebench.store.claims import BEATS_PER_LEASE, Claim, ClaimLostError
 from dimebench.training.block import Block
@@ -89,6 +90,8 @@ class Worker:
             from dimebench.training.loop import Hooks, Trainer
 
             hooks = Hooks(self._send, should_stop, job["checkpoint_every_s"], job["keep_checkpoints"])
+            for problem in _unreadable(block, results).values():
+                raise problem
             others = other_codes(block, results)
             trainer = Trainer(block, results, block_identity(block, results), hooks)
             try:
@@ -101,6 +104,18 @@ class Worker:
             return {"event": "failed", "reason": str(error), "conflict": True}
         except Exception as error:
             return _failure(block, results, error)
+
+
+def _unreadable(block: Block, results: Path) -> dict[int, StoreError]:
+    """The block's seeds whose runs are there and cannot be gone on with, and why."""
+    found: dict[int, StoreError] = {}
+    for seed in block.seeds:
+        try:
+            if (run := read_run(block.run_folder(results, seed))) is not None:
+                check_tables(run)
+        except StoreError as error:
+            found[seed] = error
+    return found
 
 
 def _free() -> None:
@@ -166,6 +181,10 @@ def _failure(block: Block, results: Path, error: Exception) -> dict[str, Any]:
         seed = block.seeds[error.environment]
         others = tuple(each for each in block.seeds if each != seed)
         return _split(block, results, [others, (seed,)], reason_of(error), seed)
+    if several and isinstance(error, StoreError) and (unread := _unreadable(block, results)):
+        others = tuple(each for each in block.seeds if each not in unread)
+        parts = [others] * bool(others) + [(each,) for each in unread]  # each alone keeps its share of the checkpoint
+        return _split(block, results, parts, reason_of(error), next(iter(unread)), unread=True)
     return _failed(block, results, f"{'out of memory on the device: ' if no_room else ''}{reason_of(error)}")
 
 
@@ -175,19 +194,27 @@ def _failed(block: Block, results: Path, reason: str) -> dict[str, Any]:
 
 
 def _split(
-    block: Block, results: Path, parts: list[tuple[int, ...]], reason: str, failed: int | None = None
+    block: Block,
+    results: Path,
+    parts: list[tuple[int, ...]],
+    reason: str,
+    failed: int | None = None,
+    unread: bool = False,
 ) -> dict[str, Any]:
-    """Let the parts go on as blocks of their own, from the last checkpoint; `failed` is a seed that will not."""
+    """Let the parts go on as blocks of their own, from the last checkpoint; `failed` is a seed that will not.
+
+    unread: the last parts are runs that cannot be read, one each.
+    """
     details = traceback.format_exc()
     try:
         from dimebench.training.split import split_block
 
-        blocks = split_block(block, results, parts, reason)
+        with suppress(*[StoreError] * unread):  # for one of these no note is made; all else is done by then
+            split_block(block, results, parts, reason)
     except Exception as error:
         return _failed(block, results, f"{reason}; its seeds could not be parted: {reason_of(error)}")
-    for each in blocks:
-        if each.seeds == (failed,):
-            record_failure(each, results, reason, details)
+    if failed is not None:
+        record_failure(replace(block, seeds=(failed,)), results, reason, details)
     return {"event": "split", "parts": parts, "reason": reason, "failed": failed}
 
 
