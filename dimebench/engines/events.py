@@ -47,9 +47,9 @@ class Outcome:
     failed: list[tuple[Block, str]] = field(default_factory=list)  # with their reasons
     conflicts: int = 0  # failures because the place holds a run of another identity
     diverged: list[tuple[Block, int, str]] = field(default_factory=list)  # block, seed, reason
-    left_alone: int = 0  # runs of the plan that cannot be read
     interrupted: bool = False  # the state of what was in work is saved
     cut_short: bool = False  # something in work was stopped at once: it goes on from its last checkpoint
+    left_alone: int = 0  # runs of the plan that cannot be read
 
     @property
     def exit_code(self) -> int:

@@ -80,6 +80,7 @@ def _hint(name: str, meant: Collection[str], only: Collection[str] | None) -> st
     if meant:
         return f" (nearest: {', '.join(meant)})"
     prefix, slash, _ = name.rpartition("/")
+    prefix = _prefixes().get(spelled(prefix), prefix)
     names = [task for task in only or _known().values() if not slash or task.startswith(f"{prefix}/")]
     hint = nearest(name, names if slash else [_short(task) for task in names], key=lambda each: spelled(_short(each)))
     return hint if hint.startswith(" (nearest: ") else ""

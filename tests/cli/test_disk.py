@@ -20,7 +20,7 @@ COLUMNS = {
     **dict.fromkeys(("seed", "env_step", "grad_step", "episode"), "int64"),
     "return": "float64",
     "length": "int64",
-    "success": "object",  # null everywhere: these tasks have no notion of success
+    "success": "float64",  # null everywhere: these tasks have no notion of success
     "wall_time_s": "float64",
     "diverged": "bool",
 }

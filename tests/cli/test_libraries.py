@@ -65,7 +65,7 @@ def test_curves_are_imported_under_the_librarys_own_name(
     family: str, task: str, full: str, dimebench: Call, place: Path
 ) -> None:
     (place / "curves.csv").write_text(
-        f"algorithm,env_suite,task,seed,env_step,score\nSAC,{family},{task},0,1000,50.0\n"
+        f"algorithm,env_suite,task,seed,env_step,score\nSAC,{family},{task},0,1000,0.5\n"
     )
     assert dimebench("import", "curves.csv").code == 0
     assert [run.task for run in read_runs(place / "results")] == [full]

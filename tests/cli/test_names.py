@@ -24,8 +24,9 @@ READS_NAMES = (
 def imported(dimebench: Call, results: Path, place: Path) -> None:
     """Two seeds of ext:my-sac, and of a SimBa from another tool and one from a paper."""
     curve = {"timesteps": [0, 30, 60], "results": [[10.0, 12.0], [20.0, 22.0], [30.0, 32.0]]}
-    np.savez(place / "evaluations.npz", **curve)
-    words = ["evaluations.npz", "evaluations.npz", "suite=tiny", "--task", TASK, "--action-repeat", "50"]
+    np.savez(place / "a.npz", **curve)
+    np.savez(place / "b.npz", **curve | {"results": [[11.0, 13.0], [21.0, 23.0], [31.0, 33.0]]})
+    words = ["a.npz", "b.npz", "suite=tiny", "--task", TASK, "--action-repeat", "50"]
     assert dimebench("import", *words, "--algorithm", "my-sac").code == 0
     for more in ([], ["--published"]):
         assert dimebench("import", *words, "--algorithm", "SimBa", *more).code == 0
