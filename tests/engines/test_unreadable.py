@@ -45,8 +45,14 @@ def returns(results: Path, seeds: tuple[int, ...]) -> list[float]:
     return read_evals(runs)["return"].tolist()
 
 
-@pytest.mark.parametrize("asked", [(0, 1, 2), (0, 2)], ids=["asked for", "not asked for"])
-@pytest.mark.parametrize("how", SPOILT)
+@pytest.mark.parametrize(
+    ("how", "asked"),
+    [
+        pytest.param(how, asked, marks=() if i == j % 2 and j < 2 else pytest.mark.slow)
+        for j, how in enumerate(SPOILT)
+        for i, asked in enumerate([(0, 1, 2), (0, 2)])
+    ],
+)
 def test_the_others_of_a_block_go_on_without_it(how: str, asked: tuple[int, ...], tmp_path: Path) -> None:
     block = three_together(tmp_path / "cut")
     shutil.copytree(tmp_path / "cut", tmp_path / "whole")

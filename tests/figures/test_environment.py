@@ -113,8 +113,19 @@ def write(folder: Path, text: str | bytes, name: str = "matplotlibrc") -> Path:
     return folder
 
 
-@pytest.mark.parametrize("text", [HOSTILE, BROKEN, b"\xff\xfe\x00lines"], ids=["hostile", "broken", "no text"])
-@pytest.mark.parametrize("way", ["cwd", "MATPLOTLIBRC", "MPLCONFIGDIR", "HOME"])
+TEXTS = {"hostile": HOSTILE, "broken": BROKEN, "no text": b"\xff\xfe\x00lines"}
+WAYS = ("cwd", "MATPLOTLIBRC", "MPLCONFIGDIR", "HOME")
+ALWAYS = (("hostile", "cwd"), ("broken", "MATPLOTLIBRC"), ("no text", "HOME"), ("hostile", "MPLCONFIGDIR"))
+
+
+@pytest.mark.parametrize(
+    ("text", "way"),
+    [
+        pytest.param(TEXTS[text], way, id=f"{way}-{text}", marks=() if (text, way) in ALWAYS else pytest.mark.slow)
+        for text in TEXTS
+        for way in WAYS
+    ],
+)
 def test_a_matplotlibrc_changes_nothing(tmp_path: Path, plain: str, text: str | bytes, way: str) -> None:
     place = {"cwd": "work", "HOME": "home/.config/matplotlib"}.get(way, "rc")
     folder = write(tmp_path / place, text)
