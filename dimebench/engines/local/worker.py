@@ -37,13 +37,29 @@ EXIT_CLAIM_LOST, EXIT_STUCK = 75, 76
 ALIVE_EVERY_S = 2.0
 
 
+class Flag:
+    """Whether something has happened. Unlike threading.Event it has no lock.
+
+    One signal may interrupt another's handler at any point, and would wait for ever for a lock that this one holds.
+    """
+
+    def __init__(self) -> None:
+        self._on = False
+
+    def set(self) -> None:
+        self._on = True
+
+    def is_set(self) -> bool:
+        return self._on
+
+
 class Worker:
     """Serves jobs from `source` until it ends."""
 
     def __init__(self, source: TextIO, sink: TextIO) -> None:
         self._source, self._sink = source, sink
         self._sending = threading.Lock()
-        self._stop = threading.Event()
+        self._stop = Flag()
         self._jobs: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._last_event = 0.0
         for number in SIGNALS:
@@ -129,7 +145,7 @@ def _free() -> None:
 class _Beating:
     """A thread that keeps the claims of a job; the process ends when one is lost."""
 
-    def __init__(self, claims: list[Claim], stop: threading.Event, grace_s: float) -> None:
+    def __init__(self, claims: list[Claim], stop: Flag, grace_s: float) -> None:
         self._claims, self._stop, self._grace_s = claims, stop, grace_s
         self._lease_s = min((claim.lease_s for claim in claims), default=60.0)
         self._done = threading.Event()
