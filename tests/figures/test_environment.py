@@ -159,7 +159,16 @@ VARIABLES = {
 }
 
 
-@pytest.mark.parametrize("variables", VARIABLES.values(), ids=VARIABLES)
+QUICK = ("a notebook", "no backend", "language and date", "warnings")  # the others take as long and find less
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        pytest.param(each, id=name, marks=() if name in QUICK else pytest.mark.slow)
+        for name, each in VARIABLES.items()
+    ],
+)
 def test_a_variable_changes_nothing(tmp_path: Path, plain: str, variables: dict[str, str]) -> None:
     done = draw(tmp_path, **variables)
     assert (done.returncode, done.stdout) == (0, plain), done.stderr

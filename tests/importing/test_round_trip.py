@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from dimebench.importing.gather import Wish, gather
@@ -20,6 +21,9 @@ from tests.faults.test_hostile import FUZZ
 
 RUN = "dm_control/dog-run"
 Runs = dict[tuple[str, int], dict[int, list[float]]]  # (variant, seed) -> env step -> returns of the episodes
+
+# Examples of each of the tests below; FUZZ=2000 for more.
+TRIPS = settings(FUZZ, max_examples=int(os.environ.get("FUZZ", "40")))
 
 SCORES = st.floats(-1e6, 1e6, allow_nan=False)
 GRIDS = st.lists(st.integers(0, 10**7), min_size=1, max_size=5, unique=True).map(sorted)
@@ -67,7 +71,7 @@ def imported(place: Path, *files: Path, **choices: str) -> Runs | None:
     return found
 
 
-@FUZZ
+@TRIPS
 @given(table=studies(), data=st.data())
 def test_a_table_in_any_form_is_the_same_runs(
     table: pd.DataFrame, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -88,7 +92,7 @@ def test_a_table_in_any_form_is_the_same_runs(
     assert imported(place, file) == expected(table)
 
 
-@FUZZ
+@TRIPS
 @given(table=studies(), data=st.data())
 def test_rows_in_another_order_are_the_same_runs_or_refused(
     table: pd.DataFrame, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -102,7 +106,7 @@ def test_rows_in_another_order_are_the_same_runs_or_refused(
         assert same == {k: {step: sorted(each) for step, each in run.items()} for k, run in expected(table).items()}
 
 
-@FUZZ
+@TRIPS
 @given(table=studies(), data=st.data())
 def test_runs_over_several_files_are_the_same_runs_or_refused(
     table: pd.DataFrame, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -117,7 +121,7 @@ def test_runs_over_several_files_are_the_same_runs_or_refused(
     assert found is None or found == expected(table), "a run that is cut in two is refused"
 
 
-@FUZZ
+@TRIPS
 @given(table=studies(), data=st.data())
 def test_a_repeat_is_never_averaged(
     table: pd.DataFrame, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -145,7 +149,7 @@ def test_a_repeat_is_never_averaged(
     assert expected(table).items() <= found.items()
 
 
-@FUZZ
+@TRIPS
 @given(
     steps=GRIDS,
     episodes=st.integers(1, 4),
@@ -166,7 +170,7 @@ def test_arrays_are_the_same_run(
     assert found == {("ext:A", 0): dict(zip(steps, shown, strict=True))}
 
 
-@FUZZ
+@TRIPS
 @given(steps=GRIDS, seeds=st.integers(1, 4), data=st.data(), turned=st.booleans())
 def test_a_pair_of_arrays_is_the_same_runs(
     steps: list[int], seeds: int, data: st.DataObject, turned: bool, tmp_path_factory: pytest.TempPathFactory
