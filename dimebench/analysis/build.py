@@ -51,7 +51,7 @@ def read_summary(
     if not results.is_dir():
         raise NoRunsError(f"no results folder at '{results}'")
     broken: list[StoreError] = []
-    runs = read_chosen(results, suite, broken=broken)
+    runs = read_chosen(results, suite, (), broken)
     own, cited = split(full_names(names, runs, broken), {run.variant for run in runs})
     if cited and not own:
         raise NotComparableError("not comparable: published aggregates alone; name runs to set beside them")

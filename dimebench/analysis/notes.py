@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +86,27 @@ class BudgetLimited:
     variants: tuple[str, ...]
     ends: tuple[str, int, int]  # task, seed and last env step of the run that ends first
     others: int  # env step that the others reach
+
+
+End = tuple[str, int, float]  # task, seed, last env step; infinite for a run that limits nothing
+
+
+def limited_by(ends: Iterable[tuple[str, End]], asked: int | None) -> BudgetLimited | None:
+    """The variants that end first, where that keeps the others from being scored where they end, or were asked.
+
+    ends: the variant of each run that decides, and where the run ends.
+    """
+    first: dict[str, End] = {}
+    for variant, end in ends:
+        first[variant] = min(first.get(variant, end), end, key=lambda each: each[2])
+    finite = {variant: end for variant, end in first.items() if math.isfinite(end[2])}
+    reaches = [end[2] for end in finite.values()]
+    least, most = min(reaches, default=0), max(reaches, default=0)
+    if least == most or (asked is not None and asked <= least):
+        return None
+    variants = tuple(variant for variant, end in finite.items() if end[2] == least)
+    task, seed, _ = finite[variants[0]]
+    return BudgetLimited(variants, (task, seed, int(least)), int(most))
 
 
 @dataclass(frozen=True)

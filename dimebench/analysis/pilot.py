@@ -7,14 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from dimebench.analysis.build import read_summary
 from dimebench.analysis.errors import NotComparableError, ReportError, UnknownVariantError
-from dimebench.analysis.notes import BudgetLimited, Note, Unreadable
+from dimebench.analysis.notes import BudgetLimited, Note, Unreadable, limited_by
 from dimebench.analysis.published import other_version, split
 from dimebench.analysis.question import Question
-from dimebench.analysis.select import full_names, read_chosen, select
+from dimebench.analysis.select import full_names, read_chosen, require_left, select
 from dimebench.errors import nearest
 from dimebench.numbers import listed
 from dimebench.reference import PREFIX
@@ -64,7 +63,7 @@ def pilot_of_results(results: Place, names: Sequence[str], suite: str | None, bu
     Raises the errors of `analysis.errors`, UnknownReferenceError.
     """
     broken: list[StoreError] = []
-    runs = read_chosen(results, suite, broken=broken)
+    runs = read_chosen(results, suite, (), broken)
     names = full_names(names, runs, broken)
     own, cited = split(names, {run.variant for run in runs})
     if cited:
@@ -73,7 +72,7 @@ def pilot_of_results(results: Place, names: Sequence[str], suite: str | None, bu
     needed = [run for run in runs if not names or run.variant in names]
     lost: dict[Place, StoreError] = {}
     evals = read_curves(needed, lost)
-    chosen = select([run for run in needed or runs if run.path not in lost], evals, names, budget)
+    chosen = select(require_left(needed or runs, lost, names), evals, names, budget)
     metric = Question().metric_of(chosen.compared[0])
     scores = {variant: metric.per_task(chosen.of(variant), chosen.env_steps) for variant in chosen.variants}
     unread = [Unreadable(str(error)) for error in (*broken, *lost.values())]
@@ -124,8 +123,8 @@ def pilot_of_file(
     """From a file that `import` reads: one score per run and evaluation, tasks and algorithms as it names them.
 
     bounds: the scores that count as 0 and 1. tasks: only these; none: all that the variants share. choices: which
-    columns are meant. A run's score is
-    the mean of its last evaluation up to the budget (default: where the shortest of the shared tasks' runs ends).
+    columns are meant. A run's score is the mean of its last evaluation up to the budget (default: where the shortest
+    of the shared tasks' runs ends).
     Raises ReportError for a published name, UnknownVariantError, NotComparableError, and StoreError for a file whose
     runs cannot be told.
     """
@@ -157,7 +156,8 @@ def pilot_of_file(
     ends = rows.groupby(["algorithm", "task", "run", "seed"])["step"].max().reset_index()
     reach = int(ends["step"].min())
     end = reach if budget is None else budget
-    limited = _limited(ends, budget)
+    told = ends[["algorithm", "task", "seed", "step"]].itertuples(index=False, name=None)
+    limited = limited_by([(name, (task, max(0, int(seed)), step)) for name, task, seed, step in told], budget)
     keys = ["algorithm", "task", "run"]
     evaluations = rows[rows["step"] <= end].groupby([*keys, "step"])["score"].mean()
     at_end = evaluations.groupby(keys).last().reset_index()
@@ -173,14 +173,3 @@ def pilot_of_file(
 
     by_name = {name: [scores(name, task) for task in found] for name in names}
     return Pilot(str(file), found, end, by_name, notes=(limited,) if limited else (), unit=reading.unit)
-
-
-def _limited(ends: pd.DataFrame, asked: int | None) -> BudgetLimited | None:
-    """The algorithms whose runs end first; None where all end alike, or the budget lies before."""
-    reaches = ends.groupby("algorithm")["step"].min()
-    least, most = reaches.min(), reaches.max()
-    if least == most or (asked is not None and asked <= least):
-        return None
-    first = ends.iloc[int(ends["step"].to_numpy().argmin())]
-    names = tuple(map(str, reaches.index[reaches == least]))
-    return BudgetLimited(names, (str(first["task"]), max(0, int(first["seed"])), int(least)), int(most))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import pandas as pd
 from dimebench.analysis import errors
 from dimebench.analysis.comparability import differences, has_usable_score, mixtures, origins, require_comparable
 from dimebench.analysis.curves import Curve, curves, decisive, shared_env_steps
-from dimebench.analysis.notes import BudgetLimited, BudgetTrimmed, FloorNotShown, Lacking, LeftOut, LeftOutTask, Note
+from dimebench.analysis.notes import BudgetTrimmed, FloorNotShown, Lacking, LeftOut, LeftOutTask, Note, limited_by
 from dimebench.errors import close, nearest
 from dimebench.numbers import listed
 from dimebench.reference import find, references
@@ -68,20 +67,17 @@ def choose_suite(results: Place, runs: Sequence[Run], suite: str | None) -> list
     return [run for run in runs if run.suite == (suite or found[0])]
 
 
-def read_chosen(
-    results: Place, suite: str | None, names: Sequence[str] = (), broken: list[StoreError] | None = None
-) -> list[Run]:
+def read_chosen(results: Place, suite: str | None, names: Sequence[str], broken: list[StoreError]) -> list[Run]:
     """The runs of a suite, of these variants where any are named. Raises ReportError, StoreError.
 
     broken: collects what keeps single runs from being read; the others count. Two folders with the same run are
     refused all the same, for either may be the true one.
     """
-    found: list[StoreError] = [] if broken is None else broken
-    every = read_runs(results, broken=found)
-    for error in found:
-        if broken is None or not every or isinstance(error, TwiceError):
+    every = read_runs(results, broken=broken)
+    for error in broken:
+        if not every or isinstance(error, TwiceError):
             raise error
-    with naming(found):
+    with naming(broken):
         runs = choose_suite(results, every, suite)
         wanted = choose_variants(runs, names)[0] if names else {run.variant for run in runs}
     return [run for run in runs if run.variant in wanted]
@@ -192,7 +188,9 @@ def select(
     env_steps = shared_env_steps(cells.values(), budget)
     if budget is not None and env_steps[-1] != budget:
         notes.append(BudgetTrimmed(budget, env_steps[-1]))
-    if limited := _limited(cells, budget):
+    deciding = [curve for cell in cells.values() for curve in decisive(cell)]
+    ends = [(curve.run.variant, (curve.run.task, curve.run.seed, curve.reach)) for curve in deciding]
+    if limited := limited_by(ends, budget):
         notes.append(limited)
     if floor is not None:
         own = {task: usable.get((floor, task), []) for task in tasks}
@@ -221,22 +219,6 @@ def select(
         left_out_tasks=tuple(left_out_tasks),
         notes=(*notes, *origins(counted), *mixtures([run for run in counted if external(run) is None], floor)),
     )
-
-
-def _limited(cells: Mapping[tuple[str, str], Sequence[Curve]], asked: int | None) -> BudgetLimited | None:
-    """The variants that end first, where that keeps the others from being scored where they end, or were asked."""
-    ends: dict[str, Curve] = {}
-    for (variant, _), cell in cells.items():
-        for curve in decisive(cell):
-            first = ends.setdefault(variant, curve)
-            ends[variant] = min(first, curve, key=lambda each: each.reach)
-    reaches = {variant: curve.reach for variant, curve in ends.items() if math.isfinite(curve.reach)}
-    least, most = min(reaches.values(), default=0), max(reaches.values(), default=0)
-    if least == most or (asked is not None and asked <= least):
-        return None
-    variants = tuple(variant for variant, reach in reaches.items() if reach == least)
-    run = ends[variants[0]].run
-    return BudgetLimited(variants, (run.task, run.seed, int(least)), int(most))
 
 
 def _short(curve: Curve, env_steps: Sequence[int]) -> LeftOut:

@@ -114,8 +114,9 @@ def import_(
 def _write(gathered: Any, results: Path) -> None:
     from dimebench.store.external import write_external
 
+    new = [both for both in gathered.runs if both[0].folder not in gathered.already]
     with ThreadPoolExecutor(WRITERS) as pool:  # each waits for the disk most of the time
-        list(pool.map(lambda both: write_external(results, *both), gathered.runs))
+        list(pool.map(lambda both: write_external(results, *both), new))
 
 
 def _tell(gathered: Any, suite: str | None, results: Path, as_json: bool) -> None:

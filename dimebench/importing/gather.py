@@ -6,13 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from dimebench.errors import UsageError, printable, shorten
-from dimebench.importing.targets import SUCCESS, suite_tasks, targets
+from dimebench.importing.targets import SUCCESS, known_suite, targets
 from dimebench.importing.tasks import full_task, resolve
 from dimebench.store import Run
 from dimebench.store.external import ImportConflictError, There, digest_of, external, is_there
@@ -78,10 +77,11 @@ def gather(files: Sequence[Path], wish: Wish, results: Path) -> Gathered:
         if (empty := rows[key] == "").any():
             raise UsageError(f"{files[rows.loc[empty, 'file'].iloc[0]]}: names no {key}: add --{key} NAME")
     origins = tuple(_origin(each, wish) for each in readings)
-    rows, unknown = _with_full_tasks(rows, files, wish, suite_tasks(wish.suite, results))
+    loaded = known_suite(wish.suite, results)
+    rows, unknown = _with_full_tasks(rows, files, wish, loaded.tasks if loaded else None)
     _require_task(readings, wish)
     tasks = sorted(set(rows["task"]))
-    places, unscored = targets(tasks, wish.suite, wish.bounds, results)
+    places, unscored = targets(tasks, wish.suite, loaded, wish.bounds)
     kept = {task for target in places for task in target.score}
     rows = rows[rows["task"].isin(kept)].reset_index(drop=True)
     rows["variant"] = variants(rows, origins)
@@ -137,7 +137,7 @@ def _licensed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_full_tasks(
-    rows: pd.DataFrame, files: Sequence[Path], wish: Wish, only: Any
+    rows: pd.DataFrame, files: Sequence[Path], wish: Wish, only: Sequence[str] | None
 ) -> tuple[pd.DataFrame, list[str]]:
     """The rows of known tasks, by their full names, and the names of the others."""
     names = list(dict.fromkeys(rows["task"]))

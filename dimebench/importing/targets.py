@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dimebench.config import list_suites, load_suite
+from dimebench.config import Suite, list_suites, load_suite
 from dimebench.config.names import check_suite
 from dimebench.envs import loaded_libraries
 from dimebench.errors import UsageError, nearest
@@ -17,27 +17,24 @@ OTHER_BOUNDS = {"myosuite": (0.0, 1.0)}  # fixed by how these tasks are built; n
 BOUNDS_SUITE = "gym-mujoco"  # has bounds for each of its tasks
 
 
-def suite_tasks(suite: str | None, results: Path) -> Collection[str] | None:
-    """The tasks of a suite that exists; None for a new one of imports alone. Raises UsageError, ConfigError."""
-    if suite is None or _is_new(suite, results):
-        return None
-    return load_suite(suite).tasks
+def known_suite(suite: str | None, results: Path) -> Suite | None:
+    """The suite of that name; None for a new one of imports alone, or none. Raises UsageError, ConfigError."""
+    return None if suite is None or _is_new(suite, results) else load_suite(suite)
 
 
 def targets(
-    tasks: Sequence[str], suite: str | None, bounds: Mapping[str, float] | None, results: Path
+    tasks: Sequence[str], suite: str | None, loaded: Suite | None, bounds: Mapping[str, float] | None
 ) -> tuple[list[Target], list[str]]:
     """Where runs of these tasks go, and the tasks whose scores are not known, where others are.
 
-    The suite that was named, with those of its tasks that there are; else one suite per family of tasks. Raises
-    UsageError where nothing remains.
+    The suite that was named (`loaded`: as `known_suite` has it), with those of its tasks that there are; else one
+    suite per family of tasks. Raises UsageError where nothing remains.
     """
     if not tasks:
         raise UsageError("no task is left to import")
-    if suite is not None and not _is_new(suite, results):
+    if loaded is not None:
         if bounds is not None:
             raise UsageError(f"--bounds: suite {suite} has bounds of its own; an external suite takes them")
-        loaded = load_suite(suite)
         shared = [task for task in tasks if task in loaded.tasks]
         if not shared:
             raise UsageError(f"suite={suite}: has none of the file's tasks ({', '.join(tasks[:8])})")

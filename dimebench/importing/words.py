@@ -9,6 +9,8 @@ from typing import Any
 from dimebench.importing.gather import Gathered, ends
 from dimebench.numbers import count, listed
 from dimebench.store.foreign.columns import FRAMES
+from dimebench.store.foreign.rows import Reading
+from dimebench.store.importers import Origin
 
 MOST = 12  # lines of a kind, and names in a line
 
@@ -17,8 +19,7 @@ def files(gathered: Gathered) -> list[dict[str, Any]]:
     """Of each file: its columns, and how its steps were counted."""
     found = []
     for reading, origin in zip(gathered.readings, gathered.origins, strict=True):
-        repeats = sorted({target.action_repeat for target in gathered.targets})
-        last = float(reading.rows["step"].max())
+        last, env_steps = _last(gathered, reading, origin)
         found.append(
             {
                 "file": str(reading.file),
@@ -26,7 +27,7 @@ def files(gathered: Gathered) -> list[dict[str, Any]]:
                 "unit": reading.unit,
                 "unit_from": reading.unit_from,
                 "last_step": last,
-                "env_steps": round(last * origin.frames / repeats[0]),
+                "env_steps": env_steps,
                 "left_out": reading.left_out,
             }
         )
@@ -43,12 +44,12 @@ def _taken(gathered: Gathered) -> Iterator[str]:
     repeat = gathered.targets[0].action_repeat
     for reading, origin in zip(gathered.readings, gathered.origins, strict=True):
         columns = ", ".join(f"{key} from '{name}'" for key, name in reading.taken.items())
-        last = float(reading.rows["step"].max())
+        last, env_steps = _last(gathered, reading, origin)
         unit = FRAMES if reading.unit == FRAMES else f"env steps of {count(origin.action_repeat, 'frame')}"
         why = f" ({reading.unit_from})" if reading.unit_from else ""
         if reading.unit == FRAMES and origin.action_repeat > 1:
             why += f", whatever --action-repeat {origin.action_repeat} says"
-        made = f"{last:,.10g} source steps = {round(last * origin.frames / repeat):,} env steps"
+        made = f"{last:,.10g} source steps = {env_steps:,} env steps"
         of = f" of {count(repeat, 'frame')}" if repeat > 1 else ""
         alike.setdefault((columns, f"steps count {unit}{why}: {made}{of}"), []).append(reading.file)
     for number, (told, names) in enumerate(alike.items()):
@@ -57,6 +58,12 @@ def _taken(gathered: Gathered) -> Iterator[str]:
             return
         others = f" and {count(len(names) - 1, 'file')} alike" if len(names) > 1 else ""
         yield f"{names[0]}{others}: {'; '.join(filter(None, told))}"
+
+
+def _last(gathered: Gathered, reading: Reading, origin: Origin) -> tuple[float, int]:
+    """The last step of a file, and what it became: targets of one import share their action repeat."""
+    last = float(reading.rows["step"].max())
+    return last, round(last * origin.frames / gathered.targets[0].action_repeat)
 
 
 def _noticed(gathered: Gathered) -> Iterator[str]:
