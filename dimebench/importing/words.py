@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from dimebench.importing.gather import Gathered, ends
 from dimebench.numbers import count, listed
 from dimebench.store.foreign.columns import FRAMES
 from dimebench.store.foreign.rows import Reading
+from dimebench.store.foreign.runs import Ended
 from dimebench.store.importers import Origin
 
 MOST = 12  # lines of a kind, and names in a line
@@ -79,25 +80,35 @@ def _noticed(gathered: Gathered) -> Iterator[str]:
         yield f"made runs of their own, since the steps begin again: {count(gathered.told.split, 'run')}"
     if gathered.told.copies:
         yield f"counted once, since they are there twice: {count(gathered.told.copies, 'run')}"
-    diverged = [run for run, _ in gathered.runs if run.status == "diverged"]
-    for run in diverged[:MOST]:
-        yield f"diverged: {run.variant} on {run.task} seed {run.seed}: {run.reason}; it counts with the lower bound"
-    if len(diverged) > MOST:
-        yield f"diverged: {count(len(diverged) - MOST, 'more run')}"
-    for each in gathered.told.ended[:MOST]:
-        who = f"{each.variant} on {each.task}{' ' + _seeds(each.seeds) if each.seeds else ''}"
-        at, of = ends(gathered, each)
-        yield f"{who}: {'no scores: left out' if at is None else f'scores end at env step {at:,} of {of:,}'}"
-    if len(gathered.told.ended) > MOST:
-        yield f"scores end early of {count(len(gathered.told.ended) - MOST, 'more group')} of runs"
-    for runs in gathered.alike[:MOST]:
-        seeds = sorted(run.seed for run in runs)
-        yield f"{runs[0].variant} on {runs[0].task}: {_seeds(seeds)} hold the same numbers"
-    for new, old in gathered.elsewhere[:MOST]:
-        yield f"{new.variant} on {new.task} seed {new.seed}: holds the numbers of {old.variant} seed {old.seed}"
-    yield from gathered.unread[:MOST]
-    if len(gathered.alike) > MOST:
-        yield f"the same numbers are in {count(len(gathered.alike) - MOST, 'more group')} of runs"
+    yield from _first(
+        f"diverged: {run.variant} on {run.task} seed {run.seed}: {run.reason}; it counts with the lower bound"
+        for run, _ in gathered.runs
+        if run.status == "diverged"
+    )
+    yield from _first(_ended(gathered, each) for each in gathered.told.ended)
+    yield from _first(
+        f"{runs[0].variant} on {runs[0].task}: {_seeds(sorted(run.seed for run in runs))} hold the same numbers"
+        for runs in gathered.alike
+    )
+    yield from _first(
+        f"{new.variant} on {new.task} seed {new.seed}: holds the numbers of {old.variant} seed {old.seed}"
+        for new, old in gathered.elsewhere
+    )
+    yield from _first(gathered.unread)
+
+
+def _ended(gathered: Gathered, ended: Ended) -> str:
+    at, of = ends(gathered, ended)
+    where = "no scores: left out" if at is None else f"scores end at env step {at:,} of {of:,}"
+    return f"{ended.variant} on {ended.task}{' ' + _seeds(ended.seeds) if ended.seeds else ''}: {where}"
+
+
+def _first(found: Iterable[str]) -> Iterator[str]:
+    """The lines of one kind, or the first ones and how many there are more."""
+    told = list(found)
+    yield from told[:MOST]
+    if len(told) > MOST:
+        yield f"and {count(len(told) - MOST, 'more line')} like this"
 
 
 def _renamed(gathered: Gathered) -> Iterator[str]:
