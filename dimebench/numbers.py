@@ -100,6 +100,14 @@ def listed(names: Sequence[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def few(names: Sequence[str], most: int = 3, apart: str = ", ") -> str:
+    """a, b and c; of more than `most` names the first ones: a, b, c and 4 more."""
+    if apart != ", " or len(names) > most:
+        shown, more = apart.join(names[:most]), len(names) - most
+        return f"{shown} and {more} more" if more > 0 else shown
+    return listed(names)
+
+
 def differ(names: Sequence[str]) -> str:
     """a differs; a, b, c differ; a, b, c and 2 more differ; "" for none."""
     more = f" and {len(names) - 3} more" if len(names) > 3 else ""

@@ -77,6 +77,7 @@ def import_(
     check_writable("--results", results)
     from dimebench.importing.gather import Wish, gather
     from dimebench.store.foreign.choices import Choices
+    from dimebench.store.provenance import command_line
 
     choices = Choices(
         algorithm=algorithm,
@@ -104,6 +105,7 @@ def import_(
         split_repeats=split_repeats,
         bounds=_bounds(bounds),
         renamed=_renamed(rename_task or []),
+        command=command_line(),
     )
     gathered = gather(files, wish, results)
     _write(gathered, results)

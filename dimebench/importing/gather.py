@@ -36,6 +36,7 @@ class Wish:
     split_repeats: bool = False
     bounds: Mapping[str, float] | None = None
     renamed: Mapping[str, str] | None = None  # tasks
+    command: str = ""  # that was typed, kept with the runs
 
     def check(self, readings: Sequence[Reading]) -> None:
         """Raises UsageError for what the files leave nothing to ask for."""
@@ -125,6 +126,7 @@ def _origin(reading: Reading, wish: Wish) -> Origin:
         action_repeat=reading.action_repeat or wish.action_repeat or 1,
         published=wish.published or reading.published,
         told=bool(wish.choices.source),
+        command=wish.command,
     )
 
 

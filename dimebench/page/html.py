@@ -27,16 +27,20 @@ from dimebench.figures.files import PER_TASK, draw_of, render_for_page, specs
 from dimebench.figures.marks import numbers_of
 from dimebench.figures.pool import FigurePool
 from dimebench.figures.style import css_variables
-from dimebench.page.parts import commands_of, origins_of, plain, series_of, settings_of, strip_of, verdict_of
+from dimebench.page import again, head, ranking
+from dimebench.page.head import Made
+from dimebench.page.parts import origins_of, plain, series_of, settings_of, strip_of, verdict_of
 from dimebench.page.svg import inline
 from dimebench.store import atomic_write
 from dimebench.tables.content import time_of
 from dimebench.tables.published import cited_iqm
 from dimebench.wording import terms, verdict
-from dimebench.wording.notes import reason, remarks
+from dimebench.wording.notes import about_runs, not_counted, reason
+from dimebench.wording.standing import standing
 
 # Text stays text, to be searched and to take the page's font; the page's own colour is the background.
 IN_PAGE = {"svg.fonttype": "none", "figure.facecolor": "none"}
+MOST_PAIRS = 10  # shown at once; more of them are folded
 MOST_RUNS = 600  # listed one by one
 MOST_BYTES = 5_000_000  # of a page, films included
 
@@ -80,16 +84,21 @@ def write_html(
     clips: Sequence[Clip] = (),
     refresh_s: int | None = None,
     pool: FigurePool | None = None,
+    made: Made | None = None,
 ) -> Path:
     """Write the page. Raises OSError where it cannot be written; nothing half-written stays behind."""
-    atomic_write(path, page(summary, clips, refresh_s, pool).encode())
+    atomic_write(path, page(summary, clips, refresh_s, pool, made).encode())
     return path
 
 
 def page(
-    summary: Summary, clips: Sequence[Clip] = (), refresh_s: int | None = None, pool: FigurePool | None = None
+    summary: Summary,
+    clips: Sequence[Clip] = (),
+    refresh_s: int | None = None,
+    pool: FigurePool | None = None,
+    made: Made | None = None,
 ) -> str:
-    """The page's HTML: the same for the same summary. With `refresh_s` it reads itself anew every so many seconds."""
+    """The page's HTML, the same for the same arguments. `refresh_s`: it reads itself anew every so many seconds."""
     loader = PackageLoader("dimebench.page")
     environment = Environment(
         loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -130,16 +139,23 @@ def page(
         terms=terms,
         left_out=sorted(summary.left_out, key=lambda row: row.status != "failed"),
         reason=reason,
-        remarks=remarks(summary),
+        not_counted=not_counted(summary),
+        about_runs=about_runs(summary),
         in_short=verdict.in_short,
-        overview=verdict.overview(summary.comparisons) if len(summary.comparisons) > 1 else [],
+        overview=standing(summary.comparisons) if len(summary.comparisons) > 1 else [],
+        ranking=ranking.picture(summary),
+        most_pairs=MOST_PAIRS,
+        made=made,
+        head=head.facts(summary),
+        title=head.title(summary),
+        contents=_contents(summary, clips),
         where=verdict.where(summary),
         caution=verdict.caution(summary.comparisons),
         settings=settings_of(summary),
         facts=origins,
         run_rows=summary.runs if len(summary.runs) <= MOST_RUNS else (),
         place_of=lambda run: 1 + origin_of(run),
-        commands=commands_of(summary),
+        commands=again.commands_of(summary),
         light=Markup(css_variables(dark=False)),
         dark=Markup(css_variables(dark=True)),
         hover=Markup(_json(hover)),
@@ -152,6 +168,24 @@ def page(
     room = MOST_BYTES - len(template.render(facts, clips=[], no_room=[]).encode()) if clips else 0
     shown, without = _fitting(clips, room)
     return template.render(facts, clips=shown, no_room=without)
+
+
+def _contents(summary: Summary, clips: Sequence[Clip]) -> list[tuple[str, str]]:
+    """The sections of the page and the links to them."""
+    of_many = [("ranking", "Ranking"), ("pairs", "Pairs")] if summary.ranking else []
+    return [
+        ("verdict", "Verdict"),
+        *of_many,
+        ("aggregates-table", "Over all tasks"),
+        ("figures", "Figures"),
+        *[("clips", "Clips")] * bool(clips),
+        ("tasks", "Per task"),
+        *[("task-verdicts", "Verdicts per task")] * bool(summary.comparisons),
+        ("left-out", "What does not count"),
+        *[("about", "About the runs")] * bool(about_runs(summary)),
+        ("again", "Repeat it"),
+        ("provenance", "Provenance"),
+    ]
 
 
 def _fitting(clips: Sequence[Clip], room: int) -> tuple[list[Clip], list[Clip]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -116,27 +115,3 @@ def _origin(run: RunRow) -> dict[str, Any]:
 
 def _key(value: Any) -> str:
     return json.dumps(value, sort_keys=True, default=str)
-
-
-def commands_of(summary: Summary) -> list[str]:
-    """What to type to get these runs, this verdict and this page again."""
-    typed = sorted({str(run.provenance["command"]) for run in summary.runs if run.provenance.get("command")})
-    if not typed:
-        seeds = 1 + max(run.seed for run in summary.runs)
-        typed = [
-            f"dimebench run suite={summary.suite} {shlex.quote('algo=' + ','.join(summary.shown))} --seeds {seeds}"
-        ]
-    suite, budget = shlex.quote(f"suite={summary.suite}"), f"--budget {summary.budget}"
-    if summary.axis != "env_step":
-        budget += f" --axis {summary.axis}"
-    if summary.score_asked:
-        budget += f" --metric {summary.score}"
-    delta = summary.comparisons[0].delta if summary.comparisons else None
-    if delta is not None:
-        budget += f" --delta {delta:g}"
-    budget = " ".join([budget, *summary.options])
-    if summary.best_against_each:  # named variants would be compared pair by pair
-        return [*typed, f"dimebench report {suite} {budget} --html"]
-    names = shlex.join([*summary.variants, *(citation.variant for citation in summary.published)])
-    compare = [f"dimebench compare {names} {suite} {budget}"] if summary.comparisons or summary.published else []
-    return [*typed, *compare, f"dimebench report {names} {suite} {budget} --html"]

@@ -37,6 +37,7 @@ class Origin:
     action_repeat: int  # of the source: frames per env step
     published: bool
     told: bool = False  # whether somebody said so, or the source is the file's name
+    command: str = ""  # that was typed to import them; "" where that is not known
 
     @property
     def frames(self) -> int:
@@ -190,6 +191,7 @@ def _run(rows: pd.DataFrame, digest: str, origin: Origin, target: Target) -> Run
     lost = rows.loc[rows["diverged"], "env_step"]
     facts = asdict(origin) | {key: str(first[key]) or getattr(origin, key) for key in ("source", "licence")}
     told = bool(facts.pop("told") or first["source"])
+    command = {"command": origin.command} if facts.pop("command") else {}
     of = {
         "external": facts | {"algorithm": str(first["algorithm"]), "rows_sha256": digest},
         "task": task,
@@ -208,7 +210,7 @@ def _run(rows: pd.DataFrame, digest: str, origin: Origin, target: Target) -> Run
         reason=f"no return (NaN) from env step {lost.iloc[0]:,} on" if len(lost) else None,
         identity={"sha256": hashlib.sha256(canonical.encode()).hexdigest(), "of": of},
         score=dict(target.score[task]),
-        provenance={"imported_from": facts["source"], "licence": facts["licence"], "source_told": told},
+        provenance={"imported_from": facts["source"], "licence": facts["licence"], "source_told": told} | command,
         progress={"env_step": last, "grad_step": 0, "wall_time_s": 0.0},
         block=f"seed-{seed:03d}",
     )

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -93,8 +94,8 @@ def machine() -> dict[str, str | int]:
 
 
 def command_line() -> str:
-    """The command that was typed, without the interpreter's path."""
-    return " ".join(["dimebench", *sys.argv[1:]])
+    """The command that was typed, quoted for a shell, without the interpreter's path."""
+    return shlex.join(["dimebench", *sys.argv[1:]])
 
 
 def _cpu_model() -> str:

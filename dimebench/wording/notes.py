@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from dimebench.analysis import notes
 from dimebench.analysis.summary import Summary
 from dimebench.numbers import differ, listed, place
 
+NOT_COUNTED = (notes.Unreadable, notes.FloorNotShown)
 MIXED = {"dimebench": "versions of dimebench", "versions": "sets of packages", "execution": "executions"}
 
 
 def remarks(summary: Summary) -> list[str]:
     """Tasks that were left out, and notes on the runs."""
+    return [*not_counted(summary), *about_runs(summary)]
+
+
+def not_counted(summary: Summary) -> list[str]:
+    """What no number of the report holds: tasks, files that cannot be read, the floor."""
     lost = [f"left out: {task.task} ({task.reason})" for task in summary.left_out_tasks]
-    return [*lost, *(note(each) for each in summary.notes)]
+    return lost + [note(each) for each in summary.notes if isinstance(each, NOT_COUNTED)]
+
+
+def about_runs(summary: Summary) -> list[str]:
+    """What to know of the runs that count; variants of one origin in one line."""
+    found: list[notes.Note] = []
+    of: list[list[str]] = []  # the variants of each origin found
+    for each in summary.notes:
+        if isinstance(each, notes.Origin):
+            bare = replace(each, variant="")
+            if bare not in found:
+                found, of = [*found, bare], [*of, []]
+            of[found.index(bare)].append(each.variant)
+        elif not isinstance(each, NOT_COUNTED):
+            found, of = [*found, each], [*of, []]
+    return [
+        note(replace(one, variant=listed(names)) if isinstance(one, notes.Origin) else one)
+        for one, names in zip(found, of, strict=True)
+    ]
 
 
 def reason(left_out: notes.LeftOut) -> str:

@@ -10,6 +10,7 @@ from dimebench.analysis.summary import Citation, Summary
 from dimebench.numbers import count, listed, p_value, percent, signed, unit
 from dimebench.stats import Comparison, Estimate, Interval, Verdict
 from dimebench.wording import terms
+from dimebench.wording.standing import standing
 
 HOLDS_FROM = 4  # seeds: the difference's interval covers what it says, on one task too
 
@@ -28,22 +29,6 @@ def headline(comparison: Comparison) -> str:
     if comparison.verdict == "equivalent":
         return f"{comparison.a} and {comparison.b} are equivalent within {comparison.delta:g}"
     return f"undecided between {comparison.a} and {comparison.b}"
-
-
-def overview(comparisons: Sequence[Comparison]) -> list[str]:
-    """The claims of several comparisons, one line per winner, then what is equivalent, then what is undecided."""
-    beaten: dict[str, list[str]] = {}
-    alike, open_pairs = [], []
-    for comparison in comparisons:
-        pair = comparison.winner
-        if comparison.verdict == "equivalent":
-            alike.append(headline(comparison))
-        elif pair is None:
-            open_pairs.append(f"{comparison.a} and {comparison.b}")
-        else:
-            beaten.setdefault(pair[0], []).append(pair[1])
-    lines = [f"{better} is better than {listed(worse)}" for better, worse in beaten.items()]
-    return lines + alike + ([f"undecided: {'; '.join(open_pairs)}"] if open_pairs else [])
 
 
 def sentences(summary: Summary) -> tuple[str, ...]:
@@ -65,7 +50,7 @@ def claims(summary: Summary) -> list[str]:
     if len(summary.comparisons) < 2:
         return list(sentences(summary))
     warning = caution(summary.comparisons)
-    return [*overview(summary.comparisons), where(summary), *[warning] * bool(warning), *cited_sentences(summary)]
+    return [*standing(summary.comparisons), where(summary), *[warning] * bool(warning), *cited_sentences(summary)]
 
 
 def cited_sentences(summary: Summary) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dimebench.analysis import Summary, summarise
+from dimebench.page.again import commands_of
 from dimebench.page.html import page
-from dimebench.page.parts import commands_of
 from dimebench.stats import estimate
 from dimebench.stats.bootstrap import stream
 from dimebench.wording.programs import to_json

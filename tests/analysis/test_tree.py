@@ -11,8 +11,8 @@ import pytest
 
 from dimebench.analysis import read_summary
 from dimebench.analysis.errors import NoRunsError, SuiteChoiceError, UnknownSuiteError
+from dimebench.page.again import commands_of
 from dimebench.page.html import write_html
-from dimebench.page.parts import commands_of
 from dimebench.store import RunWriter
 from tests.analysis.factory import GRID, RUN, make_run
 

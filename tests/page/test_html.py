@@ -106,7 +106,7 @@ def test_every_figure_is_there_with_its_caption(summary: Summary, html: str) -> 
 
 def test_verdict_stands_before_everything_else(summary: Summary, html: str) -> None:
     text = Reader(html).text
-    body = text[text.index("dimebench report") :]
+    body = text[text.index("Provenance") :]  # the last link of the head
     assert body.index("dime is better than sac") < body.index("Over all tasks") < body.index("Per task")
     assert sentences(summary)[0] in body
 
@@ -164,23 +164,30 @@ def test_many_comparisons_are_summed_up_and_each_has_its_sentence() -> None:
 
 def ranking_of(html: str) -> str:
     """The text of the ranking's section, a space between cells and for every interval."""
-    section = html[html.index('<h2 id="ranking">') : html.index('<h2 id="aggregates-table">')].split("</section>")[0]
-    spaced = re.sub(r"</(th|td|h2)>", r"</\1> ", re.sub(r"<small>\[.*?</small>", " ", section))
+    section = html[html.index('<h2 id="ranking">') : html.index('<h2 id="pairs">')].split("</section>")[0]
+    spaced = re.sub(r"</(th|td|h2|span)>", r"</\1> ", re.sub(r"<small>\[.*?</small>", " ", section))
     return " ".join(Reader(spaced).text.split())
+
+
+def ticks_of(html: str) -> str:
+    """What stands below the scale of the ranking."""
+    return " ".join(re.findall(r"<span style=\"left: [\d.]+%\">([\d.]+)</span>", html))
 
 
 def test_ranking_stands_below_the_verdict_of_three_variants_and_more(html: str) -> None:
     summary = of(four_variants())
     text = page(summary)
     assert Reader(text).open == []
+    assert text.count("<h3>") <= 2 + len(specs(summary))  # of the verdict, and a heading per figure
     assert (
         text.index('<h2 id="verdict">') < text.index('<h2 id="ranking">') < text.index('<h2 id="aggregates-table">')
     )
     first, second, third, fourth = (unit(row.iqm.point) for row in summary.ranking)
     assert ranking_of(text) == (
-        f"Ranking variant rank IQM letters dime 1-2 {first} a dime-wide 1-3 {second} ab sac 2-3 {third} b "
-        f"crossq 4 {fourth} c Variants that share a letter are not told apart at 95%; the rank intervals hold for "
-        "all variants at once. In brackets: 95% intervals of the IQM."
+        f"Ranking variant rank IQM 95% interval of the IQM not told apart dime 1-2 {first} a "
+        f"dime-wide 1-3 {second} a b sac 2-3 {third} b crossq 4 {fourth} c {ticks_of(text)} "
+        "Variants that share a letter are not told apart at "
+        "95%; the rank intervals hold for all variants at once."
     )
     assert 'id="ranking"' not in html
 
@@ -189,10 +196,12 @@ def test_ranking_has_no_letters_where_not_every_pair_was_judged(monkeypatch: pyt
     monkeypatch.setattr(importlib.import_module("dimebench.analysis.build"), "MOST_PAIRED", 3)
     summary = of(four_variants())
     first, second, third, fourth = (unit(row.iqm.point) for row in summary.ranking)
-    assert ranking_of(page(summary)).startswith(
-        f"Ranking variant rank IQM dime 1-2 {first} dime-wide 1-4 {second} sac 2-4 {third} crossq 2-4 {fourth} "
-        "No letters: only the variant with the highest IQM is compared with the others; at 95%, the rank intervals"
+    text = page(summary)
+    assert ranking_of(text).startswith(
+        f"Ranking variant rank IQM 95% interval of the IQM against the first dime 1-2 {first} the first "
+        f"dime-wide 1-4 {second} undecided sac 2-4 {third} worse crossq 2-4 {fourth} worse "
     )
+    assert "The first against each other one" in text
 
 
 def test_names_are_quoted_for_the_shell_and_runs_of_unequal_origin_told_apart() -> None:

@@ -20,8 +20,8 @@ import pytest
 from dimebench.analysis import Summary
 from dimebench.analysis.question import Metric, Question
 from dimebench.export.archive import write_archive
+from dimebench.page.again import commands_of
 from dimebench.page.html import page
-from dimebench.page.parts import commands_of
 from dimebench.page.pdf import write_pdf
 from dimebench.stats import Estimate, Interval, NumpyEngine, RliableEngine
 from dimebench.tables.content import bold, tables

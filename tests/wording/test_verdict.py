@@ -11,7 +11,8 @@ from dimebench import numbers
 from dimebench.analysis.question import Question
 from dimebench.stats import NumpyEngine, compare_all
 from dimebench.tables.answer import plain_lines
-from dimebench.wording.verdict import caution, headline, overview, sentence, sentences
+from dimebench.wording.standing import standing
+from dimebench.wording.verdict import caution, headline, sentence, sentences
 from tests.analysis.factory import RUN, WALK, Book, two_variants
 from tests.analysis.test_summary import of
 
@@ -123,7 +124,7 @@ def test_several_comparisons_name_the_confidence_they_were_judged_at() -> None:
         f"{numbers.signed(strongest.judged.low)} to {numbers.signed(strongest.judged.high)}",
     )
     assert float(judged[1]) > 95
-    assert overview(found.comparisons) == ["a is better than b and c", "b is better than c"]
+    assert standing(found.comparisons) == ["a is better than b and c"]
 
 
 def test_what_is_undecided_among_several_says_at_which_confidence() -> None:
@@ -173,8 +174,8 @@ def test_headlines() -> None:
     scores = {"a": [[0.9, 0.91, 0.92, 0.93, 0.94]], "b": [[0.1, 0.11, 0.12, 0.13, 0.14]]}
     better, worse = compare_all(scores, [("a", "b"), ("b", "a")], resamples=200)
     assert headline(better) == headline(worse) == "a is better than b"
-    assert overview(compare_all({"a": scores["a"], "b": scores["a"]}, [("a", "b")], resamples=200)) == [
-        "undecided: a and b"
+    assert standing(compare_all({"a": scores["a"], "b": scores["a"]}, [("a", "b")], resamples=200)) == [
+        "undecided between a and b"
     ]
 
 
