@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from dimebench.analysis.summary import Citation, Summary, VariantRow
 from dimebench.figures.marks import Drawing
-from dimebench.figures.style import VariantStyle, cited_style, label, styles
+from dimebench.figures.style import PAPER, VariantStyle, label, styles_of
 from dimebench.numbers import AXES, short_steps
 from dimebench.stats import Band
 
@@ -72,7 +72,7 @@ def _task(drawing: Drawing, axes: Axes, summary: Summary, task: str) -> None:
             drawing.mark(row.variant, *lines)
         _band(drawing, axes, row.variant, cell.curve, style)
     for citation in summary.published:
-        _published(drawing, axes, citation, task)
+        _published(drawing, axes, summary, citation, task)
     cited = [point.env_steps for c in summary.published for point in c.curves.get(task, ())]
     _axis(axes, max([summary.budget, *cited]), summary.axis)
     axes.set_title(label(task, 34))
@@ -119,15 +119,15 @@ def _area(axes: Axes, x: Sequence[float], low: Sequence[float], high: Sequence[f
     return area
 
 
-def _published(drawing: Drawing, axes: Axes, citation: Citation, task: str) -> None:
+def _published(drawing: Drawing, axes: Axes, summary: Summary, citation: Citation, task: str) -> None:
     """The published IQM where there is one, else the mean: open markers on a dotted line, with its interval."""
     points = citation.curves.get(task, ())
     if not points:
         return
-    style = cited_style(citation.variant)
+    style = styles_of(summary)[citation.variant]
     x = [point.env_steps for point in points]
     y = [point.value if point.iqm is None else point.iqm for point in points]
-    lines = axes.plot(x, y, color=style.light, ls=":", lw=1.2, marker=style.marker, mfc="none", ms=4.5)
+    lines = axes.plot(x, y, color=style.light, ls=style.line, lw=1.2, marker=style.marker, mfc=PAPER, ms=4.5)
     drawing.mark(citation.variant, *lines)
     low = [value if point.iqm_low is None else point.iqm_low for point, value in zip(points, y, strict=True)]
     high = [value if point.iqm_high is None else point.iqm_high for point, value in zip(points, y, strict=True)]
@@ -137,7 +137,7 @@ def _published(drawing: Drawing, axes: Axes, citation: Citation, task: str) -> N
 
 def shown(summary: Summary) -> list[tuple[VariantRow, VariantStyle]]:
     """The rows of the variants with their styles."""
-    by_name = styles(summary.shown, summary.floor)
+    by_name = styles_of(summary)
     return [(row, by_name[row.variant]) for row in summary.aggregates]
 
 
@@ -160,9 +160,9 @@ def _legend(figure: Figure, summary: Summary, published: bool = False) -> None:
         for row, style in shown(summary)
     ]
     for citation in summary.drawn_published if published else ():
-        style = cited_style(citation.variant)
+        style = styles_of(summary)[citation.variant]
         name = f"{label(citation.variant)} (published)"
-        handles.append(Line2D([], [], color=style.light, ls=":", marker=style.marker, mfc="none", label=name))
+        handles.append(Line2D([], [], color=style.light, ls=style.line, marker=style.marker, mfc=PAPER, label=name))
     handles = handles[:MOST_IN_LEGEND]
     longest = max(len(str(handle.get_label())) for handle in handles)
     figure.legend(handles=handles, loc="outside upper left", ncols=4 if longest <= 12 else 2)

@@ -13,7 +13,7 @@ from dimebench import numbers
 from dimebench.analysis.summary import Summary, VariantRow
 from dimebench.figures.curves import WIDTH, shown
 from dimebench.figures.marks import Drawing
-from dimebench.figures.style import INK, MUTED, SERIES, VariantStyle, label, styles
+from dimebench.figures.style import INK, MUTED, SERIES, VariantStyle, label, styles_of
 from dimebench.stats import Estimate
 from dimebench.wording.terms import STATISTICS, estimate
 from dimebench.wording.verdict import turned
@@ -41,7 +41,7 @@ def draw_improvement(summary: Summary) -> Drawing:
     found = summary.comparisons[:MOST_ROWS]
     drawing = Drawing(summary, WIDTH, 0.8 + 0.34 * len(found))
     left, right = drawing.figure.subplots(1, 2, sharey=True)
-    by_name = styles(summary.shown, summary.floor)
+    by_name = styles_of(summary)
     for place, c in enumerate(found):
         better = c.a if c.difference.point >= 0 else c.b
         difference = f"{c.a} - {c.b}: {estimate(c.difference, numbers.signed)}"
@@ -99,7 +99,7 @@ def draw_cost(summary: Summary) -> Drawing:
     measures = [measure for measure in measures if any(measure[2](row) for row in rows)]
     drawing = Drawing(summary, WIDTH, 0.75 + 0.3 * len(rows))
     panels = drawing.figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
-    by_name = styles(summary.shown, summary.floor)
+    by_name = styles_of(summary)
     for axes, (title, unit, value, write) in zip(panels, measures, strict=True):
         for place, row in enumerate(rows):
             amount = value(row) or 0.0

@@ -1,7 +1,9 @@
 """Colours and type of the figures, on paper and on screen, by day and by night.
 
-A variant keeps its colour wherever it is drawn. The series colours are told apart under the common
-colour-vision deficiencies; marker and line style repeat the distinction, so that it survives grey ink.
+A variant keeps its colour, marker and dashes wherever it is drawn. The series colours are told apart under the common
+colour-vision deficiencies (`tests/figures/test_style.py` has the distances) and stand out from the paper at 3:1 or
+more. Any two variants differ in marker or dashes too, so that they are told apart in grey ink; and in two of colour,
+marker and dashes, for up to 42 of them.
 Inside a page the light colours are replaced by CSS variables, which also know the dark ones.
 """
 
@@ -9,16 +11,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 from dimebench.analysis.published import PEERS
+from dimebench.analysis.summary import Summary
 
 INK, MUTED, GRID, PAPER = "#1d2733", "#5c6773", "#d5dbe1", "#fefefe"
 
 
-LineStyle = Literal["-", "--", "-.", ":"]
+Dashes = tuple[float, ...]  # lengths of dash and gap in turn, in line widths; empty: a solid line
 
 
 @dataclass(frozen=True)
@@ -27,22 +30,35 @@ class VariantStyle:
 
     light: str
     dark: str
-    marker: str
-    line: LineStyle
+    marker: str  # as matplotlib names it
+    dashes: Dashes = ()
+
+    @property
+    def line(self) -> Any:
+        """The dashes as matplotlib's `linestyle`."""
+        return (0, self.dashes) if self.dashes else "-"
 
 
 SERIES = (
-    VariantStyle("#0067b1", "#5cb3ff", "o", "-"),  # blue
-    VariantStyle("#cc4400", "#ff9457", "s", "-"),  # vermilion
-    VariantStyle("#00856f", "#2fd3b0", "D", "-"),  # bluish green
-    VariantStyle("#a8328a", "#ee7fc8", "^", "-"),  # purple
-    VariantStyle("#c49a00", "#e6c229", "v", "-"),  # ochre
-    VariantStyle("#4b9fcb", "#b5e3ff", "P", "-"),  # sky
-    VariantStyle("#5a3a2c", "#a8806a", "X", "-"),  # brown
+    VariantStyle("#0067b1", "#5cb3ff", "o"),  # blue
+    VariantStyle("#cc4400", "#ff9457", "s"),  # vermilion
+    VariantStyle("#00856f", "#2fd3b0", "D"),  # bluish green
+    VariantStyle("#981675", "#c74cc5", "^"),  # purple
+    VariantStyle("#c68201", "#f5d71e", "v"),  # ochre
+    VariantStyle("#3b95e3", "#b1f7fc", "P"),  # sky
+    VariantStyle("#652512", "#8b6e4c", "X"),  # brown
 )
-FLOOR = VariantStyle("#868e97", "#98a3af", ".", "--")
-FIRST = ("dime", "sac", "crossq")  # the variants whose colours never change
-LINES: tuple[LineStyle, ...] = ("-", "--", "-.", ":")
+DASHES: tuple[Dashes, ...] = (
+    (),
+    (3.0, 1.4),  # dashed
+    (5.2, 1.4, 1.2, 1.4),  # dash, dot
+    (8.0, 2.0),  # long dashes
+    (4.4, 1.2, 1.2, 1.2, 1.2, 1.2),  # dash, dot, dot
+    (7.0, 1.4, 2.6, 1.4),  # long and short dashes
+)
+DOTTED: Dashes = (1.0, 1.65)  # of published references alone
+FLOOR = VariantStyle("#868e97", "#98a3af", ".", DASHES[1])
+FIRST = ("dime", "sac", "crossq")  # the variants whose styles never change
 
 PAGE_COLOURS = {
     "ink": (INK, "#e4e9ee"),
@@ -88,20 +104,37 @@ RC: dict[str, Any] = {
 }
 
 
-def styles(variants: Sequence[str], floor: str | None) -> dict[str, VariantStyle]:
-    """The style of every variant. Fixed for `dime`, `sac`, `crossq` and the floor; by name for the others."""
+def styles_of(summary: Summary) -> dict[str, VariantStyle]:
+    """The style of everything in a summary: its variants, its floor, and its published references."""
+    return styles(summary.shown, summary.floor, [citation.variant for citation in summary.published])
+
+
+def styles(variants: Sequence[str], floor: str | None, cited: Sequence[str] = ()) -> dict[str, VariantStyle]:
+    """The style of every variant and published reference.
+
+    Fixed for `dime`, `sac`, `crossq` and the floor; by name for the others. A reference has the colour of the fixed
+    variant that is the same algorithm, else one that the variants leave; its line is dotted.
+    """
     found = {name: SERIES[index] for index, name in enumerate(FIRST) if name in variants}
-    for index, name in enumerate(sorted(set(variants) - {*FIRST, floor})):
-        base = SERIES[(len(FIRST) + index) % len(SERIES)]
-        turn = (len(FIRST) + index) // len(SERIES)
-        found[name] = VariantStyle(base.light, base.dark, base.marker, LINES[turn % len(LINES)])
+    others = sorted(set(variants) - {*FIRST, floor})
+    found |= {name: _turned(len(FIRST) + index) for index, name in enumerate(others)}
+    own = {PEERS[name]: SERIES[index] for index, name in enumerate(FIRST)}
+    strange = sorted(set(cited) - {*own})
+    theirs = own | {name: _turned(len(FIRST) + len(others) + index) for index, name in enumerate(strange)}
+    found |= {name: replace(theirs[name], dashes=DOTTED) for name in cited}
     return found | ({floor: FLOOR} if floor else {})
 
 
-def cited_style(variant: str) -> VariantStyle:
-    """The style of a published reference: its peer's colour, where the peer's colour never changes."""
-    own = next((name for name, reference in PEERS.items() if reference == variant and name in FIRST), None)
-    return SERIES[FIRST.index(own)] if own else VariantStyle(FLOOR.light, FLOOR.dark, "o", ":")
+def _turned(index: int) -> VariantStyle:
+    """The style at a place of the sequence: with each turn of the colours, other dashes and other markers."""
+    turn, place = divmod(index, len(SERIES))
+    marker = SERIES[(place + 3 * turn) % len(SERIES)].marker
+    return replace(SERIES[place], marker=marker, dashes=DASHES[turn % len(DASHES)])
+
+
+def series_index(style: VariantStyle) -> int:
+    """The number of its CSS colour, `--series-N`."""
+    return [each.light for each in (*SERIES, FLOOR)].index(style.light)
 
 
 def css_variables(dark: bool) -> str:

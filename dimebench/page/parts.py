@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dimebench.analysis.summary import CellRow, RunRow, Summary
-from dimebench.figures.style import FLOOR, SERIES, cited_style, styles
+from dimebench.figures.style import series_index, styles_of
 from dimebench.stats import Comparison
 from dimebench.store.provenance import version_of
 from dimebench.wording import verdict
@@ -68,10 +68,7 @@ def strip_of(cell: CellRow, series: dict[str, int], ends: tuple[float, float] | 
 
 def series_of(summary: Summary) -> dict[str, int]:
     """Variant -> number of its CSS colour."""
-    order = [style.light for style in (*SERIES, FLOOR)]
-    own = {name: order.index(style.light) for name, style in styles(summary.shown, summary.floor).items()}
-    cited = {c.variant: cited_style(c.variant).light for c in summary.published}
-    return own | {name: order.index(light) for name, light in cited.items()}
+    return {name: series_index(style) for name, style in styles_of(summary).items()}
 
 
 def settings_of(summary: Summary) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import pytest
 
 import dimebench
 from dimebench.figures.files import FORMATS, draw_aggregates, render, specs, write_figures
-from dimebench.figures.style import FLOOR, SERIES, label, styles
+from dimebench.figures.style import FLOOR, label, styles
 from tests.analysis.factory import RUN, Book, two_variants
 from tests.analysis.test_summary import of
 
@@ -84,9 +84,6 @@ def test_a_variants_look_does_not_depend_on_its_company() -> None:
     among = styles(["dime", "sac", "crossq", "random"], "random")
     assert alone["sac"] == among["sac"]
     assert among["random"] == FLOOR
-    many = styles(["dime", *(f"dime:utd={k}" for k in range(12))], None)
-    assert len(set(many.values())) == 13
-    assert len({style.light for style in (*SERIES, FLOOR)}) == 8
 
 
 def test_long_names_are_shortened_in_figures() -> None:
