@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -14,6 +15,8 @@ end_with_this_process()  # before anything is started, and before processes of t
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what it puts in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # so that a Ctrl-C reaches the processes of tests
+
+os.environ.setdefault("DIMEBENCH_BROWSER", "none")  # a browser takes seconds: tests that want one say so
 
 with suppress(ImportError):
     # It configures logging anew, which closes existing handlers: absl's with the stream that pytest captures.

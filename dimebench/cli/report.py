@@ -91,7 +91,7 @@ def report(
     if pdf:
         from dimebench.page.pdf import write_pdf
 
-        written["pdf"] = str(write_pdf(found, folder / "report.pdf"))
+        written["pdf"] = str(write_pdf(found, folder / "report.pdf", written.get("page"), say=_note))
     if as_json:
         print_json(written | {"not_read": unread})
         return
@@ -110,6 +110,10 @@ def say_not_shown(found: Summary) -> None:
     if lacking:
         advice = "install one that has them, such as Noto Sans CJK"
         print(f"dimebench: note: no font here has {shorten(lacking)}: figures show boxes; {advice}", file=sys.stderr)
+
+
+def _note(text: str) -> None:
+    print(f"dimebench: note: {text}", file=sys.stderr)
 
 
 def _cells(results: Place, suite: str | None, names: list[str]) -> int:

@@ -1,61 +1,46 @@
-"""The report as one PDF: the verdict and tables as text, then every figure with its caption; fonts embedded."""
+"""The report as one PDF: its page, printed by a browser; drawn without one where none is there or it fails."""
 
 from __future__ import annotations
 
-import io
-import textwrap
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
-from matplotlib.backends.backend_pdf import PdfPages
-from matplotlib.figure import Figure
-
-from dimebench import own_matplotlib
 from dimebench.analysis.summary import Summary
-from dimebench.figures import fonts
-from dimebench.figures.files import NO_DATES, specs
-from dimebench.figures.style import INK, MUTED, RC
+from dimebench.page import browser, plain_pdf
 from dimebench.store import atomic_write
-from dimebench.tables.answer import plain_lines
-from dimebench.wording.terms import at_budget
-
-PAGE = (8.27, 11.69)  # A4, inches
-LINES = 92  # of a text page
-COLUMNS = 116
 
 
-def write_pdf(summary: Summary, path: Path) -> Path:
-    """Write the report as a PDF. Raises OSError where it cannot be written."""
-    buffer = io.BytesIO()
-    with own_matplotlib.drawing(RC | fonts.rc_of(summary)), PdfPages(buffer, metadata=NO_DATES["pdf"]) as pages:
-        lines = _lines(summary)
-        for start in range(0, len(lines), LINES):
-            pages.savefig(_text_page(lines[start : start + LINES]))
-        for spec in specs(summary):
-            pages.savefig(_with_caption(spec.draw(summary).figure, spec.title, spec.caption(summary)))
-    atomic_write(path, buffer.getvalue())
+def write_pdf(
+    summary: Summary, path: Path, page_file: str | Path | None = None, say: Callable[[str], None] = lambda why: None
+) -> Path:
+    """Write the report as a PDF. `page_file`: its page, where it is written already; `say` is told why none is printed.
+
+    Raises OSError where the PDF cannot be written; nothing half-written stays behind.
+    """
+    try:
+        found = browser.find()
+        content = _printed(found, summary, path.parent, page_file) if found else None
+    except browser.BrowserError as error:
+        say(f"{path.name} is drawn without a browser, not printed from the page: {error}")
+        content = None
+    atomic_write(path, content or plain_pdf.plain_pdf(summary))
     return path
 
 
-def _lines(summary: Summary) -> list[str]:
-    found = [f"{summary.suite}, matched at {at_budget(summary)}", ""]
-    for line in plain_lines(summary):
-        found += textwrap.wrap(line, COLUMNS, subsequent_indent="    ", drop_whitespace=False) or [""]
-    return found
+def _printed(program: str, summary: Summary, folder: Path, page_file: str | Path | None) -> bytes:
+    """Beside the PDF, not among the system's temporary files: a browser from a snap sees none of those."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".pdf-", ignore_cleanup_errors=True) as scratch:
+        if page_file is None:
+            page_file = Path(scratch) / "report.html"
+            page_file.write_text(_page(summary), encoding="utf-8")
+        return browser.print_page(program, Path(page_file), Path(scratch) / "report.pdf")
 
 
-def _text_page(lines: Sequence[str]) -> Figure:
-    figure = Figure(figsize=PAGE)
-    figure.set_layout_engine("none")
-    family = fonts.families(lines, fonts.MONO)
-    figure.text(0.06, 0.96, "\n".join(lines), va="top", family=family, fontsize=6.6, color=INK)
-    return figure
+def _page(summary: Summary) -> str:
+    from dimebench.figures.pool import FigurePool
+    from dimebench.page.html import page
 
-
-def _with_caption(figure: Figure, title: str, caption: str) -> Figure:
-    """The figure with a title above and its caption below, on a page as large as they need."""
-    figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
-    figure.supxlabel("\n".join(textwrap.wrap(caption, 130)), x=0.01, ha="left", fontsize=6.5, color=MUTED)
-    width, height = figure.get_size_inches()
-    figure.set_size_inches(width, height + 0.9)
-    return figure
+    with FigurePool.of(summary) as pool:
+        return page(summary, pool=pool)

@@ -75,6 +75,62 @@
     });
   }
 
+  // --- room: how high the bar is, and what scrolls in it or below it ---
+  const bar = document.querySelector(".bar");
+  const measured = new ResizeObserver(() => {
+    const covers = getComputedStyle(bar).position === "sticky";
+    root.style.setProperty("--bar", (covers ? bar.offsetHeight : 0) + "px");
+  });
+  measured.observe(bar);
+  function headOf(area) {  // the heading, or the summary, that stands before it
+    const before = [...document.querySelectorAll("h2, h3, summary")];
+    return before.filter((head) => head.compareDocumentPosition(area) & Node.DOCUMENT_POSITION_FOLLOWING).pop();
+  }
+  const areas = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const area = target.closest(".scroll");
+      const more = area.scrollWidth > area.clientWidth;
+      area.classList.toggle("more", more);
+      if (more) {  // the arrow keys scroll what has the focus
+        area.tabIndex = 0;
+        area.setAttribute("role", "region");
+        area.setAttribute("aria-label", (headOf(area)?.textContent ?? "") + ", scrolls sideways");
+      } else for (const name of ["tabindex", "role", "aria-label"]) area.removeAttribute(name);
+    }
+  });
+  for (const area of document.querySelectorAll(".scroll")) {
+    areas.observe(area);
+    if (area.firstElementChild) areas.observe(area.firstElementChild);
+  }
+
+  // --- tables that turn into cards: each cell says what it is, and stays a cell to a screen reader ---
+  for (const table of document.querySelectorAll(".comparisons, .tasks")) {
+    const heads = [...table.tHead.rows[0].cells], tasks = table.classList.contains("tasks");
+    if (!tasks) table.classList.add("cards");
+    else if (heads.length > 7) table.classList.add("split");  // on paper
+    table.setAttribute("role", "table");
+    for (const row of table.tBodies[0].rows) {
+      row.setAttribute("role", "row");
+      [...row.cells].forEach((cell, i) => {
+        cell.setAttribute("role", cell.tagName === "TH" ? "rowheader" : "cell");
+        if (cell.tagName === "TH" || !heads[i]) return;
+        if (!tasks) { cell.dataset.label = heads[i].textContent.trim(); return; }
+        const of = document.createElement("div");
+        of.className = "of";
+        of.append(...[...(heads[i].querySelector("button") ?? heads[i]).childNodes].map((node) => node.cloneNode(true)));
+        cell.prepend(of);
+      });
+    }
+  }
+  if (!CSS.supports("selector(::details-content)")) {  // else the style sheet opens them on paper
+    let opened = [];
+    addEventListener("beforeprint", () => {
+      opened = [...document.querySelectorAll("details:not([open])")];
+      for (const details of opened) details.open = true;
+    });
+    addEventListener("afterprint", () => { for (const details of opened) details.open = false; });
+  }
+
   // --- values under the pointer, or under the arrow keys ---
   const short = (value) => {
     const size = Math.abs(value);
