@@ -26,10 +26,10 @@ from dimebench.figures.curves import draw_one_task
 from dimebench.figures.files import PER_TASK, draw_of, render_for_page, specs
 from dimebench.figures.marks import numbers_of
 from dimebench.figures.pool import FigurePool
-from dimebench.figures.style import css_variables
+from dimebench.figures.style import SERIES, css_variables
 from dimebench.page import again, head, ranking
 from dimebench.page.head import Made
-from dimebench.page.parts import origins_of, plain, series_of, settings_of, strip_of, verdict_of
+from dimebench.page.parts import keys_of, origins_of, plain, series_of, settings_of, strip_of, verdict_of
 from dimebench.page.svg import inline
 from dimebench.store import atomic_write
 from dimebench.tables.content import time_of
@@ -117,7 +117,6 @@ def page(
     figures, drawn = _figures(summary, pool or FigurePool.here(summary))
     hover = {
         "names": {number: name for name, number in names.items()},
-        "series": {number: series[name] for name, number in names.items()},
         "drawings": drawn,
     }
     script = (files("dimebench.page") / "templates" / "report.js").read_text(encoding="utf-8")
@@ -129,6 +128,8 @@ def page(
         cited_sentences=sentences[known:],
         figures=figures,
         series=series,
+        keys=keys_of(summary),
+        colours=len(SERIES) + 1,  # and the floor's
         names=names,
         cited={citation.variant for citation in summary.published},
         cited_iqm=cited_iqm,

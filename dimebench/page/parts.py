@@ -6,7 +6,10 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from markupsafe import Markup
+
 from dimebench.analysis.summary import CellRow, RunRow, Summary
+from dimebench.figures.keys import key_svg
 from dimebench.figures.style import series_index, styles_of
 from dimebench.stats import Comparison
 from dimebench.store.provenance import version_of
@@ -69,6 +72,12 @@ def strip_of(cell: CellRow, series: dict[str, int], ends: tuple[float, float] | 
 def series_of(summary: Summary) -> dict[str, int]:
     """Variant -> number of its CSS colour."""
     return {name: series_index(style) for name, style in styles_of(summary).items()}
+
+
+def keys_of(summary: Summary) -> dict[str, Markup]:
+    """Variant -> its key, the marker of a published one open."""
+    cited = {citation.variant for citation in summary.published}
+    return {name: key_svg(style, open=name in cited) for name, style in styles_of(summary).items()}
 
 
 def settings_of(summary: Summary) -> list[dict[str, Any]]:

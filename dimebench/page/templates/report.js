@@ -132,20 +132,21 @@
   }
 
   // --- values under the pointer, or under the arrow keys ---
-  const short = (value) => {
-    const size = Math.abs(value);
-    if (size >= 1e6) return +(value / 1e6).toPrecision(4) + "M";
-    if (size >= 1e4) return +(value / 1e3).toPrecision(4) + "k";
-    return String(+value.toPrecision(4));
-  };
+  const whole = (value) => Math.round(value).toLocaleString("en");
+  function writer([low, high]) {  // as many decimals for every value of an axis, a thousandth of it or finer
+    const span = Math.abs(high - low) || 1;
+    const digits = Math.max(0, Math.min(6, 3 - Math.floor(Math.log10(span))));
+    return (value) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  }
   const cross = document.createElement("i");
   cross.className = "cross";
   function hideTip() { tip.hidden = true; cross.remove(); }
   function showTip(lines, left, top) {
     tip.replaceChildren(...lines.map(([v, text]) => {
       const line = document.createElement("div");
-      if (v !== null) line.className = "name s" + hover.series[v];
-      line.textContent = text;
+      const key = v === null ? null : document.querySelector(`[data-toggle="${v}"] .key`);
+      line.className = key ? "name" : "";
+      line.append(...(key ? [key.cloneNode(true)] : []), text);
       return line;
     }));
     tip.hidden = false;
@@ -173,13 +174,13 @@
     return best;
   }
   function showCurves(drawing, panel, x, svg) {
-    const lines = [];
+    const lines = [], short = writer(panel.y), along = panel.x[1] - panel.x[0] > 100 ? whole : writer(panel.x);
     const span = panel.x[1] - panel.x[0];
     for (const curve of visible(panel.curves)) {
       const i = nearest(curve.x, x);
       if (Math.abs(curve.x[i] - x) > span / 12) continue;
       const ends = curve.low ? ` [${short(curve.low[i])}, ${short(curve.high[i])}]` : "";
-      const at = Math.abs(curve.x[i] - x) > span / 200 ? ` at ${short(curve.x[i])}` : "";
+      const at = Math.abs(curve.x[i] - x) > span / 200 ? ` at ${along(curve.x[i])}` : "";
       lines.push([curve.v, `${hover.names[curve.v]}: ${short(curve.y[i])}${ends}${at}`]);
     }
     if (!lines.length) return hideTip();
@@ -190,7 +191,7 @@
     cross.style.top = top - place.top + "px";
     cross.style.height = bottom - top + "px";
     drawing.append(cross);
-    showTip([[null, `${panel.title ? panel.title + ", " : ""}${short(x)}`], ...lines], left, top);
+    showTip([[null, `${panel.title ? panel.title + ", " : ""}${along(x)}`], ...lines], left, top);
   }
   function showPlace(place, panel, svg) {
     cross.remove();
