@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dimebench import numbers
-from dimebench.analysis.summary import Summary
+from dimebench.analysis.summary import Cited, Summary
 from dimebench.papers import Paper
 from dimebench.stats import Comparison, TaskRow
 from dimebench.tables.content import bold
@@ -62,16 +62,17 @@ def _ranking(summary: Summary) -> Grid:
         captions.of(summary, "ranking by IQM"),
         (terms.ranking(summary), captions.intervals(summary)),
         _prose("variant", [row.variant for row in rows]),
-        (ranks, Column("IQM", tuple(estimate(row.iqm) for row in rows)), *[letters] * (not summary.best_against_each)),
+        (
+            ranks,
+            Column("IQM", tuple(estimate(row.iqm) for row in rows)),
+            *[letters] * (not summary.best_against_each),
+        ),
     )
 
 
 def _comparisons(summary: Summary) -> Grid:
     shown = summary.comparisons[:MOST_PAIRS]
-    chance = [
-        Entry(number(c.improvement.point, 2), interval(c.improvement.interval, 2)) for c in shown
-    ]
-    short = {"A better": "A better", "B better": "B better"}
+    chance = [Entry(number(c.improvement.point, 2), interval(c.improvement.interval, 2)) for c in shown]
     return Grid(
         "comparisons",
         captions.of(summary, "comparisons by IQM difference"),
@@ -84,8 +85,8 @@ def _comparisons(summary: Summary) -> Grid:
         _prose("A\n\u2212 B", map(_pair, shown)),
         (
             *_judged_columns(shown, 1 - summary.confidence),
-            Column("P(A > B)", tuple(chance)),
-            _prose("verdict", [short.get(c.verdict, c.verdict) for c in shown]),
+            Column("P(A\u00a0>\u00a0B)", tuple(chance)),
+            _prose("verdict", [c.verdict for c in shown]),
         ),
     )
 
@@ -108,14 +109,16 @@ def _task_verdicts(summary: Summary) -> Grid:
         )
     shown = summary.comparisons[:MOST_PAIRS]
     by_task = [[next(t for t in c.tasks if t.task == task) for c in shown] for task in summary.tasks]
-    alike = " $=$ marks".replace("$", "") if any(c.delta is not None for c in shown) else ""
-    equal = f"{alike} one that is equivalent within the margin asked for." if alike else ""
+    margin = any(c.delta is not None for c in shown)
+    marks = (
+        "An asterisk marks a difference that is decided" + ", = one that is equivalent." * margin + "." * (not margin)
+    )
     return Grid(
         TASK_VERDICTS,
         captions.of(summary, title),
         (
             "In brackets: the interval that the verdict has read, at the confidence that the task is judged at "
-            f"({terms.TEST}). An asterisk marks a difference that is judged to be none of chance.{equal}",
+            f"({terms.TEST}). {marks}",
             judged,
             captions.shortened(summary, MOST_PAIRS, TASK_VERDICTS),
             prefix,
@@ -194,40 +197,37 @@ def _cost(summary: Summary) -> Grid:
 
 
 def _published(summary: Summary) -> Grid:
-    tasks = [task for task in summary.tasks if any(task in dict(c.points) for c in summary.published)]
+    """Each figure under the task that it was published on."""
     cited = [citation for citation in summary.published if citation.points]
-    found = [[point for c in cited if (point := dict(c.points).get(task))] for task in tasks]
-    digits = [digits_of([point.value for point in points]) for points in found]
-
-    def entry(citation: int, row: int) -> Entry:
-        point = dict(cited[citation].points).get(tasks[row])
-        if point is None:
-            return Entry("\u2013")
-        below = (point.remark.partition(";")[0],) if point.remark else ()
-        if point.mean is None and point.iqm_low is not None and point.iqm_high is not None:
-            ends = [number(value, digits[row]) for value in (point.iqm_low, point.iqm_high)]
-            below = (f"[{', '.join(ends)}]", *below)
-        return Entry(number(point.value, digits[row]), below, mark="i" if point.mean is None else "")
-
-    iqm = any(point.mean is None for points in found for point in points)
-    other = any(point.remark for points in found for point in points)
-    prefix, names = _short(tasks)
-    columns = [
-        Column(c.variant, tuple(entry(k, row) for row in range(len(tasks)))) for k, c in enumerate(cited)
-    ]
+    found = [{point.task: point for _, point in citation.points} for citation in cited]
+    tasks = {point.task: point.remark for citation in cited for _, point in citation.points}
+    prefix, names = _short([*tasks])
+    columns: list[list[Entry]] = [[] for _ in cited]
+    for task in tasks:
+        points = [by_task.get(task) for by_task in found]
+        digits = digits_of([point.value for point in points if point])
+        for column, point in zip(columns, points, strict=True):
+            column.append(_cited(point, digits) if point else Entry("\u2013"))
+    iqm = any(point.mean is None for by_task in found for point in by_task.values())
     return Grid(
         "published",
         f"{summary.suite}: mean returns as published by others, not run here, in no verdict",
         (
             *map(captions.source, cited),
-            "i: IQM, no mean; in brackets its 95% interval where it is known." if iqm else "",
-            "A version below a figure: that of the task, which is not the same task." if other else "",
+            "i: the IQM, where no mean is known; in brackets its 95% interval, where that is known." if iqm else "",
             prefix,
         ),
-        _prose("task", names),
-        tuple(columns),
+        _prose("task", [f"{name} ({of})" if of else name for name, of in zip(names, tasks.values(), strict=True)]),
+        tuple(Column(c.variant, tuple(entries)) for c, entries in zip(cited, columns, strict=True)),
         crosswise="reference",
     )
+
+
+def _cited(point: Cited, digits: int) -> Entry:
+    ends = (point.iqm_low, point.iqm_high) if point.mean is None else ()
+    known = [number(end, digits) for end in ends if end is not None]
+    below = (f"[{', '.join(known)}]",) if len(known) == 2 else ()
+    return Entry(number(point.value, digits), below, mark="i" if point.mean is None else "")
 
 
 def _numbers(heading: str, values: Sequence[float | None], digits: int | None = None) -> Column:
@@ -254,5 +254,3 @@ def _short(tasks: Sequence[str]) -> tuple[str, list[str]]:
     if len(libraries) > 1 or not all("/" in task for task in tasks):
         return "", list(tasks)
     return f"Tasks of {libraries.pop()}.", [task.partition("/")[2] for task in tasks]
-
-

@@ -21,7 +21,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Column:
-    """A heading and its entries. Numbers are centred and aligned with each other; prose is left-aligned and folded."""
+    """A heading and its entries. Numbers are centred and aligned, prose is left-aligned and folded."""
 
     heading: str
     entries: tuple[Entry, ...]

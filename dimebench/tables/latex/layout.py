@@ -1,65 +1,32 @@
 """How a table is set so that it fits: size of type, rows and columns changing places, panels, several floats.
 
-In order: the narrowest width of the paper in which the whole table fits, as it is or with rows and columns changing
-places; the larger type. A table too wide for all of these is split into panels of as many columns as fit, one below the
-other. One that is too high is split into several floats ("continued"), each with its head. Nothing is scaled.
+The narrowest width of the paper in which the whole table fits in one float, in the larger type, as it is or with rows
+and columns changing places; else the way with the fewest floats. A table too wide for all of these is split into
+panels of as many columns as fit, one below the other. One that is too high is split into several floats
+("continued"), each with its head. Nothing is scaled.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from dimebench.papers import Paper
 from dimebench.tables.latex import source
-from dimebench.tables.latex.grid import Column, Entry, Grid
+from dimebench.tables.latex.columns import Set, Setting, family, set_column
+from dimebench.tables.latex.grid import Grid
 from dimebench.tables.latex.metrics import Type
-from dimebench.tables.latex.text import latex_needs, latex_text
+from dimebench.tables.latex.text import latex_needs
 
 SIZES = ((9, 11.0, 5), (8, 9.5, 4), (8, 9.5, 3))  # type, distance of its lines, half the gap between two columns
-SMALL = 7  # type of the lines below a number
 MARGIN = 1.0  # points that a table stays below the width
 NARROWEST = 5.0  # a column of names is folded at most to this many times the size of its type
-MOST_LINES = 3  # of a folded name, where the table fits otherwise
-LONGEST_HEAD = 14.0  # a piece of a head without a joint is parted above this many times the size of its type
+MOST_LINES = 2  # of a folded name, where the table fits otherwise
+SHORT_HEAD = 6.0  # a head is folded below this many times the size of its type only where that is needed
 RULES = 16.0  # points: the rules of a table with the space around them
 BETWEEN = 2.0  # points between two rows
 LEADING = 12.0  # of a caption's lines
 AROUND = 24.0  # points: the space around a caption
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A width, a size and a gap that a table is set at."""
-
-    paper: Paper
-    width: float
-    size: int
-    leading: float
-    gap: int
-
-    @property
-    def type(self) -> Type:
-        return Type(family(self.paper), self.size)
-
-    @property
-    def small(self) -> Type:
-        return Type(family(self.paper), SMALL)
-
-
-@dataclass(frozen=True)
-class Set:
-    """A column that is set: its head's lines, the lines of each entry as LaTeX, its width in points."""
-
-    head: list[str]
-    cells: list[list[str]]
-    width: float
-    prose: bool
-
-
-def family(paper: Paper) -> str:
-    return "times" if "Times" in paper.families else "modern"
 
 
 def latex(grid: Grid, paper: Paper) -> str:
@@ -77,18 +44,23 @@ def latex(grid: Grid, paper: Paper) -> str:
 def _chosen(grid: Grid, paper: Paper) -> tuple[Grid, Setting, list[list[int]]]:
     """The table as it is or turned, the setting, and the columns of each panel."""
     ways = [grid, grid.turned()] if grid.crosswise else [grid]
-    for width in dict.fromkeys((paper.column_pt, paper.text_pt)):
-        for size, leading, gap in SIZES:
-            setting = Setting(paper, width, size, leading, gap)
-            for way in ways:
-                every = list(range(len(way.columns)))
-                found = _set(way, setting, strict=True)
-                if found and len(list(_floats(way, setting, [every]))) <= (1 if way is not ways[-1] else math.inf):
-                    return way, setting, [every]
-    setting = Setting(paper, paper.text_pt, *SIZES[1])
-    split = [(way, _panels(way, setting)) for way in ways]
-    way, panels = min(split, key=lambda each: (len(list(_floats(each[0], setting, each[1]))), len(each[1])))
-    return way, setting, panels
+    settings = [
+        Setting(paper, width, *size) for width in dict.fromkeys((paper.column_pt, paper.text_pt)) for size in SIZES
+    ]
+    found: list[tuple[int, Grid, Setting, list[list[int]]]] = []
+    for setting in settings:
+        for way in ways:
+            whole = [list(range(len(way.columns)))]
+            if _set(way, setting, strict=True):
+                found.append((len(list(_floats(way, setting, whole))), way, setting, whole))
+                if found[-1][0] == 1:
+                    return found[-1][1:]
+    if not found:
+        last = Setting(paper, paper.text_pt, *SIZES[1])
+        for way in ways:
+            panels = _panels(way, last)
+            found.append((len(list(_floats(way, last, panels))), way, last, panels))
+    return min(found, key=lambda each: (each[0], len(each[3])))[1:]
 
 
 def _panels(grid: Grid, setting: Setting) -> list[list[int]]:
@@ -113,51 +85,22 @@ def _set(grid: Grid, setting: Setting, strict: bool) -> list[Set] | None:
     """
     columns = (grid.names, *grid.columns)
     room = setting.width - MARGIN - 2 * setting.gap * (len(columns) - 1)
-    found = [_column(column, setting, math.inf) for column in columns]
+    found = [set_column(column, setting, math.inf, SHORT_HEAD * setting.size) for column in columns]
+    if sum(each.width for each in found) <= room:
+        return found
+    found = [set_column(column, setting, math.inf) for column in columns]
     least = NARROWEST * setting.size
     while (excess := sum(each.width for each in found) - room) > 0:
-        widest = max((k for k, each in enumerate(found) if each.prose), key=lambda k: found[k].width)
+        widest = max((k for k, each in enumerate(found) if each.column.prose), key=lambda k: found[k].width)
         width = found[widest].width
         if width <= least:
             return None
         aim = max(least, width - max(1.0, min(excess, width / 8)))
-        found[widest] = _column(columns[widest], setting, aim)
+        found[widest] = set_column(columns[widest], setting, aim)
         if found[widest].width > aim:
             return None
-    lines = max((len(cell) for each in found if each.prose for cell in each.cells), default=0)
+    lines = max((len(cell) for each in found if each.column.prose for cell in each.lines), default=0)
     return found if not strict or lines <= MOST_LINES else None
-
-
-def _column(column: Column, setting: Setting, room: float) -> Set:
-    type_, small = setting.type, setting.small
-    if column.prose:
-        texts = [type_.folded(entry.main, room) for entry in column.entries]
-        head = type_.folded(column.heading, room)
-        width = max((type_.width(line) for lines in [head, *texts] for line in lines), default=0.0)
-        return Set([latex_text(line) for line in head], [[*map(source.written, lines)] for lines in texts], width, True)
-    widths = [_width(entry, type_, small) for entry in column.entries]
-    widest = _widest_number([entry.main for entry in column.entries], type_, any(e.bold for e in column.entries))
-    needed = max([*widths, widest])
-    limit = min(type_.longest_piece(column.heading), LONGEST_HEAD * setting.size)
-    head = type_.folded(column.heading, max(needed, limit))
-    mains = source.aligned(*zip(*((e.main, e.bold, e.mark) for e in column.entries), strict=True))
-    cells = [
-        [main, *(rf"\scriptsize {source.written(line)}" for line in entry.below)]
-        for main, entry in zip(mains, column.entries, strict=True)
-    ]
-    return Set([latex_text(line) for line in head], cells, max([needed, *map(type_.width, head)]), False)
-
-
-def _width(entry: Entry, type_: Type, small: Type) -> float:
-    return max([type_.width(entry.main, entry.bold), *map(small.width, entry.below)])
-
-
-def _widest_number(texts: Sequence[str], type_: Type, bold: bool) -> float:
-    """Of the column's numbers aligned: the widest on the left of the point with the widest on its right."""
-    parts = [text.partition(".") for text in texts if text[-1:].isdigit() or text.endswith("%")]
-    whole = max((type_.width(left.lstrip("<+\u2212"), bold) for left, _, _ in parts), default=0.0)
-    rest = max((type_.width("".join(right), bold) for _, *right in parts), default=0.0)
-    return whole + rest + (type_.width("+") if any(left[:1] in tuple("<+\u2212") for left, _, _ in parts) else 0.0)
 
 
 Block = tuple[list[int], range]  # columns and rows of one tabular
@@ -170,12 +113,10 @@ def _floats(grid: Grid, setting: Setting, panels: list[list[int]]) -> Iterator[l
     for panel in panels:
         sets = _forced(grid.part(panel, _all(grid)), setting)
         head = RULES + setting.leading * max(len(each.head) for each in sets)
-        rows = [setting.leading * max(len(each.cells[k]) for each in sets) + BETWEEN for k in _all(grid)]
+        rows = [setting.leading * max(len(each.lines[k]) for each in sets) + BETWEEN for k in _all(grid)]
         pieces = max(1, math.ceil(sum(rows) / (high - head)))
         each = math.ceil(len(rows) / pieces)
-        while each > 1 and any(
-            sum(rows[start : start + each]) > high - head for start in range(0, len(rows), each)
-        ):
+        while each > 1 and any(sum(rows[start : start + each]) > high - head for start in range(0, len(rows), each)):
             each -= 1
         for start in range(0, len(rows), each):
             blocks.append((panel, range(start, min(start + each, len(rows)))))
@@ -188,7 +129,7 @@ def _packed(grid: Grid, setting: Setting, blocks: list[Block], high: float) -> I
     for panel, rows in blocks:
         sets = _forced(grid.part(panel, rows), setting)
         needs = RULES + setting.leading * max(len(each.head) for each in sets) + LEADING
-        needs += sum(setting.leading * max(len(s.cells[k]) for s in sets) + BETWEEN for k in range(len(rows)))
+        needs += sum(setting.leading * max(len(s.lines[k]) for s in sets) + BETWEEN for k in range(len(rows)))
         if here and needs > left:
             yield here
             here, left = [], high
@@ -203,7 +144,9 @@ def _forced(grid: Grid, setting: Setting) -> list[Set]:
     if found:
         return found
     least = NARROWEST * setting.size
-    return [_column(column, setting, least if column.prose else math.inf) for column in (grid.names, *grid.columns)]
+    return [
+        set_column(column, setting, least if column.prose else math.inf) for column in (grid.names, *grid.columns)
+    ]
 
 
 def _caption_height(grid: Grid, setting: Setting) -> float:
@@ -215,14 +158,15 @@ def _written(grid: Grid, setting: Setting, floats: Sequence[list[Block]], enviro
     for number, blocks in enumerate(floats):
         again = f"{grid.title} (continued)."
         yield rf"\begin{{{environment}}}"
-        yield r"\centering\emergencystretch=3em"
+        yield r"\centering"
         if number:
             yield r"\addtocounter{table}{-1}"
         yield rf"\caption{{{source.caption_text(again if number else grid.caption)}}}"
         if not number:
             yield rf"\label{{tab:{grid.name.replace('_', '-')}}}"
         yield r"\vspace{1ex}"
-        yield rf"\fontsize{{{setting.size}}}{{{setting.leading:g}}}\selectfont\setlength{{\tabcolsep}}{{{setting.gap}pt}}"
+        yield rf"\fontsize{{{setting.size}}}{{{setting.leading:g}}}\selectfont"
+        yield rf"\setlength{{\tabcolsep}}{{{setting.gap}pt}}"
         for place, (panel, rows) in enumerate(blocks):
             if place:
                 yield r"\par\bigskip"
@@ -231,17 +175,18 @@ def _written(grid: Grid, setting: Setting, floats: Sequence[list[Block]], enviro
 
 
 def _tabular(sets: list[Set], count: int) -> Iterator[str]:
-    yield rf"\begin{{tabular}}{{@{{}}{''.join('l' if each.prose else 'c' for each in sets)}@{{}}}}"
+    yield rf"\begin{{tabular}}{{@{{}}{''.join('l' if each.column.prose else 'c' for each in sets)}@{{}}}}"
     yield r"\toprule"
-    high = max(len(each.head) for each in sets)
+    heads, columns = [each.heads() for each in sets], [each.cells() for each in sets]
+    high = max(map(len, heads))
     for line in range(high):
-        yield source.row(each.head[k] if (k := line - high + len(each.head)) >= 0 else "" for each in sets)
+        yield source.row(head[k] if (k := line - high + len(head)) >= 0 else "" for head in heads)
     yield r"\midrule"
     for item in range(count):
-        lines = max(len(each.cells[item]) for each in sets)
+        lines = max(len(cells[item]) for cells in columns)
         for line in range(lines):
             last = line == lines - 1 and item < count - 1 and lines > 1
-            cells = [each.cells[item][line] if line < len(each.cells[item]) else "" for each in sets]
-            yield source.row(cells, f"[{BETWEEN:g}pt]" if last else "")
+            row = [cells[item][line] if line < len(cells[item]) else "" for cells in columns]
+            yield source.row(row, f"[{BETWEEN:g}pt]" if last else "")
     yield r"\bottomrule"
     yield r"\end{tabular}"

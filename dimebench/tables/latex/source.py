@@ -46,15 +46,15 @@ def aligned(numbers: Sequence[str], bold: Sequence[bool], marks: Sequence[str]) 
         line += rf"\rlap{{$^{{{mark}}}$}}" if mark else ""
         if each:
             sign, digits, tail = each.groups()
-            before = re.sub(r"\d", "0", whole[: len(whole) - len(digits)])
-            before += "\u2212" if signed and not sign else ""
+            before = whole[: len(whole) - len(digits)] + "\u2212" * (signed and not sign)
             line = _phantom(before) + line + _phantom(rest[len(tail) :])
         lines.append(line)
     return lines
 
 
 def _phantom(text: str) -> str:
-    return rf"\phantom{{{written(text)}}}" if text else ""
+    """Its width alone; all digits are equally wide."""
+    return rf"\phantom{{{written(re.sub('[1-9]', '0', text))}}}" if text else ""
 
 
 def row(cells: Iterable[str], after: str = "") -> str:
