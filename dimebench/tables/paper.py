@@ -95,30 +95,25 @@ def _task_verdicts(summary: Summary) -> Grid:
     """One comparison task by task; of several, differences with the intervals that the verdicts have read."""
     title = "verdicts per task, IQM differences"
     judged, level = terms.judged_per_task(summary), 1 - summary.confidence
-    test = f"p: two-sided, {terms.TEST}, adjusted for the tasks (Holm)."
     prefix, tasks = _short(summary.tasks)
     if len(summary.comparisons) == 1:
         (only,) = summary.comparisons
-        at = numbers.percent(summary.confidence)
         return Grid(
             TASK_VERDICTS,
             captions.of(summary, f"{title} {only.a} \u2212 {only.b}"),
-            (f"Brackets below a difference: its {at} interval, of the same test.", test, judged, prefix),
+            (captions.tests_of_tasks(summary), judged, prefix),
             _prose("task", tasks),
             (*_judged_columns(only.tasks, level), _prose("verdict", [in_short(t.verdict, only) for t in only.tasks])),
         )
     shown = summary.comparisons[:MOST_PAIRS]
     by_task = [[next(t for t in c.tasks if t.task == task) for c in shown] for task in summary.tasks]
-    margin = any(c.delta is not None for c in shown)
-    marks = (
-        "An asterisk marks a difference that is decided" + ", = one that is equivalent." * margin + "." * (not margin)
-    )
+    equal = ", = one that is equivalent" if any(c.delta is not None for c in shown) else ""
     return Grid(
         TASK_VERDICTS,
         captions.of(summary, title),
         (
             "In brackets: the interval that the verdict has read, at the confidence that the task is judged at "
-            f"({terms.TEST}). {marks}",
+            f"({terms.TEST}). An asterisk marks a difference that is decided{equal}.",
             judged,
             captions.shortened(summary, MOST_PAIRS, TASK_VERDICTS),
             prefix,

@@ -54,10 +54,22 @@ def differences(summary: Summary) -> str:
 
 def chances(summary: Summary) -> str:
     """What P(A > B) is, and its intervals."""
-    method = "score intervals" if summary.method == "expanded" else terms.method(summary)
+    text = "P(A > B): the chance that a run of A scores above a run of B, averaged over tasks"
+    if all(comparison.improvement.interval is None for comparison in summary.comparisons):
+        return f"{text}."
+    at = numbers.percent(summary.confidence)
+    if summary.method == "expanded":
+        return f"{text}; {at} score intervals."
+    return f"{text}; {at} intervals ({terms.method(summary)})."
+
+
+def tests_of_tasks(summary: Summary) -> str:
+    """What makes the p-values and intervals of one comparison's tasks."""
+    if all(row.adjusted_p is None for comparison in summary.comparisons for row in comparison.tasks):
+        return ""
     return (
-        "P(A > B): the chance that a run of A scores above a run of B, averaged over tasks; "
-        f"{numbers.percent(summary.confidence)} {method if method.startswith('score') else f'intervals ({method})'}."
+        f"Brackets below a difference: its {numbers.percent(summary.confidence)} interval. "
+        f"p: two-sided, {terms.TEST}, adjusted for the tasks (Holm)."
     )
 
 

@@ -13,7 +13,7 @@ _SIGNS = str.maketrans(
     {"\u2212": "$-$", "+": "$+$", "<": "$<$", "%": r"\%", "\u2013": "--"}
 )  # of one width in every font
 _LONG = 12  # characters of a word that a caption may part
-UNBROKEN = 10
+UNBROKEN = 20  # characters without a joint, at most
 
 
 def written(text: str) -> str:
