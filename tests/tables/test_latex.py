@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import string
-import subprocess
-from pathlib import Path
 
 import pytest
 
-from dimebench.tables.files import latex, tables
-from dimebench.tables.latex_text import latex_needs, latex_text
+from dimebench.papers import PAPERS
+from dimebench.tables.latex.text import latex_needs, latex_text
+from dimebench.tables.paper import paper_tables
 from tests.analysis.factory import RUN, Book
 from tests.analysis.test_summary import of
 
@@ -68,30 +66,15 @@ def test_quotation_marks_and_hooks_need_another_encoding_of_fonts() -> None:
     assert latex_needs(["«ą»"]) == [r"% «»ą: \usepackage[T1]{fontenc}"]
 
 
-def test_a_file_says_at_its_top_what_its_names_need_and_else_nothing() -> None:
-    book = Book().cell("sac", RUN, [1, 2]).cell("dime:中", RUN, [3, 4])
-    for table in tables(of(book)):
-        if table.paper:
-            named = "dime:中" in "".join([*table.headings, *(cell.text for row in table.rows for cell in row)])
-            assert latex(table).startswith("% 中: " if named else r"\begin{")
-    plain = tables(of(Book().cell("sac", RUN, [1, 2]).cell("dime:λ_ß", RUN, [3, 4])))
-    assert all(latex(table).startswith(r"\begin{") for table in plain if table.paper)
+def test_a_file_says_at_its_top_what_its_names_need_and_else_only_which_package() -> None:
+    found = paper_tables(of(Book().cell("sac", RUN, [1, 2]).cell("dime:中", RUN, [3, 4])), PAPERS["plain"])
+    assert all(text.startswith("% 中: " if "中" in text else "% needs ") for text in found.values())
+    plain = paper_tables(of(Book().cell("sac", RUN, [1, 2]).cell("dime:λ_ß", RUN, [3, 4])), PAPERS["plain"])
+    assert all(text.startswith(r"% needs \usepackage{booktabs};") for text in plain.values())
 
 
 @pytest.mark.parametrize("name", ["[fast]", "*"])
 def test_a_row_that_begins_with_a_bracket_is_no_argument_of_the_line_break(name: str) -> None:
-    found = tables(of(Book().cell("sac", RUN, [1, 2]).cell(name, RUN, [3, 4])))
-    texts = [latex(table) for table in found if table.paper]
-    assert any(f"\n{{}}{name} &" in text for text in texts)
-    assert not [text for text in texts if re.search(r"\\\\\n[\[*]", text)]
-
-
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
-def test_pdflatex_compiles_it(tmp_path: Path) -> None:
-    book = Book().cell("[s] " + string.punctuation, RUN, [1, 2]).cell("é ß λΩά ẽ ≥ x²…", RUN, [3, 4])
-    body = "\n".join(latex(table) for table in tables(of(book)) if table.paper)
-    head = "\\documentclass{article}\n\\usepackage{booktabs,longtable}\n\\begin{document}\n"
-    (tmp_path / "t.tex").write_text(f"{head}{body}\\end{{document}}\n", encoding="utf-8")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-2000:]
+    found = paper_tables(of(Book().cell("sac", RUN, [1, 2]).cell(name, RUN, [3, 4])), PAPERS["plain"])
+    assert f"\n{{}}{name} &" in found["aggregates.tex"]
+    assert not [text for text in found.values() if re.search(r"\\\\\n[\[*]", text)]

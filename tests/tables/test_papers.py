@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import importlib
 import io
-import re
-import shutil
-import subprocess
 import zipfile
 from collections.abc import Sequence
 from operator import itemgetter
@@ -25,7 +22,7 @@ from dimebench.page.html import page
 from dimebench.page.pdf import write_pdf
 from dimebench.stats import Estimate, Interval, NumpyEngine, RliableEngine
 from dimebench.tables.content import bold, tables
-from dimebench.tables.files import csv_text, latex, markdown, records, write_tables
+from dimebench.tables.files import csv_text, markdown, records, write_tables
 from dimebench.tables.model import PAPER, Caption, Cell, Column, Table
 from dimebench.tables.plain import plain
 from dimebench.wording import terms
@@ -57,42 +54,6 @@ def test_least_is_best_of_the_optimality_gap_and_the_floor_is_never_bold() -> No
     gap = table.headings.index("optimality gap")
     assert [row[0].text for row in table.rows] == ["dime", "sac", "random (floor)"]
     assert [row[gap].bold for row in table.rows] == [True, False, False]
-
-
-def test_latex_is_booktabs_with_every_name_escaped() -> None:
-    text = latex(paper("50% & more", ("a_b", "c"), (Cell("dime:x=$1{2}"), Cell("0.5", bold=True))))
-    assert r"\toprule" in text
-    assert r"a\_b & c \\" in text
-    assert r"dime:x=\$1\{2\} & \textbf{0.5} \\" in text
-    assert r"\caption{50\% \& more}" in text
-    assert latex(paper("t", ("a",), *[[Cell("r")]] * 41)).startswith(r"\begin{longtable}")
-
-
-HOSTILE = r"dime:hidden=[64,64],x=a_b&50%#1^2~{\end{table}}<$>"
-
-
-def test_latex_is_well_formed_whatever_a_name_holds() -> None:
-    book = Book().cell(HOSTILE, RUN, [1, 2, 3]).cell("sac", RUN, [4, 5, 6])
-    for table in filter(lambda table: table.paper, tables(of(book))):
-        text = re.sub(r"\\\\(?=\n)", "", latex(table))  # ends of rows
-        plain = re.sub(r"\\[a-z]+|\\[&%$#_{}]", "", text)  # commands, and escaped characters
-        assert "\\" not in plain
-        assert not set("%$#^~_") & set(plain)
-        assert plain.count("{") == plain.count("}")
-        rows = [line for line in plain.splitlines() if "&" in line]
-        assert {line.count("&") for line in rows} == {len(table.on(PAPER).columns) - 1}
-        assert text.count(r"\begin{") == text.count(r"\end{")
-
-
-@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no LaTeX (Debian: texlive-latex-recommended)")
-def test_latex_compiles(tmp_path: Path) -> None:
-    book = Book().cell(HOSTILE, RUN, [100.0 * k for k in range(45)]).cell("sac", RUN, [4, 5, 6])  # seeds: a longtable
-    body = "\n".join(latex(table) for table in tables(of(book)) if table.paper)
-    head = "\\documentclass{article}\\usepackage{booktabs,longtable}\\begin{document}\n"
-    (tmp_path / "all.tex").write_text(head + body + "\n\\end{document}\n")
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stdout[-1500:]
 
 
 def test_tables_name_the_axis_and_the_score() -> None:
@@ -149,8 +110,6 @@ def test_ranking_has_ranks_and_letters_in_every_format() -> None:
     assert lines[0] == "**quick: ranking by IQM at 300 env steps over 2 tasks**"
     assert lines[4:6] == [f"| dime | 1-2 | {iqms[0]} | a |", f"| dime-wide | 1-3 | {iqms[1]} | ab |"]
     assert lines[9].startswith(note)
-    assert f"crossq & 4 & {iqms[3]} & c \\\\" in latex(table)
-    assert note.replace("%", r"\%") in latex(table)
     rows = list(csv.DictReader(io.StringIO(csv_text(table))))
     assert [(r["variant"], r["best_rank"], r["worst_rank"], r["letters"]) for r in rows[1:3]] == [
         ("dime-wide", "1", "3", "ab"),
@@ -182,7 +141,7 @@ def test_only_three_variants_and_more_have_a_ranking() -> None:
 def test_every_table_is_written_in_every_format_and_the_pdf_embeds_its_fonts(tmp_path: Path) -> None:
     summary = of(two_variants())
     names = {path.name for path in write_tables(summary, tmp_path)}
-    assert {"aggregates.csv", "aggregates.md", "aggregates.tex", "seeds.tex", "curves.csv"} <= names
+    assert {"aggregates.csv", "aggregates.md", "aggregates.tex", "seeds.md", "curves.csv"} <= names
     pdf = write_pdf(summary, tmp_path / "report.pdf").read_bytes()
     assert pdf.startswith(b"%PDF")
     assert b"/FontFile2" in pdf

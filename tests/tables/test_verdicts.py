@@ -56,7 +56,9 @@ def test_every_medium_has_what_a_verdict_rests_on(summary: Summary, name: str) -
         better = {"A better": record["a"], "B better": record["b"]}.get(record["verdict"])
         assert shown["verdict"] == (f"{better} better" if better else "undecided")
         assert (better is not None) == (low > 0 or high < 0) == (float(record["adjusted_p"]) <= 0.05)
-        assert all(text in files[f"{name}.tex"] for text in (shown["judged interval"], shown["verdict"]))
+        tex = files[f"{name}.tex"].replace("$+$", "+").replace("$-$", "-")
+        assert shown["judged interval"] in tex
+        assert numbers.signed(float(record["iqm_difference_point"])) in tex
 
 
 def test_verdicts_per_task_are_on_a_terminal_where_they_are_asked_for(summary: Summary) -> None:
