@@ -91,6 +91,7 @@ def test_published_figures_are_marked_and_can_be_hidden(page: Any) -> None:
 
 
 def test_values_show_under_the_pointer(page: Any) -> None:
+    toggle(page, "paper:DIME").click()  # whose points lie between the evaluations
     drawing = page.find_element(By.CSS_SELECTOR, "[data-drawing='learning_curves-0']")
     page.execute_script("arguments[0].scrollIntoView({block: 'center'})", drawing)
     ActionChains(page).move_to_element(drawing).perform()
