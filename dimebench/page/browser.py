@@ -30,7 +30,7 @@ class BrowserError(Exception):
 
 
 def find() -> str | None:
-    """The browser to print with; None where `DIMEBENCH_BROWSER` is "none". Raises BrowserError where there is none."""
+    """The browser to print with; None where `DIMEBENCH_BROWSER` says "none". Raises BrowserError without any."""
     asked = os.environ.get(VARIABLE, "").strip()
     if asked.lower() == "none":
         return None

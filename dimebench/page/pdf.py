@@ -14,8 +14,9 @@ from dimebench.store import atomic_write
 def write_pdf(
     summary: Summary, path: Path, page_file: str | Path | None = None, say: Callable[[str], None] = lambda why: None
 ) -> Path:
-    """Write the report as a PDF. `page_file`: its page, where it is written already; `say` is told why none is printed.
+    """Write the report as a PDF.
 
+    page_file: its page, where that is written already; say: is told why the page was not printed, where it was not.
     Raises OSError where the PDF cannot be written; nothing half-written stays behind.
     """
     try:

@@ -6,6 +6,7 @@ import io
 import textwrap
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -99,9 +100,9 @@ def figure_page(figure: Figure, title: str, caption: str) -> tuple[Figure, Bbox]
         legend.set_bbox_to_anchor((0, 0, 1, 1), transform=figure.transFigure)
     wide, high = figure.get_size_inches()
     left, top = extent.x0, extent.y1 + GAP + TITLE_SIZE * 1.25 / 72
-    above = {"va": "top", "fontsize": TITLE_SIZE, "weight": "bold", "color": INK}
+    above: dict[str, Any] = {"va": "top", "fontsize": TITLE_SIZE, "weight": "bold", "color": INK}
     figure.text(left / wide, top / high, title, **above)
-    under = {"va": "top", "fontsize": CAPTION_SIZE, "color": MUTED, "linespacing": 1.25}
+    under: dict[str, Any] = {"va": "top", "fontsize": CAPTION_SIZE, "color": MUTED, "linespacing": 1.25}
     figure.text(left / wide, (extent.y0 - GAP) / high, caption, **under)
     corner = (left - MARGIN, top + MARGIN - PAGE[1])
     return figure, Bbox.from_bounds(*corner, *PAGE)
@@ -113,7 +114,7 @@ def _laid_out(figure: Figure) -> Bbox:
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
-    return figure.get_tightbbox(canvas.get_renderer())
+    return figure.get_tightbbox(canvas.get_renderer())  # type: ignore[no-untyped-call]
 
 
 def _picture(figure: Figure, extent: Bbox, scale: float) -> tuple[Figure, Bbox]:
@@ -129,4 +130,4 @@ def _picture(figure: Figure, extent: Bbox, scale: float) -> tuple[Figure, Bbox]:
     axes = picture.add_axes((0, 0, 1, 1))
     axes.imshow(mpl.image.imread(file), aspect="auto", interpolation="none")
     axes.set_axis_off()
-    return picture, Bbox([[0, 0], list(size)])
+    return picture, Bbox.from_bounds(0, 0, *size)

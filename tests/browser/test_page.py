@@ -169,26 +169,6 @@ def test_colours_follow_the_system_until_one_chooses(page: Any) -> None:
     assert (theme.text, page.execute_script(paper)) == ("dark", dark)
 
 
-def test_no_page_is_wider_than_a_telephone(page: Any) -> None:
-    page.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
-    )
-    try:
-        assert page.execute_script("return document.documentElement.scrollWidth") <= 390
-    finally:
-        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
-
-
-def test_it_prints_with_every_detail_and_without_controls(page: Any) -> None:
-    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
-    try:
-        shown = "return getComputedStyle(document.getElementById('theme')).display"
-        assert page.execute_script(shown) == "none"
-    finally:
-        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
-    assert len(page.execute_cdp_cmd("Page.printToPDF", {})["data"]) > 50_000
-
-
 def test_text_from_files_stays_text(page: Any) -> None:
     assert page.execute_script("return document.querySelectorAll('img').length") == 0
     assert "<img src=x onerror=alert(1)>" in page.find_element(By.TAG_NAME, "main").text

@@ -104,17 +104,18 @@
   }
 
   // --- tables that turn into cards: each cell says what it is, and stays a cell to a screen reader ---
-  for (const table of document.querySelectorAll(".comparisons, .tasks")) {
-    const heads = [...table.tHead.rows[0].cells], tasks = table.classList.contains("tasks");
-    if (!tasks) table.classList.add("cards");
-    else if (heads.length > 7) table.classList.add("split");  // on paper
+  for (const table of document.querySelectorAll(".comparisons, .ranking, .tasks")) {
+    const heads = [...table.tHead.rows[0].cells];
+    const cards = table.classList.contains("comparisons"), tasks = table.classList.contains("tasks");
+    if (cards) table.classList.add("cards");
+    if (tasks && heads.length > 7) table.classList.add("split");  // on paper
     table.setAttribute("role", "table");
     for (const row of table.tBodies[0].rows) {
       row.setAttribute("role", "row");
       [...row.cells].forEach((cell, i) => {
         cell.setAttribute("role", cell.tagName === "TH" ? "rowheader" : "cell");
-        if (cell.tagName === "TH" || !heads[i]) return;
-        if (!tasks) { cell.dataset.label = heads[i].textContent.trim(); return; }
+        if (cards && cell.tagName !== "TH") cell.dataset.label = heads[i].textContent.trim();
+        if (!tasks || cell.tagName === "TH") return;
         const of = document.createElement("div");
         of.className = "of";
         of.append(...[...(heads[i].querySelector("button") ?? heads[i]).childNodes].map((node) => node.cloneNode(true)));
