@@ -76,7 +76,10 @@ def test_a_forecast_rests_on_rates_that_were_measured() -> None:
     for cell in (sac, dime):
         engine.tell("started", cell, cell.blocks[0])
         engine.tell("progress", cell, cell.blocks[0], env_step=0)
-    engine.now += 5
+    engine.now += 4
+    engine.tell("progress", sac, sac.blocks[0], env_step=1)
+    assert engine.progress.rate(engine.now) is None, "its first steps say little"
+    engine.now += 1
     engine.tell("progress", sac, sac.blocks[0], env_step=500)
     engine.tell("progress", dime, dime.blocks[0], env_step=250)
     ahead = forecast(engine.progress, engine.now)

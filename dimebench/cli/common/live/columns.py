@@ -39,7 +39,7 @@ def columns_for(plan: PlanProgress, now: float, ahead: Forecast, width: int, asc
     bar, line = BAR[0], min(SPARK[0], most_spark)
     variants = tuple(dict.fromkeys(cell.cell.variant for cell in plan.cells))
     tasks = short_tasks(list(dict.fromkeys(cell.cell.task for cell in plan.cells)))
-    natural = [max(map(cell_len, names), default=0) for names in (variants, tasks.values())]
+    natural = [max(map(cell_len, names)) for names in (("variant", *variants), ("task", *tasks.values()))]
 
     def made(variant: int, task: int, bar: int, line: int) -> list[Column]:
         short = fitted(variants, variant, ascii_only)

@@ -24,6 +24,7 @@ TO_DO = (WAITING, HELD)
 Begun = Mapping[tuple[str, str], Mapping[int, int]]
 
 RECENT_S = 60.0  # a rate is measured over so many seconds, or half of the time since its block began
+FIRST_SHARE = 0.02  # of its budget, after which a rate counts, if not so many seconds have passed before
 SAMPLES = 64  # of a block's progress that are kept
 
 
@@ -48,11 +49,16 @@ class BlockProgress:
             self.samples.pop(0)
 
     def rate(self, now: float) -> float | None:
-        """Env steps per second of each seed: lately while it trains, on the whole afterwards; None where unknown."""
+        """Env steps per second of each seed: lately while it trains, on the whole afterwards; None where unknown.
+
+        So it is at first: what comes before the first env step (compilation, an evaluation) says little.
+        """
         if not self.samples:
             return None
         (since, before), until = (self.samples[0], now) if self.training else (self.first, self.last[0])
         gained, took = self.last[1] - before, until - since
+        if self.training and took < RECENT_S and gained < FIRST_SHARE * self.block.protocol.env_steps:
+            return None
         return gained / took if gained > 0 and took > 0 else None
 
 
