@@ -59,8 +59,8 @@ def p_short(value: float) -> str:
 
 def short_steps(value: float) -> str:
     """A count of env steps for an axis: 0, 25k, 1M, 1.5M."""
-    for size, letter in ((1e6, "M"), (1e3, "k")):
-        if abs(value) >= size:
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if float(f"{abs(value) / size:.3g}") >= 1:  # 999,900 is 1M, not 1e+03k
             return f"{value / size:.3g}{letter}"
     return f"{value:.3g}"
 

@@ -10,7 +10,7 @@ import dimebench
 
 PACKAGE = Path(dimebench.__file__).parent
 LONGEST, MOST = 300, 14
-EXCEPTIONS = {"cli": 16}  # one file per command
+EXCEPTIONS = {"cli": 18}  # one file per command
 
 
 def test_no_file_is_longer_than_a_sitting() -> None:

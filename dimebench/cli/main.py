@@ -18,10 +18,12 @@ from dimebench.cli.compare import compare
 from dimebench.cli.doctor import doctor
 from dimebench.cli.export import export
 from dimebench.cli.import_ import import_
+from dimebench.cli.mv import mv
 from dimebench.cli.plan import plan
 from dimebench.cli.power import power
 from dimebench.cli.render import render
 from dimebench.cli.report import report
+from dimebench.cli.rm import rm
 from dimebench.cli.run import run
 from dimebench.cli.show import show
 from dimebench.cli.status import status
@@ -41,7 +43,7 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(run, plan, cancel, compare, power, report, status, suites, algos, show),
-    *(export, import_, render, bench, doctor),
+    *(export, import_, rm, mv, render, bench, doctor),
 )
 for command in COMMANDS:
     app.command(command.__name__.rstrip("_"))(command)  # `import` is a word of Python's own

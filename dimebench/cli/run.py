@@ -24,6 +24,7 @@ from dimebench.cli.common.streams import keep_going
 from dimebench.errors import UsageError
 
 if TYPE_CHECKING:
+    from dimebench.cli.common.live.ending import Ending
     from dimebench.config import Request
     from dimebench.engines.base import Engine
     from dimebench.engines.events import PoolSettings
@@ -84,6 +85,7 @@ def run(
     check_execution(chosen, mode, precision, chain)
     if until_decided and not engine.waits:
         raise UsageError(f"--until-decided: looks at what has been trained: add --wait to --on {on}")
+    from dimebench.cli.common.live.ending import Ending
     from dimebench.engines.events import PoolSettings
     from dimebench.planning.plan import make_plan
 
@@ -100,7 +102,7 @@ def run(
         if cannot:
             print(f"dimebench: note: {cannot}", file=sys.stderr)
         interrupt_on_signals()
-        return _carry_out(engine, plan, asked, settings, trackers)
+        return _carry_out(engine, plan, asked, settings, trackers, Ending(_typed(), goes_on=until_decided))
 
     if not until_decided:
         return train(request, seed_list)
@@ -110,7 +112,13 @@ def run(
     return run_until_decided(request, train, results, Looks(block, most, anytime))
 
 
-def _carry_out(engine: Engine, plan: Plan, request: Request, settings: PoolSettings, trackers: list[str]) -> int:
+def _typed() -> list[str]:
+    return ["dimebench", *sys.argv[1:]]
+
+
+def _carry_out(
+    engine: Engine, plan: Plan, request: Request, settings: PoolSettings, trackers: list[str], ending: Ending
+) -> int:
     """Have the engine train the plan, and show how that goes; the exit code."""
     from dimebench.cli.common.jobs import JobLines
     from dimebench.cli.common.live import board
@@ -122,7 +130,7 @@ def _carry_out(engine: Engine, plan: Plan, request: Request, settings: PoolSetti
             folders = [block.run_folder(plan.results, seed) for _, block in plan.blocks() for seed in block.seeds]
             folders += [run.folder for cell in plan.cells for run in cell.done.values()]  # their last points may lack
             stack.enter_context(following(folders, trackers, plan.results / "trackers", _report_failure))
-        view = JobLines(plan) if engine.has_queue else stack.enter_context(board(plan))
+        view = JobLines(plan) if engine.has_queue else stack.enter_context(board(plan, ending))
         try:
             outcome = engine.run(plan, request, settings, view.on_event)
         except KeyboardInterrupt:

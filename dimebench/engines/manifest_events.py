@@ -76,7 +76,7 @@ class ManifestEvents:
         if evals.empty or int(evals["env_step"].max()) == self._evaluated.get(index, -1):
             return False
         self._evaluated[index] = int(evals["env_step"].max())
-        last = evals[evals["env_step"] == evals.groupby("seed")["env_step"].transform("max")]
+        last = evals[evals["env_step"] == self._evaluated[index]]  # of one env step: seeds that diverged have none
         known = last.groupby("seed")["return"].mean().dropna()
         self._returns[index] = float(np.mean(known)) if len(known) else None
         return True

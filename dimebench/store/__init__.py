@@ -2,7 +2,7 @@
 
 from dimebench.store.atomic import atomic_write
 from dimebench.store.errors import StoreError
-from dimebench.store.reader import read_run, read_runs
+from dimebench.store.reader import read_run, read_runs, traceback_of
 from dimebench.store.schema import Run
 from dimebench.store.tables import check_tables, read_curves, read_evals, read_train, unreadable
 from dimebench.store.writer import RunWriter, mark_run, write_run
@@ -19,6 +19,7 @@ __all__ = [
     "read_run",
     "read_runs",
     "read_train",
+    "traceback_of",
     "unreadable",
     "write_run",
 ]

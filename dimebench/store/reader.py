@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from dimebench.store.errors import StoreError
-from dimebench.store.places import Place, RemotePath
-from dimebench.store.schema import DEEPEST, EVALS_FILE, RUN_FILE, Run
+from dimebench.store.places import Place, RemotePath, stamp
+from dimebench.store.schema import DEEPEST, ERROR_FILE, EVALS_FILE, RUN_FILE, Run
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -82,6 +82,24 @@ def read_runs(results: Place, suite: str | None = None, broken: list[StoreError]
                 raise error
             broken.append(error)
     return [found[key] for key in sorted(found)]
+
+
+def traceback_of(folder: Place, block: str, reason: str | None) -> Place | None:
+    """The file that tells where the run in a seed's folder failed, for that reason; None where nothing was kept.
+
+    block: the run's, or the name of the block that failed before there was a run.json.
+    """
+    try:
+        run = read_run(folder)
+        if run is not None and (run.status, run.reason) != ("failed", reason):
+            return None  # it is of an earlier failure
+    except StoreError:
+        pass  # that it cannot be read may be why it failed
+    file = folder.parent / "checkpoints" / block / ERROR_FILE
+    try:
+        return file if stamp(file)[1] else None
+    except (OSError, StoreError):
+        return None
 
 
 def run_folders(results: Place) -> list[Place]:

@@ -18,6 +18,7 @@ STATUSES = ("running", "finished", "interrupted", "failed", "diverged")
 SCORE_KINDS = ("final", "auc")
 
 RUN_FILE, EVALS_FILE, TRAIN_FILE = "run.json", "evals.parquet", "train.parquet"
+ERROR_FILE = "error.txt"  # beside the checkpoints of a block that failed: the traceback
 
 KEY_COLUMNS = [
     ("suite", pa.string()),

@@ -115,6 +115,7 @@ class Records:
         row = {"episode": 0, "return": None, "length": 0, "success": None, "diverged": True}
         for i in np.flatnonzero(which):
             now = {"grad_step": grad_step, "wall_time_s": self._wall_time()}
+            self._latest[i] = None  # what it had belongs to an earlier env step than the others' next one
             self.writers[i].add_evaluation(env_step, [row | now])
             self.writers[i].write(status="diverged", reason=reason)
 
@@ -188,7 +189,7 @@ class Records:
                 writer.run = replace(writer.run, status="diverged", reason=reason)
 
     def summary(self) -> dict[str, Any]:
-        """For the live table: the latest evaluation's mean return over seeds."""
+        """For the lines of `run`: the mean return of the latest evaluation, over the seeds that have not diverged."""
         known = [value for value in self._latest if value is not None]
         return {"latest_return": float(np.mean(known)) if known else None, "wall_time_s": self._wall_time()}
 

@@ -44,6 +44,11 @@ class Answer:
         return self.out.splitlines()
 
     @property
+    def told(self) -> str:
+        """The line in which `run` says how many runs it has trained; the next command may follow."""
+        return next(line for line in reversed(self.lines) if " runs finished, " in line)
+
+    @property
     def trouble(self) -> str:
         """Standard error without the note that so few seeds decide nothing, which tests of training do not mind."""
         return re.sub(r"dimebench: note: \d+ seeds? on .+ cannot decide.*\n", "", self.err)

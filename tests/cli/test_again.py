@@ -29,7 +29,8 @@ def test_finished_runs_are_skipped_and_not_touched(dimebench: Call, results: Pat
     before = snapshot(results)
     answer = dimebench("run", "suite=tiny", "--seeds", "2", "--device", "cpu")
     line = "tiny: 0 runs finished, 8 were done already (8 asked for, 0:00); results in results/\n"
-    assert (answer.code, answer.out, answer.err) == (0, line, "")
+    then = "next: dimebench compare dime crossq sac suite=tiny\n"
+    assert (answer.code, answer.out, answer.err) == (0, line + then, "")
     assert snapshot(results) == before
 
 
@@ -66,7 +67,7 @@ def test_more_seeds_train_only_the_new_ones(trained: tuple[Path, Answer], grown:
     folder, answer = grown
     old, new = snapshot(trained[0] / "results"), snapshot(folder / "results")
     assert {name: new[name][1] for name in old} == {name: old[name][1] for name in old}
-    assert answer.lines[-1].startswith("tiny: 4 runs finished, 2 were done already (6 asked for, ")
+    assert answer.told.startswith("tiny: 4 runs finished, 2 were done already (6 asked for, ")
     added = {Path(name).parent.name for name in set(new) - set(old) if "/dime/" in name}
     assert added == {"seed-002"}
     assert not any(line.startswith(f"dime on {TASK} seed-000") for line in answer.lines)
@@ -168,7 +169,7 @@ def test_allowed_code_trains_what_is_missing_and_every_report_says_so(
     answer = process("run", *words, "--workers", "1", cwd=place)
 
     assert (answer.code, answer.trouble) == (0, "")
-    assert answer.lines[-1].startswith("tiny: 2 runs finished, 1 were done already (3 asked for, ")
+    assert answer.told.startswith("tiny: 2 runs finished, 1 were done already (3 asked for, ")
     runs = {run.seed: run for run in read_runs(results) if run.variant == "random"}
     new = runs[2].identity["of"]["code"]
     assert [runs[seed].identity["of"]["code"] for seed in range(3)] == [old, new, new]
@@ -235,7 +236,7 @@ def test_runs_that_failed_go_on_where_they_can_and_the_others_stay(results: Path
     answer = process("run", "suite=tiny", "algo=random", "--seeds", "3", "--workers", "1", cwd=place)
 
     assert (answer.code, answer.trouble) == (3, "")
-    assert answer.lines[-1].startswith("tiny: 1 runs finished, 1 were done already, 1 failed (3 asked for, ")
+    assert answer.told.startswith("tiny: 1 runs finished, 1 were done already, 1 failed (3 asked for, ")
     failed = [line for line in answer.lines if line.startswith("failed: ")]
     assert len(failed) == 1
     assert failed[0].startswith(f"failed: random on {TASK}, seed-002: ")

@@ -34,8 +34,8 @@ def made(trained: tuple[Path, Answer]) -> Path:
 def test_run_says_what_it_did(trained: tuple[Path, Answer]) -> None:
     answer = trained[1]
     assert answer.trouble == ""
-    assert answer.lines[-1].startswith("tiny: 8 runs finished, 0 were done already (8 asked for, 0:")
-    assert answer.lines[-1].endswith("); results in results/")
+    assert answer.told.startswith("tiny: 8 runs finished, 0 were done already (8 asked for, 0:")
+    assert answer.told.endswith("); results in results/")
     for name in ALGORITHMS:
         for seed in ("seed-000", "seed-001"):
             told = [line.removeprefix(f"{name} on {TASK} {seed}: ") for line in answer.lines if f"{name} on" in line]

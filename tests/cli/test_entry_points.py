@@ -117,7 +117,7 @@ def test_one_trains_beside_a_built_in_one_and_a_failure_spares_the_others(packag
     failed = [line for line in answer.lines if line.startswith("failed: ")]
     assert len(failed) == 1
     assert failed[0].startswith(f"failed: crash on {TASK}, seed-000: RuntimeError: boom")
-    assert answer.lines[-1].startswith("tiny: 2 runs finished, 0 were done already, 1 failed (3 asked for, ")
+    assert answer.told.startswith("tiny: 2 runs finished, 0 were done already, 1 failed (3 asked for, ")
     content = {
         name: json.loads((cell(place / "results", name) / "seed-000" / "run.json").read_text())
         for name in ("mine", "random", "crash")

@@ -92,7 +92,7 @@ def test_a_disk_that_fills_up_while_training_keeps_what_is_done(
     assert failed[0].startswith(f"failed: dime on {TASK}, seed-002: ")
     assert FULL in failed[0]
     assert "disk/tiny/dime/" in failed[0], "which disk it is"
-    assert answer.lines[-1].startswith("tiny: 0 runs finished, 2 were done already, 1 failed (3 asked for, ")
+    assert answer.told.startswith("tiny: 0 runs finished, 2 were done already, 1 failed (3 asked for, ")
 
     after = place / "after"
     assert half_written(after) == []

@@ -36,7 +36,7 @@ RUN = ("run", "suite=tiny", "--seeds", "1", "--on", "ray")
         (["--on", "local", "--ray-address", "head:6379"], "--ray-address head:6379: goes with --on ray"),
         (
             ["--results", "s3://bucket/results"],
-            "--results s3://bucket/results: a URL is only read; training and import need a folder of this machine",
+            "--results s3://bucket/results: a URL is only read; what writes needs a folder of this machine",
         ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -197,7 +197,7 @@ def test_training_leaves_it_alone_and_trains_every_other_run(results: Path, plac
     answer = process(*words, cwd=place)
     assert answer.code == 3, answer.err
     assert names_one(answer.trouble, f"dimebench: not read, so not trained: {run / 'run.json'}:"), answer.err
-    assert ": 2 runs finished, 3 were done already, 1 cannot be read (6 asked for, " in answer.lines[-1]
+    assert ": 2 runs finished, 3 were done already, 1 cannot be read (6 asked for, " in answer.told
     assert snapshot(place / run) == before
     trained = {(one.variant, one.seed): one.status for one in read_runs(results, broken=[])}
     others = [("random", 1), ("random", 2), ("sac", 0), ("sac", 1), ("sac", 2)]

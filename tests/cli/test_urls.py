@@ -179,7 +179,7 @@ def test_a_folder_that_must_not_be_read_is_named(dimebench: Call, place: Path) -
 
 def test_what_trains_or_writes_refuses_a_url(dimebench: Call, place: Path) -> None:
     before = snapshot(place)
-    line = f"--results {URL}: a URL is only read; training and import need a folder of this machine"
+    line = f"--results {URL}: a URL is only read; what writes needs a folder of this machine"
     for command in (["run", "suite=tiny", "--seeds", "1"], ["import", "suites/tiny.yaml"], ["doctor"]):
         refused(dimebench(*command, "--results", URL), line)
     assert snapshot(place) == before

@@ -13,17 +13,24 @@ from dimebench.cli.common.parsers import number_above_0, one_of, score_margin, s
 from dimebench.errors import UsageError
 
 
-def _folder(text: str) -> Path:
-    """A folder of this machine. Raises UsageError for a URL, and for an empty path, which is the current folder."""
-    if _is_url(text) and not str(text).startswith(("file://", "local://")):
-        raise UsageError(f"--results {text}: a URL is only read; training and import need a folder of this machine")
-    return Path(_place(text))
+def folder_of(name: str) -> Callable[[str], Path]:
+    """A parser for an option's value: a folder of this machine.
+
+    It raises UsageError for a URL, and for an empty path, which is the current folder.
+    """
+
+    def parse(text: str) -> Path:
+        if _is_url(text) and not str(text).startswith(("file://", "local://")):
+            raise UsageError(f"{name} {text}: a URL is only read; what writes needs a folder of this machine")
+        return Path(_place(text, name))
+
+    return parse
 
 
-def _place(text: str) -> Any:
+def _place(text: str, name: str = "--results") -> Any:
     """A folder or a URL. Raises UsageError for an empty path, StoreError for a URL that nothing reads."""
     if not str(text).strip():
-        raise UsageError("--results '': names no folder")
+        raise UsageError(f"{name} '': names no folder")
     if not _is_url(text):
         return Path(text)
     from dimebench.store.places import open_place
@@ -79,7 +86,7 @@ DEFAULT_RESULTS = Path("results")
 
 # --- of all commands ----------------------------------------------------------------------------------------------
 
-Results = Annotated[Path, option("Folder that holds the runs.", "DIR", "--results", parser=_folder)]
+Results = Annotated[Path, option("Folder that holds the runs.", "DIR", "--results", parser=folder_of("--results"))]
 ResultsToRead = Annotated[
     Any,  # a Place of the store, whose import is left to the commands that need it
     option("Folder, or its URL, that holds the runs.", "DIR", "--results", parser=_place),
@@ -136,6 +143,14 @@ Engine = Annotated[
         parser=one_of("--engine", "engine", "numpy", "rliable"),
     ),
 ]
+
+# --- of the commands that remove and move ---------------------------------------------------------------------------
+
+SomeSeeds = Annotated[
+    str, option("These seeds alone: a range (3-7) or a list (1,4,9); 10 is 0 to 9.", "N", "--seeds")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 # --- of the commands that train, or would --------------------------------------------------------------------------
 

@@ -145,8 +145,11 @@ def parse_allow(words: list[str] | None, known: Sequence[str] | None = None) -> 
     return names
 
 
-def split_words(words: list[str] | None) -> tuple[list[str], str | None]:
-    """The names among the words of a command that reads runs, each in its one form, and the suite of `suite=NAME`."""
+def split_words(words: list[str] | None, keys: Sequence[str] = ("suite",)) -> tuple[list[str], str | None]:
+    """The names among the words of a command that reads runs, each in its one form, and the suite of `suite=NAME`.
+
+    keys: those that the command knows, for the message about another one.
+    """
     names: list[str] = []
     suites: list[str] = []
     for word in words or []:
@@ -154,7 +157,7 @@ def split_words(words: list[str] | None) -> tuple[list[str], str | None]:
         if equals and key == "suite":
             suites.append(value)
         elif equals and ":" not in key:
-            raise UsageError(f"{word}: unknown key '{key}'{nearest(key, ['suite'])}")
+            raise UsageError(f"{word}: unknown key '{key}'{nearest(key, keys)}")
         else:
             names.append(_canonical(word))
     if len(suites) > 1:

@@ -31,6 +31,7 @@ from dimebench.planning.identity import IdentityConflictError, block_identity, o
 from dimebench.store import StoreError, check_tables, mark_run, read_run
 from dimebench.store.atomic import atomic_write
 from dimebench.store.claims import BEATS_PER_LEASE, Claim, ClaimLostError
+from dimebench.store.schema import ERROR_FILE
 from dimebench.training.block import Block
 
 EXIT_CLAIM_LOST, EXIT_STUCK = 75, 76
@@ -243,7 +244,7 @@ def record_failure(block: Block, results: Path, reason: str, details: str) -> No
         with suppress(OSError, StoreError):
             mark_run(block.run_folder(results, seed), "failed", reason)
     with suppress(OSError):
-        atomic_write(block.checkpoint_folder(results) / "error.txt", details.encode())
+        atomic_write(block.checkpoint_folder(results) / ERROR_FILE, details.encode())
 
 
 def mark_interrupted(block: Block, results: Path) -> None:

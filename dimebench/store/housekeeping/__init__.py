@@ -1,0 +1,1 @@
+"""Removing runs from a results folder, and moving them to another one."""
