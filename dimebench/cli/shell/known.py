@@ -98,14 +98,16 @@ def names(results: Path, current: str) -> list[str]:
 
 def owners() -> list[str]:
     """What may stand before the dot of OWNER.KEY=VALUE."""
-    from dimebench.config.overrides import SECTIONS, SHARED
+    from dimebench.config.names import SHARED
+    from dimebench.config.overrides import SECTIONS
 
     return [*algorithms(), SHARED, *SECTIONS]
 
 
 def dotted(word: str) -> list[str]:
     """OWNER.KEY for each key of the word's owner: an algorithm, all of them, or a section of the suite."""
-    from dimebench.config.overrides import SECTIONS, SHARED
+    from dimebench.config.names import SHARED
+    from dimebench.config.overrides import SECTIONS
     from dimebench.config.suite import Suite
 
     owner = word.partition(".")[0]
