@@ -45,7 +45,7 @@ def bench(
     check_execution(chosen, mode, precision, chain)
     from dimebench.bench.cells import bench as measure
     from dimebench.bench.cells import learning_blocks, machine_facts
-    from dimebench.cli.common.output import print_json, status_line
+    from dimebench.cli.common.output import print_json, progress_line
     from dimebench.planning.plan import make_plan
 
     with tempfile.TemporaryDirectory(prefix="dimebench-bench-") as folder:
@@ -54,7 +54,7 @@ def bench(
         blocks = learning_blocks(plan, together)
         if not blocks:
             raise UsageError(f"{', '.join(request.suite.algorithms)}: learns nothing, so there is nothing to measure")
-        with status_line(as_json) as show:
+        with progress_line() as show:
             progress = lambda block, part: show(f"{block.variant} on {block.task}: {part}")  # noqa: E731
             found = list(measure(blocks, Path(folder), seconds, progress))
     if as_json:

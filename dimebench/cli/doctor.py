@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-import typer
-
 from dimebench.cli.common import options
 from dimebench.cli.common.checks import existing
 from dimebench.cli.common.parsers import split_words
@@ -41,10 +39,10 @@ def doctor(
             found.append(each)
             if not as_json:
                 mark = "ok    " if each.ok else "FAILED"
-                print_line(f"{mark}  {each.group:<9}  {each.name}: {each.detail}")
+                print_line(f"{mark}  {each.group:<9}  {each.name}: {each.detail}", hang=19)
     bad = sum(not each.ok for each in found)
     if as_json:
         print_json([asdict(each) for each in found])
     else:
-        typer.echo(f"{len(found)} checks, {bad} failed" if bad else f"{len(found)} checks, all well")
+        print_line(f"{len(found)} checks, {bad} failed" if bad else f"{len(found)} checks, all well")
     return SOME_FAILED if bad else OK

@@ -27,10 +27,14 @@ def import_(
             "FILE... [suite=NAME]",
         ),
     ],
-    algorithm: Annotated[str, typer.Option(help="The algorithm, where the file does not name it.")] = "",
-    task: Annotated[str, typer.Option(help="The task, where the file does not name it.")] = "",
-    source: Annotated[str, typer.Option(help="Where the curves come from (default: the file's name).")] = "",
-    licence: Annotated[str, typer.Option(help="The licence of the curves.")] = "",
+    algorithm: Annotated[
+        str, typer.Option(help="The algorithm, where the file does not name it.", metavar="NAME")
+    ] = "",
+    task: Annotated[str, typer.Option(help="The task, where the file does not name it.", metavar="TASK")] = "",
+    source: Annotated[
+        str, typer.Option(help="Where the curves come from (default: the file's name).", metavar="TEXT")
+    ] = "",
+    licence: Annotated[str, typer.Option(help="The licence of the curves.", metavar="TEXT")] = "",
     unit: Annotated[str, typer.Option(help="What the steps count: env-steps or frames.", metavar="UNIT")] = "",
     action_repeat: Annotated[
         int | None, options.whole("--action-repeat", "Frames per env step at the source (default: 1).", 1)
@@ -40,7 +44,9 @@ def import_(
     ] = None,
     step: Annotated[str, typer.Option(help="The column of the steps.", metavar="COLUMN")] = "",
     score: Annotated[str, typer.Option(help="The column of the returns.", metavar="COLUMN")] = "",
-    metric: Annotated[str, typer.Option(help="The metric that is the score, in a table of metrics.")] = "",
+    metric: Annotated[
+        str, typer.Option(help="The metric that is the score, in a table of metrics.", metavar="NAME")
+    ] = "",
     success: Annotated[str, typer.Option(help="The column, or the metric, of successes.", metavar="NAME")] = "",
     seed_column: Annotated[str, typer.Option(help="The column of the seeds.", metavar="COLUMN")] = "",
     episode_column: Annotated[str, typer.Option(help="The column of the episodes.", metavar="COLUMN")] = "",

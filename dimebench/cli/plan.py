@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +11,11 @@ import typer
 
 from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_execution, check_folder, check_looks, say_remarks, undecidable
-from dimebench.cli.common.parsers import parse_allow, parse_request, parse_seeds
-from dimebench.errors import UsageError
+from dimebench.cli.common.parsers import canonical, number_above_0, parse_allow, parse_request, parse_seeds
+from dimebench.errors import UsageError, nearest
 
 if TYPE_CHECKING:
+    from dimebench.config import Variant
     from dimebench.planning.cells import Hardware
     from dimebench.planning.forecast import BlockForecast, Forecast, Target
 
@@ -43,6 +45,15 @@ def plan(
     probe: Annotated[
         bool, typer.Option("--probe/--no-probe", help="Measure what no earlier run tells, seconds for each.")
     ] = True,
+    rate: Annotated[
+        list[str] | None,
+        options.option(
+            "Assume env steps per second of a run of an algorithm, which is then not probed: --rate dime=1100; "
+            "may be repeated.",
+            "NAME=N",
+            "--rate",
+        ),
+    ] = None,
     probe_seconds: Annotated[float, options.seconds("--probe-seconds", "Of each probe's training.")] = 3.0,
     mode: options.Mode = "auto",
     precision: options.Precision = "auto",
@@ -69,23 +80,27 @@ def plan(
     request = parse_request(words)
     target, hardware = _target(on, device, workers, gpus, gpu_memory, nodes)
     check_execution(target.device, mode, precision, chain)
-    from dimebench.cli.common.output import print_json, print_line, status_line
+    from dimebench.cli.common.output import print_json, print_line, progress_line
+    from dimebench.cores import usable_cores
     from dimebench.planning.forecast import forecast
+    from dimebench.planning.paces import Probes
     from dimebench.planning.plan import make_plan
-    from dimebench.planning.probe import Probes
 
+    rates = _rates(rate or [], request.variants)
     allow_code = "code" in parse_allow(allow, ["code"])
     made = make_plan(request, seed_list, results, target.device, mode, precision, hardware, chain, allow_code)
     say_remarks(made, set())
     cannot = None if until_decided else undecidable(made)
-    with status_line(as_json) as show:
-        probes = Probes(probe_seconds, target.here, lambda of: show(f"a probe of {of.variant} on {of.task}"))
-        found = forecast(made, target, probes if probe else lambda block: None, keep_checkpoints)
+    with progress_line() as show:
+        at_once = min(target.slots, usable_cores()) if target.here else usable_cores()
+        probes = Probes(probe_seconds, target.here, at_once, show)
+        nothing = lambda blocks: [None] * len(blocks)  # noqa: E731
+        found = forecast(made, target, probes if probe else nothing, keep_checkpoints, rates)
     if as_json:
         about = {"cannot_decide": cannot and asdict(cannot) | {"text": str(cannot)}}
-        print_json(_plain(found, price, on) | about, allow_nan=False)
+        print_json(_plain(found, price, on, rates) | about, allow_nan=False)
         return
-    _show(found, price, on)
+    _show(found, price, on, probe, rates)
     if cannot:
         print_line(str(cannot))
 
@@ -116,6 +131,24 @@ def _target(on: str, device: str, workers: int, gpus: int, gpu_memory: float, no
     return Target("cuda", max(1, len(machine.gpus)), machine.hardware.gpu_bytes), machine.hardware
 
 
+def _rates(words: list[str], variants: Sequence[Variant]) -> dict[str, float]:
+    """Env steps per second by variant or algorithm, from the words NAME=N of `--rate`. Raises UsageError."""
+    known = dict.fromkeys([each.name for each in variants] + [each.algorithm for each in variants])
+    rates: dict[str, float] = {}
+    for word in words:
+        name, equals, number = word.rpartition("=")
+        if not equals or not name:
+            raise UsageError(f"--rate {word}: write NAME=N, env steps per second: --rate {next(iter(known))}=1000")
+        value = number_above_0(f"--rate {name}", "number of env steps per second")(number)
+        called = canonical(name)
+        if called not in known:
+            raise UsageError(f"--rate {word}: no algorithm of this plan is '{name}'{nearest(name, known)}")
+        if called in rates:
+            raise UsageError(f"--rate {word}: the rate of {name} is already {rates[called]:g}")
+        rates[called] = value
+    return rates
+
+
 def _hours(seconds: float) -> str:
     return f"{seconds / 60:,.1f} min" if seconds < 3600 else f"{seconds / 3600:,.1f} h"
 
@@ -127,26 +160,30 @@ def _size(count: float) -> str:
 HEADER = ("algorithm", "task", "seeds", "done", "blocks", "GPU memory", "memory", "disk", "time", "known from")
 
 
-def _show(found: Forecast, price: float | None, on: str) -> None:
+def _show(found: Forecast, price: float | None, on: str, probe: bool, rates: dict[str, float]) -> None:
     from dimebench.cli.common.output import print_line, print_table
+    from dimebench.config.names import shown_tasks
 
-    header = [name for name in HEADER if name != "GPU memory" or found.target.device == "cuda"]
+    called = shown_tasks(cell.task for cell, _ in found.cells)
     rows = []
     for cell, blocks in found.cells:
         known = [each.duration.seconds for each in blocks if each.duration.seconds is not None]
-        row = [cell.variant, cell.task, str(len(cell.seeds)), str(len(cell.done)), str(len(blocks))]
-        if "GPU memory" in header:
-            row.append(_size(max(each.memory.device for each in blocks)) if blocks else "")
+        row = [cell.variant, called[cell.task], str(len(cell.seeds)), str(len(cell.done)), str(len(blocks))]
+        row.append(_size(max(each.memory.device for each in blocks)) if blocks else "")
         row.append(_size(max(each.memory.host for each in blocks)) if blocks else "")
         row.append(_size(sum(each.results_bytes + each.checkpoint_bytes for each in blocks)) if blocks else "")
         row.append(_hours(sum(known)) if known else "")
         rows.append([*row, ", ".join(dict.fromkeys(each.duration.source for each in blocks))])
-    print_table(rows, header, HEADER[2:9])
-    for line in _sums(found, price, on):
+    left_out = {"GPU memory"} if found.target.device == "cpu" else set()
+    left_out |= {"done"} if not any(cell.done for cell, _ in found.cells) else set()
+    left_out |= {"blocks"} if all(len(each.block.seeds) == 1 for each in found.blocks()) else set()
+    kept = [k for k, name in enumerate(HEADER) if name not in left_out]
+    print_table([[row[k] for k in kept] for row in rows], [HEADER[k] for k in kept], HEADER[2:9])
+    for line in _sums(found, price, on, probe, rates):
         print_line(line)
 
 
-def _sums(found: Forecast, price: float | None, on: str) -> list[str]:
+def _sums(found: Forecast, price: float | None, on: str, probe: bool, rates: dict[str, float]) -> list[str]:
     """The lines below the table."""
     from dimebench.numbers import count
 
@@ -164,20 +201,51 @@ def _sums(found: Forecast, price: float | None, on: str) -> list[str]:
     lines.append(f"memory: {_size(hosts[0])} for the largest block, {at_once} at once ({sources})")
     lines.append(f"disk: {_size(found.disk_bytes)} at most, {_size(_stays(found))} of it stays")
     if found.unknown < len(blocks):
-        took, of_one, sources = _hours(found.seconds), _hours(found.device_seconds), "; ".join(found.sources())
-        lines.append(f"time: {took} on {units}, {of_one} of one ({sources})")
+        took, of_one = _hours(found.seconds), _hours(found.device_seconds)
+        lines.append(f"time: {took} on {units}, {of_one} of one ({'; '.join(found.sources())})")
         if target.device == "cuda":
             lines.append("blocks that share a GPU are counted as if they took turns")
+    unknown = f"no earlier runs in the results folder, {'no GPU here to probe' if probe else '--no-probe'}"
     if found.unknown:
-        why = "no GPU here to probe" if target.device == "cuda" else "--no-probe"
-        lines.append(f"time of {found.unknown} blocks is not known: no earlier runs in the results folder, {why}")
-    if any("probe" in source for source in found.sources()):
+        lines.append(f"time of {count(found.unknown, 'block')} is not known: {unknown}")
+    lines += _origins(found, rates)
+    if price is not None:
+        lines.append(_price(found, price, on, unknown))
+    return lines
+
+
+def _origins(found: Forecast, rates: dict[str, float]) -> list[str]:
+    """What the sources of the times mean."""
+    target, sources = found.target, " ".join(found.sources())
+    lines = []
+    if "probe" in sources:
         what = "of CPU time, as on a machine with nothing else to do" if target.device == "cpu" else "by the clock"
         lines.append(f"a probe is {what}; early ends of episodes and checkpoints are left out")
-    if price is not None and not found.unknown:
-        paid = ", all of them until the end" if on == "local" else ", each while it works"
-        lines.append(f"cost: {_cost(found, price, on):,.2f}, at {price:g} for an hour of one {target.unit}{paid}")
+    if "scaled" in sources:
+        lines.append(
+            "scaled: the learner's time of the task that was probed, by the operations that it takes on the other; "
+            "the physics is measured on both"
+        )
+    if "assumed" in sources:
+        given = ", ".join(f"{name} {rate:,g}" for name, rate in rates.items())
+        lines.append(f"assumed: {given} env steps per second of a run, evaluations included (--rate)")
     return lines
+
+
+def _price(found: Forecast, price: float, on: str, unknown: str) -> str:
+    """The cost and what it is made of, or why there is none."""
+    from dimebench.numbers import count
+
+    target = found.target
+    if found.unknown:
+        return (
+            f"cost: not known, for the time of {count(found.unknown, 'block')} is not ({unknown}); --rate assumes one"
+        )
+    if on == "local":
+        of = f"{_hours(found.seconds)} of {count(target.slots, target.unit)}, all of them until the end"
+    else:
+        of = f"{_hours(found.device_seconds)} of one {target.unit}, each while it works"
+    return f"cost: {_cost(found, price, on):,.2f}, at {price:g} for an hour of one {target.unit}: {of}"
 
 
 def _stays(found: Forecast) -> int:
@@ -198,7 +266,7 @@ def _plain_block(one: BlockForecast) -> dict[str, Any]:
     return {"seeds": list(one.block.seeds), "left": one.left, **size, **disk, **time, **workers}
 
 
-def _plain(found: Forecast, price: float | None, on: str) -> dict[str, Any]:
+def _plain(found: Forecast, price: float | None, on: str, rates: dict[str, float]) -> dict[str, Any]:
     target = found.target
     return {
         "target": {"on": on, "device": target.device, "slots": target.slots, "gpu_memory_bytes": target.gpu_bytes},
@@ -212,6 +280,7 @@ def _plain(found: Forecast, price: float | None, on: str) -> dict[str, Any]:
         "blocks_of_unknown_time": found.unknown,
         "disk_bytes": found.disk_bytes,
         "disk_bytes_that_stay": _stays(found),
+        "assumed_env_steps_per_second": rates,
         "seconds": None if found.unknown else found.seconds,
         "device_seconds": None if found.unknown else found.device_seconds,
         "cost": None if price is None or found.unknown else _cost(found, price, on),

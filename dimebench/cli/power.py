@@ -6,8 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from dimebench.cli.common import options
 from dimebench.cli.common.parsers import split_words
 from dimebench.errors import UsageError
@@ -79,7 +77,7 @@ def power(
     if not 0 < chance < 1:
         raise UsageError(f"--chance {chance}: must be between 0 and 1")
     from dimebench.analysis.pilot import pilot_of_file, pilot_of_results
-    from dimebench.cli.common.output import print_json
+    from dimebench.cli.common.output import print_json, print_line
     from dimebench.stats import how_many_seeds
     from dimebench.stats.bootstrap import stream
     from dimebench.stats.estimators import iqm
@@ -120,9 +118,9 @@ def power(
         print_json(about | {"comparisons": comparisons} | asdict(answer), allow_nan=False)
     else:
         for line in _lines(pilot, answer, comparisons):
-            typer.echo(line)
+            print_line(line)
         for each in pilot.notes:
-            typer.echo(note(each))
+            print_line(note(each))
 
 
 def _lines(pilot: Pilot, answer: PowerAnswer, comparisons: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,7 +52,7 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
     from dimebench.cli.common.jobs import plain_job, print_jobs
     from dimebench.cli.common.output import print_json, print_line, print_table
     from dimebench.engines.jobs import Jobs, jobs_beside
-    from dimebench.store import Run, StoreError, read_runs
+    from dimebench.store import StoreError, read_runs
     from dimebench.store.claims import claimed_by
 
     broken: list[StoreError] = []
@@ -75,21 +76,54 @@ def _show(results: Any, suite: str | None, as_json: bool) -> int:
         typer.echo(f"no runs in '{results}'" if not broken else f"no run in '{results}' can be read")
         print_jobs(jobs)
         return code
-    cells: dict[tuple[str, str, str], list[Run]] = {}
-    for run in runs:
-        cells.setdefault((run.suite, run.variant, run.task), []).append(run)
-    rows = [[*key, *_figures(members, held)] for key, members in cells.items()]
-    right = ("seeds", "finished", "other", "env steps")
-    if rows:
-        print_table(rows, ("suite", "algorithm", "task", *right), right)
+    if runs:
+        print_line(_sum(runs, held))
+        rows = _rows(runs, held)
+        blank = {k for k, name in enumerate(HEADER) if name in ("suite", "other") and len({r[k] for r in rows}) == 1}
+        kept = [k for k in range(len(HEADER)) if k not in blank]
+        print_table([[row[k] for k in kept] for row in rows], [HEADER[k] for k in kept], HEADER[3:])
     for run in runs:
         name = f"{run.variant} on {run.task} seed {run.seed}"
         if run.reason:
-            print_line(f"{run.status}: {name}: {run.reason}")
+            print_line(f"{run.status}: {name}: {run.reason}{_traceback(run)}")
         if held.get(run.path) is not None:
             print_line(f"held: {name}: {held[run.path]}")
     print_jobs(jobs)
     return code
+
+
+HEADER = ("suite", "algorithm", "task", "seeds", "finished", "other", "env steps")
+
+
+def _sum(runs: list[Any], held: dict[Any, Any]) -> str:
+    """All of them in a line: dmc-hard: 105 runs of 26 algorithms on 7 tasks, 100 finished, 5 running."""
+    from dimebench.numbers import count
+
+    suites = ", ".join(dict.fromkeys(run.suite for run in runs))
+    statuses = Counter(_status(run, held.get(run.path)) for run in runs)
+    variants, tasks = len({run.variant for run in runs}), len({run.task for run in runs})
+    parts = [f"{statuses.pop('finished', 0):,} finished", *(f"{n:,} {name}" for name, n in sorted(statuses.items()))]
+    of = f"{len(runs):,} run{'s' * (len(runs) > 1)} of {count(variants, 'algorithm')} on {count(tasks, 'task')}"
+    return f"{suites}: {of}, {', '.join(parts)}"
+
+
+def _rows(runs: list[Any], held: dict[Any, Any]) -> list[list[str]]:
+    """A line for each cell."""
+    from dimebench.config.names import shown_tasks
+
+    cells: dict[tuple[str, str, str], list[Any]] = {}
+    for run in runs:
+        cells.setdefault((run.suite, run.variant, run.task), []).append(run)
+    called = shown_tasks(task for _, _, task in cells)
+    return [
+        [suite, variant, called[task], *_figures(members, held)] for (suite, variant, task), members in cells.items()
+    ]
+
+
+def _traceback(run: Any) -> str:
+    """Where the traceback of a failed run is, if there is one on this machine."""
+    file = run.path.parent / "checkpoints" / run.block / "error.txt"
+    return f" (traceback: {file})" if isinstance(file, Path) and file.is_file() else ""
 
 
 def _figures(members: list[Any], held: dict[Any, Any]) -> list[str]:
@@ -100,7 +134,8 @@ def _figures(members: list[Any], held: dict[Any, Any]) -> list[str]:
     other = ", ".join(f"{statuses.count(status)} {status}" for status in others)
     steps = min(run.progress["env_step"] for run in members)
     budget = max(run.identity["of"]["protocol"]["env_steps"] for run in members)
-    return [str(len(members)), str(finished), other, f"{steps:,} of {budget:,}"]
+    reached = f"{steps:,}" if steps == budget else f"{steps:,} of {budget:,}"
+    return [str(len(members)), str(finished), other, reached]
 
 
 def _status(run: Any, owner: Any) -> str:

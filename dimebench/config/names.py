@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 
 from dimebench.config.errors import ConfigError
 from dimebench.errors import shorten
@@ -44,3 +46,10 @@ def _fitting(name: str, form: re.Pattern[str], what: str) -> str:
 def short_task(task: str) -> str:
     """The part after the library: "dog-run" of "dm_control/dog-run"."""
     return task.partition("/")[2]
+
+
+def shown_tasks(tasks: Iterable[str]) -> dict[str, str]:
+    """What to call each of the tasks shown together: without its library, where that leaves no two alike."""
+    every = list(dict.fromkeys(tasks))
+    short = Counter(map(short_task, every))
+    return {task: task if short[short_task(task)] > 1 else short_task(task) or task for task in every}

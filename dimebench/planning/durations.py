@@ -1,9 +1,9 @@
-"""How long a block takes: from finished runs of the same work, from a probe, or unknown."""
+"""How long a block takes: from finished runs of the same work, from a probe, assumed, or unknown."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from dimebench.store.provenance import machine
 from dimebench.training.block import Block
 
 EARLIER, OTHER, PROBE, UNKNOWN = "earlier runs", "extrapolated from earlier runs", "probe", "not known"
+SCALED, ASSUMED = "scaled", "assumed"
 # Of a GPU and its machine, per second: only for the order of blocks, where nothing is known.
 OPERATIONS, ENV_STEPS = 1e13, 1e3
 
@@ -49,6 +50,12 @@ def from_earlier(block: Block, runs: Iterable[Run]) -> Duration:
     if exact:
         return Duration(statistics.median(exact), EARLIER)
     return Duration(statistics.median(other), OTHER) if other else Duration(None, UNKNOWN)
+
+
+def assumed(block: Block, rates: Mapping[str, float]) -> Duration | None:
+    """At the env steps per second that `rates` gives for the variant, else for its algorithm; None without any."""
+    rate = rates.get(block.variant) or rates.get(block.algorithm)
+    return Duration(block.protocol.env_steps / rate, ASSUMED) if rate else None
 
 
 def rough_seconds(block: Block, results: Path) -> float:

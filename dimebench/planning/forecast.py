@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -10,9 +10,10 @@ from dimebench.agents.base import Dims
 from dimebench.agents.registry import load_algorithm
 from dimebench.envs import task_spec
 from dimebench.planning.cells import Cell, Plan
-from dimebench.planning.durations import PROBE, Duration, from_earlier
+from dimebench.planning.durations import PROBE, Duration, assumed, from_earlier
 from dimebench.planning.learner_cost import WORD, learner_bytes
 from dimebench.planning.memory import CONTEXT, Memory, block_memory, replay_bytes, same_cell, saving_bytes
+from dimebench.planning.paces import Found
 from dimebench.planning.packing import in_turn
 from dimebench.planning.probe import Pace
 from dimebench.store import StoreError, read_run
@@ -24,7 +25,7 @@ EVALUATION_ROW, LOGGED_ROW, FILES = 20, 110, 12_000
 PARAMETERS_AND_MOMENTS = 3  # a policy file holds only the parameters
 
 
-Paces = Callable[[Block], tuple[Pace, str] | None]  # what measures a block, and where the figure comes from
+Paces = Callable[[Sequence[Block]], Sequence[Found | None]]  # measures blocks, or does not
 
 
 @dataclass(frozen=True)
@@ -91,23 +92,35 @@ class Forecast:
         return sorted({each.duration.source for each in self.blocks()})
 
 
-def forecast(plan: Plan, target: Target, pace: Paces, keep_checkpoints: bool = False) -> Forecast:
-    """What the plan's blocks take. `pace` measures a block, or returns None; used where no earlier run exists.
+def forecast(
+    plan: Plan, target: Target, paces: Paces, keep_checkpoints: bool = False, rates: Mapping[str, float] | None = None
+) -> Forecast:
+    """What the plan's blocks take. `paces` measures blocks, used where no earlier run exists.
 
+    rates: env steps per second of a run, by variant or algorithm; one that is given counts, whatever runs there are.
     Raises EnvError if a task does not load.
     """
-    cells = [(cell, [_block(block, plan, target, pace) for block in cell.blocks]) for cell in plan.cells]
+    known = [(cell, block, _known(block, plan, rates or {})) for cell, block in plan.blocks()]
+    missing = [block for _, block, duration in known if duration.seconds is None]
+    measured = iter(paces(missing) if missing else ())
+    cells: list[tuple[Cell, list[BlockForecast]]] = [(cell, []) for cell in plan.cells]
+    by_cell = {id(cell): blocks for cell, blocks in cells}
+    for cell, block, duration in known:
+        found = next(measured) if duration.seconds is None else None
+        by_cell[id(cell)].append(_block(block, plan, target, duration, found))
     return Forecast(target, cells, keep_checkpoints)
 
 
-def _block(block: Block, plan: Plan, target: Target, pace: Paces) -> BlockForecast:
+def _known(block: Block, plan: Plan, rates: Mapping[str, float]) -> Duration:
+    return assumed(block, rates) or from_earlier(block, same_cell(block, plan.results))
+
+
+def _block(block: Block, plan: Plan, target: Target, duration: Duration, found: Found | None) -> BlockForecast:
     memory, left = block_memory(block, plan.results, target.gpu_bytes), _left(block, plan)
-    duration = from_earlier(block, same_cell(block, plan.results))
-    if duration.seconds is None and (measured := pace(block)) is not None:
-        found, source = measured
-        duration = Duration(found.seconds(block), source)
-        if memory.source == "estimate":
-            memory = _as_probed(block, found)
+    if found is not None:
+        duration = Duration(found.pace.seconds(block), found.source)
+        if memory.source == "estimate" and found.measured:
+            memory = _as_probed(block, found.pace)
     if duration.seconds is not None:
         duration = replace(duration, seconds=left * duration.seconds)
     return BlockForecast(block, left, memory, *_disk(block), duration)

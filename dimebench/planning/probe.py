@@ -1,6 +1,7 @@
 """A short probe of a block: a few dozen env steps, timed in a process like a worker's. Nothing is kept.
 
 On a CPU it measures CPU time on one core, as `bench` does: other work on the machine does not change the figures.
+Which blocks are probed, and what follows for the others: `planning.paces`.
 """
 
 from __future__ import annotations
@@ -13,15 +14,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from dimebench.errors import DimebenchError, last_line
-from dimebench.planning.durations import PROBE
 from dimebench.planning.process_env import WORKER_ENVIRONMENT
 from dimebench.training.block import Block
 
@@ -38,8 +35,8 @@ class ProbeError(DimebenchError):
 class Pace:
     """Seconds of an env step of all the block's seeds, and the peak memory of the process."""
 
-    random_step: float  # before learning starts
-    step: float
+    random_step: float  # before learning starts, or where nothing learns
+    step: float  # 0 where nothing learns
     evaluation_step: float  # of all episodes of all seeds
     episode_steps: int  # at most
     device_bytes: int  # reserved on a GPU; 0 on a CPU
@@ -50,14 +47,17 @@ class Pace:
         protocol = block.protocol
         evaluations = 1 + -(-protocol.env_steps // protocol.eval_interval)
         random: int = min(block.settings.get("learning_starts", 0), protocol.env_steps)
-        learning = protocol.env_steps - random if self.step else 0
-        training = random * self.random_step + learning * self.step
+        learning = protocol.env_steps - random
+        training = random * self.random_step + learning * self.step if self.step else 0.0
         return training + evaluations * self.episode_steps * self.evaluation_step
 
 
-def probe(block: Block, seconds: float) -> Pace:
-    """Measure the block for about `seconds`, plus the time to build it. Raises ProbeError."""
-    request = json.dumps({"block": block.to_json(), "seconds": seconds})
+def probe(block: Block, seconds: float, core: int | None = None) -> Pace:
+    """Measure the block for about `seconds`, plus the time to build it. Raises ProbeError.
+
+    core: of this machine's, the one that the process may use, where several are at work.
+    """
+    request = json.dumps({"block": block.to_json(), "seconds": seconds, "core": core})
     environment = {**os.environ, **WORKER_ENVIRONMENT}
     command = [sys.executable, "-m", "dimebench.planning.probe"]
     try:
@@ -72,12 +72,12 @@ def probe(block: Block, seconds: float) -> Pace:
 
 
 def measure(block: Block, seconds: float) -> Pace:
-    """As `probe`, in this process."""
+    """As `probe`, in this process. Of an algorithm that does not learn, the env steps alone."""
     from dimebench.agents.registry import load_algorithm
     from dimebench.agents.updates.schedule import update_schedule
     from dimebench.envs import task_spec
     from dimebench.planning.clock import by_schedule, one_core
-    from dimebench.planning.timed_parts import RANDOM_START, evaluation_times, step_times
+    from dimebench.planning.timed_parts import RANDOM_START, evaluation_times, physics_times, step_times
     from dimebench.training import peak
     from dimebench.training.execution.modes import WARM_CALLS
 
@@ -91,6 +91,8 @@ def measure(block: Block, seconds: float) -> Pace:
             random_step = statistics.median(times[:RANDOM_START])
             step = by_schedule(times[RANDOM_START + warm :], period)
         evaluation = statistics.median(evaluation_times(block, Path(folder) / "evaluation", EVALUATED))
+        if not step:  # last: a run has no such environments, and the peak of memory shall be a run's
+            random_step = statistics.median(physics_times(block, RANDOM_START))
     reached = peak.peak(block.device)
     on_device, on_host = 0, reached["peak_memory_bytes"]
     if block.device.startswith("cuda"):
@@ -99,42 +101,12 @@ def measure(block: Block, seconds: float) -> Pace:
     return Pace(random_step, step, evaluation, limit, on_device, on_host)
 
 
-class Probes:
-    """Probes of blocks, one for all that do the same work: the same algorithm and settings on the same body."""
-
-    def __init__(self, seconds: float, here: bool, announce: Callable[[Block], None] = lambda block: None) -> None:
-        """`here`: the blocks will train on this machine; else a probe is extrapolated. `announce` is called first."""
-        self._seconds, self._here, self._announce = seconds, here, announce
-        self._found: dict[str, tuple[Pace, str]] = {}
-
-    def __call__(self, block: Block) -> tuple[Pace, str] | None:
-        """The pace and where it comes from; None for a GPU if there is none here. Raises ProbeError."""
-        if block.device.startswith("cuda") and not torch.cuda.is_available():
-            return None
-        key = _work(block)
-        if key not in self._found:
-            self._announce(block)
-            self._found[key] = probe(block, self._seconds), block.task
-        pace, task = self._found[key]
-        shared = "" if task == block.task else f" of {task.partition('/')[2]}"
-        return pace, f"{PROBE}{shared}" if self._here else f"extrapolated from a probe{shared} on this machine"
-
-
-def _work(block: Block) -> str:
-    """Equal for blocks whose env steps take the same time: tasks of one body differ only in their reward."""
-    from dimebench.envs import library_of, task_spec
-
-    spec = task_spec(block.task, block.protocol.action_repeat)
-    body = library_of(block.task).body(block.task)
-    protocol = block.protocol.action_repeat, block.protocol.eval_episodes
-    sizes = spec.obs_dim, spec.act_dim, spec.max_episode_steps, len(block.seeds), block.env_workers
-    return json.dumps([body, sizes, block.algorithm, block.settings, protocol, block.identity()["execution"]])
-
-
 def main() -> None:
     """Entry point of `python -m dimebench.planning.probe`."""
     atexit.register(gc.freeze)  # else Python's last garbage collection takes a second
     request: dict[str, Any] = json.load(sys.stdin)
+    if request["core"] is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {request["core"]})
     try:
         pace = measure(Block.from_json(request["block"]), request["seconds"])
     except Exception as error:

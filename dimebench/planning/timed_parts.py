@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from dimebench.agents.base import Dims
+from dimebench.envs import make_vector_env
 from dimebench.planning.clock import now
 from dimebench.planning.identity import block_identity
 from dimebench.training.block import Block
 from dimebench.training.evaluate import StopRequestedError
 from dimebench.training.loop import Hooks, Trainer
+from dimebench.training.rng import sequence
 
 FILLED = 20_000  # random transitions in the replay of a timed learner: more than the caches hold
 RANDOM_START = 64  # env steps of random actions before the whole loop is timed
@@ -117,6 +119,24 @@ def step_times(block: Block, results: Path, seconds: float, fewest: int) -> list
 
     with whole_loop(block, results, tick) as run:
         run()
+    return np.diff(ticks).tolist()
+
+
+def physics_times(block: Block, steps: int) -> list[float]:
+    """Seconds of each of so many env steps of all seeds with random actions, without a learner and a replay."""
+    streams, repeat = [sequence(seed, "env") for seed in block.seeds], block.protocol.action_repeat
+    envs = make_vector_env(block.task, streams, repeat, block.env_workers)
+    shape, rng, ticks = (len(block.seeds), envs.spec.act_dim), np.random.default_rng(0), []
+    try:
+        envs.reset()
+        for _ in range(steps + 1):
+            ticks.append(now(block.device))
+            step = envs.step(rng.uniform(-1, 1, shape).astype(np.float32))
+            ended = step.terminated | step.truncated
+            if ended.any():
+                envs.reset(np.flatnonzero(ended))
+    finally:
+        envs.close()
     return np.diff(ticks).tolist()
 
 

@@ -1,4 +1,4 @@
-"""A table that fits a terminal: columns without room beside the others come below, with every row named again.
+"""Tables that fit a terminal: columns without room beside the others come below, with every row named again.
 
 Names come from files and may hold square brackets (`dime:critic_hidden=[64,64]`), so every cell is a `Text`: rich
 reads no markup in it.
@@ -7,9 +7,9 @@ reads no markup in it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from rich import box
 from rich.cells import cell_len
@@ -46,14 +46,11 @@ class Fitted:
         parts = list(_parts(needs, room))
         for number, part in enumerate(parts):
             yield Text("")
-            table = Table(
+            table = _ruled(
                 title=None if number else Text(caption.title, style="bold"),
                 title_justify="left",
                 caption=Text(caption.note, style="dim") if caption.note and number == len(parts) - 1 else None,
                 caption_justify="left",
-                box=box.SIMPLE_HEAD,
-                padding=(0, 1, 0, 0),
-                show_edge=False,
             )
             for index in part:
                 _add(table, columns[index], index, needs[index])
@@ -61,6 +58,52 @@ class Fitted:
                 cells = ((columns[index].cells[row], index) for index in part)
                 table.add_row(*(Text(text if index else _folded(text, needs[index])) for text, index in cells))
             yield table
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Draws rows of text, at least one, at the width there is.
+
+    Where a row is too long the widest columns are folded, each at its joints.
+    """
+
+    rows: Sequence[Sequence[str]]
+    header: Sequence[str] = ()
+    right: Collection[str] = ()  # the headings of the columns that are right-aligned
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        room, everything = options.max_width, [self.header, *self.rows] if self.header else self.rows
+        columns = list(zip(*everything, strict=True))
+        whole = [max(map(cell_len, column)) for column in columns]
+        least = [max(cell_len(piece.rstrip()) for cell in column for piece in _pieces(cell)) for column in columns]
+        for number, part in enumerate(_parts(least, room)):
+            if number:
+                yield Text("")
+            widths = _squeezed([whole[k] for k in part], [least[k] for k in part], room - GAP * (len(part) - 1))
+            table = _ruled() if self.header else Table(show_header=False, box=None, padding=(0, GAP, 0, 0))
+            for index, width in zip(part, widths, strict=True):
+                name = self.header[index] if self.header else ""
+                justify: Literal["left", "right"] = "right" if name in self.right else "left"
+                table.add_column(Text(_folded(name, width)), overflow="fold", justify=justify)
+            for row in self.rows:
+                table.add_row(*(Text(_folded(row[k], width)) for k, width in zip(part, widths, strict=True)))
+            yield table
+
+
+def _ruled(**options: Any) -> Table:
+    """A table with a rule below its header."""
+    return Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False, **options)
+
+
+def _squeezed(whole: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """The columns' widths: whole where there is room, else the widest give way, none below its `least`."""
+    widths = list(whole)
+    while sum(widths) > room:
+        widest = max(range(len(widths)), key=lambda k: (widths[k] > least[k], widths[k]))
+        if widths[widest] <= least[widest]:
+            break  # one word is wider than the terminal
+        widths[widest] -= 1
+    return widths
 
 
 @dataclass(frozen=True)
@@ -107,12 +150,18 @@ def _lines(cell: str, index: int) -> str:
 
 
 def _folded(text: str, width: int) -> str:
-    """Lines of at most `width`, ended where a name has a joint: dm_control/ walker-walk."""
+    """Lines of at most `width`, ended at spaces; a longer word where it has a joint: dm_control/ walker-walk."""
     lines: list[str] = []
     for line in text.split("\n"):
         lines.append("")
-        for piece in re.findall(r"[^ /:,=_-]*[ /:,=_-]?", line):
-            if lines[-1] and cell_len(lines[-1] + piece.rstrip()) > width:
-                lines.append("")
-            lines[-1] += piece
+        for word in re.findall(r"[^ ]* ?", line):
+            for piece in [word] if cell_len(word.rstrip()) <= width else _pieces(word):
+                if lines[-1] and cell_len(lines[-1] + piece.rstrip()) > width:
+                    lines.append("")
+                lines[-1] += piece
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _pieces(text: str) -> list[str]:
+    """What may stand on a line of its own, with the joint that ends it; a number's commas are none."""
+    return re.findall(r"(?:[^ /:,=_-]|(?<=\d),(?=\d{3}(?!\d)))*[ /:,=_-]?", text)

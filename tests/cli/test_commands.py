@@ -123,13 +123,6 @@ def test_seeds_are_a_number_a_range_or_a_list(text: str, seeds: list[int]) -> No
     assert parse_seeds(text) == seeds
 
 
-def test_no_command_shows_what_there_is(dimebench: Call) -> None:
-    answer = dimebench()
-    assert (answer.code, answer.err) == (2, "")
-    assert answer.out.startswith("Usage: dimebench")
-    assert all(f"\n  {command} " in answer.out for command in COMMANDS.split(", "))
-
-
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS.split(", "))], ids=str)
 def test_every_command_has_help(command: list[str], dimebench: Call) -> None:
     for option in ("--help", "-h"):

@@ -38,7 +38,7 @@ def test_imported_runs_work_in_every_command(dimebench: Call, results: Path, pla
     answer = dimebench("import", *words, "--source", "our cluster", "--licence", "MIT")
     assert (answer.code, answer.err) == (0, "")
     assert answer.lines[0] == "2 runs of 1 variant imported into results/tiny"
-    assert any(line.split()[1] == "ext:sb3-sac" for line in dimebench("status").lines)
+    assert any(line.split()[0] == "ext:sb3-sac" for line in dimebench("status").lines)
     compared = dimebench("compare", "dime", "ext:sb3-sac")
     assert compared.code == 0
     assert any("ext:sb3-sac: curves of another tool from our cluster (licence: MIT" in x for x in compared.lines)

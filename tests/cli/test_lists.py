@@ -34,11 +34,12 @@ def test_status_tells_a_line_per_cell(dimebench: Call, results: Path) -> None:
     content |= {"status": "interrupted", "progress": content["progress"] | {"env_step": 30}}
     file.write_text(json.dumps(content))
     assert told(dimebench("status")) == [
-        "suite algorithm task seeds finished other env steps",
-        f"tiny crossq {TASK} 2 2 60 of 60",
-        f"tiny dime {TASK} 2 2 60 of 60",
-        f"tiny random {TASK} 2 2 60 of 60",
-        f"tiny sac {TASK} 2 1 1 interrupted 30 of 60",
+        "tiny: 8 runs of 4 algorithms on 1 task, 7 finished, 1 interrupted",
+        "algorithm task seeds finished other env steps",
+        "crossq cartpole-balance 2 2 60",
+        "dime cartpole-balance 2 2 60",
+        "random cartpole-balance 2 2 60",
+        "sac cartpole-balance 2 1 1 interrupted 30 of 60",
     ]
     assert told(dimebench("status", "suite=tiny")) == told(dimebench("status"))
 
@@ -163,12 +164,42 @@ def test_show_of_an_unknown_task_names_the_nearest_once(dimebench: Call) -> None
 def test_a_terminal_gets_a_table_with_names_as_they_are(
     dimebench: Call, results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    terminal = Console(force_terminal=True, width=200, highlight=False, markup=False, emoji=False, color_system=None)
-    monkeypatch.setattr("dimebench.cli.common.output.console", terminal)
+    def at(width: int, *words: str) -> list[str]:
+        terminal = Console(force_terminal=True, width=width, highlight=False, markup=False, color_system=None)
+        monkeypatch.setattr("dimebench.cli.common.output.console", terminal)
+        answer = dimebench(*words)
+        assert (answer.code, answer.err) == (0, "")
+        assert max(map(len, answer.lines)) <= width
+        return answer.lines
+
+    long = "sac:mode=[bold]:smile:actor_hidden=[1024,1024]:critic_hidden=[2048,2048]"
     for file in cell(results, "sac").glob("seed-*/run.json"):
-        file.write_text(json.dumps(json.loads(file.read_text()) | {"variant": "sac:mode=[bold]:smile:"}))
-    answer = dimebench("status")
-    assert answer.code == 0
-    assert "│ sac:mode=[bold]:smile: │" in answer.out
-    assert "┃ suite ┃" in answer.out
-    assert "diffusion_steps" in dimebench("show", "dime").out
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"variant": long, "suite": "other"}))
+    wide, narrow = at(200, "status"), at(80, "status")
+    assert [line.split()[:2] for line in wide[1:] if line.startswith("other")] == [["other", long]]
+    folded = [line.split()[line.startswith("other")] for line in narrow[3:] if line[:5] in ("other", "     ")]
+    assert "".join(folded) == long
+    assert all(part[-1] in ":=,_]" for part in folded), "names are folded at their joints"
+    assert "diffusion_steps" in " ".join(at(80, "show", "dime"))
+    for words in (["suites"], ["algos"], ["show", "dmc-hard"]):
+        words_whole = set(" ".join(dimebench(*words).lines).split())
+        assert set(" ".join(at(80, *words)).split()) - words_whole - {"─" * 80} == set()
+
+
+def test_tasks_of_two_libraries_with_one_name_keep_their_library() -> None:
+    from dimebench.config.names import shown_tasks
+
+    tasks = ["dm_control/dog-run", "mine/dog-run", "dm_control/dog-walk"]
+    assert list(shown_tasks(tasks).values()) == ["dm_control/dog-run", "mine/dog-run", "dog-walk"]
+
+
+def test_status_names_the_traceback_of_a_failed_run(dimebench: Call, results: Path) -> None:
+    file = cell(results, "sac") / "seed-001" / "run.json"
+    content = json.loads(file.read_text()) | {"status": "failed", "reason": "RuntimeError: boom"}
+    file.write_text(json.dumps(content))
+    line = f"failed: sac on {TASK} seed 1: RuntimeError: boom"
+    assert dimebench("status").lines[-1] == line
+    details = cell(Path("results"), "sac") / "checkpoints" / content["block"] / "error.txt"
+    details.parent.mkdir(parents=True, exist_ok=True)
+    details.write_text("Traceback")
+    assert dimebench("status").lines[-1] == f"{line} (traceback: {details})"

@@ -53,16 +53,52 @@ def test_time_and_cost_come_from_a_probe_and_say_so(dimebench: Call, monkeypatch
     from dimebench.planning.probe import Pace
 
     pace = Pace(0.0, 0.0, evaluation_step=120.0, episode_steps=20, device_bytes=0, host_bytes=10**9)
-    monkeypatch.setattr("dimebench.planning.probe.probe", lambda block, seconds: pace)
+    monkeypatch.setattr("dimebench.planning.paces.probe", lambda block, seconds, core: pace)
     words = ["plan", "suite=tiny", "algo=random", "--seeds", "3", "--device", "cpu", "--price", "3"]
     here = json.loads(dimebench(*words, "--workers", "2", "--json").out)  # 3 evaluations of 20 steps: two hours each
     assert (here["seconds"], here["device_seconds"], here["cost"]) == (4 * 3600, 6 * 3600, 24.0)
     lines = dimebench(*words, "--workers", "2").lines
     assert "time: 4.0 h on 2 workers, 6.0 h of one (probe)" in lines
-    assert "cost: 24.00, at 3 for an hour of one worker, all of them until the end" in lines
+    assert "cost: 24.00, at 3 for an hour of one worker: 4.0 h of 2 workers, all of them until the end" in lines
     there = dimebench(*words, "--on", "ray", "--workers", "3").lines
     assert "time: 2.0 h on 3 workers, 6.0 h of one (extrapolated from a probe on this machine)" in there
-    assert "cost: 18.00, at 3 for an hour of one worker, each while it works" in there
+    assert "cost: 18.00, at 3 for an hour of one worker: 6.0 h of one worker, each while it works" in there
+
+
+def test_a_rate_that_is_assumed_takes_the_place_of_a_probe(dimebench: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*arguments: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("dimebench.planning.paces.probe", never)
+    words = ["plan", "suite=tiny", "algo=sac:utd=2,sac", "--seeds", "2", "--device", "cpu", "--workers", "1"]
+    words += ["--price", "3600"]
+    rates = ["--rate", "sac=10", "--rate", "sac:utd=2=5"]  # of 60 env steps: 6 and 12 seconds
+    found = json.loads(dimebench(*words, *rates, "--json").out)
+    assert (found["seconds"], found["cost"]) == (36.0, 36.0)
+    assert found["assumed_env_steps_per_second"] == {"sac": 10, "sac:utd=2": 5}
+    lines = dimebench(*words, *rates).lines
+    assert "time: 0.6 min on 1 worker, 0.6 min of one (assumed)" in lines
+    assert "assumed: sac 10, sac:utd=2 5 env steps per second of a run, evaluations included (--rate)" in lines
+    unknown = dimebench(*words, "--rate", "sac:utd=2=5", "--no-probe").lines[-2:]
+    why = "the time of 2 blocks is not (no earlier runs in the results folder, --no-probe); --rate assumes one"
+    assert f"cost: not known, for {why}" in unknown
+
+
+def test_progress_is_told_on_a_terminal_alone_and_not_in_json(
+    dimebench: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dimebench.planning.probe import Pace
+
+    told: list[str] = []
+    monkeypatch.setattr("dimebench.planning.paces.probe", lambda *_: Pace(1, 1, 1, 20, 0, 10**9))
+    words = ["plan", "suite=tiny", "algo=sac,random", "--seeds", "1", "--device", "cpu", "--workers", "1", "--json"]
+    answer = dimebench(*words)
+    assert (answer.err, json.loads(answer.out)["blocks_of_unknown_time"]) == ("", 0)
+    monkeypatch.setattr("rich.status.Status.update", lambda self, text: told.append(text))
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TTY_COMPATIBLE", "1")
+    assert json.loads(dimebench(*words).out)["blocks_of_unknown_time"] == 0
+    assert told == ["probing 1 of 2: sac on cartpole-balance", "probing 2 of 2: the physics on cartpole-balance"]
 
 
 def test_what_is_done_is_not_planned_again(dimebench: Call) -> None:
@@ -125,6 +161,10 @@ def test_run_says_before_training_that_it_cannot_decide(place: Path) -> None:
         (["--nodes", "2"], "--nodes 2: this machine is one: goes with --on slurm or ray"),
         (["--gpus", "2", "--device", "cpu"], "--gpus: with --device cpu nothing would run on them"),
         (["--price", "free"], "--price free: must be a number above 0"),
+        (["--rate", "dmie=5"], "--rate dmie=5: no algorithm of this plan is 'dmie' (nearest: dime)"),
+        (["--rate", "dime"], "--rate dime: write NAME=N, env steps per second: --rate dime=1000"),
+        (["--rate", "dime=fast"], "--rate dime fast: must be a number of env steps per second above 0"),
+        (["--rate", "dime=5", "--rate", "dime=6"], "--rate dime=6: the rate of dime is already 5"),
         (["--probe-seconds", "0"], "--probe-seconds 0: must be a number of seconds above 0"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from dimebench.config.names import short_task
 from dimebench.envs import task_spec
 from dimebench.planning.cells import Plan
-from dimebench.planning.durations import EARLIER, OTHER, UNKNOWN, from_earlier, rough_seconds
+from dimebench.planning.durations import ASSUMED, EARLIER, OTHER, UNKNOWN, from_earlier, rough_seconds
 from dimebench.planning.forecast import Forecast, Target, forecast
 from dimebench.planning.memory import same_cell
+from dimebench.planning.paces import Found, Probes, scaled, work_of
 from dimebench.planning.plan import make_plan
-from dimebench.planning.probe import Pace, Probes, probe
+from dimebench.planning.probe import Pace, probe
 from dimebench.store import read_runs
 from dimebench.store.provenance import machine
 from dimebench.store.writer import write_run
@@ -27,7 +29,8 @@ PACE = Pace(0.1, 1.0, 0.5, 25, device_bytes=0, host_bytes=10**9)
 
 
 def of(plan: Plan, target: Target = CPU, pace: Pace | None = PACE, keep: bool = False) -> Forecast:
-    return forecast(plan, target, lambda block: pace and (pace, "probe"), keep)
+    found = pace and Found(pace, "probe", measured=True)
+    return forecast(plan, target, lambda blocks: [found] * len(blocks), keep)
 
 
 def test_a_pace_counts_the_random_start_the_learning_and_every_evaluation() -> None:
@@ -129,19 +132,53 @@ def test_a_probe_measures_a_process_like_a_workers_and_leaves_nothing() -> None:
     assert 50_000_000 < pace.host_bytes < 20_000_000_000
 
 
-def test_tasks_of_one_body_share_a_probe_and_say_whose_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[Block] = []
-    monkeypatch.setattr("dimebench.planning.probe.probe", lambda block, seconds: asked.append(block) or PACE)
-    probes = Probes(1.0, here=True)
+BODIES = {"walker": 0.1, "cartpole": 0.02}  # seconds of an env step's physics
+
+
+def test_each_learner_is_probed_once_and_scaled_to_other_bodies(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def measured(block: Block, seconds: float, core: int | None) -> Pace:
+        asked.append((block.algorithm, short_task(block.task)))
+        physics = next(each for name, each in BODIES.items() if name in block.task)
+        if block.algorithm == "random":
+            return Pace(physics, 0.0, 2 * physics, 25, 0, 10**9)
+        return Pace(physics, physics + 1.0, 2 * physics + 0.5, 25, 0, 10**9)
+
+    monkeypatch.setattr("dimebench.planning.paces.probe", measured)
     stand, walk = (make_block("sac", task=f"dm_control/walker-{name}") for name in ("stand", "walk"))
-    assert probes(stand) == (PACE, "probe")
-    assert probes(walk) == (PACE, "probe of walker-stand")
-    assert probes(stand) == (PACE, "probe")
-    probes(replace(walk, settings=walk.settings | {"batch_size": 5}))
-    probes(make_block("sac", task="dm_control/cartpole-balance"))
-    assert [block.task.partition("/")[2] for block in asked] == ["walker-stand", "walker-walk", "cartpole-balance"]
-    elsewhere = Probes(1.0, here=False)
-    assert elsewhere(walk) == (PACE, "extrapolated from a probe on this machine")
+    pole, random = (make_block(name, task="dm_control/cartpole-balance") for name in ("sac", "random"))
+    probes = Probes(1.0, here=True)
+    same = probes([stand, walk, stand])
+    assert [each and each.source for each in same] == ["probe", "probe of walker-stand", "probe"]
+    assert asked == [("sac", "walker-stand")]
+    asked.clear()
+    first, other, floor = probes([stand, pole, random])
+    assert sorted(asked) == [("random", "cartpole-balance"), ("random", "walker-stand"), ("sac", "walker-stand")]
+    assert first is not None
+    assert other is not None
+    assert floor is not None
+    assert (first.source, other.source, floor.source) == ("probe", "scaled from walker-stand", "probe")
+    assert (first.measured, other.measured, floor.measured) == (True, False, True)
+    work, known = work_of(pole), work_of(stand)
+    assert other.pace.random_step == BODIES["cartpole"]
+    assert 0.02 < other.pace.step < 1.02, "a smaller body has fewer operations"
+    assert other.pace == scaled(first.pace, Pace(0.1, 0, 0.2, 25, 0, 0), floor.pace, work, known)
+    assert scaled(first.pace, floor.pace, floor.pace, known, known).step == pytest.approx(first.pace.step)
+    asked.clear()
+    Probes(1.0, here=True)([stand, replace(stand, settings=stand.settings | {"batch_size": 5})])
+    assert len(asked) == 2, "another batch is other work"
+    elsewhere = Probes(1.0, here=False)([walk])[0]
+    assert elsewhere is not None
+    assert elsewhere.source == "extrapolated from a probe on this machine"
+
+
+def test_an_assumed_rate_counts_before_anything_else(tmp_path: Path) -> None:
+    plan = make_plan(request(), [0], tmp_path, "cpu")
+    ((_, block),) = plan.blocks()
+    finished(replace(block, seeds=(9,)), tmp_path, 77.0)
+    (found,) = forecast(plan, CPU, lambda blocks: [], rates={block.algorithm: 4.0}).blocks()
+    assert (found.duration.seconds, found.duration.source) == (block.protocol.env_steps / 4.0, ASSUMED)
 
 
 def test_an_earlier_run_counts_more_than_a_probe(tmp_path: Path) -> None:

@@ -78,7 +78,10 @@ def print_jobs(jobs: Jobs) -> None:
         else:
             wrong.setdefault((each.state, block.variant, block.task, each.reason), []).append(each)
     if cells:
-        rows = [[*key, _together(members)] for key, members in sorted(cells.items())]
+        from dimebench.config.names import shown_tasks
+
+        called = shown_tasks(task for _, _, task in cells)
+        rows = [[suite, variant, called[task], _together(of)] for (suite, variant, task), of in sorted(cells.items())]
         print_table(rows, ("suite", "algorithm", "task", "queue"))
     for (state, variant, task, reason), members in wrong.items():
         from dimebench.engines.messages import ranges

@@ -159,13 +159,11 @@ WHERE = "Where to train: local (here), slurm (jobs of a cluster), ray (tasks of 
 On = Annotated[str, option(WHERE, "ENGINE", parser=_engine)]
 Device = Annotated[str, option("auto, cpu, cuda (all GPUs), or some of them: cuda:0,1.", "DEVICE")]
 Workers = Annotated[int, whole("--workers", "Processes on a CPU; 0 for one per core.", 0)]
-Mode = Annotated[
-    str, typer.Option(help="How the learner runs: auto, eager, compile, graph, compile+graph (on a GPU).")
+Mode = Annotated[str, option("How the learner runs: auto, eager, compile, graph, compile+graph (on a GPU).", "MODE")]
+Precision = Annotated[
+    str, option("What dense layers multiply in: auto, float32, tf32 (on a GPU), bf16.", "PRECISION")
 ]
-Precision = Annotated[str, typer.Option(help="What dense layers multiply in: auto, float32, tf32 (on a GPU), bf16.")]
-Chain = Annotated[
-    str, typer.Option(help="How DIME's denoising chain runs: auto, plain, fused (one kernel, on a GPU).")
-]
+Chain = Annotated[str, option("How DIME's denoising chain runs: auto, plain, fused (one kernel, on a GPU).", "CHAIN")]
 CheckpointEvery = Annotated[float, seconds("--checkpoint-every", "Seconds between checkpoints.")]
 KeepCheckpoints = Annotated[
     bool, typer.Option("--keep-checkpoints", help="Keep the last checkpoint and the replay of finished runs.")

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console as RichConsole
-from rich.table import Table
+from rich.text import Text
 
 from dimebench.errors import printable
 
@@ -28,25 +29,30 @@ console = Console(highlight=False, markup=False, emoji=False)
 
 def print_table(rows: Sequence[Sequence[str]], header: Sequence[str] = (), right: Collection[str] = ()) -> None:
     """A table on a terminal, with the columns in `right` right-aligned; elsewhere aligned lines, one per row."""
+    cells = [[printable(cell) for cell in row] for row in rows]
+    if not cells:
+        return
+    if console.is_terminal:
+        from dimebench.tables.terminal import Lines
+
+        console.print(Lines(cells, header, right))
+        return
     from dimebench.tables.plain import aligned
 
-    cells = [[printable(cell) for cell in row] for row in rows]
-    if not console.is_terminal:
-        for line in aligned([list(header), *cells] if header else cells):
-            print_line(line)
+    for line in aligned([list(header), *cells] if header else cells):
+        print_line(line)
+
+
+def print_line(text: str, hang: int = 0) -> None:
+    """One line, however long; on a terminal ended between words, the further lines `hang` columns to the right."""
+    line = printable(text)
+    if not console.is_terminal or cell_len(line) <= console.width or hang >= console.width:
+        console.print(line, soft_wrap=True)
         return
-    table = Table() if header else Table(show_header=False, box=None, pad_edge=False)
-    for index in range(len(cells[0]) if cells else len(header)):
-        name = header[index] if header else ""
-        table.add_column(name, overflow="fold", justify="right" if name in right else "left")
-    for row in cells:
-        table.add_row(*row)
-    console.print(table)
-
-
-def print_line(text: str) -> None:
-    """One line, however long."""
-    console.print(printable(text), soft_wrap=True)
+    first = Text(line).wrap(console, console.width)[0].plain
+    console.print(first, soft_wrap=True)
+    for each in Text(line[len(first) :].lstrip()).wrap(console, console.width - hang):
+        console.print(" " * hang + each.plain.rstrip(), soft_wrap=True)
 
 
 def print_json(content: Any, allow_nan: bool = True) -> None:
@@ -69,10 +75,11 @@ def tell_unread(problems: Iterable[object], said: set[str] | None = None) -> lis
 
 
 @contextmanager
-def status_line(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """What is being done, in a line that changes; only on a terminal, and unless `quiet`."""
-    if quiet or not console.is_terminal:
+def progress_line() -> Iterator[Callable[[str], None]]:
+    """What is being done, in a line on standard error that changes and goes; only where that is a terminal."""
+    told = Console(stderr=True, highlight=False, markup=False, emoji=False)
+    if not told.is_terminal:
         yield lambda text: None
         return
-    with console.status("") as status:
-        yield lambda text: status.update(text)
+    with told.status("") as status:
+        yield lambda text: status.update(printable(text))

@@ -159,13 +159,13 @@ def split_words(words: list[str] | None, keys: Sequence[str] = ("suite",)) -> tu
         elif equals and ":" not in key:
             raise UsageError(f"{word}: unknown key '{key}'{nearest(key, keys)}")
         else:
-            names.append(_canonical(word))
+            names.append(canonical(word))
     if len(suites) > 1:
         raise UsageError(f"suite={suites[1]}: suite is already set by suite={suites[0]}")
     return names, suites[0] if suites else None
 
 
-def _canonical(name: str) -> str:
+def canonical(name: str) -> str:
     """The name under which `run` stores a variant: settings in order, `1e1` as 10."""
     from dimebench.config import ConfigError, parse_variant
 
