@@ -1,6 +1,6 @@
-"""The paper formats that a report can be written for: widths and type of their text.
+"""The paper formats that a report can be written for: widths, height and type of their text.
 
-Widths in points of TeX (72.27 to the inch). Sources: neurips_2025.sty (`textwidth` 5.5 inches, 10 pt Times),
+Lengths in points of TeX (72.27 to the inch). Sources: neurips_2025.sty (`textwidth` 5.5 inches, 10 pt Times),
 icml2025.sty (columns of 3.25 inches, 0.25 apart; 10 pt Times), and LaTeX's own `article` at 10 pt.
 """
 
@@ -20,6 +20,7 @@ class Paper:
     text_pt: float
     body_pt: float
     families: tuple[str, ...]  # of a figure's text, the first one that is installed
+    height_pt: float  # of a page's text
 
     @property
     def two_columns(self) -> bool:
@@ -32,8 +33,8 @@ _MODERN = ("Latin Modern Roman", "CMU Serif", "cmr10", "STIXGeneral")
 PAPERS = {
     paper.name: paper
     for paper in (
-        Paper("neurips", 5.5 * POINTS, 5.5 * POINTS, 10.0, _TIMES),
-        Paper("icml", 3.25 * POINTS, 6.75 * POINTS, 10.0, _TIMES),
-        Paper("plain", 345.0, 345.0, 10.0, _MODERN),
+        Paper("neurips", 5.5 * POINTS, 5.5 * POINTS, 10.0, _TIMES, 9 * POINTS),
+        Paper("icml", 3.25 * POINTS, 6.75 * POINTS, 10.0, _TIMES, 9 * POINTS),
+        Paper("plain", 345.0, 345.0, 10.0, _MODERN, 550.0),
     )
 }

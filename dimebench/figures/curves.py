@@ -45,7 +45,7 @@ def draw_learning_curves(summary: Summary, look: Look = REPORT) -> Drawing:
         axes.set_axis_off()
     titles = _titles(summary.tasks, look.letters(look.width / columns - 0.5))
     for index, (axes, task) in enumerate(zip(panels, summary.tasks, strict=False)):
-        _task(drawing, axes, summary, task, look, look.width / columns)
+        _task(drawing, axes, summary, task, look.width / columns)
         axes.set_title(titles[index])
         if index % columns:
             axes.set_ylabel("")
@@ -61,14 +61,14 @@ def draw_one_task(summary: Summary, look: Look = REPORT, *, task: str) -> Drawin
         drawing = Drawing(summary, 3.5, 2.5)
     drawing.figure.subplots_adjust(left=0.165, right=0.965, bottom=0.19, top=0.9)
     axes = drawing.figure.subplots()
-    _task(drawing, axes, summary, task, look, 3.5)
+    _task(drawing, axes, summary, task, 3.5)
     axes.set_title(label(task, 34))
     return drawing
 
 
-def _task(drawing: Drawing, axes: Axes, summary: Summary, task: str, look: Look, width: float) -> None:
+def _task(drawing: Drawing, axes: Axes, summary: Summary, task: str, width: float) -> None:
     """Learning curves on one task: thin lines are runs, the thick one their IQM; open markers are published."""
-    single = look.runs and draws_runs(summary, task)
+    single = draws_runs(summary, task)
     ends, cited = [], [point.env_steps for c in summary.published for point in c.curves.get(task, ())]
     for place, (row, style) in enumerate(shown(summary)):
         cell = summary.cell(row.variant, task)
@@ -86,7 +86,7 @@ def _task(drawing: Drawing, axes: Axes, summary: Summary, task: str, look: Look,
 
 def draws_runs(summary: Summary, task: str) -> bool:
     """Whether single runs are drawn; with too many of them nothing could be seen."""
-    return sum(len(cell.seeds) for cell in summary.cells if cell.task == task) <= MOST_RUN_LINES
+    return 0 < sum(len(cell.run_curves) for cell in summary.cells if cell.task == task) <= MOST_RUN_LINES
 
 
 def full_curves(summary: Summary) -> list[Band]:

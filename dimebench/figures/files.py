@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from dimebench.analysis.renamed import renamed
 from dimebench.analysis.summary import Summary
 from dimebench.figures import captions
 from dimebench.figures.curves import draw_learning_curves, draw_profile, draw_sample_efficiency
+from dimebench.figures.legend import draw_legend
 from dimebench.figures.look import PAGE, REPORT, Look
 from dimebench.figures.marks import Drawing
 from dimebench.figures.matrix import MOST_IN_MATRIX, draw_matrix
@@ -66,6 +67,7 @@ class Wanted:
     formats: tuple[str, ...]
     look: Look = REPORT
     names: tuple[tuple[str, str], ...] = ()
+    runs: bool = True  # single runs are drawn, where there are not too many
 
 
 def write_figures(
@@ -75,21 +77,23 @@ def write_figures(
     pool: FigurePool | None = None,
     looks: Mapping[str, Look] = MappingProxyType({"": REPORT}),
     names: Mapping[str, str] = MappingProxyType({}),
+    runs: bool = True,
 ) -> list[Path]:
     """Write every figure that applies in every format. Returns the paths.
 
-    looks: by what a file's name has after the figure's. names: what variants are called instead.
+    looks: by what a file's name has after the figure's. names: what variants are called instead. runs: single runs
+    are drawn.
     Raises ValueError for an unknown format, OSError where a file cannot be written.
     """
     unknown = [form for form in formats if form not in FORMATS]
     if unknown:
         raise ValueError(f"unknown figure format '{unknown[0]}' (known: {', '.join(FORMATS)})")
     paths = []
-    wanted = _files_of(summary, formats, looks, names)
+    wanted = _files_of(summary, formats, looks, names, runs)
     drawn = dict(zip(wanted, (pool or FigurePool.here(summary)).each(_draw_files, wanted), strict=True))
     for spec in specs(summary):
         for ending, look in looks.items():
-            for form, content in drawn[Wanted(spec.name, tuple(formats), look, tuple(names.items()))].items():
+            for form, content in drawn[Wanted(spec.name, tuple(formats), look, tuple(names.items()), runs)].items():
                 path = out_dir / f"{spec.name}{ending}.{form}"
                 atomic_write(path, content)
                 paths.append(path)
@@ -102,23 +106,31 @@ def begin_figures(
     pool: FigurePool,
     looks: Mapping[str, Look] = MappingProxyType({"": REPORT}),
     names: Mapping[str, str] = MappingProxyType({}),
+    runs: bool = True,
 ) -> None:
     """Start drawing what `write_figures` will ask for."""
-    pool.begin(_draw_files, _files_of(summary, formats, looks, names))
+    pool.begin(_draw_files, _files_of(summary, formats, looks, names, runs))
 
 
 def _files_of(
-    summary: Summary, formats: Sequence[str], looks: Mapping[str, Look], names: Mapping[str, str]
+    summary: Summary, formats: Sequence[str], looks: Mapping[str, Look], names: Mapping[str, str], runs: bool
 ) -> list[Wanted]:
     """What is to be drawn; first the figure that takes as long as all others together."""
     found = sorted((spec.name for spec in specs(summary)), key=lambda name: name != PER_TASK)
-    return [Wanted(name, tuple(formats), look, tuple(names.items())) for name in found for look in looks.values()]
+    called = tuple(names.items())
+    return [Wanted(name, tuple(formats), look, called, runs) for name in found for look in looks.values()]
 
 
 def _draw_files(summary: Summary, wanted: Wanted) -> dict[str, bytes]:
     """The files of a figure, by format."""
     spec = spec_of(wanted.name)
-    return render(spec.draw, renamed(summary, dict(wanted.names)), wanted.formats, wanted.look, spec.title)
+    shown = renamed(summary if wanted.runs else without_runs(summary), dict(wanted.names))
+    return render(spec.draw, shown, wanted.formats, wanted.look, spec.title)
+
+
+def without_runs(summary: Summary) -> Summary:
+    """The summary whose figures have no line for each run, and whose captions speak of none."""
+    return replace(summary, cells=tuple(replace(cell, run_curves=()) for cell in summary.cells))
 
 
 def draw_of(name: str) -> Draws:
@@ -144,6 +156,12 @@ def render(
     """
     with own_matplotlib.drawing(look.rc(summary) | rc):
         return saved(draw(summary, look).figure, formats, metadata_of(summary, title) if title else {})
+
+
+def render_legend(summary: Summary, look: Look) -> bytes:
+    """The legend alone as PDF, for figures that stand together."""
+    with own_matplotlib.drawing(look.rc(summary)):
+        return saved(draw_legend(summary, look), ["pdf"], metadata_of(summary, "Legend"))["pdf"]
 
 
 def render_for_page(draw: Draws, summary: Summary, **rc: Any) -> tuple[str, list[dict[str, Any]]]:

@@ -24,7 +24,6 @@ class Look:
     size: float = 9.0  # of axes' labels
     small: float = 8.0  # of ticks and of remarks
     family: str = fonts.SANS
-    runs: bool = True  # single runs are drawn, where there are not too many
     legend: bool = True
 
     @property
@@ -66,13 +65,13 @@ REPORT = Look()
 PAGE = replace(REPORT, legend=False)  # the page has one legend for all
 
 
-def paper_looks(paper: Paper, runs: bool = False) -> dict[str, Look]:
+def paper_looks(paper: Paper) -> dict[str, Look]:
     """The looks of a paper's figures by what their files' names end in: as wide as the text, and as a column of it.
 
     Text is as large as the body's, less `SPARED`, where the file is included in its own size.
     """
     size = max(SMALLEST, paper.body_pt - SPARED)
-    look = Look(paper.text_pt / POINTS, size, size, _family(paper.families), runs)
+    look = Look(paper.text_pt / POINTS, size, size, _family(paper.families))
     column = replace(look, width=paper.column_pt / POINTS)
     return {"": look} | ({"-column": column} if paper.two_columns else {})
 

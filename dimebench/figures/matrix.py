@@ -16,7 +16,7 @@ from dimebench.wording.terms import estimate
 from dimebench.wording.verdict import turned
 
 MOST_IN_MATRIX = 40  # variants
-WRITTEN = 1.9  # width of "0.53", in sizes of its type
+WIDE, NARROW = 2.5, 1.9  # width of "0.53" and of ".53", in sizes of their type
 
 
 def draw_matrix(summary: Summary, look: Look = REPORT) -> Drawing:
@@ -31,9 +31,10 @@ def draw_matrix(summary: Summary, look: Look = REPORT) -> Drawing:
     drawing = Drawing(summary, look.width, 1.0)
     cell = min(0.85, (look.width - beside - 0.35) / size)  # inches across
     tall = min(0.42, cell)
-    above = 0.25 + 0.6 * beside
+    above = 0.25 + (0.6 if cell > 0.5 else 1.0) * beside
     drawing.figure.set_size_inches(min(look.width, beside + 0.35 + cell * size), above + tall * size)
-    type_size = min(look.small, cell * 72 / WRITTEN)
+    short = cell * 72 < WIDE * look.small
+    type_size = min(look.small, cell * 72 / NARROW)
     axes = drawing.figure.subplots()
     judged = {(c.a, c.b): c.improvement for one in summary.comparisons for c in (one, turned(one))}
     for row, column in itertools.permutations(names, 2):
@@ -46,12 +47,16 @@ def draw_matrix(summary: Summary, look: Look = REPORT) -> Drawing:
         drawing.mark(row, square)
         if type_size >= SMALLEST:
             written = numbers.probability(chance.point)
+            written = written.removeprefix("0").replace("1.00", "1") if short else written
             drawing.mark(row, axes.text(x, y, written, ha="center", va="center", fontsize=type_size))
         hint = f"P({row} > {column}): {estimate(chance, numbers.probability)}"
         drawing.add_text(axes, row, x, y, hint, (x - 0.5, x + 0.5))
     axes.set_xlim(-0.5, size - 0.5)
-    turn = 30 if cell > 0.5 else 60
-    axes.set_xticks(range(size), [label(n, room) for n in names], rotation=turn, ha="left", rotation_mode="anchor")
+    turn, side = (30, "left") if cell > 0.5 else (90, "center")
+    axes.set_xticks(range(size), [label(n, room) for n in names], rotation=turn, ha=side)
+    if turn != 90:
+        for text in axes.get_xticklabels():
+            text.set_rotation_mode("anchor")
     axes.xaxis.tick_top()
     axes.tick_params(axis="x", length=0, labelcolor=INK)
     axes.set_yticks(range(size), [label(name, room) for name in names])

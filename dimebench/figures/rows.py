@@ -64,7 +64,8 @@ def draw_ranking(summary: Summary, look: Look = REPORT) -> Drawing:
     ranks.set_title("rank")
     ranks.set_xlabel("1 is the best", fontsize=look.small)
     ranks.set_xlim(0.4, len(rows) + 0.6)
-    ranks.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    every = -(-len(rows) // 6)
+    ranks.set_xticks(sorted({1, *range(every, len(rows) + 1, every)}))
     _variants_down(drawing, axes, [row.variant for row in rows], look)
     return drawing
 
@@ -88,7 +89,7 @@ def draw_improvement(summary: Summary, look: Look = REPORT) -> Drawing:
     left.xaxis.set_major_locator(MaxNLocator(_ticks(look, 2)))
     right.set_xlabel("probability", fontsize=look.small)
     right.set_xlim(-0.02, 1.02)
-    right.xaxis.set_major_locator(MaxNLocator(_ticks(look, 2)))
+    right.set_xticks([0, 0.5, 1] if look.width < 5 else [0, 0.25, 0.5, 0.75, 1])
     each = max(6, look.letters(0.46 * look.width) // 2 - 1)
     _names_down(left, [f"{label(c.a, each)} - {label(c.b, each)}" for c in found], look)
     return drawing
