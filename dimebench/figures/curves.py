@@ -37,7 +37,7 @@ def draw_sample_efficiency(summary: Summary, look: Look = REPORT) -> Drawing:
 
 def draw_learning_curves(summary: Summary, look: Look = REPORT) -> Drawing:
     """One panel per task."""
-    columns = look.columns(min(3, len(summary.tasks)), least=1.6)
+    columns = min(3, len(summary.tasks), max(1, int(look.width / 1.6)))
     rows = -(-len(summary.tasks) // columns)
     drawing = Drawing(summary, look.width, 0.5 + min(2.1, 0.5 + 0.68 * look.width / columns) * rows)
     panels = drawing.figure.subplots(rows, columns, squeeze=False).ravel()

@@ -24,9 +24,9 @@ def add_legend(figure: Figure, summary: Summary, look: Look, published: bool = F
     if not look.legend:
         return
     handles = handles_of(summary, look, published)
-    rows = -(-len(handles) // _columns(figure, handles, look))
-    where = "outside upper left" if rows <= MOST_ABOVE else "outside lower left"
-    legend = _placed(figure, handles, look, where)
+    columns = _columns(figure, handles, look)
+    where: Any = "outside upper left" if len(handles) <= MOST_ABOVE * columns else "outside lower left"
+    legend = figure.legend(handles=handles, loc=where, ncols=columns, **SHAPE)
     width, height = figure.get_size_inches()
     figure.set_size_inches(width, height + _size(figure, legend)[1] + PAD)
 
@@ -35,7 +35,8 @@ def draw_legend(summary: Summary, look: Look) -> Figure:
     """The legend alone, for figures that stand together."""
     figure = Figure(figsize=(look.width, 1.0))
     figure.set_layout_engine("none")
-    found = _placed(figure, handles_of(summary, look, published=True), look, "upper left")
+    handles = handles_of(summary, look, published=True)
+    found = figure.legend(handles=handles, loc="upper left", ncols=_columns(figure, handles, look), **SHAPE)
     figure.set_size_inches(look.width, _size(figure, found)[1] + PAD)
     return figure
 
@@ -64,11 +65,6 @@ def _columns(figure: Figure, handles: list[Line2D], look: Look) -> int:
         if _size(figure, legend)[0] <= look.width * (1 - MARGIN):
             return -(-len(handles) // -(-len(handles) // columns))
     return 1
-
-
-def _placed(figure: Figure, handles: list[Line2D], look: Look, where: Any) -> Legend:
-    found: Legend = figure.legend(handles=handles, loc=where, ncols=_columns(figure, handles, look), **SHAPE)
-    return found
 
 
 def _size(figure: Figure, legend: Legend) -> tuple[float, float]:

@@ -45,8 +45,12 @@ class Look:
         return self.letters(min(2.0, 0.36 * self.width))
 
     def columns(self, panels: int, least: float, beside: float = 0.0) -> int:
-        """How many panels of at least so many inches stand in a row; `beside`: what the first one's names take."""
-        return max(1, min(panels, int((self.width - beside) / least)))
+        """How many panels of at least so many inches stand in a row, about as many in each.
+
+        beside: what the first one's names take.
+        """
+        most = max(1, min(panels, int((self.width - beside) / least)))
+        return -(-panels // -(-panels // most))
 
     def rc(self, summary: Summary) -> dict[str, Any]:
         """The settings of matplotlib for a figure of the summary with this look."""

@@ -13,7 +13,7 @@ from dimebench.analysis.summary import Summary, VariantRow
 from dimebench.figures.curves import shown
 from dimebench.figures.look import REPORT, Look
 from dimebench.figures.marks import Drawing
-from dimebench.figures.style import GRID, INK, MUTED, PAPER, VariantStyle, label, styles_of
+from dimebench.figures.style import INK, MUTED, PAPER, VariantStyle, label, styles_of
 from dimebench.stats import Estimate
 from dimebench.wording.terms import STATISTICS, estimate
 
@@ -135,7 +135,7 @@ def _panels(summary: Summary, look: Look, count: int, variants: Sequence[str]) -
 
 def _tall(look: Look, rows: int) -> float:
     """Inches, of panels with so many rows: closer where they are many."""
-    one = 0.32 if rows <= 12 else 0.24
+    one = 0.32 if rows <= 12 else 0.24 if rows <= 30 else 0.19
     return (0.75 + one * rows) * look.names / REPORT.names
 
 
@@ -168,4 +168,4 @@ def _names_down(axes: Axes, names: Sequence[str], look: Look) -> None:
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.tick_params(axis="y", labelsize=look.names, labelcolor=INK)
-    axes.grid(axis="y", visible=len(names) > 12, color=GRID, linewidth=0.4)  # to lead the eye to a name
+    axes.grid(axis="y", visible=len(names) > 12)  # leads the eye to a name
