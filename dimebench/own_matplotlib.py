@@ -24,7 +24,7 @@ SILENT = logging.CRITICAL + 1
 def importing() -> Iterator[None]:
     """Within it matplotlib, and what brings it along, can be imported whatever the user's set-up says or lacks.
 
-    Python's warnings and matplotlib's own log are about that set-up, and are not shown.
+    Python's warnings and the logs of matplotlib and its packages are about that set-up, and are not shown.
     """
     with _quiet():
         if "matplotlib" not in sys.modules:
@@ -71,12 +71,14 @@ def _load() -> None:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    log = logging.getLogger("matplotlib")
-    level = log.level
-    log.setLevel(SILENT)
+    logs = [logging.getLogger(name) for name in ("matplotlib", "fontTools")]  # fontTools puts fonts into a PDF
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(SILENT)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)

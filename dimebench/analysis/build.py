@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from dimebench import stats
+from dimebench.analysis.curves import full_env_steps
 from dimebench.analysis.errors import NoRunsError, NotComparableError
 from dimebench.analysis.notes import BudgetLimited, NeverReached, Unreadable
 from dimebench.analysis.published import cite, split
@@ -152,7 +153,9 @@ def _variant_row(
     runs = [curve for cell in cells for curve in cell]
     seconds = float(np.median([curve.seconds_at(chosen.budget) for curve in runs]))
     joules = [c.run.progress.get("energy_j", c.run.provenance.get("energy_j")) for c in runs]
-    curves = [np.stack([c.normalised(c.values(chosen.env_steps)) for c in cell]) for cell in cells]
+    steps = full_env_steps(runs, chosen.env_steps)
+    curves = [np.stack([c.normalised(c.values(steps)) for c in cell]) for cell in cells]
+    full_curve = engine.band(steps, curves, "curve", variant)
     return VariantRow(
         variant=variant,
         is_floor=variant == chosen.floor,
@@ -161,7 +164,8 @@ def _variant_row(
         most_seeds=max(len(cell) for cell in cells),
         diverged=sum(curve.diverged_by(chosen.budget) for curve in runs),
         estimates=side.estimates(tuple(stats.AGGREGATES)),
-        curve=engine.band(chosen.env_steps, curves, "curve", variant),
+        curve=full_curve.at(chosen.env_steps),
+        full_curve=full_curve,
         profile=engine.profile(scores, thresholds, "profile", variant),
         median_wall_time_s=seconds,
         env_steps_per_s=chosen.budget / seconds if seconds and chosen.axis == "env_step" else None,
@@ -182,11 +186,13 @@ def _cell_rows(
 ) -> tuple[CellRow, ...]:
     """The rows of these variants and tasks."""
     runs = {name: sorted(chosen.cells[name], key=lambda curve: curve.run.seed) for name in names}
+    steps = {name: full_env_steps(runs[name], chosen.env_steps) for name in names}
     cells = [
         stats.Cell(
             name,
             scores=np.array([metric.shown(curve, chosen.env_steps) for curve in runs[name]]),
-            curves=np.stack([curve.values(chosen.env_steps) for curve in runs[name]]),
+            x=steps[name],
+            curves=np.stack([curve.values(steps[name]) for curve in runs[name]]),
         )
         for name in names
     ]
@@ -201,10 +207,11 @@ def _cell_rows(
             diverged=tuple(curve.run.seed for curve in runs[cell.name] if curve.diverged_by(chosen.budget)),
             mean=found.mean,
             iqm=found.iqm,
-            curve=found.curve,
+            curve=found.curve.at(chosen.env_steps),
+            full_curve=found.curve,
             run_curves=tuple(tuple(row) for row in cell.curves.tolist()),
         )
-        for cell, found in zip(cells, stats.estimate_cells(engine, chosen.env_steps, cells), strict=True)
+        for cell, found in zip(cells, stats.estimate_cells(engine, cells), strict=True)
     )
 
 

@@ -191,3 +191,18 @@ def shared_env_steps(cells: Iterable[Sequence[Curve]], budget: int | None) -> tu
         )
     every = 1 if own else -(-len(within) // MOST_POINTS)
     return tuple(within[::-1][::every][::-1])  # the last one stays
+
+
+def full_env_steps(runs: Sequence[Curve], shared: tuple[int, ...]) -> tuple[int, ...]:
+    """Every env step at which all of these runs count, beyond the budget too: the x of one curve over them.
+
+    They are the same runs at each of them. shared: the env steps that they share with all others, which are among
+    them.
+    """
+    alike = list({curve.grid: curve for curve in runs}.values())
+    if len(alike) == 1 and alike[0].env_steps == shared:
+        return shared
+    candidates = sorted({step for curve in alike for step in curve.env_steps})
+    own = [step for step in candidates if all(curve.covers(step) for curve in alike)]
+    every = -(-len(own) // MOST_POINTS) if all(curve.external for curve in alike) and own else 1
+    return tuple(sorted({*own[::-1][::every], *shared}))

@@ -23,7 +23,8 @@ class VariantRow:
     most_seeds: int
     diverged: int  # runs counted with the lower bound
     estimates: dict[str, Estimate]  # iqm, median, mean, optimality_gap
-    curve: Band  # IQM of normalised returns against env steps
+    curve: Band  # IQM of normalised returns against env steps, those that all variants share up to the budget
+    full_curve: Band  # the same at every env step that its own runs share, beyond the budget too
     profile: Band  # fraction of runs above each normalised score
     median_wall_time_s: float  # of a run's training and evaluation, up to the budget; 0 where none recorded it
     env_steps_per_s: float | None  # of a run, up to the budget; this and the next ones None where none recorded it
@@ -45,8 +46,9 @@ class CellRow:
     diverged: tuple[int, ...]  # seeds that diverged before the budget
     mean: Estimate
     iqm: Estimate
-    curve: Band  # IQM over seeds against env steps
-    run_curves: tuple[tuple[float, ...], ...]  # by seed, at the curve's env steps
+    curve: Band  # IQM over seeds against env steps, those that all variants share up to the budget
+    full_curve: Band  # the same at every env step that its own runs share, beyond the budget too
+    run_curves: tuple[tuple[float, ...], ...]  # by seed, at the full curve's env steps
 
     def normalised(self, value: float) -> float:
         """0 at the suite's lower bound, 1 at its upper one."""
@@ -162,6 +164,11 @@ class Summary:
     score_asked: bool = False  # the suite did not declare it
     options: tuple[str, ...] = ()  # of the command line that made these intervals and let these runs be compared
     improvements: tuple[tuple[float, ...], ...] = ()  # P(row > column) over the variants; point estimates
+    stored_names: tuple[tuple[str, str], ...] = ()  # name here, name in the results; where `renamed` has changed some
+
+    def stored_name(self, variant: str) -> str:
+        """What the variant, or the published reference, is called in the results."""
+        return dict(self.stored_names).get(variant, variant)
 
     def cell(self, variant: str, task: str) -> CellRow:
         return self._cells[variant, task]

@@ -45,8 +45,9 @@ def on_axis(chosen: Selection, axis: str, budget: int | None) -> Selection:
         cells = {key: cell for key, cell in cells.items() if key[0] != floor}
         notes = (*notes, FloorNotShown(floor, ends_before=(end, axis, "")))
         floor = None
-    grid = _grid([curve for cell in cells.values() for curve in cell], axis, end)
-    moved = {key: [_moved(curve, axis, grid) for curve in cell] for key, cell in cells.items()}
+    every = [curve for cell in cells.values() for curve in cell]
+    grid, beyond = _grid(every, axis, end), _beyond(every, axis, end)
+    moved = {key: [_moved(curve, axis, grid, beyond) for curve in cell] for key, cell in cells.items()}
     return replace(chosen, cells=moved, floor=floor, notes=notes, env_steps=grid, axis=axis)
 
 
@@ -67,9 +68,20 @@ def _grid(compared: Sequence[Curve], axis: str, end: int) -> tuple[int, ...]:
     return tuple(grid)
 
 
-def _moved(curve: Curve, axis: str, grid: tuple[int, ...]) -> Curve:
-    """The curve at the places of the grid, each the latest evaluation at or before it (the first one before any)."""
+def _beyond(compared: Sequence[Curve], axis: str, end: int) -> tuple[int, ...]:
+    """Whole places after the end at which some run was evaluated: all, or `MOST_PLACES` of them."""
+    found = sorted({int(np.ceil(place)) for curve in compared for place in places(curve, axis) if place > end})
+    every = -(-len(found) // MOST_PLACES) or 1
+    return tuple(found[::-1][::every][::-1])
+
+
+def _moved(curve: Curve, axis: str, grid: tuple[int, ...], beyond: tuple[int, ...]) -> Curve:
+    """The curve at the places of the grid, each the latest evaluation at or before it (the first one before any).
+
+    So it is at those places beyond the grid that it reaches.
+    """
     at = places(curve, axis)
+    grid = (*grid, *(place for place in beyond if place <= np.ceil(at[-1])))
     held = np.maximum(np.searchsorted(at, grid, side="right") - 1, 0)
     values = curve.values(curve.env_steps) if curve.env_steps else np.array([curve.run.score["lower"]])
     seconds = np.asarray(curve.wall_time_s or (0.0,))

@@ -13,12 +13,13 @@ from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_folder
 from dimebench.cli.common.parsers import parse_allow, some_of, split_words
 from dimebench.cli.compare import question
-from dimebench.errors import UsageError, shorten
+from dimebench.errors import UsageError, nearest, shorten
 
 if TYPE_CHECKING:
     from dimebench.analysis import Summary
     from dimebench.figures.pool import FigurePool
     from dimebench.page.html import Clip
+    from dimebench.papers import Paper
     from dimebench.store.places import Place
 
 FORMATS = ("svg", "png", "pdf")
@@ -46,13 +47,27 @@ def report(
     interval: options.Interval = "expanded",
     engine: options.Engine = "numpy",
     allow: options.Allow = None,
-    formats: Annotated[str, typer.Option(help="Figure formats, of svg, png and pdf.", metavar="A,B")] = "svg,png,pdf",
+    formats: Annotated[
+        str | None, typer.Option(help="Figure formats, of svg, png and pdf (default: all three).", metavar="A,B")
+    ] = None,
+    style: Annotated[
+        str | None,
+        typer.Option(help="Write figures and tables for a paper as well: neurips, icml or plain.", metavar="NAME"),
+    ] = None,
+    runs: Annotated[bool, typer.Option("--runs", help="Draw single runs in the paper's figures too.")] = False,
+    name: Annotated[
+        list[str] | None,
+        typer.Option("--name", help="Call a variant otherwise in figures and tables; repeatable.", metavar="OLD=NEW"),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.", metavar="DIR")] = Path("report"),
     results: options.ResultsToRead = options.DEFAULT_RESULTS,
     as_json: options.Json = False,
 ) -> None:
     """Write learning curves, aggregates, profiles, tables and, with --html, a page with all of them."""
-    chosen = some_of("--formats", formats, FORMATS)
+    chosen = list(FORMATS) if formats is None else some_of("--formats", formats, FORMATS)
+    paper = _paper(style, runs)
+    if watch and (paper or name):
+        raise UsageError(f"{'--style' if paper else '--name'}: works on files; --watch writes the page alone")
     if (watch or clips) and not html:
         raise UsageError(f"{'--watch' if watch else '--clips'}: works on the page: add --html")
     check_folder("--out", out)
@@ -60,6 +75,7 @@ def report(
     allowed = parse_allow(allow)
     from dimebench.analysis import read_summary
     from dimebench.analysis.published import cite, peers
+    from dimebench.analysis.renamed import parse_names, renamed
 
     def read() -> Summary:
         asked = question(axis, metric, delta, interval, engine)
@@ -77,14 +93,24 @@ def report(
         found = read()
         unread = tell_unread(found.unread)
         folder = out / found.suite
-        say_not_shown(found)
+        others = parse_names(name or [], found)
+        called = renamed(found, others)
+        say_not_shown(called)
         pool.show(found)
-        begin_figures(found, chosen, pool)
+        begin_figures(found, chosen, pool, names=others)
+        if paper:
+            from dimebench.page.paper import begin_paper, write_paper
+
+            begin_paper(found, paper, chosen if formats else (), runs, others, pool)
         if html:
             from dimebench.page.html import begin_page, write_html
 
             begin_page(found, pool)
-        written = _write_files(found, folder, chosen, pool)
+        written = _write_files(found, called, folder, chosen, pool, others)
+        if paper:
+            place = folder / paper.name
+            made = write_paper(found, paper, place, chosen if formats else (), runs, others, pool)
+            written["paper"] = [str(path) for path in made]
         if html:
             films = _clips(found, results) if clips else []
             written["page"] = str(write_html(found, folder / "report.html", films, pool=pool))
@@ -97,9 +123,24 @@ def report(
         return
     count, tables = len(written["figures"]), folder / "tables"
     typer.echo(f"{count} figures in {folder / 'figures'}/, tables in {tables}.txt and {tables}/")
+    if paper:
+        typer.echo(f"{paper.name}: {folder / paper.name / 'paper.tex'}, with its figures and tables beside it")
     for kind in ("page", "pdf"):
         if kind in written:
             typer.echo(f"{kind}: {written[kind]}")
+
+
+def _paper(style: str | None, runs: bool) -> Paper | None:
+    """The format that `--style` names. Raises UsageError."""
+    from dimebench.papers import PAPERS
+
+    if style is None:
+        if runs:
+            raise UsageError("--runs: works on a paper's figures: add --style")
+        return None
+    if style not in PAPERS:
+        raise UsageError(f"--style {style}: unknown style{nearest(style, PAPERS)}")
+    return PAPERS[style]
 
 
 def say_not_shown(found: Summary) -> None:
@@ -126,15 +167,19 @@ def _cells(results: Place, suite: str | None, names: list[str]) -> int:
     return len(names) * len(set(tasks)) if names else len(tasks)
 
 
-def _write_files(found: Summary, folder: Path, formats: list[str], pool: FigurePool) -> dict[str, Any]:
+def _write_files(
+    found: Summary, called: Summary, folder: Path, formats: list[str], pool: FigurePool, names: dict[str, str]
+) -> dict[str, Any]:
+    """Figures and tables; `called` has the names for readers, `found` those for programs."""
     from dimebench.figures.files import write_figures
     from dimebench.store import atomic_write
     from dimebench.tables.answer import plain_lines
     from dimebench.tables.files import table_files
 
-    texts = {folder / "tables.txt": "\n".join(plain_lines(found)) + "\n"}  # while the pool draws
-    texts |= {folder / "tables" / name: text for name, text in table_files(found).items()}
-    figures = write_figures(found, folder / "figures", formats, pool)
+    texts = {folder / "tables.txt": "\n".join(plain_lines(called)) + "\n"}  # while the pool draws
+    tables = table_files(found, ["csv"]) | table_files(called, ["markdown", "latex"])
+    texts |= {folder / "tables" / name: text for name, text in tables.items()}
+    figures = write_figures(found, folder / "figures", formats, pool, names=names)
     for path, text in texts.items():
         atomic_write(path, text.encode())
     return {"figures": [str(path) for path in figures], "tables": [str(path) for path in texts]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dimebench.analysis.summary import Summary
-from dimebench.figures.curves import draws_runs
+from dimebench.figures.curves import draws_runs, full_curves
 from dimebench.figures.rows import MOST_ROWS
 from dimebench.numbers import AXES, listed, percent
 from dimebench.wording import terms
@@ -14,12 +14,23 @@ def learning_curves(summary: Summary) -> str:
     if all(draws_runs(summary, task) for task in summary.tasks):
         drawn = f"Thin lines are single runs ({_seeds(summary)}), {each}; the thick line is the IQM over seeds."
     else:
-        drawn = f"Lines are IQMs over {_seeds(summary)}, {each}; there are too many runs to draw each."
-    return f"Return against {_along(summary)}, per task. {drawn} {_band(summary)}{_published(summary)}"
+        why = "; there are too many runs to draw each" if any(cell.run_curves for cell in summary.cells) else ""
+        drawn = f"Lines are IQMs over {_seeds(summary)}, {each}{why}."
+    said = f"{drawn} {_band(summary)}{_reach(summary, 'on the task')}{_published(summary)}"
+    return f"Return against {_along(summary)}, per task. {said}"
 
 
 def sample_efficiency(summary: Summary) -> str:
-    return f"IQM of the normalised return over {_tasks(summary)} against {_along(summary)}. {_band(summary)}"
+    said = f"{_band(summary)}{_reach(summary, 'over all tasks')}"
+    return f"IQM of the normalised return over {_tasks(summary)} against {_along(summary)}. {said}"
+
+
+def ranking(summary: Summary) -> str:
+    """With what the letters and the rank intervals mean."""
+    return (
+        f"Left: IQM over {_tasks(summary)} at {terms.at_budget(summary)}, the best first. {_bars(summary)} Right: "
+        f"the ranks that a variant may have by the verdicts. {terms.ranking(summary)}"
+    )
 
 
 def aggregates(summary: Summary) -> str:
@@ -83,6 +94,19 @@ def _seeds(summary: Summary) -> str:
 
 def _tasks(summary: Summary) -> str:
     return f"{terms.tasks(summary)} ({_seeds(summary)} each)"
+
+
+def _reach(summary: Summary, where: str) -> str:
+    """From where to where a curve goes, where that is not the same for all."""
+    if all(curve.x == summary.aggregates[0].curve.x for curve in full_curves(summary)):
+        return ""
+    said = f" A curve has a point where all runs of its variant {where} have an evaluation, the same runs at each."
+    if any(curve.x[-1] > summary.budget for curve in full_curves(summary)):
+        said += (
+            f" The dotted vertical line is the matched budget of {terms.at_budget(summary)}: scores and verdicts are "
+            "taken there; what lies beyond, thinner, is in none, and not all variants have it."
+        )
+    return said
 
 
 def _published(summary: Summary) -> str:

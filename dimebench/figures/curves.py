@@ -3,108 +3,142 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patches import Polygon
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from dimebench.analysis.summary import Citation, Summary, VariantRow
+from dimebench.figures.legend import add_legend
+from dimebench.figures.look import REPORT, Look
 from dimebench.figures.marks import Drawing
-from dimebench.figures.style import PAPER, VariantStyle, label, styles_of
+from dimebench.figures.style import MUTED, PAPER, VariantStyle, label, styles_of
 from dimebench.numbers import AXES, short_steps
 from dimebench.stats import Band
 
-WIDTH = 7.2  # inches: the text width of a paper
 MOST_RUN_LINES = 80  # of one panel; with more, the band alone is drawn
-MOST_IN_LEGEND = 24
+MARKERS = 6  # along a curve, about
 
 
-def draw_sample_efficiency(summary: Summary) -> Drawing:
+def draw_sample_efficiency(summary: Summary, look: Look = REPORT) -> Drawing:
     """IQM over all tasks against env steps."""
-    drawing = Drawing(summary, WIDTH, 3.2)
+    drawing = Drawing(summary, look.width, _height(look))
     axes = drawing.figure.subplots()
-    for row, style in shown(summary):
-        _band(drawing, axes, row.variant, row.curve, style)
-    _axis(axes, summary.budget, summary.axis)
+    for place, (row, style) in enumerate(shown(summary)):
+        _band(drawing, axes, row.variant, row.full_curve, style, place, summary.budget)
+    _axis(axes, summary, [row.full_curve.x[-1] for row in summary.aggregates])
     axes.set_ylabel("IQM of normalised return")
-    _legend(drawing.figure, summary)
+    add_legend(drawing.figure, summary, look)
     return drawing
 
 
-def draw_learning_curves(summary: Summary) -> Drawing:
+def draw_learning_curves(summary: Summary, look: Look = REPORT) -> Drawing:
     """One panel per task."""
-    columns = min(3, len(summary.tasks))
+    columns = min(3, len(summary.tasks), max(1, int(look.width / 1.6)))
     rows = -(-len(summary.tasks) // columns)
-    drawing = Drawing(summary, WIDTH, 0.5 + 2.1 * rows)
+    drawing = Drawing(summary, look.width, 0.5 + min(2.1, 0.5 + 0.68 * look.width / columns) * rows)
     panels = drawing.figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in panels[len(summary.tasks) :]:
         axes.set_axis_off()
+    titles = _titles(summary.tasks, look.letters(look.width / columns - 0.5))
     for index, (axes, task) in enumerate(zip(panels, summary.tasks, strict=False)):
-        _task(drawing, axes, summary, task)
+        _task(drawing, axes, summary, task, look.width / columns)
+        axes.set_title(titles[index])
         if index % columns:
             axes.set_ylabel("")
         if index + columns < len(summary.tasks):
             axes.set_xlabel("")
-    _legend(drawing.figure, summary, published=True)
+    add_legend(drawing.figure, summary, look, published=True)
     return drawing
 
 
-def draw_one_task(summary: Summary, task: str) -> Drawing:
+def draw_one_task(summary: Summary, look: Look = REPORT, *, task: str) -> Drawing:
     """A task's panel as a figure of its own, for the page: fixed margins, since a layout is drawn twice."""
     with mpl.rc_context({"figure.constrained_layout.use": False}):
         drawing = Drawing(summary, 3.5, 2.5)
     drawing.figure.subplots_adjust(left=0.165, right=0.965, bottom=0.19, top=0.9)
-    _task(drawing, drawing.figure.subplots(), summary, task)
+    axes = drawing.figure.subplots()
+    _task(drawing, axes, summary, task, 3.5)
+    axes.set_title(label(task, 34))
     return drawing
 
 
-def _task(drawing: Drawing, axes: Axes, summary: Summary, task: str) -> None:
+def _task(drawing: Drawing, axes: Axes, summary: Summary, task: str, width: float) -> None:
     """Learning curves on one task: thin lines are runs, the thick one their IQM; open markers are published."""
     single = draws_runs(summary, task)
-    for row, style in shown(summary):
+    ends, cited = [], [point.env_steps for c in summary.published for point in c.curves.get(task, ())]
+    for place, (row, style) in enumerate(shown(summary)):
         cell = summary.cell(row.variant, task)
+        ends.append(cell.full_curve.x[-1])
         for run in cell.run_curves if single else ():
-            lines = axes.plot(cell.curve.x, run, color=style.light, linewidth=0.6, alpha=0.35, linestyle=style.line)
+            lines = axes.plot(cell.full_curve.x, run, color=style.light, linewidth=0.6, alpha=0.35)
             drawing.mark(row.variant, *lines)
-        _band(drawing, axes, row.variant, cell.curve, style)
+        _band(drawing, axes, row.variant, cell.full_curve, style, place, summary.budget)
     for citation in summary.published:
-        _published(drawing, axes, summary, citation, task)
-    cited = [point.env_steps for c in summary.published for point in c.curves.get(task, ())]
-    _axis(axes, max([summary.budget, *cited]), summary.axis)
-    axes.set_title(label(task, 34))
+        _published(drawing, axes, citation, task, styles_of(summary)[citation.variant])
+    _axis(axes, summary, ends, cited, ticks=5 if width >= 2 else 3)
     axes.set_ylabel("return")
     axes.yaxis.set_major_locator(MaxNLocator(5))
 
 
 def draws_runs(summary: Summary, task: str) -> bool:
     """Whether single runs are drawn; with too many of them nothing could be seen."""
-    return sum(len(cell.seeds) for cell in summary.cells if cell.task == task) <= MOST_RUN_LINES
+    return 0 < sum(len(cell.run_curves) for cell in summary.cells if cell.task == task) <= MOST_RUN_LINES
 
 
-def draw_profile(summary: Summary) -> Drawing:
+def full_curves(summary: Summary) -> list[Band]:
+    """Every curve that is drawn against env steps."""
+    return [row.full_curve for row in summary.aggregates] + [cell.full_curve for cell in summary.cells]
+
+
+def draw_profile(summary: Summary, look: Look = REPORT) -> Drawing:
     """Fraction of runs above each score."""
-    drawing = Drawing(summary, WIDTH, 3.0)
+    drawing = Drawing(summary, look.width, _height(look))
     axes = drawing.figure.subplots()
-    for row, style in shown(summary):
-        _band(drawing, axes, row.variant, row.profile, style, markers=False)
+    for place, (row, style) in enumerate(shown(summary)):
+        _band(drawing, axes, row.variant, row.profile, style, place)
     axes.set_xlabel("normalised score τ")
     axes.set_ylabel("fraction of runs above τ")
     axes.set_ylim(-0.02, 1.02)
-    _legend(drawing.figure, summary)
+    add_legend(drawing.figure, summary, look)
     return drawing
 
 
-def _band(drawing: Drawing, axes: Axes, variant: str, band: Band, style: VariantStyle, markers: bool = True) -> None:
-    """A curve with its band."""
+def _height(look: Look) -> float:
+    """Inches, of a figure with one wide panel."""
+    return min(3.2, 0.4 + 0.52 * look.width)
+
+
+def _titles(tasks: Sequence[str], room: int) -> list[str]:
+    """The tasks' names, all without their library where that alone makes room for one of them."""
+    short = [task.split("/", 1)[-1] for task in tasks]
+    whole = all(len(task) <= room for task in tasks) or len(set(short)) < len(tasks)
+    return [label(task, room) for task in (tasks if whole else short)]
+
+
+def _band(
+    drawing: Drawing,
+    axes: Axes,
+    variant: str,
+    band: Band,
+    style: VariantStyle,
+    place: int,
+    budget: float | None = None,
+) -> None:
+    """A curve with its band, lighter and thinner beyond the budget; markers of neighbours stand apart by `place`."""
     if band.low is not None and band.high is not None:
         drawing.mark(variant, _area(axes, band.x, band.low, band.high, style.light))
-    every = max(1, len(band.x) // 6)
-    marker = style.marker if markers else "None"
-    lines = axes.plot(band.x, band.point, color=style.light, linestyle=style.line, marker=marker, markevery=every)
+    kept = len(band.x) if budget is None else int(np.searchsorted(band.x, budget, side="right"))
+    every = max(1, kept // MARKERS)
+    looks: dict[str, Any] = {"color": style.light, "linestyle": style.line, "marker": style.marker}
+    lines = axes.plot(band.x[:kept], band.point[:kept], markevery=(place * 3 % 7 * every // 7, every), **looks)
+    if kept < len(band.x):
+        from_there, many = slice(max(0, kept - 1), None), max(1, (len(band.x) - kept) // MARKERS)
+        looks |= {"linewidth": 0.9, "alpha": 0.6, "markersize": 3.5, "markevery": (many, many)}
+        lines += axes.plot(band.x[from_there], band.point[from_there], **looks)
     drawing.mark(variant, *lines)
     drawing.add_curve(axes, variant, band.x, band.point, band.low, band.high)
 
@@ -119,12 +153,11 @@ def _area(axes: Axes, x: Sequence[float], low: Sequence[float], high: Sequence[f
     return area
 
 
-def _published(drawing: Drawing, axes: Axes, summary: Summary, citation: Citation, task: str) -> None:
+def _published(drawing: Drawing, axes: Axes, citation: Citation, task: str, style: VariantStyle) -> None:
     """The published IQM where there is one, else the mean: open markers on a dotted line, with its interval."""
     points = citation.curves.get(task, ())
     if not points:
         return
-    style = styles_of(summary)[citation.variant]
     x = [point.env_steps for point in points]
     y = [point.value if point.iqm is None else point.iqm for point in points]
     lines = axes.plot(x, y, color=style.light, ls=style.line, lw=1.2, marker=style.marker, mfc=PAPER, ms=4.5)
@@ -141,28 +174,19 @@ def shown(summary: Summary) -> list[tuple[VariantRow, VariantStyle]]:
     return [(row, by_name[row.variant]) for row in summary.aggregates]
 
 
-def _axis(axes: Axes, end: int, axis: str) -> None:
-    """The axis from 0 to the end; seconds are written as minutes or hours where they are many."""
-    name, size = AXES[axis], 1.0
-    if axis == "wall_time" and end >= 120:
+def _axis(axes: Axes, summary: Summary, ends: Sequence[float], cited: Sequence[float] = (), ticks: int = 5) -> None:
+    """The axis from 0 to where the last curve ends; a line marks the budget where curves go on beyond it.
+
+    Seconds are written as minutes or hours where they are many.
+    """
+    end = max(float(summary.budget), *ends, *cited)
+    if any(e > summary.budget for e in ends):
+        axes.axvline(summary.budget, color=MUTED, linewidth=0.9, linestyle=(0, (1.5, 2.0)), zorder=1)
+    name, size = AXES[summary.axis], 1.0
+    if summary.axis == "wall_time" and end >= 120:
         name, size = ("hours of training", 3600.0) if end >= 7200 else ("minutes of training", 60.0)
     axes.set_xlabel(name)
     axes.set_xlim(0, end * 1.02)
-    ticks = size * np.asarray(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(0, end / size))
-    axes.xaxis.set_major_locator(FixedLocator(ticks[ticks <= end * 1.02].tolist()))
+    places = size * np.asarray(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]).tick_values(0, end / size))
+    axes.xaxis.set_major_locator(FixedLocator(places[places <= end * 1.02].tolist()))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_steps(value / size)))
-
-
-def _legend(figure: Figure, summary: Summary, published: bool = False) -> None:
-    """Names above the figure, where there is room for them."""
-    handles = [
-        Line2D([], [], color=style.light, ls=style.line, marker=style.marker, label=label(row.variant))
-        for row, style in shown(summary)
-    ]
-    for citation in summary.drawn_published if published else ():
-        style = styles_of(summary)[citation.variant]
-        name = f"{label(citation.variant)} (published)"
-        handles.append(Line2D([], [], color=style.light, ls=style.line, marker=style.marker, mfc=PAPER, label=name))
-    handles = handles[:MOST_IN_LEGEND]
-    longest = max(len(str(handle.get_label())) for handle in handles)
-    figure.legend(handles=handles, loc="outside upper left", ncols=4 if longest <= 12 else 2)

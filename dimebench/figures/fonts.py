@@ -13,6 +13,8 @@ from dimebench import own_matplotlib
 from dimebench.analysis.summary import Summary
 
 SANS, MONO = "DejaVu Sans", "DejaVu Sans Mono"
+SERIF = "STIXGeneral"  # like Times; it comes with matplotlib too
+OWN = "\N{MINUS SIGN}…τ"  # characters that figures have beside those of names
 # Tried first where a character is missing, in this order; then every other font that is installed.
 FIRST = (
     *(
@@ -54,12 +56,18 @@ def texts_of(summary: Summary) -> list[str]:
     return [summary.suite, *summary.shown, *summary.tasks, *cited]
 
 
-def rc_of(summary: Summary) -> dict[str, Any]:
-    """The settings of matplotlib for a figure with these names."""
-    family = families(texts_of(summary))
+def rc_of(summary: Summary, first: str = SANS) -> dict[str, Any]:
+    """The settings of matplotlib for a figure with these names, in that family as far as it has them."""
+    family = families(texts_of(summary) if first == SANS else [*texts_of(summary), OWN], first)
     # Type 42 is for TrueType: what else a font file may hold is embedded as outlines.
     outlines = any(Path(_file(name)).suffix.lower() != ".ttf" for name in family)
     return {"font.family": family} | ({"pdf.fonttype": 3} if outlines else {})
+
+
+def true_type(family: str) -> bool:
+    """Whether the family is installed as TrueType, with a mark for all of ASCII."""
+    here = _has(family)
+    return {chr(code) for code in range(33, 127)} <= here and Path(_file(family)).suffix.lower() == ".ttf"
 
 
 def _characters(texts: Iterable[str]) -> set[str]:

@@ -106,7 +106,10 @@ RC: dict[str, Any] = {
 
 def styles_of(summary: Summary) -> dict[str, VariantStyle]:
     """The style of everything in a summary: its variants, its floor, and its published references."""
-    return styles(summary.shown, summary.floor, [citation.variant for citation in summary.published])
+    stored = summary.stored_name  # a variant keeps its style under another name
+    own, cited = list(summary.shown), [citation.variant for citation in summary.published]
+    found = styles(list(map(stored, own)), summary.floor and stored(summary.floor), list(map(stored, cited)))
+    return {name: found[stored(name)] for name in (*own, *cited)}
 
 
 def styles(variants: Sequence[str], floor: str | None, cited: Sequence[str] = ()) -> dict[str, VariantStyle]:

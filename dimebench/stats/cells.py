@@ -35,6 +35,7 @@ class Cell:
 
     name: tuple[str, str]  # variant and task
     scores: Array  # [n]
+    x: ArrayLike  # [K], of the curves; another cell may have others
     curves: Array  # [n, K]
 
 
@@ -47,8 +48,8 @@ class CellEstimates:
     curve: Band  # IQM
 
 
-def estimate_cells(engine: Engine, x: ArrayLike, cells: Sequence[Cell]) -> list[CellEstimates]:
-    """The estimates of each cell, independent of the other cells; all curves are at x [K].
+def estimate_cells(engine: Engine, cells: Sequence[Cell]) -> list[CellEstimates]:
+    """The estimates of each cell, independent of the other cells.
 
     Raises ValueError for a score that is not finite.
     """
@@ -63,8 +64,8 @@ def estimate_cells(engine: Engine, x: ArrayLike, cells: Sequence[Cell]) -> list[
     def estimate(batch: Sequence[int]) -> list[CellEstimates]:
         chosen = [cells[place] for place in batch]
         if _shares(engine, chosen[0]):
-            return _together(engine, np.asarray(x, dtype=np.float64), chosen)
-        return [_alone(engine, x, cell) for cell in chosen]
+            return _together(engine, chosen)
+        return [_alone(engine, cell) for cell in chosen]
 
     found: dict[int, CellEstimates] = {}
     for batch, estimates in zip(batches, in_threads(estimate, batches), strict=True):
@@ -77,15 +78,15 @@ def _shares(engine: Engine, cell: Cell) -> TypeGuard[NumpyEngine]:
     return isinstance(engine, NumpyEngine) and 2 <= cell.scores.size <= MOST_RUNS
 
 
-def _alone(engine: Engine, x: ArrayLike, cell: Cell) -> CellEstimates:
+def _alone(engine: Engine, cell: Cell) -> CellEstimates:
     found = engine.estimates([cell.scores], ("mean", "iqm"), "cell", *cell.name)
-    return CellEstimates(found["mean"], found["iqm"], engine.band(x, [cell.curves], "cell curve", *cell.name))
+    return CellEstimates(found["mean"], found["iqm"], engine.band(cell.x, [cell.curves], "cell curve", *cell.name))
 
 
-def _together(engine: NumpyEngine, x: Array, cells: Sequence[Cell]) -> list[CellEstimates]:
+def _together(engine: NumpyEngine, cells: Sequence[Cell]) -> list[CellEstimates]:
     """Cells with equally many runs: each cell is a column, and so is each env step of its curve."""
     scores = np.stack([cell.scores for cell in cells], axis=1)  # [n, cells]
-    curves = np.concatenate([cell.curves for cell in cells], axis=1)  # [n, cells x K]
+    curves = np.concatenate([cell.curves for cell in cells], axis=1)  # [n, sum of K]
     runs, confidence = len(scores), engine.confidence
     without = leave_one_out([runs])
 
@@ -104,8 +105,10 @@ def _together(engine: NumpyEngine, x: Array, cells: Sequence[Cell]) -> list[Cell
     iqms = estimates("iqm", iqm_along([scores]), iqm_of_counts(without, scores, run_mass([runs])))
     points, left = iqm_along([curves]), iqm_of_counts(without, curves, run_mass([runs]))
     limits = ends("iqm", curves, points, left, min(engine.resamples, CURVE_RESAMPLES))
-    band = Band.of(np.tile(x, len(cells)), points, limits, confidence)
-    parts = [band.part(slice(start, start + x.size)) for start in range(0, x.size * len(cells), x.size)]
+    xs = [np.asarray(cell.x, dtype=np.float64) for cell in cells]
+    band = Band.of(np.concatenate(xs), points, limits, confidence)
+    ends_at = np.cumsum([x.size for x in xs])
+    parts = [band.part(slice(end - x.size, end)) for x, end in zip(xs, ends_at, strict=True)]
     return [CellEstimates(*each) for each in zip(means, iqms, parts, strict=True)]
 
 

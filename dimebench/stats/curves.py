@@ -46,6 +46,16 @@ class Band:
         low, high = self.low and self.low[places], self.high and self.high[places]
         return Band(self.x[places], self.point[places], low, high, self.confidence)
 
+    def at(self, x: Sequence[float]) -> Band:
+        """The curve at these of its x; itself, where that is all."""
+        if len(x) == len(self.x):
+            return self
+        wanted = set(x)
+        kept = [place for place, here in enumerate(self.x) if here in wanted]
+        columns = (values and tuple(values[k] for k in kept) for values in (self.point, self.low, self.high))
+        point, low, high = columns
+        return Band(tuple(self.x[k] for k in kept), point or (), low, high, self.confidence)
+
 
 def auc(env_steps: ArrayLike, values: ArrayLike) -> Array:
     """Mean height of curves over their range of env steps: trapezoids / range.

@@ -31,7 +31,7 @@ ENGINE = NumpyEngine(resamples=2_000)
 def cell(runs: int, number: int = 0) -> Cell:
     rng = np.random.default_rng([runs, number])
     curves = 100 * rng.gamma(2.0, size=(runs, 1)) + rng.normal(size=(runs, len(X)))
-    return Cell(("sac", f"task-{number}"), curves[:, -1], curves)
+    return Cell(("sac", f"task-{number}"), curves[:, -1], X, curves)
 
 
 def width(found: Estimate) -> float:
@@ -44,7 +44,7 @@ def width(found: Estimate) -> float:
 def test_a_cell_has_the_interval_of_draws_of_its_own(runs: int, method) -> None:
     one = cell(runs)
     engine = NumpyEngine(resamples=20_000, method=method)
-    (found,) = estimate_cells(engine, X, [one])
+    (found,) = estimate_cells(engine, [one])
     own = estimate([one.scores], ("mean", "iqm"), rng=stream(9, "own"), resamples=20_000, method=method)
     band = iqm_band(X, [one.curves], rng=stream(9, "band"), resamples=2_000, method=method)
     for name in ("mean", "iqm"):
@@ -69,9 +69,9 @@ def test_a_cell_is_the_same_alone_and_among_others(sizes: list[int], method: Met
     """To rounding, which depends on how many columns are multiplied at once."""
     cells = [cell(runs, number) for number, runs in enumerate(sizes)]
     engine = NumpyEngine(resamples=200, method=method)
-    together = estimate_cells(engine, X, cells)
+    together = estimate_cells(engine, cells)
     for one, found in zip(cells, together, strict=True):
-        (alone,) = estimate_cells(engine, X, [one])
+        (alone,) = estimate_cells(engine, [one])
         for name in ("mean", "iqm"):
             here, there = getattr(found, name), getattr(alone, name)
             assert here.point == there.point
@@ -99,7 +99,7 @@ def test_weights_by_place_give_the_iqm_and_mean_of_each_resample() -> None:
 
 
 def test_the_seed_decides_the_draws() -> None:
-    found = [estimate_cells(replace(ENGINE, seed=seed), X, [cell(10)])[0] for seed in (0, 0, 1)]
+    found = [estimate_cells(replace(ENGINE, seed=seed), [cell(10)])[0] for seed in (0, 0, 1)]
     assert found[0] == found[1]
     assert found[0].iqm != found[2].iqm
 
@@ -107,7 +107,7 @@ def test_the_seed_decides_the_draws() -> None:
 def test_rliables_engine_makes_each_cell_itself() -> None:
     one = cell(5)
     engine = RliableEngine(resamples=200)
-    (found,) = estimate_cells(engine, X, [one])
+    (found,) = estimate_cells(engine, [one])
     assert found.iqm.point == engine.estimates([one.scores], ("iqm",), "cell", *one.name)["iqm"].point
     assert found.curve.point == engine.band(X, [one.curves]).point
 
@@ -115,8 +115,8 @@ def test_rliables_engine_makes_each_cell_itself() -> None:
 def test_scores_that_are_not_finite_are_refused() -> None:
     one = cell(5)
     with pytest.raises(ValueError, match="finite"):
-        estimate_cells(ENGINE, X, [one, replace(one, scores=np.array([0.0, 1, 2, 3, np.nan]))])
+        estimate_cells(ENGINE, [one, replace(one, scores=np.array([0.0, 1, 2, 3, np.nan]))])
 
 
 def test_no_cells_are_no_estimates() -> None:
-    assert estimate_cells(ENGINE, X, []) == []
+    assert estimate_cells(ENGINE, []) == []
