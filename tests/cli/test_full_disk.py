@@ -136,7 +136,10 @@ def one_failed_and_the_other_went_on(answer: Answer, results: Path, why: str) ->
     assert "Traceback" not in answer.out
     (failed,) = [line for line in answer.lines if line.startswith("failed: ")]
     assert failed.startswith(f"failed: sac on {TASK}, seed-000: ")
+    failed, _, kept = failed.partition(" (traceback: ")
     assert failed.endswith(f": {why}")
+    file = results.joinpath(*Path(kept.removesuffix(")")).parts[1:])
+    assert "Traceback" in file.read_text(), "for who wants to know where"
     assert {run.algorithm: run.status for run in read_runs(results)} == {"sac": "failed", "random": "finished"}
     (reason,) = [run.reason for run in read_runs(results) if run.algorithm == "sac"]
     assert reason is not None

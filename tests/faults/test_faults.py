@@ -47,7 +47,8 @@ def test_hung_nan_and_too_large_learners_spare_the_others(place: Path) -> None:
     hung = f"no sign of life from the worker process for {HANG_TIMEOUT} s, so it was killed"
     memory = "out of memory on the device: OutOfMemoryError: CUDA out of memory. Tried to allocate 20.00 GiB"
     assert f"failed: stuck on {TASK}, seed-000: {hung}" in told
-    assert f"failed: huge on {TASK}, seed-000: {memory}" in told
+    kept = (cell(Path("results"), "huge") / "checkpoints" / "seed-000" / "error.txt").relative_to(".")
+    assert f"failed: huge on {TASK}, seed-000: {memory} (traceback: {kept})" in told
     assert any(line.startswith(f"diverged: nan on {TASK}, seed-000: the policy's actions are not") for line in told)
     assert len(told) == 3
     assert "1 runs finished, 0 were done already, 1 diverged, 2 failed (4 asked for, " in answer.told

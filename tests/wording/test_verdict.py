@@ -222,6 +222,7 @@ def test_terminal_tables_read_no_markup_in_names() -> None:
         (numbers.short_steps(0), "0"),
         (numbers.short_steps(25_000), "25k"),
         (numbers.short_steps(1_500_000), "1.5M"),
+        (numbers.short_steps(999_900), "1M"),
         (numbers.duration(3.14), "3.1 s"),
         (numbers.duration(250), "4 min 10 s"),
         (numbers.duration(7500), "2 h 05 min"),
