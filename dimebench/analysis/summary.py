@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from dimebench.analysis.notes import LeftOut, LeftOutTask, Note, Unreadable
+from dimebench.analysis.notes import BudgetLimited, LeftOut, LeftOutTask, Note, Unreadable
 from dimebench.stats import Band, Comparison, Estimate, claimed, ranked
 
 FEWEST_RANKED = 3  # variants; of two, the verdict says it all
@@ -186,6 +186,11 @@ class Summary:
     def drawn_published(self) -> tuple[Citation, ...]:
         """The references with figures on the summary's own tasks: other versions of a task are not drawn."""
         return tuple(citation for citation in self.published if any(citation.curves.values()))
+
+    @property
+    def limit(self) -> BudgetLimited | None:
+        """The variants that keep the budget from being larger, where some do."""
+        return next((note for note in self.notes if isinstance(note, BudgetLimited)), None)
 
     @property
     def unread(self) -> tuple[str, ...]:

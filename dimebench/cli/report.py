@@ -18,6 +18,7 @@ from dimebench.errors import UsageError, nearest, shorten
 if TYPE_CHECKING:
     from dimebench.analysis import Summary
     from dimebench.figures.pool import FigurePool
+    from dimebench.page.head import Made
     from dimebench.page.html import Clip
     from dimebench.papers import Paper
     from dimebench.store.places import Place
@@ -59,6 +60,10 @@ def report(
         list[str] | None,
         typer.Option("--name", help="Call a variant otherwise in figures and tables; repeatable.", metavar="OLD=NEW"),
     ] = None,
+    by: Annotated[
+        str | None,
+        typer.Option(help="Who the page says made it (default: your login name; '' for nobody).", metavar="NAME"),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder to write into.", metavar="DIR")] = Path("report"),
     results: options.ResultsToRead = options.DEFAULT_RESULTS,
     as_json: options.Json = False,
@@ -83,7 +88,7 @@ def report(
         return cite(found, peers(found), asked=False) if published and not found.published else found
 
     if watch:
-        _watch(read, results, suite, out, every)
+        _watch(read, results, suite, out, every, by)
         return
     from dimebench.cli.common.output import print_json, tell_unread
     from dimebench.figures.files import begin_figures
@@ -113,11 +118,13 @@ def report(
             written["paper"] = [str(path) for path in made]
         if html:
             films = _clips(found, results) if clips else []
-            written["page"] = str(write_html(found, folder / "report.html", films, pool=pool))
+            written["page"] = str(
+                write_html(found, folder / "report.html", films, pool=pool, made=_made(results, by))
+            )
     if pdf:
         from dimebench.page.pdf import write_pdf
 
-        written["pdf"] = str(write_pdf(found, folder / "report.pdf", written.get("page"), say=_note))
+        written["pdf"] = str(write_pdf(found, folder / "report.pdf", written.get("page"), _note, _made(results, by)))
     if as_json:
         print_json(written | {"not_read": unread})
         return
@@ -151,6 +158,21 @@ def say_not_shown(found: Summary) -> None:
     if lacking:
         advice = "install one that has them, such as Noto Sans CJK"
         print(f"dimebench: note: no font here has {shorten(lacking)}: figures show boxes; {advice}", file=sys.stderr)
+
+
+def _made(results: Place, by: str | None) -> Made:
+    """For the head of the page: now, by whom, from which folder or URL."""
+    import getpass
+    from datetime import UTC, datetime
+
+    from dimebench.page.head import Made
+
+    if by is None:
+        try:
+            by = getpass.getuser()
+        except (OSError, KeyError):  # a user id without a name, as in containers
+            by = ""
+    return Made(datetime.now(UTC), by, str(results))
 
 
 def _note(text: str) -> None:
@@ -212,7 +234,9 @@ def _clips(found: Summary, results: Place) -> list[Clip]:
     return clips
 
 
-def _watch(read: Callable[[], Summary], results: Place, suite: str | None, out: Path, every: float) -> None:
+def _watch(
+    read: Callable[[], Summary], results: Place, suite: str | None, out: Path, every: float, by: str | None
+) -> None:
     """Write the page whenever a run's files have changed; the last one, when all is done, stays as it is."""
     from dimebench.analysis import NoRunsError, NotComparableError
     from dimebench.analysis.watch import watch
@@ -236,5 +260,6 @@ def _watch(read: Callable[[], Summary], results: Place, suite: str | None, out: 
         tell_unread(found.unread, said)
         path = out / found.suite / "report.html"
         with FigurePool.of(found) as pool:
-            write_html(found, path, refresh_s=None if last else max(2, round(every)), pool=pool)
+            again = None if last else max(2, round(every))
+            write_html(found, path, refresh_s=again, pool=pool, made=_made(results, by))
         typer.echo(f"page: {path} at {found.budget:,} env steps, {state.words()}")

@@ -121,9 +121,11 @@ def _rows(runs: list[Any], held: dict[Any, Any]) -> list[list[str]]:
 
 
 def _traceback(run: Any) -> str:
-    """Where the traceback of a failed run is, if there is one on this machine."""
-    file = run.path.parent / "checkpoints" / run.block / "error.txt"
-    return f" (traceback: {file})" if isinstance(file, Path) and file.is_file() else ""
+    """Where the traceback of a failed run is, if one was kept."""
+    from dimebench.store import traceback_of
+
+    file = traceback_of(run.path, run.block, run.reason) if run.status == "failed" else None
+    return f" (traceback: {file})" if file is not None else ""
 
 
 def _figures(members: list[Any], held: dict[Any, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dimebench
-from dimebench.analysis.notes import BudgetLimited, BudgetTrimmed
+from dimebench.analysis.notes import BudgetTrimmed
 from dimebench.analysis.summary import RunRow, Summary
 from dimebench.numbers import AXES, count, few, place
 from dimebench.store.provenance import version_of
@@ -59,12 +59,10 @@ def facts(summary: Summary) -> list[tuple[str, str, str]]:
 
 def _limit(summary: Summary) -> str:
     """What kept the budget from being larger."""
-    for note in summary.notes:
-        if isinstance(note, BudgetLimited):
-            return f"limited by {few(note.variants)}; others reach {place(note.others, summary.axis)}"
-        if isinstance(note, BudgetTrimmed):
-            return f"{note.asked:,} asked for"
-    return ""
+    if summary.limit:
+        return f"limited by {few(summary.limit.variants)}; others reach {place(summary.limit.others, summary.axis)}"
+    asked = [note.asked for note in summary.notes if isinstance(note, BudgetTrimmed)]
+    return f"{asked[0]:,} asked for" if asked else ""
 
 
 def _trained(runs: tuple[RunRow, ...]) -> str:

@@ -14,7 +14,7 @@ from dimebench.figures.pool import FigurePool
 from dimebench.papers import POINTS, Paper
 from dimebench.store import atomic_write
 from dimebench.tables.files import table_files
-from dimebench.tables.latex_text import latex_needs, latex_text
+from dimebench.tables.latex.text import latex_needs, latex_text
 
 BIG_POINTS = 72.0  # of PDF, in an inch
 LETTER, LINE, AROUND = 5.0, 12.0, 24.0  # points, of a caption: a character's mean width, a line, the space around it
@@ -53,7 +53,7 @@ def write_paper(
     figures = write_figures(summary, folder / "figures", _formats(formats), pool, looks, names, runs)
     called = renamed(summary if runs else without_runs(summary), names)
     texts = {f"figures/legend{ending}.pdf": render_legend(called, look) for ending, look in looks.items()}
-    tables = _tables(called, paper)
+    tables = table_files(called, ["latex"], paper)
     texts |= {f"tables/{name}": text.encode() for name, text in tables.items()}
     texts["paper.tex"] = paper_tex(called, paper, folder / "figures", tables).encode()
     for name, content in texts.items():
@@ -63,11 +63,6 @@ def write_paper(
 
 def _formats(formats: Sequence[str]) -> list[str]:
     return ["pdf", *(form for form in formats if form != "pdf")]
-
-
-def _tables(summary: Summary, paper: Paper) -> dict[str, str]:
-    """The text of each table by the name of its file."""
-    return table_files(summary, ["latex"])
 
 
 def paper_tex(summary: Summary, paper: Paper, figures: Path, tables: Mapping[str, str]) -> str:

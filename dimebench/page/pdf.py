@@ -8,11 +8,16 @@ from pathlib import Path
 
 from dimebench.analysis.summary import Summary
 from dimebench.page import browser, plain_pdf
+from dimebench.page.head import Made
 from dimebench.store import atomic_write
 
 
 def write_pdf(
-    summary: Summary, path: Path, page_file: str | Path | None = None, say: Callable[[str], None] = lambda why: None
+    summary: Summary,
+    path: Path,
+    page_file: str | Path | None = None,
+    say: Callable[[str], None] = lambda why: None,
+    made: Made | None = None,
 ) -> Path:
     """Write the report as a PDF.
 
@@ -21,7 +26,7 @@ def write_pdf(
     """
     try:
         found = browser.find()
-        content = _printed(found, summary, path.parent, page_file) if found else None
+        content = _printed(found, summary, path.parent, page_file, made) if found else None
     except browser.BrowserError as error:
         say(f"{path.name} is drawn without a browser, not printed from the page: {error}")
         content = None
@@ -29,19 +34,19 @@ def write_pdf(
     return path
 
 
-def _printed(program: str, summary: Summary, folder: Path, page_file: str | Path | None) -> bytes:
+def _printed(program: str, summary: Summary, folder: Path, page_file: str | Path | None, made: Made | None) -> bytes:
     """Beside the PDF, not among the system's temporary files: a browser from a snap sees none of those."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".pdf-", ignore_cleanup_errors=True) as scratch:
         if page_file is None:
             page_file = Path(scratch) / "report.html"
-            page_file.write_text(_page(summary), encoding="utf-8")
+            page_file.write_text(_page(summary, made), encoding="utf-8")
         return browser.print_page(program, Path(page_file), Path(scratch) / "report.pdf")
 
 
-def _page(summary: Summary) -> str:
+def _page(summary: Summary, made: Made | None) -> str:
     from dimebench.figures.pool import FigurePool
     from dimebench.page.html import page
 
     with FigurePool.of(summary) as pool:
-        return page(summary, pool=pool)
+        return page(summary, pool=pool, made=made)

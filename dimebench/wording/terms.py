@@ -97,6 +97,11 @@ def at_budget(summary: Summary) -> str:
     return numbers.place(summary.budget, summary.axis)
 
 
+def limited(summary: Summary) -> str:
+    """Who keeps the budget from being larger, after a comma; "" for nobody."""
+    return f", budget limited by {numbers.listed(summary.limit.variants)}" if summary.limit else ""
+
+
 def per_task(summary: Summary) -> str:
     """What the cells of the per-task table are."""
     if summary.threshold is None:

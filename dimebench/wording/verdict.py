@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from dimebench.analysis.notes import BudgetLimited, Unreadable
+from dimebench.analysis.notes import Unreadable
 from dimebench.analysis.summary import Citation, Summary
 from dimebench.numbers import count, listed, p_value, percent, signed, unit
 from dimebench.stats import Comparison, Estimate, Interval, Verdict
@@ -163,9 +163,7 @@ def _where(summary: Summary, fewest: int, most: int) -> str:
     tasks = len(summary.tasks)
     everywhere = tasks + len(summary.left_out_tasks)
     of = f"{tasks} of {everywhere} tasks" if everywhere > tasks else terms.tasks(summary)
-    limits = [name for note in summary.notes if isinstance(note, BudgetLimited) for name in note.variants]
-    limited = f", budget limited by {listed(limits)}" if limits else ""
-    scored = f"{terms.scored(summary.score)} {terms.at_budget(summary)}{limited}"
+    scored = f"{terms.scored(summary.score)} {terms.at_budget(summary)}{terms.limited(summary)}"
     return f"{summary.suite} ({of}, {terms.seeds(fewest, most)} each, {scored})"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dimebench import numbers
-from dimebench.analysis.notes import BudgetLimited, BudgetTrimmed
 from dimebench.analysis.summary import Citation, Summary
 from dimebench.wording import terms
 
@@ -15,18 +14,8 @@ def of(summary: Summary, what: str) -> str:
     tasks, everywhere = len(summary.tasks), len(summary.tasks) + len(summary.left_out_tasks)
     over = f"{tasks} of {everywhere} tasks" if everywhere > tasks else terms.tasks(summary)
     seeds = terms.seeds(summary.fewest_seeds, summary.most_seeds)
-    scored = f"{terms.scored(summary.score)} {terms.at_budget(summary)}"
-    return f"{summary.suite}: {what} ({over}, {seeds} each, {scored}{_limit(summary)})"
-
-
-def _limit(summary: Summary) -> str:
-    for note in summary.notes:
-        match note:
-            case BudgetLimited(variants):
-                return f", budget limited by {numbers.listed(variants)}"
-            case BudgetTrimmed(asked):
-                return f", the latest evaluation up to {asked:,}"
-    return ""
+    scored = f"{terms.scored(summary.score)} {terms.at_budget(summary)}{terms.limited(summary)}"
+    return f"{summary.suite}: {what} ({over}, {seeds} each, {scored})"
 
 
 def intervals(summary: Summary) -> str:
