@@ -173,7 +173,7 @@ def _show(found: Forecast, price: float | None, on: str, probe: bool, rates: dic
         row.append(_size(max(each.memory.host for each in blocks)) if blocks else "")
         row.append(_size(sum(each.results_bytes + each.checkpoint_bytes for each in blocks)) if blocks else "")
         row.append(_hours(sum(known)) if known else "")
-        rows.append([*row, ", ".join(dict.fromkeys(each.duration.source for each in blocks))])
+        rows.append([*row, ", ".join(dict.fromkeys(_briefly(each.duration.source) for each in blocks))])
     left_out = {"GPU memory"} if found.target.device == "cpu" else set()
     left_out |= {"done"} if not any(cell.done for cell, _ in found.cells) else set()
     left_out |= {"blocks"} if all(len(each.block.seeds) == 1 for each in found.blocks()) else set()
@@ -181,6 +181,12 @@ def _show(found: Forecast, price: float | None, on: str, probe: bool, rates: dic
     print_table([[row[k] for k in kept] for row in rows], [HEADER[k] for k in kept], HEADER[2:9])
     for line in _sums(found, price, on, probe, rates):
         print_line(line)
+
+
+def _briefly(source: str) -> str:
+    """A source without the task that it is from, which the lines below the table name."""
+    word = source.partition(" ")[0]
+    return word if word in ("probe", "scaled") else source
 
 
 def _sums(found: Forecast, price: float | None, on: str, probe: bool, rates: dict[str, float]) -> list[str]:
@@ -202,7 +208,9 @@ def _sums(found: Forecast, price: float | None, on: str, probe: bool, rates: dic
     lines.append(f"disk: {_size(found.disk_bytes)} at most, {_size(_stays(found))} of it stays")
     if found.unknown < len(blocks):
         took, of_one = _hours(found.seconds), _hours(found.device_seconds)
-        lines.append(f"time: {took} on {units}, {of_one} of one ({'; '.join(found.sources())})")
+        known = f" of {count(len(blocks) - found.unknown, 'block')}" if found.unknown else ""
+        sources = "; ".join(each for each in found.sources() if each != "not known")
+        lines.append(f"time{known}: {took} on {units}, {of_one} of one ({sources})")
         if target.device == "cuda":
             lines.append("blocks that share a GPU are counted as if they took turns")
     unknown = f"no earlier runs in the results folder, {'no GPU here to probe' if probe else '--no-probe'}"
