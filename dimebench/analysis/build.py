@@ -209,10 +209,15 @@ def _cell_rows(
             iqm=found.iqm,
             curve=found.curve.at(chosen.env_steps),
             full_curve=found.curve,
-            run_curves=tuple(tuple(row) for row in cell.curves.tolist()),
+            run_curves=_columns(cell.curves, np.isin(steps[cell.name], chosen.env_steps)),
+            full_run_curves=_columns(cell.curves),
         )
         for cell, found in zip(cells, stats.estimate_cells(engine, cells), strict=True)
     )
+
+
+def _columns(curves: np.ndarray, kept: Any = slice(None)) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in curves[:, kept].tolist())
 
 
 def _run_rows(runs: Sequence[Run], chosen: Selection) -> tuple[RunRow, ...]:

@@ -48,7 +48,8 @@ class CellRow:
     iqm: Estimate
     curve: Band  # IQM over seeds against env steps, those that all variants share up to the budget
     full_curve: Band  # the same at every env step that its own runs share, beyond the budget too
-    run_curves: tuple[tuple[float, ...], ...]  # by seed, at the full curve's env steps
+    run_curves: tuple[tuple[float, ...], ...]  # by seed, at the curve's env steps
+    full_run_curves: tuple[tuple[float, ...], ...]  # by seed, at the full curve's env steps
 
     def normalised(self, value: float) -> float:
         """0 at the suite's lower bound, 1 at its upper one."""

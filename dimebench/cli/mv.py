@@ -8,7 +8,6 @@ from typing import Annotated
 from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_folder, check_writable
 from dimebench.cli.common.housekeeping import Asked, as_plain, chosen_cells, confirm, list_runs, tell
-from dimebench.cli.common.output import print_json
 from dimebench.errors import UsageError
 
 
@@ -39,6 +38,8 @@ def mv(
         list_runs(cells, results, f"{'would move' if dry_run else 'to be moved'} to {to}/")
     if dry_run or not (yes or confirm("moved")):
         if plain is not None:
+            from dimebench.cli.common.output import print_json
+
             print_json(plain)
         return 0
     return tell(move_runs(cells, results, to, Watch()), plain, f"moved from {results}/ to {to}/")

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from dimebench.cli.common import options
 from dimebench.cli.common.housekeeping import Asked, as_plain, chosen_cells, confirm, list_runs, tell
-from dimebench.cli.common.output import print_json
 
 
 def rm(
@@ -26,6 +25,8 @@ def rm(
         list_runs(cells, results, "would be removed" if dry_run else "to be removed")
     if dry_run or not (yes or confirm("removed")):
         if plain is not None:
+            from dimebench.cli.common.output import print_json
+
             print_json(plain)
         return 0
     from dimebench.store.claims import Watch

@@ -14,7 +14,7 @@ def learning_curves(summary: Summary) -> str:
     if all(draws_runs(summary, task) for task in summary.tasks):
         drawn = f"Thin lines are single runs ({_seeds(summary)}), {each}; the thick line is the IQM over seeds."
     else:
-        why = "; there are too many runs to draw each" if any(cell.run_curves for cell in summary.cells) else ""
+        why = "; there are too many runs to draw each" if any(cell.full_run_curves for cell in summary.cells) else ""
         drawn = f"Lines are IQMs over {_seeds(summary)}, {each}{why}."
     said = f"{drawn} {_band(summary)}{_reach(summary, 'on the task')}{_published(summary)}"
     return f"Return against {_along(summary)}, per task. {said}"

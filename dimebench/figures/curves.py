@@ -73,7 +73,7 @@ def _task(drawing: Drawing, axes: Axes, summary: Summary, task: str, width: floa
     for place, (row, style) in enumerate(shown(summary)):
         cell = summary.cell(row.variant, task)
         ends.append(cell.full_curve.x[-1])
-        for run in cell.run_curves if single else ():
+        for run in cell.full_run_curves if single else ():
             lines = axes.plot(cell.full_curve.x, run, color=style.light, linewidth=0.6, alpha=0.35)
             drawing.mark(row.variant, *lines)
         _band(drawing, axes, row.variant, cell.full_curve, style, place, summary.budget)
@@ -86,7 +86,7 @@ def _task(drawing: Drawing, axes: Axes, summary: Summary, task: str, width: floa
 
 def draws_runs(summary: Summary, task: str) -> bool:
     """Whether single runs are drawn; with too many of them nothing could be seen."""
-    return 0 < sum(len(cell.run_curves) for cell in summary.cells if cell.task == task) <= MOST_RUN_LINES
+    return 0 < sum(len(cell.full_run_curves) for cell in summary.cells if cell.task == task) <= MOST_RUN_LINES
 
 
 def full_curves(summary: Summary) -> list[Band]:

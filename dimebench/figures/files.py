@@ -130,7 +130,7 @@ def _draw_files(summary: Summary, wanted: Wanted) -> dict[str, bytes]:
 
 def without_runs(summary: Summary) -> Summary:
     """The summary whose figures have no line for each run, and whose captions speak of none."""
-    return replace(summary, cells=tuple(replace(cell, run_curves=()) for cell in summary.cells))
+    return replace(summary, cells=tuple(replace(cell, full_run_curves=()) for cell in summary.cells))
 
 
 def draw_of(name: str) -> Draws:

@@ -26,7 +26,7 @@ def draw_matrix(summary: Summary, look: Look = REPORT) -> Drawing:
     """
     names = list(summary.variants)
     size = len(names)
-    room = min(look.room, 22)
+    room = min(look.room, 26)
     beside = look.inches(max(len(label(name, room)) for name in names))
     drawing = Drawing(summary, look.width, 1.0)
     cell = min(0.85, (look.width - beside - 0.35) / size)  # inches across

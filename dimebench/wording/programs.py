@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +17,18 @@ from dimebench.wording.verdict import sentences
 SCHEMA = 1
 
 
+FOR_FIGURES = {"full_curve", "full_run_curves", "stored_names"}  # what is in no score, verdict or table
+
+
+def _for_programs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if name not in FOR_FIGURES}
+
+
 def to_json(summary: Summary) -> str:
     """The summary as JSON, its notes and reasons in words; docs/reference/json.md has every key."""
     found = (
         {"schema": SCHEMA}
-        | asdict(summary)
+        | asdict(summary, dict_factory=_for_programs)
         | {
             "notes": [note(one) for one in summary.notes],
             "left_out": [

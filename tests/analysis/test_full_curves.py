@@ -38,7 +38,8 @@ def test_each_curve_has_every_evaluation_that_all_its_runs_have() -> None:
     assert by_name["dime"].full_curve.x == FINE[:-1]  # on one task a run ends there
     assert found.cell("dime", WALK).full_curve.x == FINE
     assert found.cell("dime", RUN).full_curve.x == FINE[:-1]
-    assert np.shape(found.cell("dime", WALK).run_curves) == (3, len(FINE))
+    assert np.shape(found.cell("dime", WALK).full_run_curves) == (3, len(FINE))
+    assert np.shape(found.cell("dime", WALK).run_curves) == (3, len(COARSE))
     assert found.cell("dime", WALK).full_curve.point == pytest.approx([1.2 * step + 1 for step in FINE])
 
 
@@ -48,7 +49,7 @@ def test_scores_verdicts_and_the_curves_of_tables_are_those_without_the_other_ev
     def but_figures(summary: Summary) -> Summary:
         curve = summary.aggregates[0].curve
         rows = tuple(replace(row, full_curve=curve) for row in summary.aggregates)
-        cells = tuple(replace(cell, full_curve=curve, run_curves=()) for cell in summary.cells)
+        cells = tuple(replace(cell, full_curve=curve, full_run_curves=()) for cell in summary.cells)
         return replace(summary, aggregates=rows, cells=cells, notes=(), runs=())
 
     assert but_figures(found) == but_figures(cut)

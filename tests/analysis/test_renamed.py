@@ -44,10 +44,8 @@ def test_a_variant_keeps_its_look_under_another_name() -> None:
 def test_names_are_split_at_the_longest_one_that_there_is() -> None:
     book = Book().cell("dime", RUN, [1, 2]).cell("dime:utd=1", RUN, [1, 2]).cell("sac", RUN, [1, 2])
     found = of(book)
-    assert parse_names(["dime:utd=1=DIME (UTD=1)", "dime=D=1"], found) == {
-        "dime:utd=1": "DIME (UTD=1)",
-        "dime": "D=1",
-    }
+    words = ["dime:utd=1=DIME (UTD=1)", "dime=D=1"]
+    assert parse_names(words, found) == {"dime:utd=1": "DIME (UTD=1)", "dime": "D=1"}
     assert parse_names(["dime=sac", "sac=dime"], found) == {"dime": "sac", "sac": "dime"}
 
 

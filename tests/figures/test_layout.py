@@ -114,5 +114,7 @@ def test_a_paper_has_no_lines_of_single_runs() -> None:
     assert "Thin lines are single runs" in caption(summary)
     assert "single runs" not in caption(without_runs(summary))
     assert "too many" not in caption(without_runs(summary))
-    crowded = replace(summary, cells=tuple(replace(cell, run_curves=cell.run_curves * 40) for cell in summary.cells))
+    crowded = replace(
+        summary, cells=tuple(replace(cell, full_run_curves=cell.run_curves * 40) for cell in summary.cells)
+    )
     assert "too many runs to draw each" in caption(crowded)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from dimebench.cli.common.output import print_json, print_line, print_table
 from dimebench.cli.common.parsers import parse_seeds, split_words
 from dimebench.errors import SOME_FAILED, UsageError
 from dimebench.numbers import count
@@ -104,6 +103,8 @@ def _check_queue(results: Path, cells: Sequence[Cell]) -> None:
 
 def list_runs(cells: Sequence[Cell], results: Path, what: str) -> None:
     """A row for each cell, and how much it is on the whole."""
+    from dimebench.cli.common.output import print_line, print_table
+
     rows = []
     for cell in cells:
         first, seeds = cell.runs[0], ", ".join(_spans([each.seed for each in cell.runs]))
@@ -145,6 +146,8 @@ def as_plain(cells: Sequence[Cell], **facts: Any) -> dict[str, Any]:
 
 def tell(done: Done, plain: dict[str, Any] | None, text: str) -> int:
     """How it ended; the exit code. plain: as JSON."""
+    from dimebench.cli.common.output import print_json, print_line
+
     stayed = [(str(each.path), why) for cell, why in done.stayed for each in cell.runs]
     for cell, why in done.stayed:
         typer.echo(f"dimebench: {cell.name}: left as it was: {why}", err=True)
