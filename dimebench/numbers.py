@@ -85,6 +85,11 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def time_unit(longest: float) -> tuple[str, float]:
+    """The unit that an axis of times up to so many seconds is written in, and its seconds."""
+    return ("hours", 3600.0) if longest >= 7200 else ("minutes", 60.0) if longest >= 120 else ("seconds", 1.0)
+
+
 def probability(value: float) -> str:
     """A probability with two digits."""
     return unit(value, 2)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dimebench.analysis.summary import Summary
-from dimebench.figures.curves import draws_runs, full_curves
+from dimebench.figures.curves import BEYOND, draws_runs, full_curves
 from dimebench.figures.rows import MOST_ROWS
-from dimebench.numbers import AXES, listed, percent
+from dimebench.numbers import AXES, listed, percent, place
 from dimebench.wording import terms
 
 
@@ -101,11 +101,15 @@ def _reach(summary: Summary, where: str) -> str:
     if all(curve.x == summary.aggregates[0].curve.x for curve in full_curves(summary)):
         return ""
     said = f" A curve has a point where all runs of its variant {where} have an evaluation, the same runs at each."
-    if any(curve.x[-1] > summary.budget for curve in full_curves(summary)):
+    end = max(curve.x[-1] for curve in full_curves(summary))
+    if end > summary.budget:
         said += (
             f" The dotted vertical line is the matched budget of {terms.at_budget(summary)}: scores and verdicts are "
             "taken there; what lies beyond, thinner, is in none, and not all variants have it."
         )
+    if end > BEYOND * summary.budget:
+        longest = place(round(end), summary.axis)
+        said += f" Shown up to {BEYOND} times the budget; the longest curve goes on to {longest}."
     return said
 
 

@@ -16,11 +16,12 @@ from dimebench.figures.legend import add_legend
 from dimebench.figures.look import REPORT, Look
 from dimebench.figures.marks import Drawing
 from dimebench.figures.style import MUTED, PAPER, VariantStyle, label, styles_of
-from dimebench.numbers import AXES, short_steps
+from dimebench.numbers import AXES, short_steps, time_unit
 from dimebench.stats import Band
 
 MOST_RUN_LINES = 80  # of one panel; with more, the band alone is drawn
 MARKERS = 6  # along a curve, about
+BEYOND = 2  # times the budget: no axis is longer, or the part that is compared would be small
 
 
 def draw_sample_efficiency(summary: Summary, look: Look = REPORT) -> Drawing:
@@ -175,16 +176,17 @@ def shown(summary: Summary) -> list[tuple[VariantRow, VariantStyle]]:
 
 
 def _axis(axes: Axes, summary: Summary, ends: Sequence[float], cited: Sequence[float] = (), ticks: int = 5) -> None:
-    """The axis from 0 to where the last curve ends; a line marks the budget where curves go on beyond it.
+    """The axis from 0 to where the last curve ends, up to BEYOND budgets; a line marks the budget where curves go on.
 
     Seconds are written as minutes or hours where they are many.
     """
-    end = max(float(summary.budget), *ends, *cited)
+    end = min(max(float(summary.budget), *ends, *cited), float(BEYOND * summary.budget))
     if any(e > summary.budget for e in ends):
         axes.axvline(summary.budget, color=MUTED, linewidth=0.9, linestyle=(0, (1.5, 2.0)), zorder=1)
     name, size = AXES[summary.axis], 1.0
-    if summary.axis == "wall_time" and end >= 120:
-        name, size = ("hours of training", 3600.0) if end >= 7200 else ("minutes of training", 60.0)
+    if summary.axis == "wall_time":
+        unit, size = time_unit(end)
+        name = f"{unit} of training"
     axes.set_xlabel(name)
     axes.set_xlim(0, end * 1.02)
     places = size * np.asarray(MaxNLocator(ticks, steps=[1, 2, 2.5, 5, 10]).tick_values(0, end / size))

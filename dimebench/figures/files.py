@@ -40,6 +40,7 @@ NO_DATES: dict[str, dict[str, Any]] = {
 }
 _NONE: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 PER_TASK = "learning_curves"  # the figure with a panel per task
+RANKING = "ranking"  # the figure that a page shows as its own table
 
 
 class Draws(Protocol):
@@ -206,7 +207,7 @@ def specs(summary: Summary) -> list[FigureSpec]:
 
 FIGURES = (
     FigureSpec("aggregates", "Aggregate scores", draw_aggregates, captions.aggregates),
-    FigureSpec("ranking", "Ranking", draw_ranking, captions.ranking, lambda summary: bool(summary.ranking)),
+    FigureSpec(RANKING, "Ranking", draw_ranking, captions.ranking, lambda summary: bool(summary.ranking)),
     FigureSpec(PER_TASK, "Learning curves", draw_learning_curves, captions.learning_curves),
     FigureSpec("performance_profile", "Performance profile", draw_profile, captions.profile),
     FigureSpec(

@@ -98,15 +98,21 @@ def draw_improvement(summary: Summary, look: Look = REPORT) -> Drawing:
 def draw_cost(summary: Summary, look: Look = REPORT) -> Drawing:
     """Median time, gradient steps and, where it was measured, energy of a run."""
     rows = summary.aggregates
+    unit, size = numbers.time_unit(max(row.median_wall_time_s for row in rows))
     measures: list[tuple[str, str, Callable[[VariantRow], float | None], Callable[[float], str]]] = [
-        ("time of a run", "hours", lambda row: row.median_wall_time_s / 3600, lambda v: numbers.duration(v * 3600)),
+        (
+            "time of a run",
+            unit,
+            lambda row: row.median_wall_time_s / size,
+            lambda v: numbers.duration(v * size),
+        ),
         ("gradient steps", "critic updates", lambda row: row.grad_steps, numbers.short_steps),
         ("energy of a run", "kWh", lambda row: row.energy_kwh, lambda v: f"{v:.3g} kWh"),
     ]
     measures = [measure for measure in measures if any(measure[2](row) for row in rows)]
     drawing, panels = _panels(summary, look, len(measures), [row.variant for row in rows])
     by_name = styles_of(summary)
-    for axes, (title, unit, value, write) in zip(panels, measures, strict=True):
+    for axes, (title, of, value, write) in zip(panels, measures, strict=True):
         for place, row in enumerate(rows):
             amount = value(row) or 0.0
             bars = axes.barh(place, amount, height=0.56, color=by_name[row.variant].light, alpha=0.75)
@@ -114,7 +120,7 @@ def draw_cost(summary: Summary, look: Look = REPORT) -> Drawing:
             text = f"{row.variant}: {title} {write(amount) if amount else 'not recorded'}"
             drawing.add_text(axes, row.variant, amount, place, text)
         axes.set_title(title)
-        axes.set_xlabel(unit, fontsize=look.small)
+        axes.set_xlabel(of, fontsize=look.small)
         axes.xaxis.set_major_locator(MaxNLocator(_ticks(look, len(measures))))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: numbers.short_steps(v)))
     return drawing

@@ -23,7 +23,7 @@ import dimebench
 from dimebench import numbers
 from dimebench.analysis.summary import Summary
 from dimebench.figures.curves import draw_one_task
-from dimebench.figures.files import PER_TASK, draw_of, render_for_page, specs
+from dimebench.figures.files import PER_TASK, RANKING, FigureSpec, draw_of, render_for_page, specs
 from dimebench.figures.marks import numbers_of
 from dimebench.figures.pool import FigurePool
 from dimebench.figures.style import SERIES, css_variables
@@ -214,8 +214,13 @@ def _figures(summary: Summary, pool: FigurePool) -> tuple[list[PageFigure], dict
     for one, (drawing, its_panels) in zip(to_draw, pool.each(_draw, to_draw), strict=True):
         drawings.setdefault(one.name, []).append(drawing)
         panels[drawing.key] = its_panels
-    figures = [PageFigure(s.name, s.title, s.caption(summary), tuple(drawings[s.name])) for s in specs(summary)]
+    figures = [PageFigure(s.name, s.title, s.caption(summary), tuple(drawings[s.name])) for s in _specs(summary)]
     return figures, panels
+
+
+def _specs(summary: Summary) -> list[FigureSpec]:
+    """The figures of a page, whose own ranking stands at its top."""
+    return [spec for spec in specs(summary) if spec.name != RANKING]
 
 
 def begin_page(summary: Summary, pool: FigurePool) -> None:
@@ -233,7 +238,7 @@ class _ToDraw:
 
 def _to_draw(summary: Summary) -> list[_ToDraw]:
     found: list[_ToDraw] = []
-    for spec in specs(summary):
+    for spec in _specs(summary):
         if spec.name == PER_TASK:
             found += [_ToDraw(spec.name, i, f"{spec.title}, {task}", task) for i, task in enumerate(summary.tasks)]
         else:

@@ -11,6 +11,8 @@ from dimebench.analysis import Summary
 from dimebench.analysis.question import Question
 from dimebench.figures.curves import draw_learning_curves, draw_sample_efficiency
 from dimebench.figures.files import FIGURES
+from dimebench.figures.rows import draw_cost
+from dimebench.numbers import time_unit
 from tests.analysis.factory import RUN, WALK, Book
 from tests.analysis.test_summary import of
 
@@ -75,6 +77,23 @@ def test_a_line_marks_the_budget_where_curves_go_on_and_the_caption_says_so() ->
             assert axes.get_xlim()[1] > (500 if goes_on and name == "sample_efficiency" else 400)
             longest = max(line.get_xdata()[-1] for line in axes.lines if len(line.get_xdata()) > 2 or goes_on)
             assert longest == max(curve.x[-1] for curve in _drawn(found, name))
+
+
+def test_an_axis_ends_at_twice_the_budget_and_the_caption_says_how_far_the_curves_go() -> None:
+    book = uneven()
+    for seed in range(3):
+        book.add("crossq", RUN, seed, [0, 300, 500, 700], env_steps=(0, 200, 400, 1600))
+        book.add("crossq", WALK, seed, [0, 300, 500, 700], env_steps=(0, 200, 400, 1600))
+    found = of(book)
+    assert max(axes.get_xlim()[1] for axes in draw_learning_curves(found).figure.axes) == pytest.approx(800 * 1.02)
+    caption = next(spec.caption(found) for spec in FIGURES if spec.name == "learning_curves")
+    assert caption.count("Shown up to 2 times the budget; the longest curve goes on to 1,600 env steps.") == 1
+
+
+def test_times_are_written_in_the_unit_that_suits_the_longest() -> None:
+    assert [time_unit(s)[0] for s in (0.0, 90.0, 600.0, 90_000.0)] == ["seconds", "seconds", "minutes", "hours"]
+    book = Book().cell("dime", RUN, [1, 2]).cell("sac", RUN, [3, 4])
+    assert draw_cost(of(book)).figure.axes[0].get_xlabel() == "seconds"
 
 
 def _drawn(found: Summary, name: str) -> list:
