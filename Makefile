@@ -27,14 +27,15 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@touch $@
 
 QUICK := suite=quick --results $(RESULTS)
+JUDGE := $(BIN)/dimebench compare dime crossq sac random $(QUICK)
+# It ends with the first paragraph of the comparison once more: what is claimed.
 quickstart: $(VENV)/installed  ## install, then train, compare and report on two small real tasks
-	$(BIN)/dimebench run $(QUICK) --seeds 4
-	$(BIN)/dimebench compare dime sac $(QUICK)
-	$(BIN)/dimebench compare dime random $(QUICK) --per-task
+	$(BIN)/dimebench run $(QUICK) --seeds 5
+	$(JUDGE)
 	$(BIN)/dimebench report --html $(QUICK) --out $(REPORT)
-	@said=$$($(BIN)/dimebench compare dime crossq sac random $(QUICK)) && printf '\n%s\n' "$$said" | sed '2,$${/^$$/q;}'
+	@said=$$($(JUDGE)) && printf '\n%s\n' "$$said" | sed '2,$${/^$$/q;}'
 	@echo 'next: open $(REPORT)/quick/report.html in a browser'
-	@echo 'next: $(BIN)/dimebench plan suite=dmc-hard --seeds 10   # what a real benchmark would take here'
+	@echo 'next: $(BIN)/dimebench plan suite=dmc-hard --seeds 10'
 
 test: lint  ## style, types, layering, and all tests but the slow ones
 	$(PYTEST) -n $(PYTEST_WORKERS) --dist worksteal -m "not slow"
