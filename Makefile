@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RESULTS ?= results
+REPORT ?= report
 PYTEST_WORKERS ?= 2
 GOLDEN ?= ../shared/reference/golden/A
 # One thread per test process: small products gain nothing from more, and lose much where processes share the cores.
@@ -25,10 +26,16 @@ $(VENV)/installed-dev: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
+QUICK := suite=quick --results $(RESULTS)
+JUDGE := $(BIN)/dimebench compare dime crossq sac random $(QUICK)
+# It ends with the first paragraph of the comparison once more: what is claimed.
 quickstart: $(VENV)/installed  ## install, then train, compare and report on two small real tasks
-	$(BIN)/dimebench run suite=quick --seeds 3 --results $(RESULTS)
-	$(BIN)/dimebench compare dime sac suite=quick --results $(RESULTS)
-	$(BIN)/dimebench report --html suite=quick --results $(RESULTS)
+	$(BIN)/dimebench run $(QUICK) --seeds 5
+	$(JUDGE)
+	$(BIN)/dimebench report --html $(QUICK) --out $(REPORT)
+	@said=$$($(JUDGE)) && printf '\n%s\n' "$$said" | sed '2,$${/^$$/q;}'
+	@echo 'next: open $(REPORT)/quick/report.html in a browser'
+	@echo 'next: $(BIN)/dimebench plan suite=dmc-hard --seeds 10'
 
 test: lint  ## style, types, layering, and all tests but the slow ones
 	$(PYTEST) -n $(PYTEST_WORKERS) --dist worksteal -m "not slow"

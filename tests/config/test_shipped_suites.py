@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dimebench.agents.registry import known_algorithms
+from dimebench.agents.registry import known_algorithms, load_algorithm
 from dimebench.config import list_suites, load_suite, load_yaml
 
 FOLDER = Path(__file__).parents[2] / "suites"
@@ -54,6 +54,15 @@ def test_every_figure_has_a_comment(name: str) -> None:
         commented = commented or "#" in line
         if re.search(r":\s*\[?-?\d", line):
             assert commented, line
+
+
+def test_the_quickstart_sets_no_algorithm_back() -> None:
+    """What the algorithms share is set for all of them at once; an algorithm's own section holds its own settings."""
+    suite = load_suite(str(FOLDER / "quick.yaml"), algorithms=known_algorithms())
+    fields = {name: {*load_algorithm(name).Settings.__dataclass_fields__} for name in suite.algorithms}
+    for name in suite.algorithms:
+        others = set().union(*(fields[other] for other in suite.algorithms if other != name))
+        assert not {*suite.settings.get(name, {})} & others
 
 
 def test_dmc_hard_and_dmc_full_hold_the_published_tasks() -> None:
