@@ -38,6 +38,16 @@ def scored(score: str) -> str:
     return SCORED[kind].format(threshold)
 
 
+def score(summary: Summary) -> str:
+    """What the scores are, as on an axis."""
+    return "normalised score" if summary.threshold is None else "share of budget left"
+
+
+def scores(summary: Summary) -> str:
+    """What the scores are, as in a title."""
+    return "normalised scores" if summary.threshold is None else "shares of the budget left"
+
+
 def method(summary: Summary) -> str:
     """How the intervals of single variants were made; those of a difference are its test's."""
     return METHODS[summary.method].format(summary.resamples)
