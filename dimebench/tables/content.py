@@ -225,4 +225,6 @@ def _ends(name: str) -> tuple[str, ...]:
 
 
 def _method(summary: Summary) -> str:
+    if terms.without_intervals(summary):
+        return "[one seed per task: no intervals]"
     return f"[{numbers.percent(summary.confidence)} intervals: {terms.method(summary)}]"

@@ -53,8 +53,15 @@ def method(summary: Summary) -> str:
     return METHODS[summary.method].format(summary.resamples)
 
 
+def without_intervals(summary: Summary) -> bool:
+    """Whether no variant has an interval, as with one seed per task."""
+    return all(row.estimates["iqm"].interval is None for row in summary.aggregates)
+
+
 def tested(summary: Summary) -> str:
     """What makes a difference's interval and p-value."""
+    if all(comparison.p_value is None for comparison in summary.comparisons):
+        return "Too few seeds for a test: no intervals of differences, and no p."
     return f"{numbers.percent(summary.confidence)} intervals of differences, and p: {TEST}."
 
 

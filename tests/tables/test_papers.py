@@ -175,3 +175,12 @@ def test_cost_has_energy_where_a_run_recorded_it() -> None:
     book = Book().cell("dime", RUN, [1, 2], progress={"env_step": 300, "grad_step": 40, "energy_j": 7.2e6})
     header, rows = records(table_of(of(book), "cost"))
     assert dict(zip(header, rows[0], strict=True))["energy_kwh"] == pytest.approx(2.0)
+
+
+def test_where_one_seed_per_task_gives_no_interval_nothing_says_that_there_are_some() -> None:
+    one = of(Book().cell("dime", RUN, [6]).cell("sac", RUN, [3]).cell("crossq", RUN, [2]), resamples=50)
+    texts = ["\n".join(plain_lines(one)), page(one)]
+    for text in texts:
+        assert "one seed per task: no intervals" in text.lower()
+        assert "no intervals of differences" in text
+        assert "95% interval" not in text
