@@ -143,6 +143,8 @@ def test_on_paper_nothing_is_cut_hidden_or_dark(browser: Any, report: Path, wide
                 assert browser.execute_script(SCROLLED) == []
                 shown = "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility()).length"
                 assert browser.execute_script(shown, "nav.bar, button.plain") == 0
+                beside = "return [...document.querySelectorAll('.legend .key')].map(e => getComputedStyle(e).display)"
+                assert set(browser.execute_script(beside)) == {"inline-block"}  # its name stands on the same line
                 rows = len(browser.find_elements("css selector", "details tr"))
                 assert browser.execute_script(shown, "details tr") == rows > 5
                 ink = browser.execute_script("return getComputedStyle(document.body).color")
