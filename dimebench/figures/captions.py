@@ -134,7 +134,7 @@ def _band(summary: Summary) -> str:
 
 
 def _bars(summary: Summary) -> str:
-    if all(row.estimates["iqm"].interval is None for row in summary.aggregates):
+    if terms.without_intervals(summary):
         return "One seed per task: no intervals."
     return (
         f"Bars: {percent(summary.confidence)} intervals, stratified bootstrap over seeds, "

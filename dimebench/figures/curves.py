@@ -18,6 +18,7 @@ from dimebench.figures.marks import Drawing
 from dimebench.figures.style import MUTED, PAPER, VariantStyle, label, styles_of
 from dimebench.numbers import AXES, short_steps, time_unit
 from dimebench.stats import Band
+from dimebench.wording.terms import score
 
 MOST_RUN_LINES = 80  # of one panel; with more, the band alone is drawn
 MARKERS = 6  # along a curve, about
@@ -101,7 +102,7 @@ def draw_profile(summary: Summary, look: Look = REPORT) -> Drawing:
     axes = drawing.figure.subplots()
     for place, (row, style) in enumerate(shown(summary)):
         _band(drawing, axes, row.variant, row.profile, style, place)
-    axes.set_xlabel("normalised score τ")
+    axes.set_xlabel(f"{score(summary)} τ")
     axes.set_ylabel("fraction of runs above τ")
     axes.set_ylim(-0.02, 1.02)
     add_legend(drawing.figure, summary, look)

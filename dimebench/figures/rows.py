@@ -15,7 +15,7 @@ from dimebench.figures.look import REPORT, Look
 from dimebench.figures.marks import Drawing
 from dimebench.figures.style import INK, MUTED, PAPER, VariantStyle, label, styles_of
 from dimebench.stats import Estimate
-from dimebench.wording.terms import STATISTICS, estimate
+from dimebench.wording.terms import STATISTICS, estimate, score
 
 MOST_ROWS = 40  # comparisons in one figure; the matrix shows them all
 LEAST_PANEL = 0.95  # inches, of one of several panels beside each other
@@ -30,7 +30,7 @@ def draw_aggregates(summary: Summary, look: Look = REPORT) -> Drawing:
             text = f"{row.variant}: {title} {estimate(row.estimates[name])}"
             _interval(drawing, axes, place, row.estimates[name], style, row.variant, text)
         axes.set_title(title)
-        axes.set_xlabel("lower is better" if name == "optimality_gap" else "normalised score", fontsize=look.small)
+        axes.set_xlabel("lower is better" if name == "optimality_gap" else score(summary), fontsize=look.small)
         axes.xaxis.set_major_locator(MaxNLocator(_ticks(look, len(STATISTICS))))
     return drawing
 
@@ -59,7 +59,7 @@ def draw_ranking(summary: Summary, look: Look = REPORT) -> Drawing:
                 ),
             )
     axes.set_title("IQM")
-    axes.set_xlabel("normalised score", fontsize=look.small)
+    axes.set_xlabel(score(summary), fontsize=look.small)
     axes.xaxis.set_major_locator(MaxNLocator(4))
     ranks.set_title("rank")
     ranks.set_xlabel("1 is the best", fontsize=look.small)
@@ -85,7 +85,7 @@ def draw_improvement(summary: Summary, look: Look = REPORT) -> Drawing:
     for axes, nothing, title in ((left, 0.0, "IQM(A) - IQM(B)"), (right, 0.5, "P(A > B)")):
         axes.axvline(nothing, color=MUTED, linewidth=1.0, linestyle="--")
         axes.set_title(title)
-    left.set_xlabel("normalised score", fontsize=look.small)
+    left.set_xlabel(score(summary), fontsize=look.small)
     left.xaxis.set_major_locator(MaxNLocator(_ticks(look, 2)))
     right.set_xlabel("probability", fontsize=look.small)
     right.set_xlim(-0.02, 1.02)

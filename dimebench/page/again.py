@@ -83,7 +83,7 @@ def _judged(summary: Summary) -> list[str]:
         budget += f" --metric {summary.score}"
     delta = summary.comparisons[0].delta if summary.comparisons else None
     if delta is not None:
-        budget += f" --delta {delta:g}"
+        budget += f" --delta {delta}"
     budget = " ".join([budget, *summary.options])
     if summary.best_against_each:  # named variants would be compared pair by pair
         return [f"dimebench report {suite} {budget} --html"]

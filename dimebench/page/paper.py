@@ -14,13 +14,14 @@ from dimebench.figures.pool import FigurePool
 from dimebench.papers import POINTS, Paper
 from dimebench.store import atomic_write
 from dimebench.tables.files import table_files
-from dimebench.tables.latex.text import latex_needs, latex_text
+from dimebench.tables.latex.text import T1, beyond_pdflatex, latex_needs, latex_text
 
 BIG_POINTS = 72.0  # of PDF, in an inch
 LETTER, LINE, AROUND = 5.0, 12.0, 24.0  # points, of a caption: a character's mean width, a line, the space around it
 PREAMBLE = r"""\documentclass[10pt%(columns)s]{article}
-%% Compile with pdflatex in this folder. Figures are included in their own size: do not scale them.
-%(needs)s\usepackage[textwidth=%(text).2fpt,textheight=%(high).2fpt,columnsep=%(apart).2fpt]{geometry}
+%(engine)s
+%% Figures are included in their own size: do not scale them.
+\usepackage[textwidth=%(text).2fpt,textheight=%(high).2fpt,columnsep=%(apart).2fpt]{geometry}
 %(type)s\usepackage{graphicx}
 \usepackage{booktabs}
 \emergencystretch=3em
@@ -68,16 +69,16 @@ def _formats(formats: Sequence[str]) -> list[str]:
 def paper_tex(summary: Summary, paper: Paper, figures: Path, tables: Mapping[str, str]) -> str:
     """A document with every table and every figure, each as wide as a column and as wide as the text."""
     found = specs(summary)
-    titles = [spec.caption(summary) for spec in found]
+    engine, type_ = _type([*(spec.caption(summary) for spec in found), *tables.values()], paper)
     lines = [
         PREAMBLE
         % {
             "columns": ",twocolumn" if paper.two_columns else "",
-            "needs": "".join(line + "\n" for line in latex_needs(titles)),
+            "engine": engine,
             "text": paper.text_pt,
             "apart": paper.text_pt - 2 * paper.column_pt if paper.two_columns else 10.0,
             "high": paper.height_pt,
-            "type": "\\usepackage{times}\n" if "Times" in paper.families else "",
+            "type": "".join(line + "\n" for line in type_),
         }
     ]
     for spec in found:
@@ -86,6 +87,15 @@ def paper_tex(summary: Summary, paper: Paper, figures: Path, tables: Mapping[str
     for name in tables:
         lines += [rf"\input{{tables/{name}}}", r"\clearpage"]
     return "\n".join([*lines, r"\end{document}", ""])
+
+
+def _type(texts: Sequence[str], paper: Paper) -> tuple[str, list[str]]:
+    """The comment that says which engine sets these texts, and the lines that choose the type for it."""
+    encoded, other = beyond_pdflatex(texts)
+    if other:  # those engines find no accented letters in the type of times
+        return "\n".join(latex_needs(texts)), []
+    times = [r"\usepackage{times}"] if "Times" in paper.families else []
+    return "% Compile with pdflatex in this folder.", [T1] * bool(encoded) + times
 
 
 def _figure(spec: FigureSpec, summary: Summary, paper: Paper, file: Path) -> list[str]:

@@ -54,7 +54,7 @@ def _aggregates(summary: Summary) -> Table[VariantRow]:
 
         return Column(terms.STATISTICS[name], cell, (name,))
 
-    over = f"{summary.suite}: normalised scores at {terms.at_budget(summary)} over {terms.tasks(summary)}"
+    over = f"{summary.suite}: {terms.scores(summary)} at {terms.at_budget(summary)} over {terms.tasks(summary)}"
     return Table[VariantRow](
         "aggregates",
         summary.aggregates,
@@ -63,7 +63,7 @@ def _aggregates(summary: Summary) -> Table[VariantRow]:
             *map(statistic, terms.STATISTICS),
             Column("seeds", _span, only=PAPER),
         ],
-        Caption("Over all tasks, normalised scores", _method(summary)),
+        Caption(f"Over all tasks, {terms.scores(summary)}", _method(summary)),
         Caption(over, _method(summary)),
         ("variant", "statistic", *ENDS, "fewest_seeds", "most_seeds", "runs", "diverged"),
     )
@@ -225,4 +225,6 @@ def _ends(name: str) -> tuple[str, ...]:
 
 
 def _method(summary: Summary) -> str:
+    if terms.without_intervals(summary):
+        return "[one seed per task: no intervals]"
     return f"[{numbers.percent(summary.confidence)} intervals: {terms.method(summary)}]"

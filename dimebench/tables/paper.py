@@ -46,7 +46,7 @@ def _aggregates(summary: Summary) -> Grid:
     seeds = Column("seeds", tuple(Entry(_span(*span)) for span in spans))
     return Grid(
         "aggregates",
-        captions.of(summary, "normalised scores"),
+        captions.of(summary, terms.scores(summary)),
         (captions.intervals(summary), captions.BOLD, captions.diverged(summary)),
         _prose("variant", [row.variant + " (floor)" * row.is_floor for row in rows]),
         (*map(statistic, terms.STATISTICS), *[seeds] * (len(set(spans)) > 1)),

@@ -24,9 +24,10 @@ def standing(comparisons: Sequence[Comparison]) -> list[str]:
     leaders = [name for name in unbeaten if wins[name]]
     alike = {frozenset((c.a, c.b)): c.delta for c in comparisons if c.verdict == "equivalent"}
     if not leaders:
-        return _nobody(order, alike, len(comparisons))
+        return _nobody(order, alike, comparisons)
     if len(leaders) == 1:
         first, open_ = _one(leaders[0], order, comparisons), []
+        alike = {pair: delta for pair, delta in alike.items() if leaders[0] not in pair}  # those are told
     else:
         first = f"{few(leaders)} lead; {_between(leaders, alike)}"
         open_ = [name for name in unbeaten if name not in leaders]
@@ -45,10 +46,13 @@ def _by_iqm(comparisons: Iterable[Comparison]) -> list[str]:
 Alike = dict[frozenset[str], float | None]  # equivalent pairs, with their margin
 
 
-def _nobody(order: Sequence[str], alike: Alike, made: int) -> list[str]:
+def _nobody(order: Sequence[str], alike: Alike, comparisons: Sequence[Comparison]) -> list[str]:
     """Where no difference is claimed."""
     all_ = few(order) if len(order) <= 3 else f"all {len(order)} variants"
-    if len(alike) == made:
+    first, others = order[0], len(order) - 1
+    if len(comparisons) < others * len(order) // 2:  # equivalent to one does not mean equivalent to each other
+        all_ = f"{first} and each of the {others} others"
+    if len(alike) == len(comparisons):
         return [f"{all_} are equivalent{_within(alike.values())}"]
     second = _equivalents(alike, set())
     return [f"undecided between {all_}", *[second] * bool(second)]
@@ -67,7 +71,7 @@ def _one(leader: str, order: Sequence[str], comparisons: Sequence[Comparison]) -
     equal = [name for name in rest if name in verdicts and verdicts[name].verdict == "equivalent"]
     open_ = [name for name in rest if name not in equal]
     parts += [f"undecided against {few(open_)}"] if open_ else []
-    parts += [f"equivalent to {few(equal)}"] if equal else []
+    parts += [f"equivalent{_within(verdicts[name].delta for name in equal)} to {few(equal)}"] if equal else []
     return f"{leader} leads: {'; '.join(parts)}"
 
 

@@ -38,13 +38,30 @@ def scored(score: str) -> str:
     return SCORED[kind].format(threshold)
 
 
+def score(summary: Summary) -> str:
+    """What the scores are, as on an axis."""
+    return "normalised score" if summary.threshold is None else "share of budget left"
+
+
+def scores(summary: Summary) -> str:
+    """What the scores are, as in a title."""
+    return "normalised scores" if summary.threshold is None else "shares of the budget left"
+
+
 def method(summary: Summary) -> str:
     """How the intervals of single variants were made; those of a difference are its test's."""
     return METHODS[summary.method].format(summary.resamples)
 
 
+def without_intervals(summary: Summary) -> bool:
+    """Whether no variant has an interval, as with one seed per task."""
+    return all(row.estimates["iqm"].interval is None for row in summary.aggregates)
+
+
 def tested(summary: Summary) -> str:
     """What makes a difference's interval and p-value."""
+    if all(comparison.p_value is None for comparison in summary.comparisons):
+        return "Too few seeds for a test: no intervals of differences, and no p."
     return f"{numbers.percent(summary.confidence)} intervals of differences, and p: {TEST}."
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from dimebench.figures.files import FIGURES
 from dimebench.page import html
-from tests.analysis.factory import Book
+from tests.analysis.factory import RUN, Book
 from tests.analysis.test_summary import of
 
 pytest.importorskip("selenium")
@@ -83,6 +83,25 @@ def test_nothing_is_cut_at_any_width_and_what_scrolls_says_so(browser: Any, repo
                     assert set(browser.execute_script(SCROLLED)) == kinds, page.parent.name
 
 
+def test_a_name_of_any_length_leaves_room_for_the_bars(browser: Any, tmp_path: Path) -> None:
+    names = {"dime:" + "long-" * 30: 3.0, "crossq": 2.0, "sac": 1.0}
+    book = Book()
+    for name, score in names.items():
+        book.cell(name, RUN, [score, score + 0.1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(html, "specs", lambda summary: [FIGURES[0]])
+        path = html.write_html(of(book, resamples=20), tmp_path / "report.html")
+    for width in (390, 1400):
+        with window(browser, width):
+            browser.get(path.as_uri())
+            places = browser.execute_script(
+                "return [...document.querySelectorAll('.ranking :is(.axis, tfoot span)')]"
+                ".map((e) => e.getBoundingClientRect()).map((box) => [box.left, box.right])"
+            )
+            assert len(places) > len(names)
+            assert all(0 <= left < right <= width for left, right in places), width
+
+
 def test_a_comparison_is_a_card_on_a_telephone_with_its_verdict_in_sight(browser: Any, wide: Path) -> None:
     browser.get(wide.as_uri())
     browser.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
@@ -124,6 +143,8 @@ def test_on_paper_nothing_is_cut_hidden_or_dark(browser: Any, report: Path, wide
                 assert browser.execute_script(SCROLLED) == []
                 shown = "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility()).length"
                 assert browser.execute_script(shown, "nav.bar, button.plain") == 0
+                beside = "return [...document.querySelectorAll('.legend .key')].map(e => getComputedStyle(e).display)"
+                assert set(browser.execute_script(beside)) == {"inline-block"}  # its name stands on the same line
                 rows = len(browser.find_elements("css selector", "details tr"))
                 assert browser.execute_script(shown, "details tr") == rows > 5
                 ink = browser.execute_script("return getComputedStyle(document.body).color")

@@ -51,7 +51,7 @@ def test_the_document_compiles_and_nothing_is_wider_than_the_text(tmp_path: Path
     if engine is None:
         pytest.skip("no pdflatex here")
     book = Book()
-    for level, name in enumerate(("dime", r"50% & $x_1$ \bad{", "λ=0.1 #~^")):
+    for level, name in enumerate(("dime", r"50% & $x_1$ \bad{", "λ=0.1 #~^ «Đ»")):
         for task in (WALK, RUN):
             book.cell(name, task, [200 * level + 3 * k for k in range(6)])
     write_paper(of(book, resamples=50), PAPERS[style], tmp_path, names={"dime": "DIME_{ours}"})
@@ -62,6 +62,15 @@ def test_the_document_compiles_and_nothing_is_wider_than_the_text(tmp_path: Path
     too_wide = [float(points) for points in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)]
     assert [points for points in too_wide if points > 1] == []
     assert "Float too large" not in log
+
+
+def test_names_that_pdflatex_does_not_know_are_told_of_at_the_top_of_the_document(tmp_path: Path) -> None:
+    summary = of(Book().cell("Жук", RUN, [1.0, 2.0]), resamples=50)
+    write_paper(summary, PAPERS["neurips"], tmp_path)
+    head = (tmp_path / "paper.tex").read_text().partition(r"\begin{document}")[0]
+    assert re.search(r"^% Жку: .* lualatex or xelatex", head, re.MULTILINE)
+    assert r"\usepackage{times}" not in head
+    assert "Compile with pdflatex" not in head
 
 
 def test_a_column_fits_twice_into_its_text() -> None:

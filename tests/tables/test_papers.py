@@ -20,10 +20,13 @@ from dimebench.export.archive import write_archive
 from dimebench.page.again import commands_of
 from dimebench.page.html import page
 from dimebench.page.pdf import write_pdf
+from dimebench.papers import PAPERS
 from dimebench.stats import Estimate, Interval, NumpyEngine, RliableEngine
+from dimebench.tables.answer import plain_lines
 from dimebench.tables.content import bold, tables
 from dimebench.tables.files import csv_text, markdown, records, write_tables
 from dimebench.tables.model import PAPER, Caption, Cell, Column, Table
+from dimebench.tables.paper import paper_tables
 from dimebench.tables.plain import plain
 from dimebench.wording import terms
 from tests.analysis.factory import RUN, Book, four_variants, two_variants
@@ -71,6 +74,9 @@ def test_tables_name_the_axis_and_the_score() -> None:
         == "quick: mean env steps to a normalised score of 0.4 per task, 300 where it is not reached"
     )
     assert [cell.bold for cell in tasks.rows[0]] == [False, True, False]  # the soonest
+    for found, what in ((timed, "normalised scores"), (sooner, "shares of the budget left")):
+        assert rf"\caption{{quick: {what} (" in paper_tables(found, PAPERS["plain"])["aggregates.tex"]
+        assert f"Over all tasks, {what}" in "\n".join(plain_lines(found))
     header, rows = records(table_of(sooner, "seeds"))
     assert header[3:5] == ("env_step_to_0.4", "normalised")
     assert all(row[4] == pytest.approx(1 - row[3] / 300) for row in rows)
@@ -169,3 +175,12 @@ def test_cost_has_energy_where_a_run_recorded_it() -> None:
     book = Book().cell("dime", RUN, [1, 2], progress={"env_step": 300, "grad_step": 40, "energy_j": 7.2e6})
     header, rows = records(table_of(of(book), "cost"))
     assert dict(zip(header, rows[0], strict=True))["energy_kwh"] == pytest.approx(2.0)
+
+
+def test_where_one_seed_per_task_gives_no_interval_nothing_says_that_there_are_some() -> None:
+    one = of(Book().cell("dime", RUN, [6]).cell("sac", RUN, [3]).cell("crossq", RUN, [2]), resamples=50)
+    texts = ["\n".join(plain_lines(one)), page(one)]
+    for text in texts:
+        assert "one seed per task: no intervals" in text.lower()
+        assert "no intervals of differences" in text
+        assert "95% interval" not in text

@@ -33,8 +33,9 @@ CASES: list[tuple[str, dict[str, Verdict], list[str]]] = [
     ("abcd", {"ac": BETTER, "bc": BETTER},
      ["a and b lead; undecided between them", "nobody is better than d either"]),
     ("abc", {"ac": BETTER}, ["a leads: better than c; undecided against b"]),
-    ("abc", {"ac": BETTER, "ab": "equivalent"}, ["a leads: better than c; equivalent to b",
-                                                 "equivalent within 0.05: a and b"]),
+    ("abc", {"ac": BETTER, "ab": "equivalent"}, ["a leads: better than c; equivalent within 0.05 to b"]),
+    ("abcd", {"ab": "equivalent", "ac": BETTER, "ad": BETTER, "cd": "equivalent"},
+     ["a leads: better than c and d; equivalent within 0.05 to b", "equivalent within 0.05: c and d"]),
     ("abcdef", {"ac": BETTER, "ad": BETTER, "ab": "equivalent", "bc": BETTER},
      ["a and b lead; equivalent within 0.05", "nobody is better than e and f either"]),
     ("abc", {}, ["undecided between a, b and c"]),
@@ -47,6 +48,12 @@ CASES: list[tuple[str, dict[str, Verdict], list[str]]] = [
 @pytest.mark.parametrize(("names", "verdicts", "lines"), CASES)
 def test_standing_in_words(names: str, verdicts: Mapping[str, Verdict], lines: list[str]) -> None:
     assert standing(made(names, verdicts)) == lines
+
+
+def test_of_one_against_each_nothing_is_said_between_the_others() -> None:
+    alike = made("abcd", dict.fromkeys(("ab", "ac", "ad"), "equivalent"))[:3]
+    assert standing(alike) == ["a and each of the 3 others are equivalent within 0.05"]
+    assert standing(made("abcd", {})[:3]) == ["undecided between a and each of the 3 others"]
 
 
 @given(st.integers(3, 12), st.data())

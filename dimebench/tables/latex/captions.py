@@ -20,7 +20,7 @@ def of(summary: Summary, what: str) -> str:
 
 def intervals(summary: Summary) -> str:
     """The intervals of single variants."""
-    if all(row.estimates["iqm"].interval is None for row in summary.aggregates):
+    if terms.without_intervals(summary):
         return "One seed per task: no intervals."
     return f"In brackets: {numbers.percent(summary.confidence)} intervals ({terms.method(summary)})."
 

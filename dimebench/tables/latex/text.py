@@ -115,6 +115,7 @@ _ACCENTS = {  # over or under a letter, in every encoding of fonts
     "\u0327": "c",
     "\u0331": "b",
 }
+T1 = r"\usepackage[T1]{fontenc}"
 _LETTERS = set("ßæœøłıÆŒØŁ")  # as they are
 _T1 = set("ÐðÞþĐđŊŋĄąĘęĮįŲų«»„\u201a\u2039\u203a")
 
@@ -128,16 +129,21 @@ def latex_text(text: str) -> str:
 
 def latex_needs(texts: Iterable[str]) -> list[str]:
     """Comment lines that say what such texts need; none where they compile as they are."""
-    given = {char for text in texts for char in _line(text) if _of(char) == char}
-    rest = {char for char in given if not char.isascii() and not _is_accented(char)} - _LETTERS
-    encoded, other = rest & _T1, shorten("".join(sorted(rest - _T1)))
+    encoded, other = beyond_pdflatex(texts)
     lines = []
     if encoded and not other:
-        lines.append(rf"% {''.join(sorted(encoded))}: \usepackage[T1]{{fontenc}}")
+        lines.append(f"% {encoded}: {T1}")
     if other:
-        lines.append(f"% {other}: pdflatex does not know them. Compile with lualatex or xelatex, and")
+        lines.append(f"% {shorten(other)}: pdflatex does not know them. Compile with lualatex or xelatex, and")
         lines.append(r"% \usepackage{fontspec} \setmainfont{a font that has them, such as Noto Serif CJK SC}")
     return lines
+
+
+def beyond_pdflatex(texts: Iterable[str]) -> tuple[str, str]:
+    """The characters that need the package `T1`, and those that need another engine; texts may be LaTeX already."""
+    given = {char for text in texts for char in _line(text) if _of(char) == char}
+    rest = {char for char in given if not char.isascii() and not _is_accented(char)} - _LETTERS
+    return "".join(sorted(rest & _T1)), "".join(sorted(rest - _T1))
 
 
 def _line(text: str) -> str:
