@@ -273,9 +273,13 @@ def test_no_link_is_followed(two: tuple[Path, Path]) -> None:
     (here / "small" / "sac").symlink_to(there / "small" / "dime")
     (run.folder / "notes").symlink_to(outside)
     before = files(there)
-    found, linked = find_runs(here)
+    found, links = find_runs(here)
     assert [each.path for each in found] == [run.folder]
-    assert [path.name for path in linked] == ["seed-000", "seed-000"]
+    assert links == [run.folder.parent / "seed-000", here / "small" / "sac"]
+    (here.parent / "links").mkdir()
+    (here.parent / "links" / "small").symlink_to(there / "small")
+    with pytest.raises(StoreError, match="links/small is a symbolic link, which is not followed"):
+        find_runs(here.parent / "links")
     with pytest.raises(StoreError, match="notes: a symbolic link, which is not moved"):
         moving.check_movable(chosen(here), here, there / "other")
     remove(here)
