@@ -236,7 +236,7 @@ def test_runs_that_failed_go_on_where_they_can_and_the_others_stay(results: Path
     answer = process("run", "suite=tiny", "algo=random", "--seeds", "3", "--workers", "1", cwd=place)
 
     assert (answer.code, answer.trouble) == (3, "")
-    assert answer.told.startswith("tiny: 1 runs finished, 1 were done already, 1 failed (3 asked for, ")
+    assert answer.told.startswith("tiny: 1 run finished, 1 were done already, 1 failed (3 asked for, ")
     failed = [line for line in answer.lines if line.startswith("failed: ")]
     assert len(failed) == 1
     assert failed[0].startswith(f"failed: random on {TASK}, seed-002: ")

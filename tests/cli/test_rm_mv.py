@@ -97,6 +97,7 @@ def test_what_is_not_meant_is_refused_with_the_nearest(dimebench: Call, runs: Pa
     for words, line in (
         ([], "say which runs are removed: variants, suite=NAME, task=A,B or --seeds"),
         (["dimme"], "results: no runs of 'dimme' in suite small (nearest: dime)"),
+        (["suite="], "suite=: no value given"),
         (["suite=smal"], "results: no runs of suite 'smal' (nearest: small)"),
         (["task=dog-rum"], f"results: task=dog-rum: no run of it is there (nearest: {TASK})"),
         (["dime", "--seeds", "7-9"], "results: no run of these seeds is there (known: 0, 1, 2, 3, 4)"),

@@ -51,7 +51,7 @@ def test_hung_nan_and_too_large_learners_spare_the_others(place: Path) -> None:
     assert f"failed: huge on {TASK}, seed-000: {memory} (traceback: {kept})" in told
     assert any(line.startswith(f"diverged: nan on {TASK}, seed-000: the policy's actions are not") for line in told)
     assert len(told) == 3
-    assert "1 runs finished, 0 were done already, 1 diverged, 2 failed (4 asked for, " in answer.told
+    assert "1 run finished, 0 were done already, 1 diverged, 2 failed (4 asked for, " in answer.told
     results = place / "results"
     assert (run_json(results, "stuck")["status"], run_json(results, "stuck")["reason"]) == ("failed", hung)
     assert (run_json(results, "huge")["status"], run_json(results, "huge")["reason"]) == ("failed", memory)

@@ -264,6 +264,17 @@ def test_a_place_that_is_taken_meanwhile_undoes_the_cell(two: tuple[Path, Path])
     assert [run.seed for run in read_runs(there)] == [1]
 
 
+def test_nothing_is_copied_that_could_not_be_removed(two: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    here, there = two
+    cell = written(here).folder.parent
+    before = files(here)
+    monkeypatch.setattr(moving.os, "access", lambda folder, mode: Path(folder) != cell)  # root may write everywhere
+    done = moving.move_runs(chosen(here), here, there, Watch())
+    assert [why for _, why in done.stayed] == [f"{cell}: Permission denied"]
+    assert files(here) == before
+    assert not list(there.rglob("run.json"))
+
+
 def test_no_link_is_followed(two: tuple[Path, Path]) -> None:
     here, there = two
     outside = written(there).folder
@@ -273,9 +284,13 @@ def test_no_link_is_followed(two: tuple[Path, Path]) -> None:
     (here / "small" / "sac").symlink_to(there / "small" / "dime")
     (run.folder / "notes").symlink_to(outside)
     before = files(there)
-    found, linked = find_runs(here)
+    found, links = find_runs(here)
     assert [each.path for each in found] == [run.folder]
-    assert [path.name for path in linked] == ["seed-000", "seed-000"]
+    assert links == [run.folder.parent / "seed-000", here / "small" / "sac"]
+    (here.parent / "links").mkdir()
+    (here.parent / "links" / "small").symlink_to(there / "small")
+    with pytest.raises(StoreError, match="links/small is a symbolic link, which is not followed"):
+        find_runs(here.parent / "links")
     with pytest.raises(StoreError, match="notes: a symbolic link, which is not moved"):
         moving.check_movable(chosen(here), here, there / "other")
     remove(here)

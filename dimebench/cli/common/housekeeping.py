@@ -49,9 +49,9 @@ def chosen_cells(words: list[str] | None, seeds: str, results: Path, what: str) 
 
     numbers = parse_seeds(seeds) if seeds else None
     wanted = Wanted(suite, {name: _folders(name) for name in names}, _split(tasks), numbers)
-    found, linked = find_runs(results)
-    for folder in linked:
-        typer.echo(f"dimebench: {folder}: reached by a symbolic link, which is not followed: left alone", err=True)
+    found, links = find_runs(results)
+    for link in links:
+        typer.echo(f"dimebench: {link}: a symbolic link, which is not followed: left alone", err=True)
     try:
         chosen = choose(found, wanted)
     except StoreError as error:

@@ -155,6 +155,8 @@ def split_words(words: list[str] | None, keys: Sequence[str] = ("suite",)) -> tu
     for word in words or []:
         key, equals, value = word.partition("=")
         if equals and key == "suite":
+            if not value:  # as of `suite=$UNSET`: it must not mean all
+                raise UsageError("suite=: no value given")
             suites.append(value)
         elif equals and ":" not in key:
             raise UsageError(f"{word}: unknown key '{key}'{nearest(key, keys)}")

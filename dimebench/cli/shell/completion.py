@@ -16,11 +16,13 @@ TRAINS = ("run", "plan", "bench")  # their words: suite= algo= task= SECTION.KEY
 KEYS = {
     **dict.fromkeys(TRAINS, ("suite", "algo", "task", "steps")),
     "cancel": ("suite", "algo", "task"),
+    **dict.fromkeys(("rm", "mv", "render"), ("suite", "task")),
     "show": (),
     "algos": (),
     "suites": (),
 }  # of the other commands: suite=
-NAMES = ("compare", "power", "report", "render", "export")  # take variants that have runs
+NAMES = ("compare", "power", "report", "export")  # take variants that have runs, and published figures
+OWN = ("rm", "mv", "render")  # take variants that have runs
 
 
 def complete(app: Any, shell: str, arguments: Sequence[str]) -> list[str]:
@@ -80,17 +82,20 @@ def _values(option: Any, current: str) -> list[str]:
 def _words(command: str, before: list[str], current: str) -> list[str]:
     keys, asked = KEYS.get(command, ("suite",)), known.asked(before)
     head, equals, value = current.partition("=")
+    results, suite, full = asked["results"], asked.get("suite"), "/" in value
     lists: dict[str, Callable[[], Iterable[str]]] = {
-        "suite": known.suites,
-        "task": lambda: known.tasks(asked.get("suite"), full="/" in value),
-        "algo": lambda: known.algorithms() if command in TRAINS else known.variants(asked["results"]),
+        "suite": lambda: known.suites_there(results) or known.suites(),
+        "task": lambda: known.tasks_there(results, suite, full) or known.tasks(suite, full),
+        "algo": lambda: known.variants(results),
     }
+    if command in (*TRAINS, "doctor"):
+        lists = {"suite": known.suites, "task": lambda: known.tasks(suite, full), "algo": known.algorithms}
     if equals and head in keys and head in lists:
         return _list_of(lists[head](), head, value, one=head == "suite", settings=command in TRAINS)
     if command == "show":
         return _fitting([*known.suites(), *known.algorithms(), *known.tasks(None, full="/" in current)], current)
     dotted = [f"{each}=" for each in known.dotted(head)] if command in TRAINS and "." in head and not equals else []
-    names = known.names(asked["results"], current) if command in NAMES else []
+    names = known.names(results, current) if command in NAMES else known.variants(results) if command in OWN else []
     owners = [f"{each}." for each in known.owners()] if command in TRAINS and current and "." not in current else []
     given = {word.partition("=")[0] for word in before}
     return _fitting([*names, *(f"{key}=" for key in keys if key not in given), *owners, *dotted], current)

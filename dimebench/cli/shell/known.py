@@ -6,6 +6,7 @@ import ast
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from glob import escape
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -21,6 +22,18 @@ def engines() -> list[str]:
     return known_engines()
 
 
+def papers() -> list[str]:
+    """The names of `--style`."""
+    from dimebench.papers import PAPERS
+
+    return list(PAPERS)
+
+
+def rates() -> list[str]:
+    """What `--rate` begins with."""
+    return [f"{name}=" for name in algorithms()]
+
+
 VALUES: Mapping[str, Any] = {  # by option: its values, or what lists them
     "--on": engines,
     "--device": ("auto", "cpu", "cuda"),
@@ -34,6 +47,8 @@ VALUES: Mapping[str, Any] = {  # by option: its values, or what lists them
     "--engine": ("numpy", "rliable"),
     "--formats": ("svg", "png", "pdf"),
     "--format": ("csv", "markdown", "latex", "figures", "zip", "tensorboard", "wandb"),
+    "--style": papers,
+    "--rate": rates,
     "--allow": ("budget", "physics", "protocol", "settings", "code"),
     "--install-completion": ("bash", "zsh", "fish"),
     "--show-completion": ("bash", "zsh", "fish"),
@@ -76,6 +91,18 @@ def tasks(suite: str | None, full: bool) -> list[str]:
         with suppress(Exception):  # a broken file: its command says so
             found += load_suite(name).tasks
     return found if full else [short_task(task) for task in found]
+
+
+def suites_there(results: Path) -> list[str]:
+    """The suites that have runs in a folder of this machine."""
+    return sorted(folder.name for folder in results.glob("[!.]*") if any(folder.glob("*/*/*/seed-*")))
+
+
+def tasks_there(results: Path, suite: str | None, full: bool) -> list[str]:
+    """The tasks that have runs in a folder of this machine."""
+    cells = islice(results.glob(f"{escape(suite) if suite else '[!.]*'}/*/*/*"), MOST_FOLDERS)
+    found = {(cell.parent.name, cell.name) for cell in cells if any(cell.glob("seed-*"))}
+    return sorted({f"{library}/{task}" if full else task for library, task in found})
 
 
 def variants(results: Path) -> list[str]:

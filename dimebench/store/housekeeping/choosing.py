@@ -79,26 +79,32 @@ class Chosen:
 
 
 def find_runs(results: Path) -> tuple[list[Found], list[Path]]:
-    """Every seed's folder of a results folder, in order; and those that only symbolic links lead to, left unread.
+    """Every seed's folder of a results folder, in order; and the symbolic links that lead to others, left unread.
 
-    Raises StoreError for a folder that is missing or holds no runs.
+    Raises StoreError for a folder that is missing or holds no runs but behind such links.
     """
     if not results.is_dir():
         raise StoreError(f"no results folder at '{results}'")
-    found, linked = [], []
+    found: list[Found] = []
+    links: dict[Path, None] = {}
     for folder in run_folders(results):
         assert isinstance(folder, Path)
-        if any(place.is_symlink() for place in (folder, *folder.parents[:4])):
-            linked.append(folder)
+        if link := next((place for place in (*reversed(folder.parents[:4]), folder) if place.is_symlink()), None):
+            links[link] = None
             continue
         try:
             run = read_run(folder)
             found.append(Found(folder, run, "" if run else f"{folder}: has no {RUN_FILE}"))
         except StoreError as error:
             found.append(Found(folder, None, str(error)))
-    if not found and not linked:
-        raise StoreError(f"no runs in '{results}': it is no results folder, or an empty one")
-    return found, linked
+    if not found:
+        why = (
+            f"{next(iter(links))} is a symbolic link, which is not followed"
+            if links
+            else "it is no results folder, or an empty one"
+        )
+        raise StoreError(f"no runs in '{results}': {why}")
+    return found, list(links)
 
 
 def choose(found: Sequence[Found], wanted: Wanted) -> Chosen:
@@ -106,7 +112,7 @@ def choose(found: Sequence[Found], wanted: Wanted) -> Chosen:
     suites = sorted({each.suite for each in found})
     if wanted.suite is None and len(suites) > 1:
         raise StoreError(f"{len(suites)} suites are there: {', '.join(suites)}; choose one with suite=NAME")
-    suite = wanted.suite or suites[0]
+    suite = suites[0] if wanted.suite is None else wanted.suite
     pool = [each for each in found if each.suite == suite]
     if not pool:
         raise StoreError(f"no runs of suite '{suite}'{nearest(suite, suites)}")

@@ -9,6 +9,7 @@ to go here.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -59,6 +60,7 @@ def move_runs(cells: Sequence[Cell], results: Path, to: Path, watch: Watch) -> D
     """Move the runs of these cells. What `check_movable` has refused must not come here."""
 
     def move(cell: Cell) -> None:
+        _check_removable(cell)
         with holding(cell.runs, watch) as held, ExitStack() as stack:
             stack.enter_context(_copied(cell, results, to, held, watch))
             # The checkpoints go first: a run that was left here without them begins anew, and is whole there.
@@ -71,6 +73,13 @@ def move_runs(cells: Sequence[Cell], results: Path, to: Path, watch: Watch) -> D
     if to.is_dir():
         sweep(to)
     return each_cell(cells, move)
+
+
+def _check_removable(cell: Cell) -> None:
+    """Raises PermissionError where what is copied could not be removed here: it would then be in both folders."""
+    for folder in dict.fromkeys(place.parent for place in _places(cell)):
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
 
 
 @contextmanager

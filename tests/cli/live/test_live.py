@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from dimebench.cli.common.live.boards import Lines
+from dimebench.cli.common.live.boards import Lines, Table
 from dimebench.cli.common.live.ending import Ending, last_lines, next_line
 from dimebench.cli.common.live.forecast import forecast
 from dimebench.cli.common.live.frame import Size, frame
@@ -53,6 +53,13 @@ def test_a_hundred_cells_fit_the_terminal(width: int, height: int, ascii_only: b
     printed = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert len(printed) == len(lines), "nothing wraps"
     assert not ascii_only or all(line.plain.isascii() for line in lines)
+
+
+def test_the_board_leaves_room_for_what_a_terminal_echoes_of_ctrl_c() -> None:
+    console = Console(file=StringIO(), width=80, height=24, force_terminal=True)
+    table = Table(large_plan(), console, Ending(["dimebench"]))
+    widths = [sum(part.cell_length for part in line) for line in console.render_lines(table, pad=False)]
+    assert 70 < max(widths) <= 78
 
 
 def test_what_trains_comes_first_and_what_is_over_is_counted() -> None:
@@ -214,5 +221,5 @@ def test_elsewhere_than_on_a_terminal_there_is_a_line_for_each_event(tmp_path: P
     assert told[:3] == [
         f"{name}: started", f"{name}: env step 0 of 1000000, return 12.3", f"{name}: finished"
     ]  # fmt: skip
-    assert told[3].startswith("dmc-hard: 1 runs finished, 0 were done already (1 asked for, 0:00); results in ")
+    assert told[3].startswith("dmc-hard: 1 run finished, 0 were done already (1 asked for, 0:00); results in ")
     assert told[4:] == [f"next: dimebench report --html suite=dmc-hard --results {tmp_path}"]

@@ -69,7 +69,8 @@ class Table(Board):
             cell.returns.add(seed, read_evaluations(event.block.run_folder(self.plan.results, seed)))
 
     def __rich_console__(self, console: RichConsole, options: ConsoleOptions) -> RenderResult:
-        size = Size(options.max_width, max(console.size.height - 1, 1), options.ascii_only)
+        width = options.max_width - len("^C")  # behind the last line, the terminal echoes it
+        size = Size(width, max(console.size.height - 1, 1), options.ascii_only)
         yield from frame(self.progress, time.monotonic(), size)
 
 

@@ -11,6 +11,7 @@ from dimebench.cli.common.live.names import clock
 from dimebench.cli.common.live.progress import DIVERGED, ELSEWHERE, FINISHED, PlanProgress
 from dimebench.cli.common.options import DEFAULT_RESULTS
 from dimebench.engines.events import Outcome
+from dimebench.numbers import count
 from dimebench.planning.cells import Plan
 from dimebench.store import traceback_of
 from dimebench.training.block import Block
@@ -36,7 +37,7 @@ def last_lines(progress: PlanProgress, outcome: Outcome, now: float, ending: End
         yield f"failed: {block.variant} on {block.task}, {block.name}: {why}{_kept(block, why, plan.results)}"
     failed = sum(len(block.seeds) for block, _ in outcome.failed)
     ended = facts[FINISHED] + facts[DIVERGED] - len(outcome.diverged)
-    parts = [f"{ended} runs finished", f"{facts['before']} were done already"]
+    parts = [f"{count(ended, 'run')} finished", f"{facts['before']} were done already"]
     parts += [f"{facts[ELSEWHERE]} were trained by another process"] if facts[ELSEWHERE] else []
     parts += [f"{len(outcome.diverged)} diverged"] if outcome.diverged else []
     parts += [f"{failed} failed"] if failed else []
