@@ -35,7 +35,7 @@ def title(summary: Summary) -> str:
     """The text of a browser's tab: the suite, and as much of the answer as has room."""
     found = standing(summary.comparisons) if len(summary.comparisons) > 1 else []
     answer = found[0] if found else headline(summary.comparisons[0]) if summary.comparisons else summary.variants[0]
-    text = f"{summary.suite}: {re.split(r'(?<= leads): |(?<= lead); ', answer)[0]}"
+    text = f"{summary.suite}: {re.split(r'(?<= leads): |(?<= lead)[;,] ', answer)[0]}"
     return text if len(text) <= LONGEST_TITLE else f"{text[: LONGEST_TITLE - 1].rstrip()}…"
 
 

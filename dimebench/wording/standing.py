@@ -29,7 +29,7 @@ def standing(comparisons: Sequence[Comparison]) -> list[str]:
         first, open_ = _one(leaders[0], order, comparisons), []
         alike = {pair: delta for pair, delta in alike.items() if leaders[0] not in pair}  # those are told
     else:
-        first = f"{few(leaders)} lead; {_between(leaders, alike)}"
+        first = f"{few(leaders)} lead{_ahead_of(leaders, order, comparisons)}; {_between(leaders, alike)}"
         open_ = [name for name in unbeaten if name not in leaders]
     second = f"nobody is better than {few(open_)} either" if open_ else _equivalents(alike, {*leaders})
     return [first, *[second] * bool(second)]
@@ -73,6 +73,21 @@ def _one(leader: str, order: Sequence[str], comparisons: Sequence[Comparison]) -
     parts += [f"undecided against {few(open_)}"] if open_ else []
     parts += [f"equivalent{_within(verdicts[name].delta for name in equal)} to {few(equal)}"] if equal else []
     return f"{leader} leads: {'; '.join(parts)}"
+
+
+def _ahead_of(leaders: Sequence[str], order: Sequence[str], comparisons: Sequence[Comparison]) -> str:
+    """Whom every leader is better than; "" for nobody."""
+    claims = claimed(comparisons)
+    others = [name for name in order if name not in leaders]
+    worse = [name for name in others if all((leader, name) in claims for leader in leaders)]
+    if not worse:
+        return ""
+    each, rest = "both" if len(leaders) == 2 else "each", f"the {len(others)} others"
+    if len(worse) <= 3:
+        rest = few(worse)
+    elif len(worse) < len(others):
+        rest = f"{len(worse)} of {rest}"
+    return f", {each} better than {rest}"
 
 
 def _between(leaders: Sequence[str], alike: Alike) -> str:

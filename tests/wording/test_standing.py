@@ -29,15 +29,21 @@ BETTER: Verdict = "A better"
 CASES: list[tuple[str, dict[str, Verdict], list[str]]] = [
     ("abc", {"ab": BETTER, "ac": BETTER, "bc": BETTER}, ["a is better than b and c"]),
     ("abcde", dict.fromkeys(("ab", "ac", "ad", "ae"), BETTER), ["a is better than each of the 4 others"]),
-    ("abc", {"ac": BETTER, "bc": BETTER}, ["a and b lead; undecided between them"]),
+    ("abc", {"ac": BETTER, "bc": BETTER}, ["a and b lead, both better than c; undecided between them"]),
     ("abcd", {"ac": BETTER, "bc": BETTER},
-     ["a and b lead; undecided between them", "nobody is better than d either"]),
+     ["a and b lead, both better than c; undecided between them", "nobody is better than d either"]),
+    ("abcdef", dict.fromkeys(("ac", "ad", "ae", "af", "bc", "bd", "be", "bf"), BETTER),
+     ["a and b lead, both better than the 4 others; undecided between them"]),
+    ("abcdef", dict.fromkeys(("ad", "ae", "af", "bd", "be", "cd", "cf"), BETTER),
+     ["a, b and c lead, each better than d; undecided between them"]),
+    ("abcde", {"ac": BETTER, "bd": BETTER},
+     ["a and b lead; undecided between them", "nobody is better than e either"]),
     ("abc", {"ac": BETTER}, ["a leads: better than c; undecided against b"]),
     ("abc", {"ac": BETTER, "ab": "equivalent"}, ["a leads: better than c; equivalent within 0.05 to b"]),
     ("abcd", {"ab": "equivalent", "ac": BETTER, "ad": BETTER, "cd": "equivalent"},
      ["a leads: better than c and d; equivalent within 0.05 to b", "equivalent within 0.05: c and d"]),
     ("abcdef", {"ac": BETTER, "ad": BETTER, "ab": "equivalent", "bc": BETTER},
-     ["a and b lead; equivalent within 0.05", "nobody is better than e and f either"]),
+     ["a and b lead, both better than c; equivalent within 0.05", "nobody is better than e and f either"]),
     ("abc", {}, ["undecided between a, b and c"]),
     ("abcde", {}, ["undecided between all 5 variants"]),
     ("abcde", {"ab": "equivalent"}, ["undecided between all 5 variants", "equivalent within 0.05: a and b"]),
@@ -66,7 +72,7 @@ def test_two_lines_at_most_and_no_leader_that_somebody_is_better_than(count: int
     found = made(names, given_)
     lines = standing(found)
     assert 1 <= len(lines) <= MOST_LINES
-    head = re.match(r"([a-l](?:, [a-l])*(?: and [a-l])?)(?: and \d+ more)? (?:leads?[:;]|is better)", lines[0])
+    head = re.match(r"([a-l](?:, [a-l])*(?: and [a-l])?)(?: and \d+ more)? (?:leads?[:;,]|is better)", lines[0])
     beaten = {worse for _, worse in claimed(found)}
     if head is None:
         assert not claimed(found)
