@@ -46,7 +46,7 @@ class Answer:
     @property
     def told(self) -> str:
         """The line in which `run` says how many runs it has trained; the next command may follow."""
-        return next(line for line in reversed(self.lines) if " runs finished, " in line)
+        return next(line for line in reversed(self.lines) if re.search(r" runs? finished, ", line))
 
     @property
     def trouble(self) -> str:
