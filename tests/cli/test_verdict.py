@@ -91,7 +91,7 @@ def test_report_writes_figures_tables_and_a_page(dimebench: Call, results: Path,
     answer = dimebench("report", "--html", "--formats", "svg")
     assert (answer.code, answer.err) == (0, "")
     assert answer.lines == [
-        "7 figures in report/tiny/figures/, tables in report/tiny/tables.txt and report/tiny/tables/",
+        "8 figures in report/tiny/figures/, tables in report/tiny/tables.txt and report/tiny/tables/",
         "page: report/tiny/report.html",
     ]
     written = {str(file.relative_to(place / "report")) for file in (place / "report").rglob("*") if file.is_file()}
