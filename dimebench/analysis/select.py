@@ -217,7 +217,7 @@ def select(
         cells=cells,
         left_out=tuple(sorted(left_out, key=lambda r: (r.variant, r.task, r.seed))),
         left_out_tasks=tuple(left_out_tasks),
-        notes=(*notes, *origins(counted), *mixtures([run for run in counted if external(run) is None], floor)),
+        notes=(*notes, *origins(counted), *mixtures([run for run in counted if external(run) is None], FLOOR)),
     )
 
 

@@ -12,7 +12,8 @@ from dimebench.analysis import comparability
 from dimebench.store import Run
 from dimebench.store.provenance import keep_code
 from dimebench.wording.notes import note
-from tests.analysis.factory import RUN, make_run
+from tests.analysis.factory import RUN, Book, make_run
+from tests.analysis.test_summary import of
 
 OLD, NEW, SAC = "a" * 12, "b" * 12, "c" * 12
 
@@ -69,3 +70,12 @@ def test_functions_that_differ_are_named_where_the_results_tell(broken: str, tmp
     assert mixtures(runs) == ["the dime runs on dm_control come from 2 states of the code (g differs)"]
     (results / ".code" / f"{OLD}.json").write_text(broken)
     assert len(mixtures(runs)) == 1
+
+
+def test_how_the_floor_executes_is_no_note_whether_it_is_compared_or_not() -> None:
+    book = Book().cell("dime", RUN, [7, 8, 9], of={"execution": {"mode": "graph"}})
+    book.cell("random", RUN, [1, 2, 3], of={"execution": {"mode": "eager"}})
+    for names in (("dime",), ("dime", "random")):
+        assert of(book, *names).notes == ()
+    book.cell("sac", RUN, [1, 2, 3], of={"execution": {"mode": "eager"}})
+    assert [note(one) for one in of(book).notes] == ["the runs come from 2 executions (mode: graph and eager)"]
