@@ -111,6 +111,7 @@ ENVIRONMENTS = {
     "unbuffered": {"PYTHONUNBUFFERED": "1"},
     "C": {"LC_ALL": "C", "LANG": "C"},
 }
+ALWAYS = ("colours", "narrow", "C")
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +120,13 @@ def as_usual(imported: Path) -> dict[tuple[str, ...], tuple[int, str, str]]:
     return {words: shell('"$@"', list(words), imported) for words in asked}
 
 
-@pytest.mark.parametrize("environment", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+@pytest.mark.parametrize(
+    "environment",
+    [
+        pytest.param(each, id=name, marks=() if name in ALWAYS else pytest.mark.slow)
+        for name, each in ENVIRONMENTS.items()
+    ],
+)
 def test_the_environment_changes_no_output(
     imported: Path, as_usual: dict[tuple[str, ...], tuple[int, str, str]], environment: dict[str, str]
 ) -> None:

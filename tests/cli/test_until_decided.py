@@ -112,6 +112,7 @@ def test_anytime_looks_without_a_plan_and_goes_on_where_it_was(place: Path, with
     assert "still and random were looked at without a plan (--anytime): the plan belongs to the test" in other.err
 
 
+@pytest.mark.slow
 def test_equal_algorithms_train_to_the_end_undecided(place: Path, with_package: dict[str, str]) -> None:
     words = [
         "suite=short",

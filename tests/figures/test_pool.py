@@ -137,7 +137,9 @@ def _hang(_: Summary, place: str) -> None:
     time.sleep(600)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_whatever_stops_the_report_stops_its_processes(tmp_path: Path, number: signal.Signals) -> None:
     script = tmp_path / "script.py"
     script.write_text(STOPPED)
@@ -193,6 +195,7 @@ with pool.FigurePool.of(of(two_variants()), worth_it=1) as some:
 """
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_gets_its_drawings_all_the_same(tmp_path: Path) -> None:
     """Its processes cannot start: they would run the script once more."""
     script = tmp_path / "script.py"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.gpu_free.judging import problems
 from tests.gpu_free.processes import found_by
 
@@ -28,6 +30,7 @@ FINDINGS = {  # fault: the beginnings of what is to be found
 }
 
 
+@pytest.mark.slow
 def test_every_planted_fault_is_found() -> None:
     shown = found_by("faults")
     found = {fault: problems("sac", mode, run) for fault, (mode, run) in shown.items()}
