@@ -7,12 +7,12 @@ from typing import Annotated
 
 from dimebench.cli.common import options
 from dimebench.cli.common.checks import check_folder, check_writable
-from dimebench.cli.common.housekeeping import Asked, as_plain, chosen_cells, confirm, list_runs, tell
+from dimebench.cli.common.housekeeping import Asked, chosen_cells, go_ahead, tell
 from dimebench.errors import UsageError
 
 
 def mv(
-    words: Annotated[list[str] | None, options.words("Variants, suite=NAME and task=A,B.")] = None,
+    words: options.RunWords = None,
     to: Annotated[
         Path | None, options.option("The other results folder.", "DIR", "--to", parser=options.folder_of("--to"))
     ] = None,
@@ -33,14 +33,9 @@ def mv(
     from dimebench.store.housekeeping.moving import check_movable, move_runs
 
     check_movable(cells, results, to)
-    plain = as_plain(cells, results=str(results), to=str(to), dry_run=dry_run) if as_json else None
-    if plain is None:
-        list_runs(cells, results, f"{'would move' if dry_run else 'to be moved'} to {to}/")
-    if dry_run or not (yes or confirm("moved")):
-        if plain is not None:
-            from dimebench.cli.common.output import print_json
-
-            print_json(plain)
+    listed = f"{'would move' if dry_run else 'to be moved'} to {to}/"
+    go, plain = go_ahead(asked, cells, results, "moved", listed, to=str(to))
+    if not go:
         return 0
     return tell(move_runs(cells, results, to, Watch()), plain, f"moved from {results}/ to {to}/")
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from dimebench.cli.common import options
-from dimebench.cli.common.housekeeping import Asked, as_plain, chosen_cells, confirm, list_runs, tell
+from dimebench.cli.common.housekeeping import Asked, chosen_cells, go_ahead, tell
 
 
 def rm(
-    words: Annotated[list[str] | None, options.words("Variants, suite=NAME and task=A,B.")] = None,
+    words: options.RunWords = None,
     seeds: options.SomeSeeds = "",
     dry_run: options.DryRun = False,
     yes: options.Yes = False,
@@ -20,14 +18,8 @@ def rm(
     asked = Asked(dry_run, yes, as_json)
     asked.check()
     cells = chosen_cells(words, seeds, results, "removed")
-    plain = as_plain(cells, results=str(results), dry_run=dry_run) if as_json else None
-    if plain is None:
-        list_runs(cells, results, "would be removed" if dry_run else "to be removed")
-    if dry_run or not (yes or confirm("removed")):
-        if plain is not None:
-            from dimebench.cli.common.output import print_json
-
-            print_json(plain)
+    go, plain = go_ahead(asked, cells, results, "removed", "would be removed" if dry_run else "to be removed")
+    if not go:
         return 0
     from dimebench.store.claims import Watch
     from dimebench.store.housekeeping.removing import remove_runs

@@ -101,7 +101,25 @@ def _check_queue(results: Path, cells: Sequence[Cell]) -> None:
             )
 
 
-def list_runs(cells: Sequence[Cell], results: Path, what: str) -> None:
+def go_ahead(
+    asked: Asked, cells: Sequence[Cell], results: Path, what: str, listed: str, **facts: str
+) -> tuple[bool, dict[str, Any] | None]:
+    """List the runs and ask: whether they are to be `what`; and the list with these facts, where JSON is asked for.
+
+    The JSON is printed here where nothing follows, else by `tell`.
+    """
+    plain = _plain(cells, results=str(results), **facts, dry_run=asked.dry_run) if asked.as_json else None
+    if plain is None:
+        _list_runs(cells, results, listed)
+    go = not asked.dry_run and (asked.yes or _confirm(what))
+    if plain is not None and not go:
+        from dimebench.cli.common.output import print_json
+
+        print_json(plain)
+    return go, plain
+
+
+def _list_runs(cells: Sequence[Cell], results: Path, what: str) -> None:
     """A row for each cell, and how much it is on the whole."""
     from dimebench.cli.common.output import print_line, print_table
 
@@ -109,7 +127,7 @@ def list_runs(cells: Sequence[Cell], results: Path, what: str) -> None:
     for cell in cells:
         first, seeds = cell.runs[0], ", ".join(_spans([each.seed for each in cell.runs]))
         statuses = ", ".join(sorted({each.status for each in cell.runs}))
-        rows.append([first.suite, first.variant, first.task, seeds, statuses, size(cell.bytes())])
+        rows.append([first.suite, first.variant, first.task, seeds, statuses, size(cell.bytes)])
     print_table(rows, ("suite", "algorithm", "task", "seeds", "status", "on disk"), ("on disk",))
     for each in [each for cell in cells for each in cell.runs if each.run is None]:
         print_line(f"not read: {each.problem}")
@@ -117,13 +135,13 @@ def list_runs(cells: Sequence[Cell], results: Path, what: str) -> None:
         for kept in sorted({each.name for each in cell.checkpoints} - {each.name for each in cell.unneeded}):
             if cell.others:
                 print_line(f"{cell.name}: checkpoints/{kept} stays, other seeds need it")
-    runs, total = sum(len(cell.runs) for cell in cells), sum(cell.bytes() for cell in cells)
+    runs, total = sum(len(cell.runs) for cell in cells), sum(cell.bytes for cell in cells)
     print_line(f"{count(runs, 'run')}, {size(total)} in {results}/ {what}")
     if (results / TRACKERS).is_dir():
         print_line(f"{results / TRACKERS}/ is left as it is")
 
 
-def confirm(what: str) -> bool:
+def _confirm(what: str) -> bool:
     """Ask whether to go on; Enter alone means no."""
     if typer.confirm("go on?", default=False):
         return True
@@ -131,17 +149,17 @@ def confirm(what: str) -> bool:
     return False
 
 
-def as_plain(cells: Sequence[Cell], **facts: Any) -> dict[str, Any]:
+def _plain(cells: Sequence[Cell], **facts: Any) -> dict[str, Any]:
     """For programs."""
     runs = [
         {
             "path": str(each.path), "suite": each.suite, "variant": each.variant, "task": each.task,
-            "seed": each.seed, "status": each.status, "bytes": each.bytes(), "problem": each.problem or None,
+            "seed": each.seed, "status": each.status, "bytes": each.bytes, "problem": each.problem or None,
         }
         for cell in cells
         for each in cell.runs
     ]  # fmt: skip
-    return {**facts, "runs": runs, "bytes": sum(cell.bytes() for cell in cells)}
+    return {**facts, "runs": runs, "bytes": sum(cell.bytes for cell in cells)}
 
 
 def tell(done: Done, plain: dict[str, Any] | None, text: str) -> int:

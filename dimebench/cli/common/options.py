@@ -146,6 +146,7 @@ Engine = Annotated[
 
 # --- of the commands that remove and move ---------------------------------------------------------------------------
 
+RunWords = Annotated[list[str] | None, words("Variants, suite=NAME and task=A,B.")]
 SomeSeeds = Annotated[
     str, option("These seeds alone: a range (3-7) or a list (1,4,9); 10 is 0 to 9.", "N", "--seeds")
 ]

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from pathlib import Path
 
@@ -52,9 +53,10 @@ class Cell:
         """Whether another run of the cell may need the checkpoints of a block."""
         return any(_needs(other, checkpoint.name) for other in self.others)
 
+    @cached_property
     def bytes(self) -> int:
-        """On disk, of all that would be gone without these runs."""
-        return sum(each.bytes() for each in self.runs) + sum(map(size_of, self.unneeded))
+        """On disk, of all that would be gone without these runs, as measured when it was first asked for."""
+        return sum(each.bytes for each in self.runs) + sum(map(size_of, self.unneeded))
 
     def torn_apart(self) -> str:
         """Why these runs must not go without others: "" where they may.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from dimebench.errors import nearest
@@ -56,7 +57,9 @@ class Found:
         """The folder of its checkpoints, below the cell's."""
         return self.run.block if self.run else self.path.name
 
+    @cached_property
     def bytes(self) -> int:
+        """On disk, as measured when it was first asked for."""
         return size_of(self.path)
 
 
