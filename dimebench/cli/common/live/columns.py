@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from rich.cells import cell_len, set_cell_size
 
 from dimebench.cli.common.live.forecast import Forecast
-from dimebench.cli.common.live.names import clock, fitted, short_tasks
+from dimebench.cli.common.live.names import clock, fitted
 from dimebench.cli.common.live.progress import OVER, CellProgress, PlanProgress
 from dimebench.cli.common.live.returns import spark
+from dimebench.config.names import shown_tasks
 from dimebench.numbers import rate, raw, short_steps
 
 NARROWEST = 8  # columns for a name at least
@@ -38,7 +39,7 @@ def columns_for(plan: PlanProgress, now: float, ahead: Forecast, width: int, asc
     most_spark = max(1, min(SPARK[1], evaluations))
     bar, line = BAR[0], min(SPARK[0], most_spark)
     variants = tuple(dict.fromkeys(cell.cell.variant for cell in plan.cells))
-    tasks = short_tasks(list(dict.fromkeys(cell.cell.task for cell in plan.cells)))
+    tasks = shown_tasks(cell.cell.task for cell in plan.cells)
     natural = [max(map(cell_len, names)) for names in (("variant", *variants), ("task", *tasks.values()))]
 
     def made(variant: int, task: int, bar: int, line: int) -> list[Column]:

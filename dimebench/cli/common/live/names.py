@@ -7,8 +7,6 @@ from functools import cache
 
 from rich.cells import cell_len, set_cell_size
 
-from dimebench.config.names import short_task
-
 
 @cache
 def fitted(names: tuple[str, ...], width: int, ascii_only: bool = False) -> dict[str, str]:
@@ -34,12 +32,6 @@ def _end(name: str, width: int) -> str:
     while cell_len(name[at:]) > width:
         at += 1
     return name[at:]
-
-
-def short_tasks(tasks: Sequence[str]) -> dict[str, str]:
-    """Each task without its library, where that is enough to tell it."""
-    short = [short_task(task) for task in tasks]
-    return {task: name if short.count(name) == 1 else task for task, name in zip(tasks, short, strict=True)}
 
 
 def clock(seconds: float) -> str:
