@@ -81,6 +81,11 @@ class RunRow:
     provenance: dict[str, Any]
     progress: dict[str, Any]
 
+    @property
+    def imported_from(self) -> str | None:
+        """The source of a run that was imported; None for one that was trained."""
+        return self.provenance.get("imported_from")
+
 
 @dataclass(frozen=True)
 class Cited:

@@ -23,8 +23,8 @@ def commands_of(summary: Summary) -> list[str]:
     unknown = [run for run in summary.runs if not run.provenance.get("command")]
     return [
         *sorted({_into(command, place) for command in typed}),
-        *_trained(summary, [run for run in unknown if not _imported_from(run)], place),
-        *_imported([run for run in unknown if _imported_from(run)]),
+        *_trained(summary, [run for run in unknown if not run.imported_from], place),
+        *_imported([run for run in unknown if run.imported_from]),
         *_judged(summary),
     ]
 
@@ -59,15 +59,11 @@ def _trained(summary: Summary, runs: Sequence[RunRow], place: str) -> list[str]:
     return [_into(shlex.join([*words, "--seeds", str(1 + max(run.seed for run in runs))]), place)]
 
 
-def _imported_from(run: RunRow) -> str | None:
-    return run.provenance.get("imported_from")
-
-
 def _imported(runs: Sequence[RunRow]) -> list[str]:
     """A comment per source."""
     by_source: dict[str, list[RunRow]] = {}
     for run in runs:
-        by_source.setdefault(str(_imported_from(run)), []).append(run)
+        by_source.setdefault(str(run.imported_from), []).append(run)
     return [
         f"# {count(len(them), 'run')} of {listed(list(dict.fromkeys(run.variant for run in them)))}: imported from "
         f"{source} by a release that did not record the command".replace("\n", " ")

@@ -67,7 +67,7 @@ def _limit(summary: Summary) -> str:
 
 def _trained(runs: tuple[RunRow, ...]) -> str:
     """From when to when they were trained; how many were imported."""
-    imported = sum("imported_from" in run.provenance for run in runs)
+    imported = sum(run.imported_from is not None for run in runs)
     days = sorted(str(run.provenance["started"])[:10] for run in runs if run.provenance.get("started"))
     parts = [f"trained {days[0]}" if days[0] == days[-1] else f"trained {days[0]} to {days[-1]}"] if days else []
     parts += [f"{imported} imported" if imported < len(runs) else "all imported"] if imported else []
@@ -76,6 +76,6 @@ def _trained(runs: tuple[RunRow, ...]) -> str:
 
 def _code_of(runs: tuple[RunRow, ...]) -> str:
     """The versions that trained the runs, where they are not this one."""
-    found = {str(version_of(run.identity, run.provenance)) for run in runs if "imported_from" not in run.provenance}
+    found = {str(version_of(run.identity, run.provenance)) for run in runs if run.imported_from is None}
     others = sorted(found - {dimebench.__version__, "None"})
     return f"runs: {few(others)}" if others else ""
